@@ -1,0 +1,216 @@
+"""The one batching engine: rows in, batches of a rank out.
+
+The same rows make the same *global* batches on one GPU or on sixteen, with any number of DataLoader workers, before
+and after an interruption. Four steps, each a plain generator:
+
+1. `shuffled`: the rows of an epoch in an order drawn from (seed, epoch), through a buffer that holds as many rows as
+   fit in memory: all of a labelled dataset, a part of a large corpus.
+2. `global_batches`: takes the epochs one after the other. Within an epoch, it sorts windows of `window` batches by
+   length, cuts them into batches, and shuffles the batches: a batch then holds rows of like length and pads little,
+   yet lengths come in random order. What does not fill a batch at the end of an epoch waits for the first rows of
+   the next. So each batch is full, and each row comes exactly once an epoch.
+3. `Batches` deals: rank r of R takes rows r, r + R, r + 2R, ... of each global batch; DataLoader worker w of W takes
+   the global batches w, w + W, .... Every rank and worker walks through all rows, as text, which costs next to
+   nothing, and tokenises only its own.
+4. `skip` leaves out the first n global batches without tokenising them: that is how a run is resumed.
+
+Evaluation has no epochs: `evaluation_batches` sorts all rows by length and cuts them. Each row comes exactly once over
+all ranks; the last batch may be short, and a rank that gets no row of it goes without.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+
+import torch.distributed
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from datamodules.errors import DataError
+
+Batch = dict[str, Any]
+
+
+class HasLength(Protocol):
+    """Anything whose length in tokens can be guessed."""
+
+    @property
+    def length(self) -> int:
+        """In any unit that grows with the number of tokens."""
+        ...
+
+
+R = TypeVar("R", bound=HasLength)
+T = TypeVar("T")
+Collate = Callable[[Sequence[Any], Sequence[int]], Batch]
+"""Makes a batch of rows; the second argument are the rows' numbers in the stream of all global batches."""
+
+
+def shuffled(rows: Iterable[T], buffer: int, seed: str) -> Iterator[T]:
+    """Puts rows in random order.
+
+    Args:
+        rows: In a fixed order.
+        buffer: How many rows are held at a time; with at least as many as there are, every order is equally likely.
+        seed: Determines the order.
+    """
+    generator = random.Random(seed)
+    held: list[T] = []
+    for row in rows:
+        if len(held) < buffer:
+            held.append(row)
+        else:
+            place = generator.randrange(buffer)
+            held[place], row = row, held[place]
+            yield row
+    generator.shuffle(held)
+    yield from held
+
+
+def shuffled_epochs(read: Callable[[], Iterable[T]], buffer: int, seed: str) -> Iterator[Iterator[T]]:
+    """Reads the same rows again and again, each time in another order.
+
+    Args:
+        read: Starts reading the rows from the first one.
+        buffer: See `shuffled`.
+        seed: Determines the orders.
+
+    Yields:
+        One iterator over the rows per epoch, without end.
+    """
+    for epoch in itertools.count():
+        yield shuffled(read(), buffer, f"{seed}/epoch {epoch}")
+
+
+def global_batches(
+    epochs: Iterable[Iterable[R]], batch_size: int, seed: str, window: int = 50
+) -> Iterator[list[R]]:
+    """Cuts epochs into full batches of rows of like length.
+
+    Args:
+        epochs: The rows of each epoch in their shuffled order.
+        batch_size: Rows in a batch, over all ranks.
+        seed: Determines the order of the batches in a window.
+        window: How many batches are sorted by length together; 1 keeps the order.
+
+    Yields:
+        Lists of `batch_size` rows, without end if the epochs are; an epoch may be smaller than a batch, but not empty.
+    """
+    generator = random.Random(f"{seed}/windows")
+    waiting: list[R] = []
+    for epoch in epochs:
+        rows = iter(epoch)
+        if waiting:
+            waiting += itertools.islice(rows, batch_size - len(waiting))
+            if len(waiting) < batch_size:
+                continue
+            yield waiting
+            waiting = []
+        for some in _chunks(rows, window * batch_size):
+            full = len(some) - len(some) % batch_size
+            batches = list(_chunks(sorted(some[:full], key=_length), batch_size))
+            generator.shuffle(batches)
+            yield from batches
+            waiting = some[full:]
+
+
+def evaluation_batches(rows: Iterable[R], batch_size: int) -> Iterator[list[R]]:
+    """Cuts rows into batches of like length, the longest first: a lack of memory shows at once."""
+    return _chunks(sorted(rows, key=_length, reverse=True), batch_size)
+
+
+class Batches(IterableDataset[Batch]):
+    """A rank's part of a stream of global batches."""
+
+    def __init__(
+        self,
+        stream: Callable[[], Iterable[Sequence[Any]]],
+        collate: Collate,
+        *,
+        rank: int = 0,
+        ranks: int = 1,
+        skip: int = 0,
+    ) -> None:
+        """Says what to deal to whom.
+
+        Args:
+            stream: Starts the global batches from the first one; the same on all ranks and workers.
+            collate: Makes a batch of this rank's rows.
+            rank: This process among `ranks`.
+            ranks: Number of processes that share each global batch.
+            skip: Number of global batches to leave out.
+        """
+        self.stream = stream
+        self.collate = collate
+        self.rank = rank
+        self.ranks = ranks
+        self.skip = skip
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yields this rank's batches; in a DataLoader's worker, those of the worker."""
+        worker = get_worker_info()
+        first, step = (worker.id, worker.num_workers) if worker else (0, 1)
+        for start, rows in itertools.islice(_numbered(self.stream()), self.skip + first, None, step):
+            own = range(self.rank, len(rows), self.ranks)
+            if own:
+                yield self.collate([rows[place] for place in own], [start + place for place in own])
+
+
+def _numbered(batches: Iterable[Sequence[Any]]) -> Iterator[tuple[int, Sequence[Any]]]:
+    """Pairs each global batch with the number of its first row."""
+    start = 0
+    for rows in batches:
+        yield start, rows
+        start += len(rows)
+
+
+def training_loader(
+    stream: Callable[[], Iterable[Sequence[Any]]], collate: Collate, batch_size: int, skip: int, num_workers: int
+) -> DataLoader[Batch]:
+    """A DataLoader of this rank's part of endless full global batches.
+
+    Raises:
+        DataError: If the ranks cannot share a batch evenly.
+    """
+    rank, ranks = _rank_and_ranks()
+    if batch_size % ranks:
+        raise DataError(f"batch size {batch_size} cannot be shared evenly by {ranks} processes")
+    return _loader(Batches(stream, collate, rank=rank, ranks=ranks, skip=skip), num_workers)
+
+
+def evaluation_loader(
+    rows: Sequence[Any], collate: Collate, batch_size: int, num_workers: int
+) -> DataLoader[Batch]:
+    """A DataLoader of this rank's part of the rows, each exactly once."""
+    rank, ranks = _rank_and_ranks()
+    stream = functools.partial(evaluation_batches, rows, batch_size)
+    return _loader(Batches(stream, collate, rank=rank, ranks=ranks), num_workers)
+
+
+def _loader(batches: Batches, num_workers: int) -> DataLoader[Batch]:
+    # batch_size=None: the rows are batches already
+    return DataLoader(batches, batch_size=None, num_workers=num_workers, collate_fn=_as_it_is)
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    return batch
+
+
+def _rank_and_ranks() -> tuple[int, int]:
+    # asked in the main process: a DataLoader's workers know nothing of the process group
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return 0, 1
+
+
+def _chunks(rows: Iterable[T], size: int) -> Iterator[list[T]]:
+    remaining = iter(rows)
+    while chunk := list(itertools.islice(remaining, size)):
+        yield chunk
+
+
+def _length(row: HasLength) -> int:
+    return row.length

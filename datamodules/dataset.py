@@ -1,0 +1,196 @@
+"""What a dataset is: a few declarations that turn the rows of a source into examples.
+
+A new dataset is one small file with a subclass of `ClassificationDataset` (or of `Dataset`, for texts without labels),
+and a line in `datamodules.DATASETS`; or the subclass stands anywhere and is named by its dotted path.
+"""
+
+# no `from __future__ import annotations` here: pydantic reads the annotations of the config
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from datamodules.errors import DataError
+from datamodules.languages import nearest_languages
+from datamodules.source import Folder, Hub, Row, Source
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class DatasetConfig:
+    """A labelled dataset and how its texts are fed."""
+
+    name: str
+    """Registered name (`sib200`) or dotted path of a class."""
+    path: str | None = None
+    """Local folder `<config>/{train,validation,test}.parquet`; without it the rows come from the hub."""
+    revision: str | None = None
+    """Branch, tag or commit on the hub; without it the main branch as it is now."""
+    text_prefix: str = ""
+    """Put in front of each text, such as "query: " for E5."""
+    max_length: int = Field(default=256, ge=4)
+    """Longest text in tokens, special tokens and prefix included."""
+    train_max_length: int | None = Field(default=None, ge=4)
+    """The same for training texts; `max_length` without it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Example:
+    """One text."""
+
+    id: str
+    """Unique within a language and split; in a parallel dataset the same for a text and its translations."""
+    text: str
+    language: str
+    """FLORES code."""
+    label: int | None = None
+    """Index into the dataset's labels; None without gold."""
+
+    @property
+    def length(self) -> int:
+        """Size in bytes: a stand-in for the number of tokens that needs no tokenizer."""
+        return len(self.text.encode())
+
+
+class Dataset:
+    """Texts by language and split."""
+
+    name: ClassVar[str]
+    hub_id: ClassVar[str]
+    configs: ClassVar[dict[str, str]]
+    """The dataset's own name of each language, by FLORES code."""
+    splits: ClassVar[dict[str, str]] = {TRAIN: TRAIN, VALIDATION: VALIDATION, TEST: TEST}
+    """The dataset's own name of each split."""
+    absent: ClassVar[dict[str, tuple[str, ...]]] = {}
+    """Splits that single languages lack, by FLORES code."""
+    parallel: ClassVar[bool] = False
+    """Whether rows of two languages with the same id, in the same split, are translations of each other."""
+    columns: ClassVar[tuple[str, ...]]
+    """Columns that must be there."""
+    optional_columns: ClassVar[tuple[str, ...]] = ()
+    """Columns that only some published versions have."""
+
+    def __init__(self, path: str | None = None, revision: str | None = None) -> None:
+        """Says where the rows are; nothing is read yet.
+
+        Args:
+            path: Local folder in the hub's layout; None for the hub.
+            revision: Branch, tag or commit on the hub.
+        """
+        self.source: Source = Folder(path) if path is not None else Hub(self.hub_id, revision)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """FLORES codes of all languages."""
+        return tuple(self.configs)
+
+    def config_of(self, language: str) -> str:
+        """The dataset's own name of a language.
+
+        Raises:
+            DataError: If it is not a language of this dataset, with the nearest ones.
+        """
+        if language not in self.configs:
+            raise DataError(
+                f"'{language}' is not a language of {self.name}{nearest_languages(language, self.languages)}"
+            )
+        return self.configs[language]
+
+    def check(self, language: str, split: str) -> None:
+        """Says early that a language or split is missing: from the declarations, and from a local folder.
+
+        Raises:
+            DataError: With the languages or splits that there are.
+        """
+        self.source.check(self.config_of(language), self._split_of(language, split))
+
+    def rows(self, language: str, split: str) -> Iterator[Row]:
+        """Streams the raw rows of one split in the dataset's order."""
+        config, its_split = self.config_of(language), self._split_of(language, split)
+        yield from self.source.rows(config, its_split, self.columns, self.optional_columns)
+
+    def fingerprint(self, language: str, split: str) -> str:
+        """What determines the rows of a split, wherever they lie; reads no row."""
+        return self.source.fingerprint(self.config_of(language), self._split_of(language, split))
+
+    def examples(self, language: str, split: str) -> Iterator[Example]:
+        """Streams the examples of one split in the dataset's order.
+
+        Args:
+            language: FLORES code.
+            split: `train`, `validation` or `test`.
+
+        Raises:
+            DataError: If the language, split or a column is missing, or a row is not what it should be.
+        """
+        for number, row in enumerate(self.rows(language, split)):
+            yield self.to_example(row, f"{split}-{number:05d}", language)
+
+    def to_example(self, row: Row, row_id: str, language: str) -> Example:
+        """Makes an example of a raw row.
+
+        Args:
+            row: By column.
+            row_id: Split and number of the row, for datasets whose rows have no id of their own.
+            language: FLORES code.
+        """
+        raise NotImplementedError
+
+    def _split_of(self, language: str, split: str) -> str:
+        having = [name for name in self.splits if name not in self.absent.get(language, ())]
+        if split in having:
+            return self.splits[split]
+        message = f"{language} has no {split} split in {self.name}; it has {', '.join(having)}"
+        others = [code for code in self.languages if split not in self.absent.get(code, ())]
+        if split in self.splits and others:
+            message += f"; languages with {split}: {_some(others)}"
+        raise DataError(message)
+
+
+class ClassificationDataset(Dataset):
+    """Labelled texts by language and split."""
+
+    labels: ClassVar[tuple[str, ...]]
+    """All labels; an example's label is an index into them."""
+
+    def labels_in(self, language: str) -> tuple[str, ...]:
+        """The labels that occur in a language: all of them unless a dataset says otherwise."""
+        self.config_of(language)
+        return self.labels
+
+    def label_index(self, value: Any, row_id: str, language: str) -> int:
+        """The index of a row's label.
+
+        Args:
+            value: Its name or, as some published versions have it, its number.
+            row_id: For the message.
+            language: For the message.
+
+        Raises:
+            DataError: If it is none of the dataset's labels.
+        """
+        if value in self.labels:
+            return self.labels.index(value)
+        if isinstance(value, int) and 0 <= value < len(self.labels):
+            return value
+        raise DataError(
+            f"{self.name} {language}, row {row_id}: unknown label {value!r}; known: {', '.join(self.labels)}"
+        )
+
+
+def _some(names: list[str], most: int = 12) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def refuse_test_split(split: str, what: str) -> None:
+    """Keeps test texts out of the training of language components.
+
+    Raises:
+        DataError: If the split is the test split.
+    """
+    if split == TEST:
+        raise DataError(f"{what} may not use a test split: results on it would be worth nothing; use train or validation")

@@ -1,0 +1,39 @@
+"""A few examples per class."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
+
+from datamodules.dataset import Example
+
+
+def k_shot(examples: Iterable[Example], k: int, seed: int) -> list[Example]:
+    """Chooses k examples of each class in each language.
+
+    An example is chosen by the rank of a hash of (seed, id), so the choice depends neither on the order of reading nor
+    on how many languages are read, and in a parallel dataset the same sentences are chosen in each language.
+
+    Args:
+        examples: Labelled ones of one split.
+        k: Examples per (language, class); a class that has fewer gives all it has.
+        seed: Another seed chooses other examples.
+
+    Returns:
+        The chosen ones in the order in which they came.
+    """
+    examples = list(examples)
+    groups: dict[tuple[str, int | None], list[Example]] = defaultdict(list)
+    for example in examples:
+        groups[example.language, example.label].append(example)
+    chosen = {
+        (example.language, example.id)
+        for group in groups.values()
+        for example in sorted(group, key=lambda example: _draw(seed, example.id))[:k]
+    }
+    return [example for example in examples if (example.language, example.id) in chosen]
+
+
+def _draw(seed: int, example_id: str) -> str:
+    return hashlib.sha256(f"{seed}/{example_id}".encode()).hexdigest()

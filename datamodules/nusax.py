@@ -1,0 +1,35 @@
+"""NusaX: sentiment of sentences in ten languages of Indonesia, Indonesian and English (Winata et al. 2023)."""
+
+from __future__ import annotations
+
+from datamodules.dataset import ClassificationDataset, Example
+from datamodules.source import Row
+
+
+class NusaX(ClassificationDataset):
+    """500, 100 and 400 sentences in each language, translations of each other by `id`."""
+
+    name = "nusax"
+    hub_id = "indonlp/NusaX-senti"
+    configs = {
+        "ace_Latn": "ace",
+        "ban_Latn": "ban",
+        "bbc_Latn": "bbc",
+        "bjn_Latn": "bjn",
+        "bug_Latn": "bug",
+        "eng_Latn": "eng",
+        "ind_Latn": "ind",
+        "jav_Latn": "jav",
+        "mad_Latn": "mad",
+        "min_Latn": "min",
+        "nij_Latn": "nij",
+        "sun_Latn": "sun",
+    }
+    parallel = True
+    columns = ("id", "text", "label")
+    labels = ("negative", "neutral", "positive")
+
+    def to_example(self, row: Row, row_id: str, language: str) -> Example:
+        """See `Dataset.to_example`."""
+        label = self.label_index(row["label"], row_id, language)
+        return Example(str(row["id"]), row["text"], language, label)

@@ -1,0 +1,62 @@
+"""The datasets that have a name, and how a name in a config becomes a dataset."""
+
+from __future__ import annotations
+
+import importlib
+
+from datamodules.afrisenti import AfriSenti
+from datamodules.dataset import ClassificationDataset, Dataset
+from datamodules.errors import DataError, first_line, nearest
+from datamodules.masakhanews import MasakhaNews
+from datamodules.nusax import NusaX
+from datamodules.sib200 import Sib200
+from datamodules.texts import FloresPlus, FolderTexts, Wikipedia
+
+_CLASSES: tuple[type[Dataset], ...] = (AfriSenti, FloresPlus, FolderTexts, MasakhaNews, NusaX, Sib200, Wikipedia)
+
+DATASETS: dict[str, type[Dataset]] = {known.name: known for known in _CLASSES}
+"""All datasets that have a name."""
+
+
+def dataset(name: str, path: str | None = None, revision: str | None = None) -> Dataset:
+    """Makes a dataset ready to be read.
+
+    Args:
+        name: Registered name, or dotted path of a subclass of `Dataset`: `my_package.my_file.MyDataset`.
+        path: Local folder in the hub's parquet layout; None for the hub.
+        revision: Branch, tag or commit on the hub.
+
+    Raises:
+        DataError: If there is no such dataset.
+    """
+    known = DATASETS.get(name) or _own_class(name)
+    return known(path, revision)
+
+
+def classification_dataset(name: str, path: str | None = None, revision: str | None = None) -> ClassificationDataset:
+    """The same as `dataset`, for one with labels.
+
+    Raises:
+        DataError: If there is no such dataset or it has no labels.
+    """
+    found = dataset(name, path, revision)
+    if not isinstance(found, ClassificationDataset):
+        labelled = [known.name for known in _CLASSES if issubclass(known, ClassificationDataset)]
+        raise DataError(f"dataset '{name}' has no labels; labelled datasets: {', '.join(labelled)}")
+    return found
+
+
+def _own_class(dotted_path: str) -> type[Dataset]:
+    module_name, _, class_name = dotted_path.rpartition(".")
+    if not module_name:
+        raise DataError(
+            f"unknown dataset '{dotted_path}'{nearest(dotted_path, DATASETS)}; known: {', '.join(DATASETS)}, "
+            "or the dotted path of your own class"
+        )
+    try:
+        found = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError) as error:
+        raise DataError(f"dataset '{dotted_path}' cannot be imported: {first_line(error)}") from error
+    if not (isinstance(found, type) and issubclass(found, Dataset)):
+        raise DataError(f"dataset '{dotted_path}' is not a subclass of datamodules.Dataset")
+    return found

@@ -1,0 +1,219 @@
+"""Where rows come from: a local folder in the hub's parquet layout, or the Hugging Face hub itself.
+
+Both are streamed by `datasets`; nothing is downloaded whole and nothing is copied into a cache.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow
+import pyarrow.parquet
+from datasets import ClassLabel, IterableDataset, load_dataset
+from huggingface_hub import HfApi
+from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+from datamodules.errors import DataError, first_line, nearest
+
+Row = dict[str, Any]
+
+_ROWS_AT_A_TIME = 1000
+
+
+class Source(Protocol):
+    """A place that holds rows by config and split."""
+
+    def rows(self, config: str, split: str, columns: tuple[str, ...], optional: tuple[str, ...]) -> Iterator[Row]:
+        """Streams the rows of one split in their order.
+
+        Args:
+            config: The dataset's own name of the language.
+            split: The dataset's own name of the split.
+            columns: Columns that must be there.
+            optional: Columns that are read where they are there; all others are not read at all.
+
+        Returns:
+            Dictionaries by column; ClassLabel columns hold the label's name instead of its number.
+
+        Raises:
+            DataError: If the config, the split or a column is missing, or the file cannot be read.
+        """
+        ...
+
+    def fingerprint(self, config: str, split: str) -> str:
+        """What determines the rows of a split: the same on all machines for the same content; reads no row."""
+        ...
+
+    def check(self, config: str, split: str) -> None:
+        """Raises DataError if the split is known to be missing, as far as that can be seen without the network."""
+        ...
+
+
+class Folder:
+    """A local folder `<path>/<config>/<split>.parquet` (or `<split>-00000-of-00002.parquet` and so on)."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Takes the folder; it is looked at only when rows are asked for."""
+        self.path = Path(path).expanduser()
+
+    def rows(self, config: str, split: str, columns: tuple[str, ...], optional: tuple[str, ...]) -> Iterator[Row]:
+        """See `Source.rows`."""
+        files = self.files(config, split)
+        for file in files:
+            _check_readable(file)
+        # not load_dataset("parquet", ...): that reports each call to a server, with a wait where there is no network
+        stream = IterableDataset.from_parquet([str(file) for file in files])
+        try:
+            yield from stream_rows(stream, columns, optional, where=str(files[0]))
+        except (pyarrow.ArrowException, OSError) as error:
+            raise DataError(f"{files[0]} cannot be read as parquet: {first_line(error)}") from error
+
+    def fingerprint(self, config: str, split: str) -> str:
+        """The sha256 of the split's file, or of its files' sha256 sums."""
+        sums = [_sha256(file, *_size_and_time(file)) for file in self.files(config, split)]
+        joined = sums[0] if len(sums) == 1 else hashlib.sha256("".join(sums).encode()).hexdigest()
+        return f"sha256:{joined}"
+
+    def check(self, config: str, split: str) -> None:
+        """See `Source.check`."""
+        self.files(config, split)
+
+    def has_config(self, config: str) -> bool:
+        """Whether there is a folder of that name."""
+        return (self.path / config).is_dir()
+
+    def files(self, config: str, split: str) -> list[Path]:
+        """The parquet files of a split in order.
+
+        Raises:
+            DataError: If there is none; it says which part of the path is missing and what is there instead.
+        """
+        if not self.path.is_dir():
+            raise DataError(f"folder {self.path} does not exist")
+        folder = self.path / config
+        if not folder.is_dir():
+            found = sorted(entry.name for entry in self.path.iterdir() if entry.is_dir())
+            raise DataError(f"folder {self.path} has no '{config}'{nearest(config, found)}")
+        files = [folder / f"{split}.parquet"]
+        if not files[0].is_file():
+            files = sorted(folder.glob(f"{split}-*.parquet"))
+        if not files:
+            found = sorted({re.sub(r"-\d+-of-\d+$", "", file.stem) for file in folder.glob("*.parquet")})
+            raise DataError(f"folder {folder} has no split '{split}'; found: {', '.join(found) or 'no parquet file'}")
+        return files
+
+
+class Hub:
+    """A dataset repository on the Hugging Face hub, read at one commit."""
+
+    def __init__(self, hub_id: str, revision: str | None = None) -> None:
+        """Takes the repository.
+
+        Args:
+            hub_id: Such as `Davlan/sib200`.
+            revision: Branch, tag or commit; None for the main branch.
+        """
+        self.hub_id = hub_id
+        self.revision = revision or "main"
+
+    def rows(self, config: str, split: str, columns: tuple[str, ...], optional: tuple[str, ...]) -> Iterator[Row]:
+        """See `Source.rows`."""
+        where = f"{self.hub_id} {config}/{split}"
+        try:
+            stream = load_dataset(self.hub_id, config, split=split, revision=self.commit, streaming=True)
+            yield from stream_rows(stream, columns, optional, where)
+        except DataError:
+            raise
+        except (OSError, ValueError, RuntimeError) as error:
+            raise DataError(f"{where} cannot be read from the hub: {first_line(error)}") from error
+
+    def fingerprint(self, config: str, split: str) -> str:
+        """Repository, commit, config and split."""
+        return f"{self.hub_id}@{self.commit}/{config}/{split}"
+
+    def check(self, config: str, split: str) -> None:
+        """See `Source.check`: nothing is known without the network."""
+
+    @property
+    def commit(self) -> str:
+        """The commit that the revision names now; asked for once per process.
+
+        Raises:
+            DataError: If the repository or the revision does not exist or cannot be asked for.
+        """
+        return _commit(self.hub_id, self.revision)
+
+
+def stream_rows(
+    stream: IterableDataset, columns: tuple[str, ...], optional: tuple[str, ...], where: str
+) -> Iterator[Row]:
+    """Reads the wanted columns of a stream.
+
+    Args:
+        stream: Of `datasets`.
+        columns: Columns that must be there.
+        optional: Columns that are read where they are there.
+        where: File or repository, for messages.
+
+    Raises:
+        DataError: If a column is missing.
+    """
+    features = stream.features or {}
+    missing = [column for column in columns if column not in features]
+    if missing:
+        raise DataError(f"{where} has no column '{missing[0]}'; found: {', '.join(features) or 'none'}")
+    wanted = [*columns, *(column for column in optional if column in features)]
+    names = {key: features[key].names for key in wanted if isinstance(features[key], ClassLabel)}
+    # .iter() and not plain iteration: the latter would deal shards out to the workers of a DataLoader,
+    # and each of ours reads the whole stream (see batches.py)
+    for table in stream.select_columns(wanted).with_format("arrow").iter(_ROWS_AT_A_TIME):
+        for row in table.to_pylist():
+            for column, labels in names.items():
+                row[column] = labels[row[column]] if row[column] is not None else None
+            yield row
+
+
+def _check_readable(file: Path) -> None:
+    """Opens a parquet file before `datasets` does, which would log the failure in several lines."""
+    try:
+        pyarrow.parquet.read_schema(file)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f"{file} cannot be read as parquet: {first_line(error)}") from error
+
+
+def file_fingerprint(file: Path) -> str:
+    """The sha256 of one file's content."""
+    return f"sha256:{_sha256(file, *_size_and_time(file))}"
+
+
+def _size_and_time(file: Path) -> tuple[int, int]:
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+@functools.lru_cache(maxsize=None)
+def _sha256(file: Path, size: int, modified: int) -> str:
+    """Hashes a file once per process for as long as its size and time stay the same."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@functools.lru_cache(maxsize=None)
+def _commit(hub_id: str, revision: str) -> str:
+    if re.fullmatch(r"[0-9a-f]{40}", revision):
+        return revision
+    try:
+        sha = HfApi().dataset_info(hub_id, revision=revision).sha
+    except RevisionNotFoundError as error:
+        raise DataError(f"{hub_id} has no revision '{revision}' on the hub") from error
+    except RepositoryNotFoundError as error:
+        raise DataError(f"the hub has no dataset {hub_id}, or it is private or gated") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot ask the hub for {hub_id}@{revision}: {first_line(error)}") from error
+    assert sha is not None
+    return sha

@@ -1,0 +1,77 @@
+"""Texts without labels, for training language components."""
+
+from __future__ import annotations
+
+from datamodules.dataset import TEST, VALIDATION, Dataset, Example
+from datamodules.errors import DataError
+from datamodules.languages import LANGUAGES
+from datamodules.languages import language as look_up
+from datamodules.source import Folder, Row
+
+
+class FolderTexts(Dataset):
+    """Any folder `<language>/{train,validation}.parquet` with a column `text`.
+
+    A language's folder may have its FLORES code or any other code of it: `swh_Latn`, `swh`, `swa` or `sw`.
+    """
+
+    name = "texts"
+    hub_id = ""
+    columns = ("text",)
+
+    def __init__(self, path: str | None = None, revision: str | None = None) -> None:
+        """See `Dataset.__init__`; here the folder is needed."""
+        if path is None:
+            raise DataError("dataset 'texts' is a local folder: it needs a path")
+        super().__init__(path, revision)
+        self._folder = Folder(path)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """FLORES codes of the languages that have a folder."""
+        return tuple(code for code in LANGUAGES if self._its_name(code))
+
+    def config_of(self, language: str) -> str:
+        """See `Dataset.config_of`."""
+        look_up(language)
+        # a language without a folder falls through to the source, whose message names the path
+        return self._its_name(language) or language
+
+    def to_example(self, row: Row, row_id: str, language: str) -> Example:
+        """See `Dataset.to_example`."""
+        return Example(row_id, row["text"] or "", language)
+
+    def _its_name(self, code: str) -> str | None:
+        return next((name for name in LANGUAGES[code].all_codes if self._folder.has_config(name)), None)
+
+
+class Wikipedia(Dataset):
+    """Articles of the Wikipedia of 1 November 2023, training split only."""
+
+    name = "wikipedia"
+    hub_id = "wikimedia/wikipedia"
+    configs = {code: f"20231101.{known.wikipedia}" for code, known in LANGUAGES.items() if known.wikipedia}
+    splits = {"train": "train"}
+    columns = ("id", "text")
+
+    def to_example(self, row: Row, row_id: str, language: str) -> Example:
+        """See `Dataset.to_example`."""
+        return Example(str(row["id"]), row["text"] or "", language)
+
+
+class FloresPlus(Dataset):
+    """FLORES+: 997 and 1,012 sentences in some 220 languages, translations of each other by `id`.
+
+    SIB-200's sentences, its test sentences among them, come from both splits.
+    """
+
+    name = "flores"
+    hub_id = "openlanguagedata/flores_plus"
+    configs = {code: code for code in LANGUAGES}
+    splits = {VALIDATION: "dev", TEST: "devtest"}
+    parallel = True
+    columns = ("id", "text")
+
+    def to_example(self, row: Row, row_id: str, language: str) -> Example:
+        """See `Dataset.to_example`."""
+        return Example(str(row["id"]), row["text"], language)

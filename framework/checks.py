@@ -1,0 +1,261 @@
+"""Refuses what cannot work before anything is trained: each check looks at some sections of an experiment.
+
+A section with mistakes of its own is absent, and the checks that need it wait until it is mended.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+from datamodules import ClassificationDataset, DataError, language
+from framework.config import dataset_for
+from framework.validation import Problem
+from modules import BackboneConfig, BackboneInfo, ModulesError, component_class, inspect_backbone
+
+
+def check(sections: dict[str, Any]) -> list[Problem]:
+    """Returns what is wrong with the sections of an experiment taken together."""
+    problems: list[Problem] = []
+    for needed, function in CHECKS:
+        if all(name in sections for name in needed):
+            problems += function(*(sections[name] for name in needed))
+    return problems
+
+
+def check_backbone(backbone: BackboneConfig) -> Iterator[Problem]:
+    """The backbone exists, is safe to load and of a family that this version runs."""
+    try:
+        inspect_backbone(backbone)
+    except ModulesError as error:
+        yield ("backbone", "name"), str(error)
+
+
+def check_data(data: Any) -> Iterator[Problem]:
+    """The dataset exists."""
+    if data is None:
+        return
+    try:
+        dataset_for(data)
+    except DataError as error:
+        yield ("data", "name"), str(error)
+
+
+def check_language_codes(languages: Any) -> Iterator[Problem]:
+    """Every code names a language, once."""
+    for field in ("source", "targets"):
+        codes = getattr(languages, field)
+        for number, code in enumerate(codes):
+            if code == "all" and field == "targets" and len(codes) == 1:
+                continue
+            try:
+                language(code)
+            except DataError as error:
+                yield ("languages", field, number), str(error)
+            if code in codes[:number]:
+                yield ("languages", field, number), f"{code} is given twice"
+    if not languages.targets:
+        yield ("languages", "targets"), "names no language to test on"
+
+
+def check_languages_of_data(data: Any, languages: Any) -> Iterator[Problem]:
+    """The dataset has the splits that are needed of every language."""
+    if data is None or not (dataset := _dataset(data)):
+        return
+    if not languages.source:
+        yield ("languages", "source"), "names no language to learn the task in"
+    for field, splits in (("source", ("train", "validation")), ("targets", ("test",))):
+        codes = getattr(languages, field)
+        for number, code in enumerate(dataset.languages if codes == ["all"] else codes):
+            key = ("languages", field) if codes == ["all"] else ("languages", field, number)
+            if not _is_language(code):
+                continue
+            try:
+                for split in splits:
+                    dataset.fingerprint(code, split)
+            except DataError as error:
+                yield key, str(error)
+
+
+def check_leaks(data: Any, languages: Any) -> Iterator[Problem]:
+    """No source language's test texts are among the texts that train or choose the task components."""
+    if data is None or not (dataset := _dataset(data)):
+        return
+    targets = dataset.languages if languages.targets == ["all"] else languages.targets
+    for number, code in enumerate(languages.source):
+        if code not in targets or not _is_language(code):
+            continue
+        try:
+            shared = dataset.overlap(code, "train", "test")
+        except DataError:
+            continue  # said already: the language lacks a split
+        if shared:
+            yield (
+                ("languages", "source", number),
+                f"{code} is also a target, and {len(shared)} of its test texts stand in its training split "
+                f"(the first is test example {shared[0]}): its test score would be leaked; "
+                "take it out of languages.targets or mend the data",
+            )
+
+
+def check_components(backbone: BackboneConfig, combination: dict[str, dict[str, Any]]) -> Iterator[Problem]:
+    """Each component works on this backbone and has something to train."""
+    info = _info(backbone)
+    if info is None:
+        return
+    for role, components in combination.items():
+        for kind, config in components.items():
+            component = component_class(kind)
+            if reason := component.refuse(config, info):
+                yield ("combination", role, kind), reason
+            elif component.count_parameters(config, info) == 0:
+                yield ("combination", role, kind), "has nothing to train with these settings"
+    if "full" in combination["language"]:
+        yield (
+            ("combination", "language", "full"),
+            "the whole backbone cannot be a language component that is swapped per target; "
+            "`pretrain` trains it on the text of several languages",
+        )
+
+
+def check_stages(
+    combination: dict[str, dict[str, Any]], data: Any, stages: Any, pretrain: Any
+) -> Iterator[Problem]:
+    """Every stage that the combination asks for has settings, and there is something to train."""
+    if combination["language"] and stages.language is None:
+        yield ("stages", "language"), "is required: the combination has language components"
+    if data is not None and stages.task is None:
+        yield ("stages", "task"), "is required: there is labelled data to learn from"
+    if data is None and not combination["language"] and pretrain is None:
+        yield (
+            ("combination",),
+            "nothing to train: no data for a task stage, and no language component for a language stage",
+        )
+    if data is None and combination["task"]:
+        yield ("combination", "task"), "task components need labelled data (the section data)"
+
+
+def check_text(
+    backbone: BackboneConfig,
+    combination: dict[str, dict[str, Any]],
+    data: Any,
+    languages: Any,
+    stages: Any,
+    pretrain: Any,
+) -> Iterator[Problem]:
+    """Each objective suits the backbone and finds its text in every language that it trains."""
+    info = _info(backbone)
+    if stages.language is not None and combination["language"]:
+        dataset = _dataset(data) if data is not None else None
+        targets = list(dataset.languages) if dataset and languages.targets == ["all"] else languages.targets
+        objective = stages.language.objective
+        wanted = [code for code in dict.fromkeys([*languages.source, *targets]) if _is_language(code)]
+        trained = [code for code in wanted if code not in objective.without_components]
+        yield from _check_objective(objective, trained, info, pretrain is not None, ("stages", "language", "objective"))
+    if pretrain is not None:
+        yield from _check_objective(pretrain.objective, pretrain.languages, info, True, ("pretrain", "objective"))
+
+
+def _check_objective(
+    objective: Any, languages: list[str], info: BackboneInfo | None, head_is_trained: bool, key: Any
+) -> Iterator[Problem]:
+    if objective.needs_lm_head and info is not None and not info.has_lm_head and not head_is_trained:
+        yield (
+            key,
+            f"{info.name} has no trained language-modelling head, so masked language modelling cannot train on it; "
+            "use `alignment` on parallel text",
+        )
+    for code in languages:
+        try:
+            objective.fingerprints([code])
+        except DataError as error:
+            yield key, str(error)
+
+
+def check_lengths(
+    backbone: BackboneConfig, combination: dict[str, dict[str, Any]], data: Any
+) -> Iterator[Problem]:
+    """Text and prompts together fit the backbone's positions."""
+    info = _info(backbone)
+    if info is None or data is None:
+        return
+    prompts = sum(getattr(config, "length", 0) for role in combination.values() for config in role.values())
+    if data.max_length + prompts > info.max_positions:
+        yield (
+            ("data", "max_length"),
+            f"{data.max_length} tokens of text and {prompts} of prompts exceed the backbone's {info.max_positions} positions",
+        )
+
+
+def check_training(stages: Any, trainer: Any, pretrain: Any, seeds: list[int]) -> Iterator[Problem]:
+    """Batches divide over the devices, and learning rates name kinds of components."""
+    named = {("stages", "language"): stages.language, ("stages", "task"): stages.task, ("pretrain",): pretrain}
+    for key, stage in named.items():
+        if stage is None:
+            continue
+        if stage.batch_size % trainer.devices:
+            yield (*key, "batch_size"), f"{stage.batch_size} rows do not divide over {trainer.devices} devices"
+        for kind in stage.training.learning_rates:
+            if kind == "head":
+                continue
+            try:
+                component_class(kind)
+            except ModulesError as error:
+                yield (*key, "training", "learning_rates", kind), str(error)
+    if not seeds:
+        yield ("seeds",), "names no seed"
+    if len(set(seeds)) < len(seeds):
+        yield ("seeds",), "a seed is given twice"
+    if any(seed < 0 for seed in seeds):
+        yield ("seeds",), "a seed is not negative"
+
+
+def check_devices(trainer: Any) -> Iterator[Problem]:
+    """The machine has the devices."""
+    import torch
+
+    if trainer.accelerator == "gpu" or (trainer.accelerator == "auto" and torch.cuda.is_available()):
+        here, what = torch.cuda.device_count(), "GPUs"
+    else:
+        here, what = os.cpu_count() or 1, "processor cores"
+    if trainer.devices > here:
+        yield ("trainer", "devices"), f"{trainer.devices} devices are asked for; this machine has {here} {what}"
+
+
+CHECKS: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [
+    (("backbone",), check_backbone),
+    (("data",), check_data),
+    (("languages",), check_language_codes),
+    (("data", "languages"), check_languages_of_data),
+    (("data", "languages"), check_leaks),
+    (("backbone", "combination"), check_components),
+    (("combination", "data", "stages", "pretrain"), check_stages),
+    (("backbone", "combination", "data", "languages", "stages", "pretrain"), check_text),
+    (("backbone", "combination", "data"), check_lengths),
+    (("stages", "trainer", "pretrain", "seeds"), check_training),
+    (("trainer",), check_devices),
+]
+"""The sections that a check needs, and the check."""
+
+
+@cache
+def _is_language(code: str) -> bool:
+    try:
+        language(code)
+    except DataError:
+        return False
+    return True
+
+
+def _info(backbone: BackboneConfig) -> BackboneInfo | None:
+    try:
+        return inspect_backbone(backbone)
+    except ModulesError:
+        return None
+
+
+def _dataset(data: Any) -> ClassificationDataset | None:
+    try:
+        return dataset_for(data)
+    except DataError:
+        return None

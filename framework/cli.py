@@ -1,0 +1,130 @@
+"""The commands. Each is thin: it reads what the person gave, calls one function and prints what it returns.
+
+Heavy libraries are imported inside the commands, so that `modulingua --help` answers at once.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from framework.errors import UserError
+
+app = typer.Typer(
+    help="Modular cross-lingual transfer: train language and task components once, compose them, test them zero-shot.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+components = typer.Typer(help="The component store: trained components and their passports.", no_args_is_help=True)
+app.add_typer(components, name="components")
+
+ExperimentFile = Annotated[Path, typer.Argument(metavar="EXPERIMENT.yaml", help="The experiment.")]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", help="Settings that win over the file.")]
+StoreFolder = Annotated[Path, typer.Option("--store", help="The component store's folder.")]
+
+
+@app.command()
+def run(experiment: ExperimentFile, overrides: Overrides = None) -> None:
+    """Carry out the plan here; what is done already is not done again."""
+    from framework.runner import run_experiment
+
+    run_experiment(experiment, overrides or [], _console())
+
+
+@app.command()
+def plan(
+    experiment: ExperimentFile,
+    overrides: Overrides = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="List every stage.")] = False,
+) -> None:
+    """Say what would run, without training: stages, trained parameters, steps, and every mistake."""
+    from framework.overview import print_plan
+    from framework.runner import plan_experiment
+
+    print_plan(plan_experiment(experiment, overrides or []), _console(), verbose=verbose)
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUNS…", help="Run folders, or folders above them.")],
+    metric: Annotated[str, typer.Option(help="accuracy, macro_f1 or weighted_f1")] = "accuracy",
+    baseline: Annotated[str | None, typer.Option(help="The combination to which the others are compared.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the CSV and the Markdown; default: the first RUNS.")] = None,
+) -> None:
+    """Lay runs side by side: combinations × languages, with intervals; writes CSV and Markdown."""
+    from framework.compare import compare as compare_runs
+
+    comparison = compare_runs(runs, metric=metric, baseline=baseline)
+    console = _console()
+    comparison.print(console)
+    for file in comparison.write(out or runs[0]):
+        console.print(f"written: {file}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def predict(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    language: Annotated[str, typer.Option(help="The texts' language as a FLORES code, such as swh_Latn.")],
+) -> None:
+    """Label new texts, one a line on standard input: prints a label and its probability a line."""
+    from framework.predict import predict_lines
+
+    for label, probability in predict_lines(run, language, sys.stdin):
+        typer.echo(f"{label}\t{probability:.3f}")
+
+
+@app.command()
+def tokenization(experiment: ExperimentFile, overrides: Overrides = None) -> None:
+    """Report what the tokenizer does to each language: tokens per word, share truncated, unknown tokens."""
+    from framework.overview import print_tokenization
+    from framework.runner import plan_experiment
+
+    print_tokenization(plan_experiment(experiment, overrides or []), _console())
+
+
+@components.command("list")
+def list_components(store: StoreFolder = Path("store")) -> None:
+    """List the trained components."""
+    from framework.overview import print_components
+    from framework.store import Store
+
+    print_components(Store(store), _console())
+
+
+@components.command("show")
+def show_component(component: str, store: StoreFolder = Path("store")) -> None:
+    """Show a component's passport; the beginning of its id is enough."""
+    from framework.overview import print_passport
+    from framework.store import Store
+
+    print_passport(Store(store).find(component), _console())
+
+
+@components.command("remove")
+def remove_component(component: str, store: StoreFolder = Path("store")) -> None:
+    """Remove a component; the next run that needs it trains it again."""
+    from framework.store import Store
+
+    typer.echo(f"removed {Store(store).remove(component)}")
+
+
+def _console() -> Console:
+    # A pipe has no width of its own; tables there should not be folded at 80 columns.
+    return Console() if sys.stdout.isatty() else Console(width=int(os.environ.get("COLUMNS", "160")))
+
+
+def main() -> None:
+    """Runs the command line; a mistake of the user's is one message and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,329 @@
+"""The experiment schema: what a YAML may say, and what it means.
+
+The parts stand beside the classes that they configure; this file composes them. `read_experiments` gives one
+`Experiment` per cell of the grid, or raises one error that holds every mistake.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from datamodules import ClassificationDataset, DatasetConfig, classification_dataset
+from framework.errors import ExperimentError, Mistake, did_you_mean
+from framework.objectives import OBJECTIVES
+from framework.reading import Cell, Key, Source, dotted, read
+from framework.tracking import TrackingConfig
+from framework.validation import Problem, belongs, validate
+from modules import BackboneConfig, ClassificationHeadConfig, ModulesError, OptimizationConfig, component_class
+
+SCHEMA = ConfigDict(extra="forbid")
+
+ROLES = ("language", "task")
+
+COMBINATION_KEYS = ("combination", "combination.language", "combination.task")
+"""Grid keys that a combination's name tells already."""
+
+
+@dataclass(frozen=True, config=SCHEMA)
+class LanguagesConfig:
+    """Which languages the task is learnt in and tested on, as FLORES codes."""
+
+    targets: list[str]
+    """Languages to test on; `[all]` are those of the dataset."""
+    source: list[str] = dataclasses.field(default_factory=list)
+    """Languages whose labelled text trains the task components; several are mixed."""
+
+
+@dataclass(frozen=True, config=SCHEMA)
+class PretrainConfig:
+    """A language stage that trains the whole backbone before anything else, on several languages together."""
+
+    languages: list[str]
+    """Languages of the text, mixed."""
+    objective: Any
+    """As in `stages.language.objective`."""
+    training: OptimizationConfig
+    """Steps, optimiser and schedule."""
+    batch_size: int = 32
+    """Rows a step, over all devices."""
+    seed: int = 0
+    """Draws the order of the text and the dropout."""
+
+
+@dataclass(frozen=True, config=SCHEMA)
+class LanguageStageConfig:
+    """How the components of one language are trained."""
+
+    objective: Any
+    """One objective and its settings, such as `{alignment: {...}}` or `{masked: {...}}`."""
+    training: OptimizationConfig
+    """Steps, optimiser and schedule."""
+    batch_size: int = 16
+    """Rows a step, over all devices."""
+    jointly: bool = False
+    """Train all language components of a combination together; else each alone, reusable by other combinations."""
+    seed: int = 0
+    """Draws the components and the order of the text. It is not the run's seed: every run shares the components."""
+
+
+@dataclass(frozen=True, config=SCHEMA)
+class TaskStageConfig:
+    """How the task components and the head are trained on the source languages."""
+
+    training: OptimizationConfig
+    """Steps, optimiser and schedule."""
+    batch_size: int = 16
+    """Rows a step, over all devices."""
+    head: ClassificationHeadConfig = ClassificationHeadConfig()
+    """What reads the hidden states."""
+    k_shot: int | None = None
+    """Examples per class and source language, drawn with the run's seed; null takes all."""
+    validate_every: int | None = None
+    """Steps between looks at the source languages' validation split; null looks once, at the end."""
+    choose: Literal["best", "last"] = "best"
+    """`best` keeps the step with the highest accuracy on the source languages' validation split."""
+
+    def __post_init__(self) -> None:
+        """Checks that the numbers can be meant."""
+        if self.k_shot is not None and self.k_shot < 1:
+            raise ValueError("k_shot must be at least 1")
+        if self.validate_every is not None and self.validate_every < 1:
+            raise ValueError("validate_every must be at least 1")
+
+
+@dataclass(frozen=True, config=SCHEMA)
+class EvaluateStageConfig:
+    """How the targets are tested."""
+
+    batch_size: int = 64
+    """Rows a batch, over all devices."""
+    controls: list[Literal["none", "wrong"]] = dataclasses.field(default_factory=lambda: ["none", "wrong"])
+    """Tests beside the targets' own language components: without any, and with another language's."""
+
+
+@dataclass(frozen=True, config=SCHEMA)
+class StagesConfig:
+    """The settings of each stage."""
+
+    language: LanguageStageConfig | None = None
+    task: TaskStageConfig | None = None
+    evaluate: EvaluateStageConfig = EvaluateStageConfig()
+
+
+@dataclass(frozen=True, config=SCHEMA)
+class TrainerConfig:
+    """Where the work is done; nothing here changes a result's identity."""
+
+    devices: int = 1
+    """Devices of this machine; several train under DDP."""
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    num_workers: int = 0
+    """Processes that read and tokenise for each device."""
+
+    def __post_init__(self) -> None:
+        """Checks that the numbers can be meant."""
+        if self.devices < 1:
+            raise ValueError("devices must be at least 1")
+        if self.num_workers < 0:
+            raise ValueError("num_workers must not be negative")
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """One cell of an experiment's grid: one combination with its settings, over all its seeds."""
+
+    name: str
+    """Names the folder of its runs."""
+    backbone: BackboneConfig
+    combination: dict[str, dict[str, Any]]
+    """For each role its components: kind -> configuration."""
+    languages: LanguagesConfig
+    stages: StagesConfig
+    pretrain: PretrainConfig | None = None
+    """Trains the backbone itself before the language stage."""
+    data: DatasetConfig | None = None
+    """The labelled data; without it the experiment ends with its language stage."""
+    seeds: list[int] = dataclasses.field(default_factory=lambda: [0])
+    """One run each."""
+    trainer: TrainerConfig = TrainerConfig()
+    tracking: TrackingConfig = TrackingConfig()
+    store: str = "store"
+    """Folder of trained components, shared by experiments."""
+    runs: str = "runs"
+    """Folder of results."""
+
+
+    @property
+    def dataset(self) -> ClassificationDataset:
+        """The labelled data; only where the experiment has some."""
+        assert self.data is not None
+        return dataset_for(self.data)
+
+    @property
+    def targets(self) -> list[str]:
+        """The languages to test on, `[all]` spelt out."""
+        return list(self.dataset.languages) if self.languages.targets == ["all"] else self.languages.targets
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """An experiment of the grid as the plan and the runs need it."""
+
+    experiment: Experiment
+    label: str
+    """Names the combination on screen and in tables."""
+    settings: dict[str, Any]
+    """The grid's values that made it, without those of the combination."""
+    data: dict[str, Any]
+    """The resolved experiment as plain data, saved with each run."""
+
+
+def read_experiment(file: Path, overrides: list[str] | None = None) -> list[Variant]:
+    """Reads and checks an experiment file.
+
+    Args:
+        file: The experiment's YAML.
+        overrides: `key=value` words that win over the file.
+
+    Returns:
+        One variant per cell of the grid, in the grid's order.
+
+    Raises:
+        ExperimentError: The experiment has mistakes; all of them are in it.
+    """
+    # Imported late: the checks look at data and backbones through types that this file defines.
+    from framework.checks import check
+
+    source = read(file, overrides)
+    problems: dict[Problem, None] = {}
+    experiments = []
+    for cell in source.cells:
+        sections, found = _sections(cell)
+        found += check(sections)
+        problems.update(dict.fromkeys(found))
+        if not found:
+            experiments.append(Experiment(**sections))
+    if problems:
+        raise ExperimentError(str(file), [_mistake(source, problem) for problem in problems])
+    labels = _labels(experiments, source.cells)
+    return [
+        Variant(experiment, label, _outside_combination(cell.settings), cell.data)
+        for experiment, label, cell in zip(experiments, labels, source.cells, strict=True)
+    ]
+
+
+def dataset_for(data: DatasetConfig) -> ClassificationDataset:
+    """Opens the labelled data that a section names.
+
+    Raises:
+        DataError: There is no such dataset.
+    """
+    return classification_dataset(data.name, data.path, data.revision)
+
+
+def _sections(cell: Cell) -> tuple[dict[str, Any], list[Problem]]:
+    """Validates each section on its own, so that a mistake in one does not hide those in another."""
+    hints = get_type_hints(Experiment)
+    sections: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for field in dataclasses.fields(Experiment):
+        data = cell.data.get(field.name)
+        if data is not None:
+            section, found = SECTIONS.get(field.name, validate)(hints[field.name], data, (field.name,))
+            problems += found
+            if not found:
+                sections[field.name] = section
+        elif field.default is not dataclasses.MISSING:
+            sections[field.name] = field.default
+        elif field.default_factory is not dataclasses.MISSING:
+            sections[field.name] = field.default_factory()
+        else:
+            problems.append(((field.name,), "is required"))
+    for name in cell.data.keys() - hints.keys():
+        near = did_you_mean(name, hints) or belongs(Experiment, name)
+        problems.append(((name,), f"unknown key{near} (known: {', '.join(sorted(hints))})"))
+    return sections, problems
+
+
+def _combination(type_: Any, data: Any, key: Key) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
+    """Types each component by its kind's configuration."""
+    raw, problems = validate(dict[str, dict[str, dict[str, Any] | None] | None], data, key)
+    typed: dict[str, dict[str, Any]] = {role: {} for role in ROLES}
+    for role, components in (raw or {}).items():
+        if role not in ROLES:
+            reason = f"unknown role{did_you_mean(role, ROLES)} (known: {', '.join(ROLES)})"
+            problems.append(((*key, role), reason))
+            continue
+        for kind, settings in (components or {}).items():
+            if settings is None:  # `adapter: null` takes away what an extended file put there
+                continue
+            try:
+                config_type = component_class(kind).Config
+            except ModulesError as error:
+                problems.append(((*key, role, kind), str(error)))
+                continue
+            typed[role][kind], found = validate(config_type, settings, (*key, role, kind))
+            problems += found
+    return typed, problems
+
+
+def _stages(type_: Any, data: Any, key: Key) -> tuple[StagesConfig | None, list[Problem]]:
+    stages, problems = validate(type_, data, key)
+    if stages is None or stages.language is None:
+        return stages, problems
+    language, found = _with_objective(stages.language, (*key, "language"))
+    return dataclasses.replace(stages, language=language), problems + found
+
+
+def _pretrain(type_: Any, data: Any, key: Key) -> tuple[PretrainConfig | None, list[Problem]]:
+    pretrain, problems = validate(type_, data, key)
+    if pretrain is None:
+        return None, problems
+    typed, found = _with_objective(pretrain, key)
+    return typed, problems + found
+
+
+def _with_objective(stage: Any, key: Key) -> tuple[Any, list[Problem]]:
+    """Types the one objective of a language stage."""
+    key = (*key, "objective")
+    if not isinstance(stage.objective, dict) or len(stage.objective) != 1:
+        return stage, [(key, f"must name one objective and its settings (known: {', '.join(OBJECTIVES)})")]
+    [(name, settings)] = stage.objective.items()
+    if name not in OBJECTIVES:
+        reason = f"unknown objective{did_you_mean(name, OBJECTIVES)} (known: {', '.join(OBJECTIVES)})"
+        return stage, [((*key, name), reason)]
+    objective, problems = validate(OBJECTIVES[name], settings or {}, (*key, name))
+    return dataclasses.replace(stage, objective=objective), problems
+
+
+SECTIONS = {"combination": _combination, "stages": _stages, "pretrain": _pretrain}
+"""Sections whose types depend on what they name."""
+
+
+def _mistake(source: Source, problem: Problem) -> Mistake:
+    key, reason = problem
+    return Mistake(dotted(key), reason, source.place(key))
+
+
+def _outside_combination(settings: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if key.split(".")[0] != "combination"}
+
+
+def _labels(experiments: list[Experiment], cells: list[Cell]) -> list[str]:
+    """Names each cell by its components, and by the grid's values where components alone do not tell cells apart."""
+    names = [combination_name(experiment.combination) for experiment in experiments]
+    varied = {key for cell in cells for key in cell.settings if key not in COMBINATION_KEYS}
+    labels = []
+    for name, cell in zip(names, cells, strict=True):
+        extras = [f"{key.rpartition('.')[2]}={cell.settings[key]}" for key in cell.settings if key in varied]
+        labels.append(" · ".join([name, *extras]) if names.count(name) > 1 else name)
+    return labels
+
+
+def combination_name(combination: dict[str, dict[str, Any]]) -> str:
+    """Names a combination by what it holds: `language prompt + task adapter`, or `head only`."""
+    parts = [f"{role} {kind.rpartition('.')[2]}" for role in ROLES for kind in combination[role]]
+    return " + ".join(parts) or "head only"

@@ -1,0 +1,51 @@
+"""What goes wrong through no fault of the code: a mistake that its maker can mend."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class UserError(Exception):
+    """A mistake of the user's, in words that say where, what and the nearest right spelling.
+
+    The command line prints the message alone and leaves with exit code 2.
+    """
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One thing wrong with an experiment."""
+
+    key: str
+    """The dotted key, as the user would write it: `combination.task.adapter.type`."""
+    reason: str
+    """What is wrong, and the nearest right spelling where there is one."""
+    place: str = ""
+    """File and line, or the command line's `key=value`; empty when nothing was written."""
+
+
+class ExperimentError(UserError):
+    """All mistakes of one experiment together."""
+
+    def __init__(self, experiment: str, mistakes: list[Mistake]) -> None:
+        """Collects the mistakes into one message.
+
+        Args:
+            experiment: The file that the user named.
+            mistakes: What is wrong with it; at least one.
+        """
+        self.mistakes = mistakes
+        count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+        places = max(len(mistake.place) for mistake in mistakes)
+        keys = max(len(mistake.key) for mistake in mistakes)
+        lines = [
+            f"  {mistake.place:<{places}}  {mistake.key:<{keys}}  {mistake.reason}".rstrip()
+            for mistake in mistakes
+        ]
+        super().__init__("\n".join([f"{experiment} has {count}:", *lines]))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Returns "; did you mean 'x'?" for the known word nearest to `word`, or an empty string."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean '{near[0]}'?" if near else ""

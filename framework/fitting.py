@@ -1,0 +1,141 @@
+"""Lightning's Trainer as every stage uses it: devices, precision, curves, the choice of the best step."""
+
+import logging
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from framework.config import TrainerConfig
+from modules import StageModule
+
+Report = Callable[[int, str], None]
+"""Is told how many steps are done, and the latest figures."""
+
+LOG_EVERY = 10
+"""Steps between two points of a training curve."""
+
+CHOSEN_BY = "validation/accuracy"
+"""What the best step is chosen by, on the source languages' validation split."""
+
+History = list[dict[str, float]]
+
+
+def make_trainer(trainer: TrainerConfig, precision: str, callbacks: list[Callback] | None = None, **options: Any) -> Trainer:
+    """Makes a Trainer without console output of its own.
+
+    Args:
+        trainer: Devices.
+        precision: Lightning's name of the precision.
+        callbacks: What to call.
+        **options: Further options of Lightning's Trainer.
+    """
+    _quieten_lightning()
+    return Trainer(
+        accelerator=trainer.accelerator,
+        devices=trainer.devices,
+        strategy="ddp" if trainer.devices > 1 else "auto",
+        precision=precision,  # type: ignore[arg-type]
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks or []),
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,  # the data modules deal rows out to ranks themselves
+        **options,
+    )
+
+
+def fit(
+    module: StageModule,
+    data: LightningDataModule,
+    trainer: TrainerConfig,
+    report: Report,
+    *,
+    precision: str,
+    seed: int,
+    validate_every: int | None = None,
+    choose: Literal["best", "last"] = "last",
+) -> History:
+    """Trains a stage's module; afterwards it holds the chosen weights.
+
+    Args:
+        module: What to train, for the steps of its optimisation settings.
+        data: Feeds it.
+        trainer: Devices.
+        report: Is told about progress.
+        precision: Lightning's name of the precision.
+        seed: Draws dropout.
+        validate_every: Steps between validations; None for none.
+        choose: `best` loads the weights of the step with the best validation accuracy, the earliest of equals.
+
+    Returns:
+        The training curve: `step` and what was logged there.
+    """
+    seed_everything(seed, verbose=False)
+    steps = module.optimization.steps
+    curve = _Curve(report)
+    validation: dict[str, Any] = {"limit_val_batches": 0}
+    if validate_every is not None:
+        validation = {"val_check_interval": min(validate_every, steps), "check_val_every_n_epoch": None}
+    with tempfile.TemporaryDirectory(prefix="modulingua-") as folder:
+        best = ModelCheckpoint(folder, monitor=CHOSEN_BY, mode="max", save_weights_only=True)
+        callbacks: list[Callback] = [curve, best] if choose == "best" and validate_every is not None else [curve]
+        fitting = make_trainer(
+            trainer,
+            precision,
+            callbacks,
+            max_steps=steps,
+            gradient_clip_val=module.optimization.gradient_clip,
+            num_sanity_val_steps=0,
+            **validation,
+        )
+        fitting.fit(module, data)
+        if best in callbacks:
+            fitting.strategy.barrier()
+            chosen = fitting.strategy.broadcast(best.best_model_path)
+            checkpoint = torch.load(Path(chosen), weights_only=True, map_location="cpu")
+            module.load_trained_state(checkpoint["state_dict"])
+            fitting.strategy.barrier()  # the folder goes when rank 0 leaves the block
+    return curve.rows
+
+
+class _Curve(Callback):
+    """Collects the training curve and reports progress."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.rows: History = []
+        self.news: dict[str, float] = {}
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        step = trainer.global_step
+        if step % LOG_EVERY == 0 or step == trainer.max_steps:
+            self._add(step, {"loss": float(trainer.callback_metrics["loss"])})
+        self.report(step, "  ".join(f"{name.rpartition('/')[2]} {value:.3f}" for name, value in self.news.items()))
+
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name != "loss"}
+        self._add(trainer.global_step, metrics)
+
+    def _add(self, step: int, figures: dict[str, float]) -> None:
+        self.news |= figures
+        if self.rows and self.rows[-1]["step"] == step:
+            self.rows[-1] |= figures
+        else:
+            self.rows.append({"step": step, **figures})
+
+
+def _quieten_lightning() -> None:
+    """Keeps Lightning's notes on devices, workers and logging intervals from the user, who can do nothing about them."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for note in (".*does not have many workers.*", ".*GPU available but not used.*", ".*IterableDataset.*__len__.*"):
+        warnings.filterwarnings("ignore", message=note)

@@ -1,0 +1,35 @@
+"""Identity: a hash of what determines a result, never of where or how it was made."""
+
+import dataclasses
+import hashlib
+import json
+from typing import Any
+
+LENGTH = 16
+"""Hex digits of an identity; 64 bits tell apart any number of stages that a laboratory will ever train."""
+
+
+def identity(**determinants: Any) -> str:
+    """Returns the hash of everything that determines a result.
+
+    Args:
+        **determinants: Plain data and dataclasses. The order of keys does not matter; the order of lists does.
+
+    Returns:
+        `LENGTH` hexadecimal digits.
+    """
+    text = json.dumps(plain(determinants), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
+
+
+def plain(value: Any) -> Any:
+    """Returns dataclasses, tuples and paths inside the value as dictionaries, lists and text."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return str(value)

@@ -1,0 +1,167 @@
+"""Tables about a plan, the component store and the tokenizer, for a person to read."""
+
+from collections import defaultdict
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from framework.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage
+from framework.store import Passport, Store
+
+
+def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
+    """Prints the stages of a plan: how many there are, how many are done, what they train and for how long.
+
+    Args:
+        plan: The plan.
+        console: Where to print.
+        verbose: Print each stage on a line of its own; else stages that differ by language or seed share one.
+    """
+    first = plan.variants[0].experiment
+    backbone = plan.stages[0].backbone.info if plan.stages else None
+    targets = first.targets
+    console.print(
+        f"{plan.name} · {backbone.name if backbone else first.backbone.name}"
+        f"{'@' + backbone.revision[:7] if backbone and backbone.revision != 'local' else ''} · "
+        f"{_count(len(plan.variants), 'combination')} × {_count(len(first.seeds), 'seed')} · "
+        f"{', '.join(first.languages.source) or '–'} → {_some(targets)}\n",
+        highlight=False,
+    )
+    table = Table(box=None, pad_edge=True, header_style="bold")
+    for column, justify in (("stage", "left"), ("what", "left"), ("runs", "right"), ("cached", "right")):
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    table.add_column("trains", justify="right")
+    table.add_column("steps", justify="right")
+    if verbose:
+        table.add_column("id")
+    for group in _groups(plan.stages, verbose):
+        table.add_row(*_row(plan, group, verbose))
+    console.print(table)
+    total = f"to do: {_count(len(plan.todo), 'stage')}" if plan.todo else "nothing to do: every run is there"
+    console.print(f"\n {total} · components in {plan.store.folder}/ · results in {plan.folder}/", highlight=False)
+
+
+def _groups(stages: list[Stage], verbose: bool) -> list[list[Any]]:
+    groups: dict[Any, list[Stage]] = defaultdict(list)
+    for stage in stages:
+        groups[stage.id if verbose else _what(stage)].append(stage)
+    return list(groups.values())
+
+
+def _what(stage: Stage) -> tuple[str, str]:
+    """Names a stage without its language or seed, so that its like can be counted."""
+    kind = stage.kind
+    if isinstance(stage, EvaluateStage):
+        return kind, ""
+    return kind, stage.title.rpartition(" · ")[0]
+
+
+def _row(plan: Plan, group: list[Any], verbose: bool) -> list[str]:
+    stage = group[0]
+    cached = sum(member.id in plan.done for member in group)
+    cells = [stage.kind, _title(group, verbose), str(len(group)), str(cached), "–", "–"]
+    if isinstance(stage, LanguageStage | TaskStage):
+        share = stage.parameters / max(stage.backbone.info.parameters, 1)
+        cells[4:] = [f"{_short(stage.parameters)} ({share:.2%})", f"{stage.steps:,}"]
+    return [*cells, stage.id] if verbose else cells
+
+
+def _title(group: list[Any], verbose: bool) -> str:
+    stage = group[0]
+    if verbose:
+        return str(stage.title)
+    if isinstance(stage, LanguageStage):
+        languages = dict.fromkeys(code for member in group for code in member.languages)
+        return f"{_what(stage)[1]} · {_some(list(languages))}"
+    if isinstance(stage, EvaluateStage):
+        languages = {test.language for test in stage.tests}
+        controls = any(test.control != "own" for member in group for test in member.tests)
+        return f"{_count(len(languages), 'language')}{' + controls' if controls else ''}"
+    return f"{_what(stage)[1]} · {_count(len(group), 'seed')}"
+
+
+def print_tokenization(plan: Plan, console: Console) -> None:
+    """Prints tokens per word, share truncated and unknown tokens for each language of the experiment."""
+    from datamodules import language, tokenization_report
+    from framework.errors import UserError
+    from modules import load_tokenizer
+
+    experiment = plan.variants[0].experiment
+    if experiment.data is None:
+        raise UserError(f"{experiment.name}: there is no data whose tokens could be counted")
+    codes = list(dict.fromkeys([*experiment.languages.source, *experiment.targets]))
+    rows = tokenization_report(experiment.dataset, load_tokenizer(plan.stages[0].backbone.info), codes)
+    table = Table(box=None, header_style="bold")
+    table.add_column("language")
+    table.add_column("")
+    for column in ("texts", "tokens per word", f"longer than {experiment.data.max_length}", "unknown tokens"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        table.add_row(
+            row.language,
+            language(row.language).name,
+            f"{row.sentences:,}",
+            f"{row.tokens_per_word:.2f}",
+            f"{row.truncated_share:.1%}",
+            f"{row.unknown_share:.2%}",
+        )
+    console.print(table)
+
+
+def print_components(store: Store, console: Console) -> None:
+    """Prints one line per trained stage of the store."""
+    passports = store.passports()
+    if not passports:
+        console.print(f"{store.folder}/ holds no components yet", highlight=False)
+        return
+    table = Table(box=None, header_style="bold")
+    for column in ("id", "stage", "what", "backbone", "steps", "made"):
+        table.add_column(column)
+    for passport in passports:
+        table.add_row(
+            passport.id,
+            passport.stage,
+            passport.title,
+            passport.backbone["name"],
+            str(passport.training["training"]["steps"]),
+            passport.made.get("time", "")[:10],
+        )
+    console.print(table)
+
+
+def print_passport(passport: Passport, console: Console) -> None:
+    """Prints what a trained stage is and where it came from."""
+    backbone, made = passport.backbone, passport.made
+    libraries = ", ".join(f"{name} {made[name]}" for name in ("torch", "transformers", "adapters") if name in made)
+    lines = {
+        "id": passport.id,
+        "backbone": f"{backbone['name']}@{backbone['revision'][:12]} (weights {backbone['weights'][:12]}…, "
+        f"tokenizer {backbone['tokenizer'][:12]}…)",
+        "trained": f"{passport.training['training']['steps']:,} steps × {passport.training['batch_size']} · "
+        f"{passport.parameters:,} parameters · {', '.join(passport.languages)}",
+        "data": ", ".join(passport.data),
+        "ended with": ", ".join(f"{name} {value:.3f}" for name, value in passport.metrics.items()),
+        "stands on": ", ".join(passport.needs) or "–",
+        "made": f"{made.get('time', '?')} by modulingua {made.get('modulingua', '?')} ({libraries}) · "
+        f"commit {made.get('commit', '?')}",
+        "notes": " ".join(passport.notes) or "–",
+    }
+    console.print(f"{passport.stage} · {passport.title}", highlight=False)
+    for name, value in lines.items():
+        console.print(f"  {name:<11}{value}", highlight=False, soft_wrap=True)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _some(codes: list[str]) -> str:
+    return ", ".join(codes) if len(codes) <= 6 else f"{', '.join(codes[:4])} … ({len(codes)} languages)"
+
+
+def _short(number: int) -> str:
+    """Writes a number of parameters: `38k`, `7.1M`."""
+    if number >= 1_000_000:
+        return f"{number / 1e6:.1f}M"
+    return f"{number / 1e3:.0f}k" if number >= 10_000 else str(number)

@@ -1,0 +1,396 @@
+"""From an experiment to its stages: what has to be trained and tested, in order, and what is there already.
+
+The walk: every variant of the grid asks for the language stages of its source and target languages, for one task
+stage per seed that stands on the sources' language components, and for one evaluation per seed that stands on all.
+A stage's identity hashes what determines its result, so stages that several variants or experiments ask for are one.
+"""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from framework.config import Experiment, Variant, combination_name
+from framework.identity import LENGTH, identity, plain
+from framework.results import Control, RunFolder
+from framework.store import Store
+from modules import BackboneConfig, BackboneInfo, component_class, inspect_backbone
+
+
+@dataclass(frozen=True)
+class BackboneChoice:
+    """The backbone that a stage stands on."""
+
+    config: BackboneConfig
+    info: BackboneInfo
+    pretrained_by: str | None = None
+    """Identity of the stage that trained its weights; None for the weights as published."""
+
+    @property
+    def untrained(self) -> "BackboneChoice":
+        """The same backbone before its pretraining stage."""
+        return BackboneChoice(self.config, self.info)
+
+    @property
+    def passport(self) -> dict[str, str]:
+        """What a component's passport says of its backbone."""
+        return {
+            "name": self.info.name,
+            "revision": self.info.revision,
+            "weights": self.pretrained_by or self.info.weights_hash,
+            "tokenizer": self.info.tokenizer_hash,
+        }
+
+    @property
+    def determinants(self) -> dict[str, str]:
+        """What of it determines a result: its content, not its name or folder."""
+        passport = self.passport
+        return {"weights": passport["weights"], "tokenizer": passport["tokenizer"], "precision": self.config.precision}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the plan."""
+
+    kind: ClassVar[str]
+
+    id: str
+    title: str
+    experiment: Experiment
+    backbone: BackboneChoice
+    needs: tuple[str, ...]
+    """Identities of the stages whose components it loads."""
+
+
+@dataclass(frozen=True)
+class LanguageStage(Stage):
+    """Trains language components (or, as pretraining, the backbone) on text of some languages."""
+
+    kind = "language"
+
+    settings: Any
+    """The stage's settings: `LanguageStageConfig` or `PretrainConfig`."""
+    components: dict[str, Any]
+    languages: list[str]
+    parameters: int
+    data: list[str]
+    """Fingerprints of the text."""
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps."""
+        return int(self.settings.training.steps)
+
+
+@dataclass(frozen=True)
+class PretrainStage(LanguageStage):
+    """Trains the backbone itself."""
+
+    kind = "pretrain"
+
+
+@dataclass(frozen=True)
+class TaskStage(Stage):
+    """Trains task components and the head on the source languages, language components frozen."""
+
+    kind = "task"
+
+    seed: int
+    language_components: dict[str, tuple[str, ...]]
+    """Source language -> identities of the language stages whose components act, frozen."""
+    parameters: int
+    data: list[str]
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps."""
+        assert self.experiment.stages.task is not None
+        return self.experiment.stages.task.training.steps
+
+
+@dataclass(frozen=True)
+class Test:
+    """One language tested with one choice of language components."""
+
+    language: str
+    control: Control
+    component_language: str
+    """The language whose components act; empty for none."""
+    identity: str
+
+
+@dataclass(frozen=True)
+class EvaluateStage(Stage):
+    """Tests one run: every target language with its own language components, and the controls."""
+
+    kind = "evaluate"
+
+    variant: Variant
+    seed: int
+    task: str
+    """Identity of the task stage."""
+    language_components: dict[str, tuple[str, ...]]
+    tests: tuple[Test, ...]
+    recipe: str
+    """Hash of what determines the results, the seed left out: runs of one recipe are averaged over seeds."""
+    folder: RunFolder
+
+    @property
+    def missing(self) -> list[Test]:
+        """Tests whose results are not there yet."""
+        return [test for test in self.tests if not self.folder.has(test.control, test.language, test.identity)]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All stages of an experiment, in an order in which each finds what it needs."""
+
+    variants: list[Variant]
+    stages: list[Stage]
+    store: Store
+
+    @property
+    def name(self) -> str:
+        """The experiment's name."""
+        return self.variants[0].experiment.name
+
+    @property
+    def folder(self) -> Path:
+        """Where the runs' results lie."""
+        return Path(self.variants[0].experiment.runs) / self.name
+
+    @cached_property
+    def done(self) -> frozenset[str]:
+        """Identities of the stages that were done when this was first asked."""
+        return frozenset(stage.id for stage in self.stages if self._is_done(stage))
+
+    @property
+    def todo(self) -> list[Stage]:
+        """The stages that are left, in order."""
+        return [stage for stage in self.stages if stage.id not in self.done]
+
+    def of_kind(self, kind: str) -> list[Any]:
+        """Returns the stages of one kind."""
+        return [stage for stage in self.stages if stage.kind == kind]
+
+    def _is_done(self, stage: Stage) -> bool:
+        if isinstance(stage, EvaluateStage):
+            return (stage.folder.path / "run.json").is_file() and not stage.missing
+        return self.store.has(stage.id)
+
+
+def make_plan(variants: list[Variant]) -> Plan:
+    """Plans the stages of an experiment's variants.
+
+    Args:
+        variants: The cells of the grid, checked.
+
+    Returns:
+        The plan; stages that several variants share are in it once.
+    """
+    stages: dict[str, Stage] = {}
+    for variant in variants:
+        for stage in _stages(variant):
+            stages.setdefault(stage.id, stage)
+    order = ("pretrain", "language", "task", "evaluate")
+    ordered = sorted(stages.values(), key=lambda stage: order.index(stage.kind))
+    return Plan(variants, ordered, Store(Path(variants[0].experiment.store)))
+
+
+def _stages(variant: Variant) -> Iterator[Stage]:
+    experiment = variant.experiment
+    backbone = BackboneChoice(experiment.backbone, inspect_backbone(experiment.backbone))
+    if experiment.pretrain is not None:
+        pretrain = _pretrain_stage(experiment, backbone)
+        yield pretrain
+        backbone = BackboneChoice(backbone.config, backbone.info, pretrained_by=pretrain.id)
+    languages = dict.fromkeys([*experiment.languages.source, *experiment.targets])
+    components: dict[str, tuple[str, ...]] = {}
+    for language in languages:
+        stages = list(_language_stages(experiment, backbone, language))
+        yield from stages
+        components[language] = tuple(stage.id for stage in stages)
+    if experiment.data is None:
+        return
+    for seed in experiment.seeds:
+        task = _task_stage(experiment, backbone, components, seed)
+        yield task
+        yield _evaluate_stage(variant, backbone, components, task)
+
+
+def _pretrain_stage(experiment: Experiment, backbone: BackboneChoice) -> PretrainStage:
+    settings = experiment.pretrain
+    assert settings is not None
+    return _trains_language(
+        PretrainStage, experiment, backbone, settings, _whole_backbone(), settings.languages, "backbone"
+    )
+
+
+def _whole_backbone() -> dict[str, Any]:
+    return {"full": component_class("full").Config()}
+
+
+def _language_stages(experiment: Experiment, backbone: BackboneChoice, language: str) -> Iterator[LanguageStage]:
+    settings = experiment.stages.language
+    components = experiment.combination["language"]
+    if settings is None or not components or language in settings.objective.without_components:
+        return
+    groups = [components] if settings.jointly else [{kind: config} for kind, config in components.items()]
+    for group in groups:
+        title = " + ".join(describe(kind, config) for kind, config in group.items())
+        yield _trains_language(LanguageStage, experiment, backbone, settings, group, [language], title)
+
+
+def _trains_language(
+    stage_type: Any,
+    experiment: Experiment,
+    backbone: BackboneChoice,
+    settings: Any,
+    components: dict[str, Any],
+    languages: list[str],
+    title: str,
+) -> Any:
+    data = settings.objective.fingerprints(languages)
+    return stage_type(
+        id=identity(
+            stage=stage_type.kind,
+            backbone=backbone.determinants,
+            components=components,
+            languages=languages,
+            data=data,
+            **_language_recipe(settings),
+        ),
+        title=f"{title} · {', '.join(languages)}",
+        experiment=experiment,
+        backbone=backbone,
+        needs=(backbone.pretrained_by,) if backbone.pretrained_by else (),
+        settings=settings,
+        components=components,
+        languages=languages,
+        parameters=_count(components, backbone.info),
+        data=data,
+    )
+
+
+def _language_recipe(settings: Any) -> dict[str, Any]:
+    """Returns what determines a language component beside its language, its text and its backbone."""
+    return {
+        "objective": settings.objective.determinants,
+        "training": settings.training,
+        "batch_size": settings.batch_size,
+        "seed": settings.seed,
+    }
+
+
+def _task_stage(
+    experiment: Experiment, backbone: BackboneChoice, components: dict[str, tuple[str, ...]], seed: int
+) -> TaskStage:
+    settings, dataset = experiment.stages.task, experiment.dataset
+    assert settings is not None
+    source = experiment.languages.source
+    used = {language: components[language] for language in source}
+    data = [dataset.fingerprint(language, split) for language in source for split in ("train", "validation")]
+    task_components = experiment.combination["task"]
+    stage_id = identity(
+        stage="task",
+        backbone=backbone.determinants,
+        components=task_components,
+        language_components=used,
+        data=data,
+        text=_text_recipe(experiment),
+        settings=settings,
+        seed=seed,
+    )
+    needs = itertools.chain([backbone.pretrained_by] if backbone.pretrained_by else [], *used.values())
+    return TaskStage(
+        id=stage_id,
+        title=f"{combination_name({'language': {}, 'task': task_components})} · seed {seed}",
+        experiment=experiment,
+        backbone=backbone,
+        needs=tuple(needs),
+        seed=seed,
+        language_components=used,
+        parameters=_count(task_components, backbone.info)
+        + settings.head.parameters(backbone.info.hidden_size, len(dataset.labels)),
+        data=data,
+    )
+
+
+def _evaluate_stage(
+    variant: Variant, backbone: BackboneChoice, components: dict[str, tuple[str, ...]], task: TaskStage
+) -> EvaluateStage:
+    experiment = variant.experiment
+    settings = experiment.stages.language
+    recipe = identity(
+        task=[experiment.combination["task"], experiment.stages.task, task.data, _text_recipe(experiment)],
+        backbone=backbone.determinants,
+        language=experiment.combination["language"],
+        language_stage=[settings.jointly, _language_recipe(settings)] if settings else None,
+    )
+    run = identity(recipe=recipe, seed=task.seed)
+    folder = Path(experiment.runs) / experiment.name / f"{_slug(variant.label)}-seed{task.seed}-{run[:8]}"
+    needed = dict.fromkeys([task.id, *itertools.chain(*components.values())])
+    return EvaluateStage(
+        id=run,
+        title=f"{variant.label} · seed {task.seed}",
+        experiment=experiment,
+        backbone=backbone,
+        needs=tuple(needed),
+        variant=variant,
+        seed=task.seed,
+        task=task.id,
+        language_components=components,
+        tests=tuple(_tests(experiment, components, task)),
+        recipe=recipe,
+        folder=RunFolder(folder),
+    )
+
+
+def _tests(experiment: Experiment, components: dict[str, tuple[str, ...]], task: TaskStage) -> Iterator[Test]:
+    """Yields each target with its own components and, where it has some, the controls."""
+    dataset, targets = experiment.dataset, experiment.targets
+    donors = [language for language in targets if components[language]]
+    for language in targets:
+        acting: dict[Control, str] = {"own": language if components[language] else ""}
+        if components[language]:
+            # The next target in the list lends its components: fixed by the experiment, chosen by nobody's score.
+            donor = donors[(donors.index(language) + 1) % len(donors)]
+            borrowed: dict[Control, str] = {"none": "", "wrong": donor}
+            acting |= {
+                control: borrowed[control]
+                for control in experiment.stages.evaluate.controls
+                if borrowed[control] != language
+            }
+        for control, component_language in acting.items():
+            test = identity(
+                task=task.id,
+                components=components.get(component_language, ()),
+                data=dataset.fingerprint(language, "test"),
+                text=_text_recipe(experiment),
+            )
+            yield Test(language, control, component_language, test)
+
+
+def _text_recipe(experiment: Experiment) -> dict[str, Any]:
+    """Returns what of the data's settings determines the tokens; where the files lie does not."""
+    assert experiment.data is not None
+    settings = plain(experiment.data)
+    return {key: value for key, value in settings.items() if key not in ("path", "revision")}
+
+
+def _count(components: dict[str, Any], info: BackboneInfo) -> int:
+    return sum(component_class(kind).count_parameters(config, info) for kind, config in components.items())
+
+
+def describe(kind: str, config: Any) -> str:
+    """Names a component with the settings that differ from its defaults: `adapter reduction_factor=4`."""
+    defaults = plain(type(config)())
+    changed = [f"{key}={value}" for key, value in plain(config).items() if value != defaults[key]]
+    return " ".join([kind, *changed])
+
+
+def _slug(label: str) -> str:
+    words = "".join(letter if letter.isalnum() or letter in "=.-" else " " for letter in label)
+    return "-".join(words.split())[: 80 - LENGTH]

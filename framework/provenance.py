@@ -1,0 +1,51 @@
+"""When, by what and from which commit a result was made."""
+
+import importlib.metadata
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+LIBRARIES = ("modulingua", "torch", "lightning", "transformers", "adapters", "datasets")
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Returns the versions of Python and of the libraries that compute results."""
+    found = {"python": platform.python_version()}
+    for library in LIBRARIES:
+        try:
+            found[library] = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            found[library] = "not installed"
+    return found
+
+
+@cache
+def commit() -> str:
+    """Returns the commit of this code, with "+" when files differ from it; "unknown" outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        head = _git(here, "rev-parse", "--short=12", "HEAD")
+        changed = _git(here, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return f"{head}+" if changed else head
+
+
+def command() -> str:
+    """Returns the command line of this process, as it can be typed again."""
+    return " ".join(["modulingua", *sys.argv[1:]])
+
+
+def made() -> dict[str, str]:
+    """Returns all of it, with the time."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"time": now, "commit": commit(), "command": command(), **versions()}
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()

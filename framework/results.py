@@ -1,0 +1,463 @@
+"""What a run leaves behind, and how it is read again.
+
+    runs/<experiment>/<folder>/
+      run.json                                   RunRecord: what the run is
+      README.md                                  how to get it again
+      predictions/<control>/<language>.parquet   each example's gold and predicted label
+      results/<control>/<language>.json          LanguageResult: the scores of these predictions
+
+Each file appears whole or not at all, and a result file only after its predictions: so an interrupted run can
+be carried on by asking what is there.
+"""
+
+import dataclasses
+import json
+import os
+import re
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from framework.errors import UserError
+from framework.metrics import score
+
+Control = Literal["own", "none", "wrong"]
+"""Whose language components act in a test: the language's own, none, or another language's."""
+CONTROLS: tuple[Control, ...] = get_args(Control)
+
+FileName = Annotated[str, StringConstraints(pattern=r"^[\w-]+$")]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class RunRecord:
+    """What a run is: one combination of an experiment, with one seed."""
+
+    id: str
+    """The run's identity: a hexadecimal hash of all that determines its results."""
+    experiment: str
+    """The experiment's name."""
+    label: str
+    """The combination in words: `language prompt + task adapter`."""
+    seed: int
+    """The run's seed."""
+    combination: dict[str, Any]
+    """The combination as resolved from the YAML: role, kind, settings."""
+    settings: dict[str, Any]
+    """The grid's values for this run: `{"combination.task.prompt.length": 20}`."""
+    backbone: str
+    """The backbone's name and revision."""
+    dataset: str
+    """The dataset's name."""
+    source: list[str]
+    """The languages (FLORES codes) that the task was trained on."""
+    components: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Which component (id in the component store) served as what: `{"language prompt hau_Latn": "7f3a…"}`."""
+    notes: list[str] = dataclasses.field(default_factory=list)
+    """What a reader of the results must know, in sentences; printed under the tables."""
+    versions: dict[str, str] = dataclasses.field(default_factory=dict)
+    """The versions of the libraries that made the run."""
+    commit: str = ""
+    """The git commit of Modulingua; empty when unknown."""
+    command: str = ""
+    """The command line that made the run."""
+    recipe: str = ""
+    """A hash of all that determines the results except the seed. Only runs of one recipe are averaged as
+    seeds of one another: without it, a changed number of steps would pass for another seed."""
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class LanguageResult:
+    """The scores of one run in one language, under one control."""
+
+    language: FileName
+    """The language (FLORES code)."""
+    control: Control
+    """Whose language components acted."""
+    component_language: str
+    """The language (FLORES code) whose components acted; empty if none did."""
+    identity: str
+    """A hash of what determined this result; a result of another identity does not count as done."""
+    examples: int
+    """How many examples were tested."""
+    labels: list[str]
+    """The labels that occur in gold, sorted."""
+    accuracy: float
+    macro_f1: float
+    weighted_f1: float
+    foreign_rate: float
+    """Share of the predictions whose label the language's gold does not have."""
+    source: bool = False
+    """Whether the task was trained on this language, so that the result is not zero-shot."""
+
+    @classmethod
+    def of(
+        cls,
+        predictions: "Predictions",
+        *,
+        language: str,
+        control: Control,
+        component_language: str,
+        identity: str,
+        source: bool = False,
+    ) -> "LanguageResult":
+        """Scores predictions; the arguments are the fields of the same names."""
+        scores = score(predictions.gold, predictions.predicted)
+        return cls(
+            language=language,
+            control=control,
+            component_language=component_language,
+            identity=identity,
+            examples=len(predictions.id),
+            labels=scores.labels,
+            accuracy=scores.accuracy,
+            macro_f1=scores.macro_f1,
+            weighted_f1=scores.weighted_f1,
+            foreign_rate=scores.foreign_rate,
+            source=source,
+        )
+
+
+class Predictions:
+    """What was predicted for each example of one language, in the order of the ids.
+
+    The order in which a test met the examples depends on batches and ranks; sorted by id, two runs over the
+    same examples can be laid side by side row by row.
+
+    Attributes:
+        id: The examples' ids, sorted, each once.
+        gold: The right label of each.
+        predicted: The predicted label of each.
+        probability: float32 [examples], the probability that the predicted label was given.
+    """
+
+    def __init__(
+        self,
+        id: Iterable[str],
+        gold: Iterable[str],
+        predicted: Iterable[str],
+        probability: npt.ArrayLike,
+    ) -> None:
+        """Takes the predictions in any order.
+
+        Raises:
+            ValueError: If the columns differ in length, or an id occurs twice: then an example was tested
+                twice (a sampler that pads does this), or the dataset's ids do not tell its examples apart.
+        """
+        ids, golds, guesses = list(id), list(gold), list(predicted)
+        chances = np.asarray(probability, dtype=np.float32).reshape(-1)
+        if not len(ids) == len(golds) == len(guesses) == len(chances):
+            raise ValueError(
+                f"columns of different lengths: {len(ids)} ids, {len(golds)} gold labels, "
+                f"{len(guesses)} predicted labels, {len(chances)} probabilities"
+            )
+        order = sorted(range(len(ids)), key=ids.__getitem__)
+        self.id: list[str] = [ids[row] for row in order]
+        self.gold: list[str] = [golds[row] for row in order]
+        self.predicted: list[str] = [guesses[row] for row in order]
+        self.probability: npt.NDArray[np.float32] = chances[order]
+        for first, second in zip(self.id, self.id[1:], strict=False):
+            if first == second:
+                raise ValueError(f"example '{first}' occurs more than once")
+
+    def __len__(self) -> int:
+        """Returns the number of examples."""
+        return len(self.id)
+
+
+_RECORD = TypeAdapter(RunRecord)
+_RESULT = TypeAdapter(LanguageResult)
+_COLUMNS = pa.schema(
+    [("id", pa.string()), ("gold", pa.string()), ("predicted", pa.string()), ("probability", pa.float32())]
+)
+
+
+class RunFolder:
+    """The folder of one run."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Names the folder; it need not exist yet."""
+        self.path = Path(path)
+        self._record: RunRecord | None = None
+
+    @property
+    def record(self) -> RunRecord:
+        """What the run is.
+
+        Raises:
+            UserError: If `run.json` is missing or not a run's record.
+        """
+        if self._record is None:
+            self._record = _read_json(self.path / "run.json", _RECORD, "a run's record")
+        return self._record
+
+    def write_record(self, record: RunRecord) -> None:
+        """Writes `run.json`, and before it the README.md that says how to get the run again."""
+        write_whole(self.path / "README.md", _readme(record).encode())
+        write_whole(self.path / "run.json", _RECORD.dump_json(record, indent=1) + b"\n")
+        self._record = record
+
+    def has(self, control: Control, language: str, identity: str) -> bool:
+        """Whether this very result is there.
+
+        A file that cannot be read does not count: the test is simply done again.
+        """
+        path = self._result_path(control, language)
+        try:
+            result = _read_json(path, _RESULT, "a result")
+        except UserError:
+            return False
+        return result.identity == identity and self._predictions_path(control, language).is_file()
+
+    def write(self, result: LanguageResult, predictions: Predictions) -> None:
+        """Writes the predictions, then the result.
+
+        Raises:
+            ValueError: If the result speaks of another number of examples.
+        """
+        if result.examples != len(predictions):
+            raise ValueError(f"a result over {result.examples} examples with {len(predictions)} predictions")
+        result_path = self._result_path(result.control, result.language)
+        # An older result must not stand beside the new predictions, not even for a moment.
+        result_path.unlink(missing_ok=True)
+        table = pa.table(
+            [predictions.id, predictions.gold, predictions.predicted, predictions.probability],
+            schema=_COLUMNS,
+        )
+        buffer = pa.BufferOutputStream()
+        pq.write_table(table, buffer)
+        write_whole(self._predictions_path(result.control, result.language), buffer.getvalue().to_pybytes())
+        write_whole(result_path, _RESULT.dump_json(result, indent=1) + b"\n")
+
+    def results(self) -> list[LanguageResult]:
+        """Returns all results, by control (own, none, wrong) and language.
+
+        Raises:
+            UserError: If a file is not a result, or another's than its name says.
+        """
+        return [
+            self._result(path, control)
+            for control in CONTROLS
+            for path in sorted((self.path / "results" / control).glob("*.json"))
+        ]
+
+    def predictions(self, control: Control, language: str) -> Predictions:
+        """Reads the predictions of one language.
+
+        Raises:
+            UserError: If the file is missing or damaged.
+        """
+        path = self._predictions_path(control, language)
+        try:
+            # ParquetFile, not read_table: the latter's dataset machinery costs more than these small files.
+            with pq.ParquetFile(path) as file:
+                table = file.read(columns=_COLUMNS.names).cast(_COLUMNS)
+            ids, gold, predicted = (table[name].to_pylist() for name in ("id", "gold", "predicted"))
+            return Predictions(ids, gold, predicted, table["probability"].to_numpy())
+        except FileNotFoundError:
+            raise UserError(f"{path}: missing, though its result is there") from None
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+            raise UserError(f"{path}: not a file of predictions ({_first_line(error)})") from None
+
+    def _result(self, path: Path, control: Control) -> LanguageResult:
+        result = _read_json(path, _RESULT, "a result")
+        if (result.control, result.language) != (control, path.stem):
+            raise UserError(f"{path}: holds the result of {result.language} under '{result.control}'")
+        return result
+
+    def _result_path(self, control: Control, language: str) -> Path:
+        return self.path / "results" / control / f"{language}.json"
+
+    def _predictions_path(self, control: Control, language: str) -> Path:
+        return self.path / "predictions" / control / f"{language}.parquet"
+
+
+def read_runs(paths: Iterable[str | Path]) -> list[RunFolder]:
+    """Finds the runs in some folders.
+
+    Args:
+        paths: Run folders, or any folders above some.
+
+    Returns:
+        The runs, each once, in the order of the paths and of the folder names below each.
+
+    Raises:
+        UserError: If a path does not exist, holds no run, or a run's record cannot be read.
+    """
+    runs: dict[Path, RunFolder] = {}
+    for path in map(Path, paths):
+        if not path.is_dir():
+            raise UserError(f"{path}: no such folder")
+        found = list(_runs_below(path))
+        if not found:
+            raise UserError(f"{path}: no runs here (a run's folder holds a run.json)")
+        for run in found:
+            _ = run.record  # a damaged record is told now, not in the middle of a table
+            runs.setdefault(run.path.resolve(), run)
+    return list(runs.values())
+
+
+Results = dict[Control, dict[str, dict[int, LanguageResult]]]
+"""Results by control, language and seed."""
+
+
+@dataclasses.dataclass
+class RunGroup:
+    """The runs of one combination: they differ in their seed only."""
+
+    label: str
+    """The combination in words, unlike that of any other group."""
+    record: RunRecord
+    """The record of one of the runs; all but the seed and what follows from it holds for the others too."""
+    runs: dict[int, RunFolder]
+    """The runs by seed."""
+    results: Results
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds, in order."""
+        return tuple(sorted(self.runs))
+
+
+def group_runs(runs: Iterable[RunFolder]) -> tuple[list[RunGroup], list[RunFolder]]:
+    """Finds out which runs are seeds of one another.
+
+    Args:
+        runs: Runs of any experiments.
+
+    Returns:
+        The groups, by experiment in the given order, then small combinations before large ones; and the runs
+        that have no results yet, which are in no group.
+
+    Raises:
+        UserError: If two runs of one group have the same seed, or a result cannot be read.
+    """
+    groups: dict[str, RunGroup] = {}
+    empty: list[RunFolder] = []
+    for run in runs:
+        record, results = run.record, run.results()
+        if not results:
+            empty.append(run)
+            continue
+        key = f"{record.experiment} {_recipe(record)}"
+        group = groups.setdefault(
+            key, RunGroup(record.label, record, {}, {control: {} for control in CONTROLS})
+        )
+        if record.seed in group.runs:
+            raise UserError(
+                f"{group.runs[record.seed].path} and {run.path} are both seed {record.seed} of "
+                f"'{record.label}': name the one that you mean"
+            )
+        group.runs[record.seed] = run
+        for result in results:
+            group.results[result.control].setdefault(result.language, {})[record.seed] = result
+    found = list(groups.values())
+    _tell_apart(found)
+    experiments = list(dict.fromkeys(group.record.experiment for group in found))
+    found.sort(
+        key=lambda group: (
+            experiments.index(group.record.experiment),
+            sum(len(kinds or ()) for kinds in group.record.combination.values()),
+            _natural(group.label),
+        )
+    )
+    return found, empty
+
+
+def _recipe(record: RunRecord) -> str:
+    """What the seeds of one combination have in common."""
+    if record.recipe:
+        return record.recipe
+    known = [
+        record.label,
+        record.combination,
+        record.settings,
+        record.backbone,
+        record.dataset,
+        record.source,
+    ]
+    return json.dumps(known, sort_keys=True)
+
+
+def _natural(label: str) -> list[tuple[int, str]]:
+    """A sort key that puts `length=5` before `length=20`."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", label)]
+
+
+def _tell_apart(groups: list[RunGroup]) -> None:
+    """Adds to equal labels what tells them apart: the experiment, settings, the backbone, the sources."""
+    additions: list[Callable[[RunGroup, list[RunGroup]], str]] = [
+        lambda group, alike: f"{group.record.experiment}: {group.label}",
+        lambda group, alike: " · ".join([group.label, *_own_settings(group, alike)]),
+        lambda group, alike: f"{group.label} · {group.record.backbone}",
+        lambda group, alike: f"{group.label} · from {', '.join(group.record.source)}",
+        lambda group, alike: f"{group.label} · {(group.record.recipe or group.record.id)[:8]}",
+    ]
+    for add in additions:
+        for label in {group.label for group in groups}:
+            alike = [group for group in groups if group.label == label]
+            longer = [add(group, alike) for group in alike]
+            if len(set(longer)) > 1:
+                for group, new in zip(alike, longer, strict=True):
+                    group.label = new
+
+
+def _own_settings(group: RunGroup, alike: list[RunGroup]) -> Iterator[str]:
+    """The grid's values that not all of the groups share."""
+    for key, value in group.record.settings.items():
+        if any(other.record.settings.get(key) != value for other in alike):
+            yield f"{key.rpartition('.')[2]}={value}"
+
+
+def _runs_below(path: Path) -> Iterator[RunFolder]:
+    for folder, below, files in os.walk(path):
+        if "run.json" in files:
+            below.clear()
+            yield RunFolder(folder)
+        below.sort()
+
+
+def _readme(record: RunRecord) -> str:
+    made_by = f" at commit `{record.commit}`" if record.commit else ""
+    again = f"Get it again{made_by}: `{record.command}`\n" if record.command else ""
+    return f"# {record.label} · seed {record.seed}\n\nA run of `{record.experiment}`. {again}".rstrip() + "\n"
+
+
+def _read_json(path: Path, adapter: TypeAdapter[T], what: str) -> T:
+    try:
+        return adapter.validate_json(path.read_bytes(), strict=True)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(f"{path}: not {what} ({where + ': ' if where else ''}{first['msg']})") from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Makes a file appear whole or not at all: written beside its place, then moved there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Not `tempfile`: its files can be read by their owner only, and colleagues read the results.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # else, after a crash, the name may be there and the content not
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,329 @@
+"""Carries out one stage: loads what it stands on, trains or tests, and puts the outcome where it belongs."""
+
+from collections.abc import Iterator
+from functools import singledispatch
+from typing import Any
+
+import yaml
+from torch import Tensor, distributed
+
+from datamodules import ClassificationData, language
+from framework.config import Experiment
+from framework.fitting import History, Report, fit, make_trainer
+from framework.identity import plain
+from framework.plan import BackboneChoice, EvaluateStage, LanguageStage, Stage, TaskStage, Test
+from framework.provenance import command, commit, made, versions
+from framework.results import LanguageResult, Predictions, RunRecord
+from framework.store import Passport, Store
+from framework.tracking import track
+from modules import Backbone, Combination, Component, StageModule, TextClassification, load_backbone, load_state
+
+LANGUAGES_AT_ONCE = 16
+"""Languages tested in one pass. Their rows share batches; an interrupted run loses at most one pass."""
+
+
+@singledispatch
+def carry_out(stage: Stage, store: Store, report: Report) -> None:
+    """Carries out a stage whose needs are in the store.
+
+    Args:
+        stage: What to do.
+        store: Where components are read and written.
+        report: Is told how far the stage is.
+    """
+    raise NotImplementedError(type(stage).__name__)
+
+
+@carry_out.register
+def train_language(stage: LanguageStage, store: Store, report: Report) -> None:
+    """Trains language components, or the backbone itself, on text."""
+    settings = stage.settings
+    backbone = load_stage_backbone(stage.backbone, store, with_lm_head=settings.objective.needs_lm_head)
+    combination = Combination(backbone)
+    only_language = stage.languages[0] if stage.kind == "language" else None
+    components = _add(combination, "language", stage.components, only_language, settings.seed)
+    data = settings.objective.data(
+        backbone.tokenizer,
+        languages=stage.languages,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        num_workers=stage.experiment.trainer.num_workers,
+    )
+    module = settings.objective.module(combination, components, settings.training)
+    history = fit(
+        module, data, stage.experiment.trainer, report, precision=backbone.precision, seed=settings.seed
+    )
+    passport = _passport(
+        stage,
+        components=_slots("language", stage.components),
+        languages=stage.languages,
+        training={**plain(settings), "objective": settings.objective.determinants},
+        history=history,
+        notes=[settings.objective.note] if settings.objective.note else [],
+    )
+    _keep(passport, store, module, history)
+
+
+@carry_out.register
+def train_task(stage: TaskStage, store: Store, report: Report) -> None:
+    """Trains the task components and the head on the source languages; language components are frozen."""
+    experiment = stage.experiment
+    settings = experiment.stages.task
+    assert settings is not None
+    backbone = load_stage_backbone(stage.backbone, store)
+    data = _data(experiment, backbone, stage.seed)
+    module = _classifier(experiment, backbone, stage.seed, data.labels)
+    for code, trained in stage.language_components.items():
+        _add_trained(module.combination, experiment, code, trained, stage.backbone, store)
+    history = fit(
+        module,
+        data,
+        experiment.trainer,
+        report,
+        precision=backbone.precision,
+        seed=stage.seed,
+        validate_every=settings.validate_every or stage.steps,
+        choose=settings.choose,
+    )
+    passport = _passport(
+        stage,
+        components=_slots("task", experiment.combination["task"]),
+        languages=experiment.languages.source,
+        training={**plain(settings), "seed": stage.seed},
+        history=history,
+        notes=[],
+    )
+    _keep(passport, store, module, history)
+
+
+@carry_out.register
+def evaluate(stage: EvaluateStage, store: Store, report: Report) -> None:
+    """Tests a run's combination in every language that has no result yet."""
+    backbone = load_stage_backbone(stage.backbone, store)
+    classifier = load_classifier(stage, backbone, store)
+    data = _data(stage.experiment, backbone, stage.seed)
+    done = 0
+    for tests in _passes(stage.missing):
+        acting = dict.fromkeys(test.component_language for test in tests if test.component_language)
+        borrowed = [
+            component
+            for code in acting
+            for component in add_language(stage, classifier.combination, code, store)
+        ]
+        for control in dict.fromkeys(test.control for test in tests):
+            chosen = {test.language: test for test in tests if test.control == control}
+            _test(stage, classifier, data, chosen)
+            done += len(chosen)
+            report(done, f"{control}: {', '.join(chosen)}")
+        for component in borrowed:
+            classifier.combination.remove(component)
+    _finish(stage, store)
+
+
+def load_classifier(stage: EvaluateStage, backbone: Backbone, store: Store) -> TextClassification:
+    """Loads a run's task components and head; language components are added by `add_language`."""
+    classifier = _classifier(stage.experiment, backbone, stage.seed, list(stage.experiment.dataset.labels))
+    state = store.read(stage.task, stage.backbone.passport)
+    for component in classifier.components:
+        component.load_own_state(_part(state, f"task.{component.kind}"))
+    classifier.head.load_state_dict(_part(state, "head"))
+    return classifier
+
+
+def add_language(stage: EvaluateStage, combination: Combination, code: str, store: Store) -> list[Component]:
+    """Loads the language components of one language into a run's combination."""
+    trained = stage.language_components[code]
+    return _add_trained(combination, stage.experiment, code, trained, stage.backbone, store)
+
+
+def load_stage_backbone(choice: BackboneChoice, store: Store, *, with_lm_head: bool = False) -> Backbone:
+    """Loads a backbone as published, or with the weights that a pretraining stage gave it."""
+    backbone = load_backbone(choice.config, with_lm_head=with_lm_head or choice.pretrained_by is not None)
+    if choice.pretrained_by is not None:
+        state = store.read(choice.pretrained_by, choice.untrained.passport)
+        load_state(backbone.own_parameters(), _part(state, "language.full"), where=str(store.path(choice.pretrained_by)))
+    return backbone
+
+
+def _data(experiment: Experiment, backbone: Backbone, seed: int) -> ClassificationData:
+    data, task = experiment.data, experiment.stages.task
+    assert data is not None
+    assert task is not None
+    return ClassificationData(
+        data,
+        backbone.tokenizer,
+        sources=experiment.languages.source,
+        batch_size=task.batch_size,
+        eval_batch_size=experiment.stages.evaluate.batch_size,
+        seed=seed,
+        k_shot=task.k_shot,
+        num_workers=experiment.trainer.num_workers,
+    )
+
+
+def _classifier(experiment: Experiment, backbone: Backbone, seed: int, labels: list[str]) -> TextClassification:
+    task = experiment.stages.task
+    assert task is not None
+    combination = Combination(backbone)
+    components = _add(combination, "task", experiment.combination["task"], None, seed)
+    return TextClassification(combination, components, task.training, labels=labels, head_config=task.head, seed=seed)
+
+
+def _add(
+    combination: Combination, role: str, configs: dict[str, Any], code: str | None, seed: int
+) -> list[Component]:
+    """Adds untrained components of one role, for one language or for all."""
+    name = language(code).name if code else None
+    return [
+        combination.add(role, kind, config, language=code, language_name=name, seed=seed)
+        for kind, config in configs.items()
+    ]
+
+
+def _add_trained(
+    combination: Combination,
+    experiment: Experiment,
+    code: str,
+    stages: tuple[str, ...],
+    backbone: BackboneChoice,
+    store: Store,
+) -> list[Component]:
+    """Adds the trained language components of one language."""
+    if not stages:
+        return []
+    components = _add(combination, "language", experiment.combination["language"], code, seed=0)
+    state: dict[str, Tensor] = {}
+    for stage in stages:
+        state |= store.read(stage, backbone.passport)
+    for component in components:
+        component.load_own_state(_part(state, f"language.{component.kind}"))
+    return components
+
+
+def _part(state: dict[str, Tensor], slot: str) -> dict[str, Tensor]:
+    """Returns the weights of one slot, without its name."""
+    return {name.removeprefix(f"{slot}/"): tensor for name, tensor in state.items() if name.startswith(f"{slot}/")}
+
+
+def _slots(role: str, configs: dict[str, Any]) -> dict[str, Any]:
+    return {f"{role}.{kind}": plain(config) for kind, config in configs.items()}
+
+
+def _passport(
+    stage: LanguageStage | TaskStage,
+    *,
+    components: dict[str, Any],
+    languages: list[str],
+    training: dict[str, Any],
+    history: History,
+    notes: list[str],
+) -> Passport:
+    last: dict[str, float] = {}
+    for row in history:
+        last |= row
+    return Passport(
+        id=stage.id,
+        stage=stage.kind,
+        title=stage.title,
+        backbone=stage.backbone.passport,
+        components=components,
+        languages=languages,
+        data=stage.data,
+        training=plain(training),
+        parameters=stage.parameters,
+        metrics={name: value for name, value in last.items() if name != "step"},
+        needs=list(stage.needs),
+        notes=notes,
+        made=made(),
+    )
+
+
+def _keep(passport: Passport, store: Store, module: StageModule, history: History) -> None:
+    """Puts what a stage trained into the store; one process does it for all."""
+    if module.global_rank != 0:
+        return
+    state = {
+        f"{component.role}.{component.kind}/{name}": tensor
+        for component in module.components
+        for name, tensor in component.own_state().items()
+    }
+    if isinstance(module, TextClassification):
+        state |= {f"head/{name}": tensor.detach().cpu() for name, tensor in module.head.state_dict().items()}
+    store.write(passport, state, history)
+
+
+def _passes(tests: list[Test]) -> Iterator[list[Test]]:
+    """Groups tests so that a pass holds a limited number of languages, each with all its controls."""
+    codes = list(dict.fromkeys(test.language for test in tests))
+    for start in range(0, len(codes), LANGUAGES_AT_ONCE):
+        some = codes[start : start + LANGUAGES_AT_ONCE]
+        yield [test for test in tests if test.language in some]
+
+
+def _test(
+    stage: EvaluateStage, classifier: TextClassification, data: ClassificationData, tests: dict[str, Test]
+) -> None:
+    """Tests some languages, each with the language components of its test, and writes their results."""
+    classifier.language_of = lambda code: tests[code].component_language
+    trainer = make_trainer(stage.experiment.trainer, classifier.combination.backbone.precision)
+    batches = _from_all_ranks(trainer.predict(classifier, data.predict_dataloader(list(tests))) or [])
+    if not trainer.is_global_zero:
+        return
+    rows: dict[str, list[tuple[str, str, str, float]]] = {code: [] for code in tests}
+    for batch in batches:
+        probabilities, labels = batch["probabilities"].max(dim=-1)
+        for code, example, gold, label, probability in zip(
+            batch["language"], batch["id"], batch["labels"].tolist(), labels.tolist(), probabilities.tolist(), strict=True
+        ):
+            rows[code].append((example, classifier.labels[gold], classifier.labels[label], probability))
+    for code, test in tests.items():
+        predictions = Predictions(*zip(*rows[code], strict=True))
+        result = LanguageResult.of(
+            predictions,
+            language=code,
+            control=test.control,
+            component_language=test.component_language,
+            identity=test.identity,
+            source=code in stage.experiment.languages.source,
+        )
+        stage.folder.write(result, predictions)
+
+
+def _from_all_ranks(batches: list[Any]) -> list[Any]:
+    if not distributed.is_initialized():
+        return batches
+    gathered: list[list[Any]] = [[] for _ in range(distributed.get_world_size())]
+    distributed.all_gather_object(gathered, batches)
+    return [batch for rank in gathered for batch in rank]
+
+
+def _finish(stage: EvaluateStage, store: Store) -> None:
+    """Writes what the run is, now that all its results are there, and shows it to W&B."""
+    if distributed.is_initialized() and distributed.get_rank() != 0:
+        return
+    experiment, variant = stage.experiment, stage.variant
+    assert experiment.data is not None
+    passports = {identity: store.passport(identity) for identity in stage.needs}
+    record = RunRecord(
+        id=stage.id,
+        experiment=experiment.name,
+        label=variant.label,
+        seed=stage.seed,
+        combination=plain(experiment.combination),
+        settings={key: str(value) for key, value in variant.settings.items()},
+        backbone=f"{stage.backbone.info.name}@{stage.backbone.info.revision[:12]}",
+        dataset=experiment.data.name,
+        source=experiment.languages.source,
+        components={f"{passport.stage} {passport.title}": identity for identity, passport in passports.items()},
+        notes=list(dict.fromkeys(note for passport in passports.values() for note in passport.notes)),
+        versions=versions(),
+        commit=commit(),
+        command=command(),
+        recipe=stage.recipe,
+    )
+    stage.folder.path.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(variant.data, sort_keys=False, allow_unicode=True)
+    (stage.folder.path / "experiment.yaml").write_text(text, encoding="utf-8")
+    stage.folder.write_record(record)
+    history = [{"stage": "task", **row} for row in store.history(stage.task)]
+    track(stage.folder, history, experiment.tracking)

@@ -1,0 +1,295 @@
+"""How sure a score is: spread over seeds, bootstrap intervals, paired differences.
+
+A score varies for two reasons: another sample of test examples would give another figure, and so would
+another seed. The percentile bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter
+13; for the test sets of language processing: Berg-Kirkpatrick, Burkett and Klein, EMNLP 2012) imitates both.
+It draws as many examples from the test set as there are, with replacement, and seeds from the seeds likewise,
+computes the score again, does so many times, and reads the interval off the quantiles.
+
+Three things are kept as they are in reality:
+
+- Where languages share a test set (the same ids with the same gold labels, as SIB-200's translations of one
+  set of sentences), a draw takes the same examples in each of them. A hard sentence is hard in all languages,
+  so drawing for each apart would make their average look surer than it is.
+- A seed is one training, tested in all languages: a draw of seeds holds for all of them.
+- Two combinations are compared on the same draws of examples, and of seeds where they have the same ones, so
+  what they have in common cancels in their difference.
+
+With few seeds (three, say) the interval knows little of the spread over trainings and is rather too narrow;
+with one seed it knows nothing of it. The F1 means of a resample are biased a little (a resample lacks rare
+labels now and then), so their interval can lie askew about the mean.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int32]
+
+RESAMPLES = 1000
+CONFIDENCE = 0.95
+
+
+def mean_and_spread(values: Sequence[float]) -> tuple[float, float | None]:
+    """Returns the mean and the standard deviation over seeds (n - 1 in the divisor; None for one seed)."""
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return float(np.mean(values)), spread
+
+
+class TestSet:
+    """The examples of one language: their ids and gold labels.
+
+    Two languages whose test sets have the same `key` have parallel test sets.
+    """
+
+    __test__ = False  # the name is ours; pytest need not collect it
+
+    def __init__(self, ids: Sequence[str], gold: Sequence[str]) -> None:
+        """Takes the examples, sorted by id.
+
+        Args:
+            ids: The examples' ids, sorted.
+            gold: The right label of each.
+        """
+        self.labels = sorted(set(gold))
+        self.size = len(ids)
+        digest = hashlib.sha256()
+        for example in zip(ids, gold, strict=True):
+            digest.update(repr(example).encode())
+        self.key = digest.hexdigest()
+        self.gold = self.encode(gold)
+
+    def encode(self, labels: Sequence[str]) -> Codes:
+        """Returns each label's place among the gold labels; foreign labels share one number past them."""
+        code = {label: number for number, label in enumerate(self.labels)}
+        return np.array([code.get(label, len(code)) for label in labels], dtype=np.int32)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one combination predicted in one language, with each of its seeds."""
+
+    test_set: TestSet
+    predicted: Mapping[int, Codes]
+    """For each seed the predicted labels [examples], as `TestSet.encode` gives them."""
+
+
+Row = Mapping[str, Outcome]
+"""One combination's outcome in each language; the same seeds in each."""
+
+
+@dataclass(frozen=True)
+class MacroAverage:
+    """A metric's mean over languages (of the means over seeds), with its bootstrap interval."""
+
+    mean: float
+    low: float
+    high: float
+    languages: int
+    test_sets: int
+    """How many different test sets the languages have: 1 if all are parallel."""
+    seeds: tuple[int, ...]
+
+    @property
+    def resampling(self) -> Literal["parallel", "per language", "mixed"]:
+        """Whether a draw takes the same examples in all languages, others in each, or the same in some."""
+        if self.test_sets == 1:
+            return "parallel"
+        return "per language" if self.test_sets == self.languages else "mixed"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much a combination's macro average exceeds a baseline's, from a paired bootstrap."""
+
+    mean: float
+    low: float
+    high: float
+    contrary: float
+    """Share of the resamples in which the difference is zero or has the other sign. Small values speak for a
+    difference, as those of a one-sided p do, but it is a share of resamples, not of samples under a null
+    hypothesis."""
+    seeds_paired: bool
+    """Whether both have the same seeds, so that the draws of seeds were paired too."""
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the interval lies on one side of zero: then, and only then, a table shows a star."""
+        return self.low > 0 or self.high < 0
+
+
+class Bootstrap:
+    """Draws resamples and computes metrics on them.
+
+    What is drawn depends only on the bootstrap's seed and on what it is drawn from (a test set, a list of
+    seeds), not on the order of the questions. That is what pairs the draws of two combinations, and what
+    makes the printed intervals the same each time.
+    """
+
+    def __init__(self, resamples: int = RESAMPLES, confidence: float = CONFIDENCE, seed: int = 0) -> None:
+        """Sets the number of resamples, the share of them inside an interval, and the seed of the draws."""
+        self.resamples = resamples
+        self.confidence = confidence
+        self.seed = seed
+        self._drawn: dict[str, npt.NDArray[np.uint16]] = {}
+
+    def macro_average(self, row: Row, metric: str) -> MacroAverage:
+        """Averages a metric over languages, with an interval.
+
+        Args:
+            row: The combination's outcomes; at least one language.
+            metric: "accuracy", "macro_f1" or "weighted_f1", as `framework.metrics.score` defines them.
+
+        Raises:
+            ValueError: If the row is empty, or its languages have different seeds.
+        """
+        low, high = self._interval(self.distribution(row, metric))
+        return MacroAverage(
+            mean=_plain_mean(row, metric),
+            low=low,
+            high=high,
+            languages=len(row),
+            test_sets=len({outcome.test_set.key for outcome in row.values()}),
+            seeds=_seeds(row),
+        )
+
+    def difference(self, row: Row, baseline: Row, metric: str) -> Difference:
+        """Compares two combinations on the same draws.
+
+        Args:
+            row: One combination's outcomes.
+            baseline: The other's, in the same languages and on the same examples.
+            metric: As for `macro_average`.
+
+        Raises:
+            ValueError: If the languages or the examples of the two are not the same.
+        """
+        if row.keys() != baseline.keys():
+            raise ValueError("the two combinations were not tested in the same languages")
+        for language, outcome in row.items():
+            if outcome.test_set.key != baseline[language].test_set.key:
+                raise ValueError(f"the two combinations were tested on different examples of {language}")
+        mean = _plain_mean(row, metric) - _plain_mean(baseline, metric)
+        resampled = self.distribution(row, metric) - self.distribution(baseline, metric)
+        low, high = self._interval(resampled)
+        contrary = float(np.mean(resampled * mean <= 0))
+        return Difference(mean, low, high, contrary, seeds_paired=_seeds(row) == _seeds(baseline))
+
+    def distribution(self, row: Row, metric: str) -> Floats:
+        """Returns the macro average on each resample, [resamples]."""
+        seeds = _seeds(row)
+        seed_weights = self._draws(f"seeds {seeds}", len(seeds)) / len(seeds)  # [resamples, seeds]
+        total = np.zeros(self.resamples)
+        for outcomes in _by_test_set(row):
+            weights = self._draws(f"examples {outcomes[0].test_set.key}", outcomes[0].test_set.size)
+            scores = _scores(outcomes, seeds, weights.astype(np.float32), metric)
+            total += np.einsum("bls,bs->b", scores, seed_weights)
+        return total / len(row)
+
+    def _interval(self, resampled: Floats) -> tuple[float, float]:
+        tail = (1 - self.confidence) / 2
+        low, high = np.quantile(resampled, [tail, 1 - tail])
+        return float(low), float(high)
+
+    def _draws(self, population: str, size: int) -> npt.NDArray[np.uint16]:
+        """How often each of `size` things is drawn in each resample of `size` draws, [resamples, size]."""
+        if population not in self._drawn:
+            entropy = hashlib.sha256(f"{self.seed} {population}".encode()).digest()
+            generator = np.random.default_rng(np.frombuffer(entropy, dtype=np.uint32))
+            drawn = generator.integers(size, size=(self.resamples, size))
+            cells = drawn + size * np.arange(self.resamples)[:, None]
+            counts = np.bincount(cells.ravel(), minlength=self.resamples * size)
+            # Counts are kept for all languages at once, hence small; none comes near 65,535.
+            self._drawn[population] = counts.reshape(self.resamples, size).astype(np.uint16)
+        return self._drawn[population]
+
+
+def _seeds(row: Row) -> tuple[int, ...]:
+    found = {tuple(sorted(outcome.predicted)) for outcome in row.values()}
+    if not found:
+        raise ValueError("there are no languages to average over")
+    if len(found) > 1:
+        raise ValueError("the languages were not all tested with the same seeds")
+    return found.pop()
+
+
+def _by_test_set(row: Row) -> list[list[Outcome]]:
+    groups: dict[str, list[Outcome]] = {}
+    for outcome in row.values():
+        groups.setdefault(outcome.test_set.key, []).append(outcome)
+    return list(groups.values())
+
+
+def _plain_mean(row: Row, metric: str) -> float:
+    seeds = _seeds(row)
+    scores = [
+        _scores(outcomes, seeds, np.ones((1, outcomes[0].test_set.size), np.float32), metric)
+        for outcomes in _by_test_set(row)
+    ]
+    return float(np.concatenate(scores, axis=1).mean())
+
+
+def _scores(
+    outcomes: Sequence[Outcome], seeds: Sequence[int], weights: npt.NDArray[np.float32], metric: str
+) -> Floats:
+    """Scores outcomes on one test set under several weightings of its examples.
+
+    Args:
+        outcomes: Outcomes of languages that share one test set.
+        seeds: The seeds to score.
+        weights: [weightings, examples], how often each example counts; each row has the same sum.
+        metric: The metric's name.
+
+    Returns:
+        [weightings, outcomes, seeds].
+    """
+    predicted = np.stack([outcome.predicted[seed] for outcome in outcomes for seed in seeds])
+    scores = _WEIGHTED[metric](outcomes[0].test_set, predicted, weights)
+    return scores.reshape(len(weights), len(outcomes), len(seeds))
+
+
+def _accuracy(test_set: TestSet, predicted: Codes, weights: npt.NDArray[np.float32]) -> Floats:
+    right = (predicted == test_set.gold).astype(np.float32)
+    # Sums of whole numbers below 2^24 are exact in float32, and its matrix product is twice as fast.
+    hits: Floats = (weights @ right.T).astype(np.float64)
+    return hits / test_set.size
+
+
+def _mean_f1(
+    test_set: TestSet,
+    predicted: Codes,
+    weights: npt.NDArray[np.float32],
+    label_weight: Callable[[Floats], Floats],
+) -> Floats:
+    total = np.zeros((len(weights), len(predicted)))
+    divisor = np.zeros((len(weights), 1))
+    for label in range(len(test_set.labels)):
+        is_gold = (test_set.gold == label).astype(np.float32)
+        chosen = (predicted == label).astype(np.float32)
+        support: Floats = (weights @ is_gold)[:, None].astype(np.float64)
+        hits = weights @ (chosen * is_gold).T
+        # A label that a resample lacks is not in its gold: it weighs nothing, so 1 will do for its divisor.
+        f1 = 2 * hits / np.where(support > 0, support + weights @ chosen.T, 1)
+        total += label_weight(support) * f1
+        divisor += label_weight(support)
+    return total / divisor
+
+
+def _macro_f1(test_set: TestSet, predicted: Codes, weights: npt.NDArray[np.float32]) -> Floats:
+    return _mean_f1(test_set, predicted, weights, lambda support: (support > 0).astype(np.float64))
+
+
+def _weighted_f1(test_set: TestSet, predicted: Codes, weights: npt.NDArray[np.float32]) -> Floats:
+    return _mean_f1(test_set, predicted, weights, lambda support: support)
+
+
+_WEIGHTED: dict[str, Callable[[TestSet, Codes, npt.NDArray[np.float32]], Floats]] = {
+    "accuracy": _accuracy,
+    "macro_f1": _macro_f1,
+    "weighted_f1": _weighted_f1,
+}

@@ -1,0 +1,163 @@
+"""The component store: trained components with the passports that say what they are.
+
+One folder per trained stage, named by the stage's identity:
+
+    store/<identity>/passport.json           what it is, how it was trained, the weights' SHA-256
+    store/<identity>/components.safetensors  the weights, as "<role>.<kind>/<parameter>"
+    store/<identity>/history.jsonl           loss and validation scores by step
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from framework.errors import UserError, did_you_mean
+from framework.files import sha256, whole_folder
+
+WEIGHTS = "components.safetensors"
+PASSPORT = "passport.json"
+HISTORY = "history.jsonl"
+
+
+@dataclass(frozen=True)
+class Passport:
+    """What travels with a trained stage's components."""
+
+    id: str
+    """The stage's identity."""
+    stage: str
+    """`pretrain`, `language` or `task`."""
+    title: str
+    """What was trained, for a person."""
+    backbone: dict[str, str]
+    """Name, revision, hash of the weights and hash of the tokenizer."""
+    components: dict[str, Any]
+    """Slot (`language.adapter`) -> configuration."""
+    languages: list[str]
+    """Languages that it was trained on."""
+    data: list[str]
+    """Fingerprints of the data that it was trained on."""
+    training: dict[str, Any]
+    """Objective, steps, optimiser, batch size, seed."""
+    parameters: int
+    """Trained parameters."""
+    metrics: dict[str, float]
+    """The last values of the training curves."""
+    needs: list[str] = field(default_factory=list)
+    """Identities of the stages that it stands on."""
+    notes: list[str] = field(default_factory=list)
+    """What a reader of its results must know."""
+    made: dict[str, str] = field(default_factory=dict)
+    """When, by which versions and commit."""
+    weights_sha256: str = ""
+    """Hash of the weights file; the store fills it in."""
+
+
+class Store:
+    """A folder of trained components."""
+
+    def __init__(self, folder: Path) -> None:
+        """Opens the store; the folder need not be there yet."""
+        self.folder = folder
+
+    def path(self, identity: str) -> Path:
+        """Returns the folder of a stage's components."""
+        return self.folder / identity
+
+    def has(self, identity: str) -> bool:
+        """Says whether a stage's components are there. Its folder appears whole or not at all."""
+        return (self.path(identity) / PASSPORT).is_file()
+
+    def write(self, passport: Passport, state: Mapping[str, Tensor], history: list[dict[str, float]]) -> None:
+        """Puts a stage's components into the store, whole or not at all.
+
+        Args:
+            passport: What they are; `weights_sha256` is filled in here.
+            state: The weights by name.
+            history: One row per logged step.
+        """
+        with whole_folder(self.path(passport.id)) as folder:
+            save_file({name: tensor.contiguous() for name, tensor in state.items()}, folder / WEIGHTS)
+            (folder / WEIGHTS).chmod(0o644)
+            passport = dataclasses.replace(passport, weights_sha256=sha256(folder / WEIGHTS))
+            (folder / HISTORY).write_text("".join(json.dumps(row) + "\n" for row in history))
+            text = json.dumps(dataclasses.asdict(passport), indent=2, ensure_ascii=False)
+            (folder / PASSPORT).write_text(text + "\n", encoding="utf-8")
+
+    def passport(self, identity: str) -> Passport:
+        """Reads a passport.
+
+        Raises:
+            UserError: The file cannot be read.
+        """
+        file = self.path(identity) / PASSPORT
+        try:
+            return Passport(**json.loads(file.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise UserError(f"{file}: not a passport that this version can read ({error}). {_again(identity)}") from error
+
+    def read(self, identity: str, backbone: Mapping[str, str]) -> dict[str, Tensor]:
+        """Reads a stage's weights after checking that they are whole and belong to the backbone.
+
+        Args:
+            identity: The stage.
+            backbone: The backbone that is to carry them, as in `Passport.backbone`.
+
+        Returns:
+            The weights by name.
+
+        Raises:
+            UserError: Another backbone carried them, or the file is damaged.
+        """
+        passport = self.passport(identity)
+        file = self.path(identity) / WEIGHTS
+        for what, mine in backbone.items():
+            theirs = passport.backbone.get(what, "")
+            if what in ("weights", "tokenizer") and theirs != mine:
+                raise UserError(
+                    f"{file.parent}: these components were trained on another backbone: its {what} hash is {theirs[:12]} "
+                    f"({passport.backbone.get('name', '?')}), that of {backbone.get('name', '?')} is {mine[:12]}"
+                )
+        if not file.is_file() or sha256(file) != passport.weights_sha256:
+            raise UserError(f"{file}: damaged or cut short (its SHA-256 is not the passport's). {_again(identity)}")
+        try:
+            with safe_open(file, framework="pt") as tensors:
+                return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
+        except SafetensorError as error:
+            raise UserError(f"{file}: not a safetensors file ({error}). {_again(identity)}") from error
+
+    def history(self, identity: str) -> list[dict[str, float]]:
+        """Reads the training curves of a stage."""
+        with (self.path(identity) / HISTORY).open(encoding="utf-8") as lines:
+            return [json.loads(line) for line in lines]
+
+    def passports(self) -> list[Passport]:
+        """Reads all passports, in the order of their identities."""
+        if not self.folder.is_dir():
+            return []
+        return [self.passport(path.parent.name) for path in sorted(self.folder.glob(f"[!.]*/{PASSPORT}"))]
+
+    def find(self, prefix: str) -> Passport:
+        """Finds the one passport whose identity begins with the prefix.
+
+        Raises:
+            UserError: None begins so, or several do.
+        """
+        known = [passport.id for passport in self.passports()]
+        found = [identity for identity in known if identity.startswith(prefix)]
+        if len(found) == 1:
+            return self.passport(found[0])
+        if found:
+            raise UserError(f"{self.folder}: {prefix!r} begins {len(found)} components: {', '.join(found)}")
+        raise UserError(f"{self.folder}: no component begins with {prefix!r}{did_you_mean(prefix, known)}")
+
+
+def _again(identity: str) -> str:
+    return f"`modulingua components remove {identity}` and the next run trains it again"

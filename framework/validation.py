@@ -1,0 +1,107 @@
+"""Checks plain data against typed dataclasses and says every mistake in a person's words."""
+
+import dataclasses
+import json
+import types
+import typing
+from typing import Any, TypeVar
+
+import pydantic
+
+from framework.errors import did_you_mean
+from framework.reading import Key
+
+T = TypeVar("T")
+
+Problem = tuple[Key, str]
+"""The key that is wrong and the reason."""
+
+EXPECTED = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a mapping of keys to values",
+    "dataclass_type": "a mapping of keys to values",
+}
+"""What pydantic's error types ask for."""
+
+
+def validate(type_: type[T], data: Any, key: Key = ()) -> tuple[T | None, list[Problem]]:
+    """Builds a dataclass from plain data, without any conversion between types.
+
+    Args:
+        type_: A pydantic dataclass that forbids unknown keys.
+        data: What YAML gave.
+        key: Where the data stands in the experiment; it begins the key of each problem.
+
+    Returns:
+        The object, or None when there are problems; and the problems.
+    """
+    try:
+        # JSON's strict mode takes a mapping for a dataclass and a whole number for a float, and nothing else for anything.
+        value = pydantic.TypeAdapter(type_).validate_json(json.dumps(data, default=str), strict=True)
+    except pydantic.ValidationError as error:
+        return None, [_problem(type_, key, detail) for detail in error.errors(include_url=False)]
+    return value, []
+
+
+def _problem(type_: type, key: Key, detail: Any) -> Problem:
+    # A field that may be null adds the name of a type to the path of what is wrong inside it.
+    path = tuple(part for part in detail["loc"] if isinstance(part, int) or _is_key(part))
+    found = detail["input"]
+    match detail["type"]:
+        case "unexpected_keyword_argument" | "extra_forbidden":
+            known = sorted(_fields(type_, path[:-1]))
+            near = did_you_mean(str(path[-1]), known) or belongs(type_, str(path[-1]))
+            reason = f"unknown key{near} (known: {', '.join(known)})"
+        case "missing" | "missing_argument":
+            reason = "is required"
+        case "literal_error":
+            allowed = [str(choice) for choice in _choices(detail["ctx"]["expected"])]
+            reason = f"{found!r} is not one of {', '.join(allowed)}{did_you_mean(str(found), allowed)}"
+        case "value_error":
+            reason = str(detail["ctx"]["error"])
+        case kind if kind in EXPECTED:
+            reason = f"{json.dumps(found, default=str)} is not {EXPECTED[kind]}"
+        case _:
+            reason = f"{detail['msg']} (found {json.dumps(found, default=str)})"
+    return (*key, *path), reason
+
+
+def _is_key(part: str) -> bool:
+    return not part.endswith(("]", ")")) and part not in {"int", "float", "str", "bool", "none", "literal"}
+
+
+def _choices(expected: str) -> list[str]:
+    return [choice.strip().strip("'") for choice in expected.replace(" or ", ", ").split(",")]
+
+
+def _fields(type_: Any, path: Key) -> dict[str, Any]:
+    """Returns the field types of the dataclass that stands at the path, or nothing where there is none."""
+    for part in path:
+        type_ = _fields(type_, ()).get(str(part)) if isinstance(part, str) else type_
+    type_ = _dataclass_in(type_)
+    return typing.get_type_hints(type_) if type_ is not None else {}
+
+
+def _dataclass_in(type_: Any) -> Any:
+    """Returns the dataclass inside `X | None`, `list[X]` or `dict[str, X]`."""
+    if dataclasses.is_dataclass(type_):
+        return type_
+    if typing.get_origin(type_) in (typing.Union, types.UnionType, list, dict):
+        found = (_dataclass_in(argument) for argument in typing.get_args(type_))
+        return next((candidate for candidate in found if candidate is not None), None)
+    return None
+
+
+def belongs(type_: Any, name: str, above: str = "") -> str:
+    """Says where in a schema a key of this name belongs: "; did you mean 'languages.targets'?"."""
+    for field, inner in _fields(type_, ()).items():
+        if above and field == name:
+            return f"; did you mean '{above}{field}'?"
+        if found := belongs(_dataclass_in(inner), name, f"{above}{field}."):
+            return found
+    return ""

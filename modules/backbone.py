@@ -1,0 +1,370 @@
+"""A pretrained encoder, loaded safely, frozen, and ready for components."""
+
+import contextlib
+import dataclasses
+import functools
+import inspect
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from modules import checkpoint
+from modules.encoders import ENCODERS
+from modules.errors import ModulesError
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class BackboneConfig:
+    """Which pretrained model everything stands on."""
+
+    name: str
+    """A folder in the Hugging Face layout, or a repository's name on the hub, such as `FacebookAI/xlm-roberta-base`."""
+    revision: str | None = None
+    """Branch, tag or commit on the hub; null is the main branch."""
+    precision: Literal["auto", "32", "bf16"] = "auto"
+    """`bf16` computes in bfloat16 where that is safe, `32` in float32; `auto` takes bf16 where the device is fast at it.
+    The weights stay in float32."""
+    random_init_seed: int | None = None
+    """Draws the weights from this seed instead of loading them, for pretraining from nothing; null loads them."""
+
+
+@dataclasses.dataclass(frozen=True)
+class BackboneInfo:
+    """What is known of a backbone before its weights are loaded."""
+
+    name: str
+    """As the configuration names it."""
+    folder: Path
+    """Where its files are."""
+    revision: str
+    """Commit on the hub, or "local"."""
+    family: Literal["encoder"]
+    """What kind of transformer it is."""
+    model_type: str
+    """Its architecture's name in transformers, a key of `ENCODERS`."""
+    settings: dict[str, Any] = dataclasses.field(hash=False)
+    """The known settings of its `config.json`."""
+    hidden_size: int
+    """Width of its hidden states."""
+    embedding_size: int
+    """Width of its word embeddings."""
+    layers: int
+    """Number of its transformer layers."""
+    max_positions: int
+    """Most positions of a row: prompts, special tokens and text together."""
+    vocabulary_size: int
+    """Rows of its word embeddings."""
+    fused_qkv: bool
+    """Whether query, key and value come from one linear layer."""
+    has_lm_head: bool
+    """Whether it brings a trained head for masked language modelling."""
+    tokenizer_hash: str
+    """SHA-256 of the tokenizer."""
+    weights_hash: str
+    """SHA-256 of `config.json` and the weights, or of `config.json` and the seed that draws them."""
+
+
+class LanguageModelHead(nn.Module):
+    """What turns hidden states into logits over the vocabulary."""
+
+    def __init__(self, modules: dict[str, nn.Module], output: nn.Module) -> None:
+        """Takes the head's modules, by their Hugging Face names in the order of use, and the last layer within them."""
+        super().__init__()
+        self.parts = nn.ModuleDict(modules)
+        self._output = (output,)
+
+    def forward(self, hidden: Tensor, before_output: Callable[[Tensor], Tensor]) -> Tensor:
+        """Returns logits.
+
+        Args:
+            hidden: [number, hidden size].
+            before_output: Changes the vectors [number, embedding size] that the output embeddings are applied to.
+
+        Returns:
+            Logits [number, vocabulary size].
+        """
+        hook = self._output[0].register_forward_pre_hook(lambda _, inputs: (before_output(inputs[0]),))
+        try:
+            for part in self.parts.values():
+                hidden = part(hidden)
+        finally:
+            hook.remove()
+        return hidden
+
+
+class Backbone(nn.Module):
+    """A frozen encoder, its tokenizer and, where asked for, its language model head."""
+
+    def __init__(
+        self, encoder: nn.Module, lm_head: LanguageModelHead | None, tokenizer: Any, info: BackboneInfo, precision: str
+    ) -> None:
+        """Takes the parts; use `load_backbone`."""
+        super().__init__()
+        self.encoder: Any = encoder
+        """The base model of transformers, prepared by the `adapters` library."""
+        self.lm_head = lm_head
+        self.tokenizer = tokenizer
+        self.info = info
+        self.precision = precision
+        """The name that Lightning has for it: "32-true" or "bf16-mixed"."""
+        self.requires_grad_(False)
+        # Taken down now, since components will add parameters of theirs to the encoder.
+        self._own_names = {name for name, _ in encoder.named_parameters()}
+
+    @property
+    def embeddings(self) -> nn.Embedding:
+        """The word embeddings."""
+        embeddings: nn.Embedding = self.encoder.get_input_embeddings()
+        return embeddings
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The transformer layers, from the first."""
+        layers = self.encoder.get_submodule(ENCODERS[self.info.model_type].layers)
+        assert isinstance(layers, nn.ModuleList)
+        return layers
+
+    def own_parameters(self) -> dict[str, nn.Parameter]:
+        """Returns the parameters without those of components, by their Hugging Face names; tied ones come once."""
+        parameters = {
+            f"{self.encoder.base_model_prefix}.{name}": parameter
+            for name, parameter in self.encoder.named_parameters()
+            if name in self._own_names
+        }
+        if self.lm_head is not None:
+            tied = {id(parameter) for parameter in parameters.values()}
+            parameters |= {
+                name: parameter
+                for name, parameter in self.lm_head.parts.named_parameters()
+                if id(parameter) not in tied
+            }
+        return parameters
+
+
+def inspect_backbone(config: BackboneConfig) -> BackboneInfo:
+    """Returns what is known of a backbone without loading it; from the hub only small files are downloaded.
+
+    Raises:
+        ModulesError: If it cannot be had, is not safe to load or is not supported.
+    """
+    return _inspect(config, weights=False)
+
+
+def load_backbone(config: BackboneConfig, with_lm_head: bool = False) -> Backbone:
+    """Loads a backbone: float32 weights, frozen, in evaluation mode.
+
+    Args:
+        config: Which one.
+        with_lm_head: Whether to load its head for masked language modelling too.
+
+    Raises:
+        ModulesError: If it cannot be had, is not safe to load, is not supported or has no trained head.
+    """
+    info = _inspect(config, weights=True)
+    if with_lm_head and not info.has_lm_head:
+        raise ModulesError(f"backbone {config.name!r} has no trained language model head, so it cannot predict masked words")
+    # Read at the first use; tokenizing in threads would only make data workers warn when they fork.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+    from transformers import AutoTokenizer
+
+    with _quiet():
+        tokenizer = AutoTokenizer.from_pretrained(
+            str(info.folder), config=_build_config(info.name, info.model_type, info.settings), trust_remote_code=False, padding_side="right"
+        )
+        if config.random_init_seed is None:
+            model = _load_weights(info, with_lm_head)
+        else:
+            model = _draw_weights(info, config.random_init_seed)
+    if not tokenizer.is_fast:
+        raise ModulesError(f"backbone {config.name!r} has no fast tokenizer")
+    return _assemble(model, info, with_lm_head, tokenizer, _lightning_precision(config.precision)).eval()
+
+
+def save_backbone(backbone: Backbone, folder: Path) -> None:
+    """Writes a backbone, without its components, as a folder that `load_backbone` reads."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in checkpoint.TOKENIZER_FILES:
+        if (backbone.info.folder / name).is_file():
+            # Copied rather than saved: a tokenizer's state changes with use, and its hash must not.
+            shutil.copyfile(backbone.info.folder / name, folder / name)
+    info = backbone.info
+    _build_config(info.name, info.model_type, info.settings).to_json_file(folder / checkpoint.CONFIG)
+    state = {
+        name: parameter.detach().cpu().contiguous() for name, parameter in backbone.own_parameters().items()
+    }
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+@functools.lru_cache(maxsize=4)
+def skeleton(info: BackboneInfo, with_lm_head: bool = False) -> Backbone:
+    """Returns a backbone of the right shapes without weights or tokenizer, for counting parameters."""
+    with torch.device("meta"), _quiet():
+        class_ = _model_class(info, with_lm_head)
+        return _assemble(
+            class_(**_arguments(info, class_)), info, with_lm_head, tokenizer=None, precision="32-true"
+        )
+
+
+def _inspect(config: BackboneConfig, *, weights: bool) -> BackboneInfo:
+    loaded = config.random_init_seed is None
+    folder, revision = checkpoint.fetch(config.name, config.revision, weights=weights and loaded)
+    model_type, settings = checkpoint.read_settings(folder, config.name)
+    encoder = ENCODERS[model_type]
+    described = checkpoint.file_hash(folder / checkpoint.CONFIG)
+    if loaded:
+        found = checkpoint.read_weights(folder, config.name, revision)
+        weights_hash = checkpoint.combined_hash(described, *(digest for _, digest in found.digests))
+        has_lm_head = any(name.endswith(encoder.lm_head_weight) for name in found.names)
+    else:
+        weights_hash = checkpoint.combined_hash(described, f"random {config.random_init_seed}")
+        has_lm_head = True
+    built = _build_config(config.name, model_type, settings)
+    return BackboneInfo(
+        name=config.name,
+        folder=folder,
+        revision=revision,
+        family="encoder",
+        model_type=model_type,
+        settings=settings,
+        hidden_size=built.hidden_size,
+        embedding_size=getattr(built, "embedding_size", built.hidden_size),
+        layers=built.num_hidden_layers,
+        max_positions=built.max_position_embeddings
+        - (built.pad_token_id + 1 if encoder.positions_after_padding else 0),
+        vocabulary_size=built.vocab_size,
+        fused_qkv=encoder.fused_qkv,
+        has_lm_head=has_lm_head,
+        tokenizer_hash=checkpoint.tokenizer_hash(folder, config.name),
+        weights_hash=weights_hash,
+    )
+
+
+def _build_config(name: str, model_type: str, settings: dict[str, Any]) -> Any:
+    from transformers import CONFIG_MAPPING
+
+    try:
+        with _quiet():
+            return CONFIG_MAPPING[model_type](**settings)
+    except Exception as error:  # A wrong value fails in as many ways as there are settings.
+        raise ModulesError(f"backbone {name!r}: config.json does not describe a {model_type}: {error}") from error
+
+
+def _model_class(info: BackboneInfo, with_lm_head: bool) -> Any:
+    from transformers import CONFIG_MAPPING, MODEL_FOR_MASKED_LM_MAPPING, MODEL_MAPPING
+
+    mapping = MODEL_FOR_MASKED_LM_MAPPING if with_lm_head else MODEL_MAPPING
+    return mapping[CONFIG_MAPPING[info.model_type]]
+
+
+def _arguments(info: BackboneInfo, class_: Any) -> dict[str, Any]:
+    config = _build_config(info.name, info.model_type, info.settings)
+    # Settled here, so that it does not depend on what else is installed.
+    config._attn_implementation = "sdpa" if class_._supports_sdpa else "eager"
+    # Nothing would train a pooler, and plain data-parallel training of the whole backbone would fail over it.
+    takes_pooler = "add_pooling_layer" in inspect.signature(class_.__init__).parameters
+    return {"config": config} | ({"add_pooling_layer": False} if takes_pooler else {})
+
+
+def _load_weights(info: BackboneInfo, with_lm_head: bool) -> nn.Module:
+    from safetensors.torch import load_file
+
+    class_ = _model_class(info, with_lm_head)
+    state = {name: tensor for file in checkpoint.weight_files(info.folder) for name, tensor in load_file(file).items()}
+    try:
+        # Given the tensors, transformers looks into no file: an adapter_config.json, say, would lead it elsewhere.
+        model, report = class_.from_pretrained(
+            None,
+            **_arguments(info, class_),
+            state_dict=state,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+    except (RuntimeError, ValueError) as error:
+        raise ModulesError(f"backbone {info.name!r}: the weights do not fit config.json: {error}") from error
+    if missing := sorted(report["missing_keys"]):
+        raise ModulesError(f"backbone {info.name!r}: the weights lack {missing[0]} and {len(missing) - 1} more")
+    if wrong := report["mismatched_keys"]:
+        raise ModulesError(f"backbone {info.name!r}: the weights do not fit config.json: {wrong[0]}")
+    return model
+
+
+def _draw_weights(info: BackboneInfo, seed: int) -> nn.Module:
+    # Always with the head, so that the encoder's weights do not depend on whether somebody needs it.
+    class_ = _model_class(info, with_lm_head=True)
+    with seeded(seed):
+        model: nn.Module = class_(_arguments(info, class_)["config"])
+    return model
+
+
+def _assemble(model: Any, info: BackboneInfo, with_lm_head: bool, tokenizer: Any, precision: str) -> Backbone:
+    import adapters
+    from adapters.wrappers.interfaces import get_adapter_interface
+
+    encoder = ENCODERS[info.model_type]
+    head = None
+    if with_lm_head:
+        head = LanguageModelHead(
+            {name: getattr(model, name) for name in encoder.lm_head}, model.get_output_embeddings()
+        )
+    base = model.base_model
+    interface = get_adapter_interface(info.model_type)
+    if interface is not None:
+        # Preparing the encoder for the library's LoRA gives fused projections a random bias.
+        interface = dataclasses.replace(interface, adapter_methods=["bottleneck"])
+    adapters.init(base, interface=interface)
+    return Backbone(base, head, tokenizer, info, precision)
+
+
+def _lightning_precision(precision: Literal["auto", "32", "bf16"]) -> str:
+    if precision == "auto":
+        precision = "bf16" if _is_fast_at_bf16() else "32"
+    return {"32": "32-true", "bf16": "bf16-mixed"}[precision]
+
+
+def _is_fast_at_bf16() -> bool:
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draws from torch's CPU generator with a seed, and puts its state back afterwards."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps back what transformers says of heads and tokenizers while it builds them; we check both ourselves."""
+    from transformers.utils import logging as transformers_logging
+
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+
+
+class _InactiveAdapters(logging.Filter):
+    """Drops the library's warning that adapters are there but inactive: here that is a choice, not an oversight."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "none are activated" not in record.getMessage()
+
+
+logging.getLogger("adapters.model_mixin").addFilter(_InactiveAdapters())

@@ -1,0 +1,144 @@
+"""What every kind of component has in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from modules.errors import ModulesError
+
+if TYPE_CHECKING:
+    from modules.backbone import Backbone, BackboneInfo
+
+
+class Component(nn.Module):
+    """A small trainable part of a combination, in one role and, where it serves one, for one language.
+
+    A kind of component is a subclass with its `kind`, its `Config` and `create`. It takes part in the forward pass
+    through the hooks below, which do nothing here, or through forward hooks that look at `enabled`.
+    """
+
+    kind: ClassVar[str]
+    """How configurations name it."""
+    Config: ClassVar[type]
+    """The dataclass of its settings."""
+    changes_backbone: ClassVar[bool] = False
+    """Training it changes the backbone's own weights."""
+
+    name: str = ""
+    """Unique in its combination; the `Combination` sets it, as it does the following."""
+    role: str = ""
+    language: str | None = None
+    """FLORES code of the only language that it acts on; None acts on every language."""
+    enabled: bool = False
+    """Whether it acts in the forward pass under way."""
+
+    stack_name: str | None = None
+    """Its name among the active adapters of the `adapters` library, for components that live there."""
+    prompt_after_bos: bool = False
+    """Whether its prompt stands right behind the text's first token instead of in front of it."""
+
+    @classmethod
+    def refuse(cls, config: Any, info: BackboneInfo) -> str | None:
+        """Returns why it cannot work on a backbone, or None when it can. No weights are needed."""
+        return None
+
+    @classmethod
+    def positions(cls, config: Any) -> int:
+        """Returns how many of the backbone's positions it takes from the text."""
+        return 0
+
+    @classmethod
+    def create(cls, config: Any, backbone: Backbone, *, name: str, language: str | None) -> Component:
+        """Makes an untrained component, drawing from torch's global CPU generator.
+
+        Args:
+            config: An instance of `Config`.
+            backbone: What it attaches to.
+            name: Unique among the components of this backbone; without dots.
+            language: English name of its language, for initial texts; None where it serves no single one.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def count_parameters(cls, config: Any, info: BackboneInfo, *, with_lm_head: bool = False) -> int:
+        """Returns the number of parameters that it would train, without loading weights.
+
+        Args:
+            config: An instance of `Config`.
+            info: The inspected backbone.
+            with_lm_head: Whether the stage uses the language model head, which only the whole backbone trains.
+        """
+        # Here because the backbone's module stands on this one.
+        from modules.backbone import skeleton
+
+        backbone = skeleton(info, with_lm_head)
+        name = "counted"
+        with torch.device("meta"):
+            component = cls.create(config, backbone, name=name, language=None)
+        count = sum(parameter.numel() for parameter in component.own_parameters().values())
+        component.detach()
+        return count
+
+    def detach(self) -> None:
+        """Takes out of the backbone whatever it put there."""
+
+    def own_parameters(self) -> dict[str, nn.Parameter]:
+        """Returns its parameters under names that do not depend on its own name, role or language."""
+        return dict(self.named_parameters())
+
+    def own_state(self) -> dict[str, Tensor]:
+        """Returns copies of its parameters on the CPU, by their names in `own_parameters`."""
+        return {
+            name: parameter.detach().to("cpu", copy=True).contiguous()
+            for name, parameter in self.own_parameters().items()
+        }
+
+    def load_own_state(self, state: dict[str, Tensor]) -> None:
+        """Sets its parameters to saved ones.
+
+        Raises:
+            ModulesError: If the state is not exactly of this component's names and shapes.
+        """
+        load_state(self.own_parameters(), state, where=self.name or self.kind)
+
+    def prompt(self) -> Tensor | None:
+        """Returns embeddings [length, embedding size] to put before the text, or None."""
+        return None
+
+    def embed(self, embeddings: Tensor) -> Tensor:
+        """Changes the embeddings of the text [batch, time, embedding size]."""
+        return embeddings
+
+    def unembed(self, vectors: Tensor) -> Tensor:
+        """Changes vectors [number, embedding size] on their way into the language model's output layer."""
+        return vectors
+
+
+def load_state(parameters: dict[str, nn.Parameter], state: dict[str, Tensor], where: str) -> None:
+    """Copies saved tensors into parameters of the same names and shapes.
+
+    Raises:
+        ModulesError: If a name is missing or unexpected, or a shape differs.
+    """
+    faults = []
+    if missing := sorted(parameters.keys() - state.keys()):
+        faults.append(f"missing {_some(missing)}")
+    if unexpected := sorted(state.keys() - parameters.keys()):
+        faults.append(f"unexpected {_some(unexpected)}")
+    faults += [
+        f"{name} has shape {list(state[name].shape)} instead of {list(parameter.shape)}"
+        for name, parameter in parameters.items()
+        if name in state and state[name].shape != parameter.shape
+    ][:3]
+    if faults:
+        raise ModulesError(f"{where}: the saved weights do not fit: {'; '.join(faults)}")
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(state[name])
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -1,0 +1,42 @@
+"""The backbone's own weights, for full fine-tuning and for pretraining."""
+
+from typing import TYPE_CHECKING, Self
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+from torch import nn
+
+from modules.components.base import Component
+
+if TYPE_CHECKING:
+    from modules.backbone import Backbone
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class FullConfig:
+    """The backbone's own weights have no settings."""
+
+
+class Full(Component):
+    """All weights of the encoder and, where the backbone was loaded with it, of the language model head.
+
+    It copies nothing: training it changes the backbone, and its state is a whole checkpoint's worth.
+    """
+
+    kind = "full"
+    Config = FullConfig
+    changes_backbone = True
+
+    def __init__(self, backbone: "Backbone") -> None:
+        """Refers to the backbone without holding it as a submodule, which would list its parameters twice."""
+        super().__init__()
+        self._backbone = (backbone,)
+
+    @classmethod
+    def create(cls, config: FullConfig, backbone: "Backbone", *, name: str, language: str | None) -> Self:
+        """Refers to the backbone."""
+        return cls(backbone)
+
+    def own_parameters(self) -> dict[str, nn.Parameter]:
+        """Returns the backbone's own parameters by their Hugging Face names; tied ones come once."""
+        return self._backbone[0].own_parameters()

@@ -1,0 +1,39 @@
+"""Trainable factors on keys, values and the feed-forward layer's hidden units (Liu et al., 2022)."""
+
+from typing import TYPE_CHECKING, Any
+
+import pydantic
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from modules.components.in_library import LibraryComponent, layers_out_of_range, plugged_in
+
+if TYPE_CHECKING:
+    from modules.backbone import BackboneInfo
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class IA3Config:
+    """Settings of IA3."""
+
+    leave_out: list[int] = pydantic.Field(default_factory=list)
+    """Numbers, from 0, of layers without factors."""
+
+
+class IA3(LibraryComponent):
+    """One factor for each unit; those of several are multiplied."""
+
+    kind = "ia3"
+    Config = IA3Config
+
+    @classmethod
+    def refuse(cls, config: IA3Config, info: "BackboneInfo") -> str | None:
+        """Returns why it cannot work on a backbone, or None when it can."""
+        return plugged_in(cls.kind, info) or layers_out_of_range(config.leave_out, info)
+
+    @classmethod
+    def library_config(cls, config: IA3Config) -> Any:
+        """Returns the library's configuration object."""
+        from adapters import IA3Config as LibraryConfig
+
+        return LibraryConfig(leave_out=list(config.leave_out))

@@ -1,0 +1,65 @@
+"""Components that are carried out by the `adapters` library, inside the backbone's layers."""
+
+from typing import TYPE_CHECKING, Any, Self
+
+from torch import nn
+
+from modules.components.base import Component
+from modules.encoders import ENCODERS
+
+if TYPE_CHECKING:
+    from modules.backbone import Backbone, BackboneInfo
+
+
+class LibraryComponent(Component):
+    """A component whose parameters live in the encoder, under its name, and are found there.
+
+    The library applies the active ones in the order in which the combination names them. That is right only for the
+    methods that have a subclass of this one; others of the library silently drop or chain all but one of them.
+    """
+
+    def __init__(self, backbone: "Backbone", name: str) -> None:
+        """Refers to the encoder without holding it as a submodule, which would list its parameters twice."""
+        super().__init__()
+        self.stack_name = name
+        self._encoder = (backbone.encoder,)
+
+    @classmethod
+    def library_config(cls, config: Any) -> Any:
+        """Returns the library's configuration object."""
+        raise NotImplementedError
+
+    @classmethod
+    def create(cls, config: Any, backbone: "Backbone", *, name: str, language: str | None) -> Self:
+        """Adds it to the encoder's layers."""
+        backbone.encoder.add_adapter(name, config=cls.library_config(config))
+        return cls(backbone, name)
+
+    def detach(self) -> None:
+        """Takes it out of the encoder's layers."""
+        self._encoder[0].delete_adapter(self.stack_name)
+
+    def own_parameters(self) -> dict[str, nn.Parameter]:
+        """Returns its parameters by their paths in the encoder, less its own name."""
+        own = {}
+        for path, parameter in self._encoder[0].named_parameters():
+            parts = path.split(".")
+            if self.stack_name in parts:
+                own[".".join(part for part in parts if part != self.stack_name)] = parameter
+        return own
+
+
+def layers_out_of_range(leave_out: list[int], info: "BackboneInfo") -> str | None:
+    """Returns why layers cannot be left out of a backbone, or None when they can."""
+    if outside := [layer for layer in leave_out if not 0 <= layer < info.layers]:
+        return f"leave_out names layer {outside[0]}, but {info.name} has layers 0 to {info.layers - 1}"
+    if len(set(leave_out)) == info.layers:
+        return f"leave_out leaves out all {info.layers} layers of {info.name}"
+    return None
+
+
+def plugged_in(kind: str, info: "BackboneInfo") -> str | None:
+    """Returns why a method of the library's native encoders cannot work on a backbone, or None when it can."""
+    if ENCODERS[info.model_type].plugged_in:
+        return f"{kind} is not possible on {info.name}: `adapters` does not support it for {info.model_type}"
+    return None

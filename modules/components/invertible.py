@@ -1,0 +1,67 @@
+"""An invertible change of the embedding space (Pfeiffer et al., 2020)."""
+
+from typing import TYPE_CHECKING, Self
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from modules.components.base import Component
+
+if TYPE_CHECKING:
+    from modules.backbone import Backbone, BackboneInfo
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class InvertibleConfig:
+    """Settings of an invertible adapter."""
+
+    reduction_factor: int = 2
+    """Half the embedding size over the hidden size of the two coupling networks."""
+
+    def __post_init__(self) -> None:
+        """Checks that the numbers can be meant."""
+        if self.reduction_factor < 1:
+            raise ValueError("reduction_factor must be at least 1")
+
+
+class Invertible(Component):
+    """Two additive coupling layers (NICE) on the embeddings of the text, undone before the output embeddings."""
+
+    kind = "invertible"
+    Config = InvertibleConfig
+
+    def __init__(self, coupling: nn.Module) -> None:
+        """Takes the coupling block."""
+        super().__init__()
+        self.coupling = coupling
+
+    @classmethod
+    def refuse(cls, config: InvertibleConfig, info: "BackboneInfo") -> str | None:
+        """Returns why it cannot work on a backbone, or None when it can."""
+        if info.embedding_size // 2 < config.reduction_factor:
+            return f"reduction_factor {config.reduction_factor} exceeds half the embedding size {info.embedding_size}"
+        return None
+
+    @classmethod
+    def create(
+        cls, config: InvertibleConfig, backbone: "Backbone", *, name: str, language: str | None
+    ) -> Self:
+        """Makes an untrained one, initialised as the `adapters` library does."""
+        from adapters.methods.modeling import Adapter, NICECouplingBlock
+
+        coupling = NICECouplingBlock(
+            [[backbone.info.embedding_size]], non_linearity="relu", reduction_factor=config.reduction_factor
+        )
+        coupling.apply(Adapter.init_bert_weights)
+        return cls(coupling)
+
+    def embed(self, embeddings: Tensor) -> Tensor:
+        """Changes the embeddings of the text [batch, time, embedding size]."""
+        changed: Tensor = self.coupling(embeddings)
+        return changed
+
+    def unembed(self, vectors: Tensor) -> Tensor:
+        """Undoes the change on vectors [number, embedding size]."""
+        undone: Tensor = self.coupling(vectors.unsqueeze(0), rev=True).squeeze(0)
+        return undone

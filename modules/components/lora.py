@@ -1,0 +1,117 @@
+"""Low-rank changes of linear layers (Hu et al., 2022)."""
+
+import functools
+from typing import TYPE_CHECKING, Literal, Self
+
+import pydantic
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.hooks import RemovableHandle
+
+from modules.components.base import Component
+from modules.components.in_library import layers_out_of_range
+from modules.encoders import ENCODERS
+
+if TYPE_CHECKING:
+    from modules.backbone import Backbone, BackboneInfo
+
+FUSED = ("query", "key", "value")
+"""The order of the thirds of a fused linear layer's output."""
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class LoRAConfig:
+    """Settings of a LoRA."""
+
+    rank: int = 8
+    """Inner width of each low-rank product."""
+    alpha: float = 16.0
+    """The product is scaled by alpha / rank."""
+    dropout: float = 0.0
+    """Share of the inputs of the products that is dropped in training."""
+    targets: list[
+        Literal["query", "key", "value", "attention_output", "feed_forward_in", "feed_forward_out"]
+    ] = pydantic.Field(default_factory=lambda: ["query", "value"])
+    """Linear layers of each transformer layer that are changed."""
+    leave_out: list[int] = pydantic.Field(default_factory=list)
+    """Numbers, from 0, of layers that are left as they are."""
+
+    def __post_init__(self) -> None:
+        """Checks that the numbers can be meant."""
+        if self.rank < 1:
+            raise ValueError("rank must be at least 1")
+        if not 0 <= self.dropout < 1:
+            raise ValueError("dropout must be at least 0 and below 1")
+        if not self.targets or len(set(self.targets)) < len(self.targets):
+            raise ValueError("targets must name at least one linear layer, and each once")
+
+
+class LowRank(nn.Module):
+    """One low-rank product, added to a part of a linear layer's output."""
+
+    def __init__(self, linear: nn.Linear, part: slice, config: LoRAConfig) -> None:
+        """Makes the factors for the units `part` of the linear layer's output; the product is zero at first."""
+        super().__init__()
+        self.dropout = nn.Dropout(config.dropout)
+        self.down = nn.Linear(linear.in_features, config.rank, bias=False)
+        self.up = nn.Linear(config.rank, part.stop - part.start, bias=False)
+        nn.init.zeros_(self.up.weight)
+        self.scale = config.alpha / config.rank
+        self.around = (part.start, linear.out_features - part.stop)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Returns what is added to the linear layer's whole output, for its inputs."""
+        change: Tensor = self.up(self.down(self.dropout(inputs))) * self.scale
+        return functional.pad(change, self.around) if any(self.around) else change
+
+
+class LoRA(Component):
+    """Low-rank products beside linear layers; those of several LoRAs are summed.
+
+    They are forward hooks of our own, since the `adapters` library chains several LoRAs instead of summing them.
+    """
+
+    kind = "lora"
+    Config = LoRAConfig
+
+    def __init__(self) -> None:
+        """Starts without any product."""
+        super().__init__()
+        self.layers = nn.ModuleDict()
+        self._hooks: list[RemovableHandle] = []
+
+    @classmethod
+    def refuse(cls, config: LoRAConfig, info: "BackboneInfo") -> str | None:
+        """Returns why it cannot work on a backbone, or None when it can."""
+        return layers_out_of_range(config.leave_out, info)
+
+    @classmethod
+    def create(cls, config: LoRAConfig, backbone: "Backbone", *, name: str, language: str | None) -> Self:
+        """Makes one whose products are zero, and hooks it to the encoder's linear layers."""
+        component = cls()
+        encoder = ENCODERS[backbone.info.model_type]
+        for number, layer in enumerate(backbone.layers):
+            if number in config.leave_out:
+                continue
+            products = component.layers[str(number)] = nn.ModuleDict()
+            for target in config.targets:
+                linear = layer.get_submodule(encoder.linears[target])
+                assert isinstance(linear, nn.Linear)
+                part = slice(0, linear.out_features)
+                if encoder.fused_qkv and target in FUSED:
+                    third = linear.out_features // len(FUSED)
+                    part = slice(FUSED.index(target) * third, (FUSED.index(target) + 1) * third)
+                product = products[target] = LowRank(linear, part, config)
+                hook = functools.partial(component._add, product)
+                component._hooks.append(linear.register_forward_hook(hook))
+        return component
+
+    def detach(self) -> None:
+        """Takes its hooks off the encoder's linear layers."""
+        for hook in self._hooks:
+            hook.remove()
+
+    def _add(self, product: LowRank, linear: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+        return output + product(inputs[0]) if self.enabled else output

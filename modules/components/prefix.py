@@ -1,0 +1,49 @@
+"""Trainable keys and values that each attention layer sees beside those of the text (Li and Liang, 2021)."""
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from modules.components.in_library import LibraryComponent, plugged_in
+
+if TYPE_CHECKING:
+    from modules.backbone import BackboneInfo
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class PrefixConfig:
+    """Settings of a prefix."""
+
+    length: int = 30
+    """Keys and values in each layer; they take none of the backbone's positions."""
+    bottleneck_size: int | None = 512
+    """Hidden width of the perceptron that the prefix is trained through; null trains keys and values directly."""
+
+    def __post_init__(self) -> None:
+        """Checks that the numbers can be meant."""
+        if self.length < 1:
+            raise ValueError("length must be at least 1")
+        if self.bottleneck_size is not None and self.bottleneck_size < 1:
+            raise ValueError("bottleneck_size must be at least 1, or null to train keys and values directly")
+
+
+class Prefix(LibraryComponent):
+    """A prefix in every layer; several stand beside each other."""
+
+    kind = "prefix"
+    Config = PrefixConfig
+
+    @classmethod
+    def refuse(cls, config: PrefixConfig, info: "BackboneInfo") -> str | None:
+        """Returns why it cannot work on a backbone, or None when it can."""
+        return plugged_in(cls.kind, info)
+
+    @classmethod
+    def library_config(cls, config: PrefixConfig) -> Any:
+        """Returns the library's configuration object."""
+        from adapters import PrefixTuningConfig
+
+        if config.bottleneck_size is None:
+            return PrefixTuningConfig(prefix_length=config.length, flat=True)
+        return PrefixTuningConfig(prefix_length=config.length, bottleneck_size=config.bottleneck_size)

@@ -1,0 +1,113 @@
+"""Trainable vectors that stand before the text's embeddings (Lester et al., 2021)."""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from modules.components.base import Component
+from modules.errors import ModulesError
+
+if TYPE_CHECKING:
+    from modules.backbone import Backbone, BackboneInfo
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class SoftPromptConfig:
+    """Settings of a soft prompt."""
+
+    length: int = 50
+    """Number of vectors; each takes one of the backbone's positions."""
+    init: str = "vocabulary"
+    """First values: `vocabulary` takes the embeddings of random tokens, `normal` draws numbers, and any other text
+    gives the embeddings of its tokens, repeated up to the length; `{language}` in it is the language's English name."""
+    std: float = 0.02
+    """Standard deviation of the numbers that `normal` draws."""
+    reparameterization: int | None = None
+    """Hidden width of a two-layer perceptron between the table of vectors and the prompt; null has none."""
+    position: Literal["before_bos", "after_bos"] = "before_bos"
+    """Stands in front of the text's first special token or right behind it."""
+
+    def __post_init__(self) -> None:
+        """Checks that the numbers can be meant."""
+        if self.length < 1:
+            raise ValueError("length must be at least 1; leave the prompt out of the combination to have none")
+        if self.std <= 0:
+            raise ValueError("std must be positive")
+        if not self.init.strip():
+            raise ValueError("init must be 'vocabulary', 'normal' or a text")
+        if self.reparameterization is not None and self.reparameterization < 1:
+            raise ValueError("reparameterization must be at least 1, or null for none")
+
+
+class SoftPrompt(Component):
+    """A table of vectors, optionally seen through a small perceptron (as in XPE, arXiv:2508.10352)."""
+
+    kind = "prompt"
+    Config = SoftPromptConfig
+
+    def __init__(self, config: SoftPromptConfig, embedding_size: int) -> None:
+        """Makes the parameters; the table is left for `create` to fill."""
+        super().__init__()
+        self.prompt_after_bos = config.position == "after_bos"
+        self.table = nn.Parameter(torch.empty(config.length, embedding_size))
+        self.through: nn.Module = nn.Identity()
+        if config.reparameterization is not None:
+            self.through = nn.Sequential(
+                nn.Linear(embedding_size, config.reparameterization),
+                nn.ReLU(),
+                nn.Linear(config.reparameterization, embedding_size),
+            )
+
+    @classmethod
+    def positions(cls, config: SoftPromptConfig) -> int:
+        """Returns the prompt's length."""
+        return config.length
+
+    @classmethod
+    def create(
+        cls, config: SoftPromptConfig, backbone: "Backbone", *, name: str, language: str | None
+    ) -> "SoftPrompt":
+        """Makes a prompt whose table is filled as `config.init` says.
+
+        Raises:
+            ModulesError: If the initial text names a language and there is none, or has no tokens.
+        """
+        component = cls(config, backbone.info.embedding_size)
+        with torch.no_grad():
+            if config.init == "normal":
+                component.table.normal_(std=config.std)
+            else:
+                ids = _initial_tokens(config, backbone.tokenizer, language)
+                component.table.copy_(backbone.embeddings.weight[ids])
+        return component
+
+    @classmethod
+    def count_parameters(
+        cls, config: SoftPromptConfig, info: "BackboneInfo", *, with_lm_head: bool = False
+    ) -> int:
+        """Returns the number of its parameters; unlike `create`, without the tokenizer."""
+        with torch.device("meta"):
+            return sum(parameter.numel() for parameter in cls(config, info.embedding_size).parameters())
+
+    def prompt(self) -> Tensor:
+        """Returns the prompt [length, embedding size]."""
+        vectors: Tensor = self.through(self.table)
+        return vectors
+
+
+def _initial_tokens(config: SoftPromptConfig, tokenizer: Any, language: str | None) -> Tensor:
+    """Returns `config.length` token numbers."""
+    if config.init == "vocabulary":
+        special = set(tokenizer.all_special_ids)
+        ordinary = torch.tensor([token for token in range(len(tokenizer)) if token not in special])
+        return ordinary[torch.randint(len(ordinary), (config.length,))]
+    if "{language}" in config.init and language is None:
+        raise ModulesError(f"prompt: init {config.init!r} holds {{language}}, but this prompt serves no one language")
+    text = config.init.replace("{language}", language or "")
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    if not ids:
+        raise ModulesError(f"prompt: init {text!r} has no tokens")
+    return torch.tensor(ids).repeat(-(-config.length // len(ids)))[: config.length]

@@ -1,0 +1,16 @@
+"""What goes wrong because of what the user asked for, said in one line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ModulesError(ValueError):
+    """A backbone, a component or a training setting that cannot work; the message says where, what and what instead."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Returns `" (did you mean 'nearest'?)"`, or an empty string when nothing known is near."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""

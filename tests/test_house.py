@@ -1,0 +1,122 @@
+"""The laws of the house that the source itself must keep; CONTRIBUTING.md says them in words."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("framework", "modules", "datamodules")
+
+FORBIDDEN_IMPORTS = [
+    ("modules", "framework"),
+    ("modules", "datamodules"),
+    ("datamodules", "framework"),
+    ("datamodules", "modules"),
+]
+UNSAFE_PACKAGES = {"pickle", "cloudpickle", "dill", "joblib", "shelve"}
+HEAVY_PACKAGES = ("torch", "transformers", "adapters", "lightning", "datasets", "wandb")
+
+SOURCES = [file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
+
+
+def tree_of(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
+
+
+def imported_packages(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Yields the top-level package and the line of each import, those inside functions included."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name.partition(".")[0], node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module.partition(".")[0], node.lineno
+
+
+@pytest.mark.parametrize(("package", "forbidden"), FORBIDDEN_IMPORTS)
+def test_arrows_between_the_packages_go_one_way(package: str, forbidden: str) -> None:
+    crossings = [
+        f"{file.relative_to(ROOT)}:{line}"
+        for file in SOURCES
+        if file.is_relative_to(ROOT / package)
+        for imported, line in imported_packages(tree_of(file))
+        if imported == forbidden
+    ]
+    assert not crossings, f"{package} must not import {forbidden}"
+
+
+def test_nothing_unpickles_foreign_files() -> None:
+    unsafe = []
+    for file in SOURCES:
+        tree = tree_of(file)
+        imports = imported_packages(tree)
+        unsafe += [(file.name, line, name) for name, line in imports if name in UNSAFE_PACKAGES]
+        unsafe += [(file.name, node.lineno, "load") for node in ast.walk(tree) if is_unsafe_load(node)]
+    assert not unsafe
+
+
+def is_unsafe_load(node: ast.AST) -> bool:
+    """Is this `torch.load` without `weights_only=True`, or anything with `allow_pickle=True`?"""
+    if not isinstance(node, ast.Call):
+        return False
+    settings = {word.arg: ast.unparse(word.value) for word in node.keywords}
+    is_torch_load = ast.unparse(node.func) == "torch.load"
+    if is_torch_load and settings.get("weights_only") != "True":
+        return True
+    return settings.get("allow_pickle") == "True"
+
+
+@pytest.mark.parametrize(
+    ("source", "unsafe"),
+    [
+        ("torch.load(f)", True),
+        ("torch.load(f, weights_only=False)", True),
+        ("torch.load(f, weights_only=True)", False),
+        ("np.load(f, allow_pickle=True)", True),
+        ("json.load(f)", False),
+    ],
+)
+def test_the_check_for_unsafe_loading_bites(source: str, unsafe: bool) -> None:
+    assert any(is_unsafe_load(node) for node in ast.walk(ast.parse(source))) == unsafe
+
+
+def test_no_file_names_a_path_of_one_machine() -> None:
+    # Written in two halves, or this file would name them.
+    machine_path = re.compile(r"(?<![\w.])/(?:wo" + r"rk|tmp/w|home/\w+|Users/\w+)(?:/|\b)")
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    named = []
+    for name in listing.stdout.splitlines():
+        try:
+            text = (ROOT / name).read_text(encoding="utf-8")
+        except (UnicodeDecodeError, FileNotFoundError):
+            continue
+        named += [f"{name}: {line.strip()}" for line in text.splitlines() if machine_path.search(line)]
+    assert not named
+
+
+def run_python(code: str, *arguments: str) -> str:
+    """Returns what a fresh interpreter prints; the wide terminal keeps help texts on one line."""
+    environment = os.environ | {"COLUMNS": "200"}
+    command = [sys.executable, "-c", code, *arguments]
+    completed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
+    assert completed.returncode == 0, completed.stderr
+    return completed.stdout
+
+
+def test_help_names_every_command_of_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = set(re.findall(r"(?:^|[`$] ?)modulingua ([a-z]+)", readme, flags=re.MULTILINE))
+    assert commands, "the README shows no command"
+    shown = run_python("from framework.cli import main; main()", "--help")
+    assert {command for command in commands if not re.search(rf"\b{command}\b", shown)} == set()
+
+
+def test_the_command_line_starts_without_the_heavy_libraries() -> None:
+    loaded = run_python("import sys, framework.cli; print(*{name.partition('.')[0] for name in sys.modules})")
+    assert set(loaded.split()).isdisjoint(HEAVY_PACKAGES)
