@@ -15,6 +15,7 @@ from datamodules.languages import LANGUAGES, Language, language
 from datamodules.monolingual import MonolingualConfig, MonolingualData, MonolingualText
 from datamodules.parallel import ParallelConfig, ParallelData, ParallelText
 from datamodules.registry import DATASETS, classification_dataset, dataset
+from datamodules.tokenization_report import LanguageTokens, tokenization_report
 
 __all__ = [
     "DATASETS",
@@ -26,6 +27,7 @@ __all__ = [
     "DatasetConfig",
     "Example",
     "Language",
+    "LanguageTokens",
     "MonolingualConfig",
     "MonolingualData",
     "MonolingualText",
@@ -35,4 +37,5 @@ __all__ = [
     "classification_dataset",
     "dataset",
     "language",
+    "tokenization_report",
 ]

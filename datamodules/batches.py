@@ -1,21 +1,21 @@
 """The one batching engine: rows in, batches of a rank out.
 
-The same rows make the same *global* batches on one GPU or on sixteen, with any number of DataLoader workers, before
-and after an interruption. Four steps, each a plain generator:
+The same rows make the same *global* batches on one GPU or on sixteen, with any number of DataLoader workers,
+before and after an interruption. Four steps, each a plain generator:
 
-1. `shuffled`: the rows of an epoch in an order drawn from (seed, epoch), through a buffer that holds as many rows as
-   fit in memory: all of a labelled dataset, a part of a large corpus.
-2. `global_batches`: takes the epochs one after the other. Within an epoch, it sorts windows of `window` batches by
-   length, cuts them into batches, and shuffles the batches: a batch then holds rows of like length and pads little,
-   yet lengths come in random order. What does not fill a batch at the end of an epoch waits for the first rows of
-   the next. So each batch is full, and each row comes exactly once an epoch.
-3. `Batches` deals: rank r of R takes rows r, r + R, r + 2R, ... of each global batch; DataLoader worker w of W takes
-   the global batches w, w + W, .... Every rank and worker walks through all rows, as text, which costs next to
-   nothing, and tokenises only its own.
+1. `shuffled_epochs`: the rows of each epoch in an order drawn from (seed, epoch), through a buffer that holds
+   as many rows as fit in memory: all of a labelled dataset, a part of a large corpus.
+2. `global_batches`: sorts windows of `window` batches by length, cuts them into batches, and shuffles the
+   batches. A batch thus holds rows of like length and pads little, yet lengths come in random order. Rows
+   left over at the end of an epoch make a batch with the first rows of the next. So each batch is full, and
+   each row comes exactly once an epoch.
+3. `Batches` deals: rank r of R takes rows r, r + R, r + 2R ... of each global batch; DataLoader worker w of W
+   takes the global batches w, w + W, w + 2W ... Every rank and worker walks through all rows as text, which
+   costs next to nothing, and tokenises only its own.
 4. `skip` leaves out the first n global batches without tokenising them: that is how a run is resumed.
 
-Evaluation has no epochs: `evaluation_batches` sorts all rows by length and cuts them. Each row comes exactly once over
-all ranks; the last batch may be short, and a rank that gets no row of it goes without.
+Evaluation has no epochs: `evaluation_batches` sorts all rows by length and cuts them. Each row comes exactly
+once over all ranks; the last batch may be short, and a rank that has no row in it goes without.
 """
 
 from __future__ import annotations
@@ -32,10 +32,12 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from datamodules.errors import DataError
 
 Batch = dict[str, Any]
+Collate = Callable[[Sequence[Any], Sequence[int]], Batch]
+"""Makes a batch of rows and of their numbers in the stream of all global batches."""
 
 
 class HasLength(Protocol):
-    """Anything whose length in tokens can be guessed."""
+    """A row whose number of tokens can be told or guessed."""
 
     @property
     def length(self) -> int:
@@ -45,44 +47,37 @@ class HasLength(Protocol):
 
 R = TypeVar("R", bound=HasLength)
 T = TypeVar("T")
-Collate = Callable[[Sequence[Any], Sequence[int]], Batch]
-"""Makes a batch of rows; the second argument are the rows' numbers in the stream of all global batches."""
 
 
-def shuffled(rows: Iterable[T], buffer: int, seed: str) -> Iterator[T]:
-    """Puts rows in random order.
+def shuffled_epochs(read: Callable[[], Iterable[T]], buffer: int, seed: str) -> Iterator[Iterator[T]]:
+    """Goes through the same rows again and again, each time in another order.
 
     Args:
-        rows: In a fixed order.
-        buffer: How many rows are held at a time; with at least as many as there are, every order is equally likely.
-        seed: Determines the order.
+        read: Starts reading the rows from the first one. If the buffer holds them all, they are read only
+            once.
+        buffer: How many rows are held at a time. If that is all of them, every order is equally likely.
+        seed: Determines the orders.
+
+    Yields:
+        One iterator over the rows per epoch, without end.
     """
-    generator = random.Random(seed)
+    rows = list(itertools.islice(read(), buffer + 1))
+    small = len(rows) <= buffer
+    for epoch in itertools.count():
+        yield _shuffled(rows if small else read(), buffer, random.Random(f"{seed}/epoch {epoch}"))
+
+
+def _shuffled(rows: Iterable[T], buffer: int, generator: random.Random) -> Iterator[T]:
     held: list[T] = []
     for row in rows:
         if len(held) < buffer:
             held.append(row)
         else:
             place = generator.randrange(buffer)
-            held[place], row = row, held[place]
-            yield row
+            yield held[place]
+            held[place] = row
     generator.shuffle(held)
     yield from held
-
-
-def shuffled_epochs(read: Callable[[], Iterable[T]], buffer: int, seed: str) -> Iterator[Iterator[T]]:
-    """Reads the same rows again and again, each time in another order.
-
-    Args:
-        read: Starts reading the rows from the first one.
-        buffer: See `shuffled`.
-        seed: Determines the orders.
-
-    Yields:
-        One iterator over the rows per epoch, without end.
-    """
-    for epoch in itertools.count():
-        yield shuffled(read(), buffer, f"{seed}/epoch {epoch}")
 
 
 def global_batches(
@@ -91,13 +86,13 @@ def global_batches(
     """Cuts epochs into full batches of rows of like length.
 
     Args:
-        epochs: The rows of each epoch in their shuffled order.
+        epochs: The rows of each epoch, shuffled. An epoch may be smaller than a batch, but not empty.
         batch_size: Rows in a batch, over all ranks.
         seed: Determines the order of the batches in a window.
-        window: How many batches are sorted by length together; 1 keeps the order.
+        window: How many batches are sorted by length together.
 
     Yields:
-        Lists of `batch_size` rows, without end if the epochs are; an epoch may be smaller than a batch, but not empty.
+        `batch_size` rows at a time, without end if the epochs are.
     """
     generator = random.Random(f"{seed}/windows")
     waiting: list[R] = []
@@ -118,7 +113,7 @@ def global_batches(
 
 
 def evaluation_batches(rows: Iterable[R], batch_size: int) -> Iterator[list[R]]:
-    """Cuts rows into batches of like length, the longest first: a lack of memory shows at once."""
+    """Cuts rows into batches of like length, the longest first, so that a lack of memory shows at once."""
     return _chunks(sorted(rows, key=_length, reverse=True), batch_size)
 
 
@@ -150,60 +145,64 @@ class Batches(IterableDataset[Batch]):
         self.skip = skip
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yields this rank's batches; in a DataLoader's worker, those of the worker."""
+        """Yields this rank's batches; in a worker of a DataLoader, those of the worker."""
         worker = get_worker_info()
         first, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        for start, rows in itertools.islice(_numbered(self.stream()), self.skip + first, None, step):
+        for number, rows in itertools.islice(_numbered(self.stream()), self.skip + first, None, step):
             own = range(self.rank, len(rows), self.ranks)
             if own:
-                yield self.collate([rows[place] for place in own], [start + place for place in own])
-
-
-def _numbered(batches: Iterable[Sequence[Any]]) -> Iterator[tuple[int, Sequence[Any]]]:
-    """Pairs each global batch with the number of its first row."""
-    start = 0
-    for rows in batches:
-        yield start, rows
-        start += len(rows)
+                yield self.collate([rows[place] for place in own], [number + place for place in own])
 
 
 def training_loader(
-    stream: Callable[[], Iterable[Sequence[Any]]], collate: Collate, batch_size: int, skip: int, num_workers: int
+    stream: Callable[[], Iterable[Sequence[Any]]],
+    collate: Collate,
+    batch_size: int,
+    skip: int,
+    num_workers: int,
 ) -> DataLoader[Batch]:
-    """A DataLoader of this rank's part of endless full global batches.
+    """Makes a DataLoader of this rank's part of endless full batches.
 
     Raises:
         DataError: If the ranks cannot share a batch evenly.
     """
     rank, ranks = _rank_and_ranks()
     if batch_size % ranks:
-        raise DataError(f"batch size {batch_size} cannot be shared evenly by {ranks} processes")
+        raise DataError(f"{ranks} processes cannot share a batch of {batch_size} evenly")
     return _loader(Batches(stream, collate, rank=rank, ranks=ranks, skip=skip), num_workers)
 
 
 def evaluation_loader(
     rows: Sequence[Any], collate: Collate, batch_size: int, num_workers: int
 ) -> DataLoader[Batch]:
-    """A DataLoader of this rank's part of the rows, each exactly once."""
+    """Makes a DataLoader of this rank's part of some rows, each row once."""
     rank, ranks = _rank_and_ranks()
     stream = functools.partial(evaluation_batches, rows, batch_size)
     return _loader(Batches(stream, collate, rank=rank, ranks=ranks), num_workers)
 
 
 def _loader(batches: Batches, num_workers: int) -> DataLoader[Batch]:
-    # batch_size=None: the rows are batches already
-    return DataLoader(batches, batch_size=None, num_workers=num_workers, collate_fn=_as_it_is)
+    # batch_size=None: what comes out is a batch already
+    return DataLoader(batches, batch_size=None, num_workers=num_workers, collate_fn=_unchanged)
 
 
-def _as_it_is(batch: Batch) -> Batch:
+def _unchanged(batch: Any) -> Any:
     return batch
 
 
 def _rank_and_ranks() -> tuple[int, int]:
-    # asked in the main process: a DataLoader's workers know nothing of the process group
+    # asked in the main process: a worker of a DataLoader knows nothing of the process group
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
     return 0, 1
+
+
+def _numbered(batches: Iterable[Sequence[Any]]) -> Iterator[tuple[int, Sequence[Any]]]:
+    """Pairs each global batch with the number of its first row."""
+    number = 0
+    for rows in batches:
+        yield number, rows
+        number += len(rows)
 
 
 def _chunks(rows: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -14,18 +15,20 @@ from transformers import PreTrainedTokenizerBase
 from datamodules.batches import Batch, evaluation_loader, global_batches, shuffled_epochs, training_loader
 from datamodules.dataset import TEST, TRAIN, VALIDATION, DatasetConfig, Example
 from datamodules.errors import DataError
-from datamodules.k_shot import k_shot as choose
+from datamodules.k_shot import choose_k_shot
 from datamodules.registry import classification_dataset
-from datamodules.tokenization import encode
+from datamodules.tokenization import padded, token_ids
 
 
 class ClassificationData(LightningDataModule):
-    """Trains on the source languages' training split, validates on their validation split, tests on the targets'.
+    """Training and validation data of the source languages, test data of the target languages.
 
-    The examples are read into memory as text when they are first needed, and tokenised batch by batch.
+    Examples are read into memory as text. For training, they are tokenised batch by batch. For evaluation,
+    all are tokenised at once: sorted by exact length, even batches of many languages need hardly any
+    padding.
 
-    Batches: `input_ids` and `attention_mask` [B, T] long, `labels` [B] long (left out where an example has none),
-    `language` and `id` lists of B strings.
+    Batches: `input_ids` and `attention_mask` [B, T] long, `labels` [B] long (left out where an example has
+    none), `language` and `id` lists of B strings.
     """
 
     def __init__(
@@ -33,7 +36,7 @@ class ClassificationData(LightningDataModule):
         config: DatasetConfig,
         tokenizer: PreTrainedTokenizerBase,
         *,
-        sources: Sequence[str],
+        sources: Sequence[str] = (),
         targets: Sequence[str] = (),
         batch_size: int = 16,
         eval_batch_size: int = 64,
@@ -51,8 +54,8 @@ class ClassificationData(LightningDataModule):
             batch_size: Rows of a training batch, over all ranks.
             eval_batch_size: The same in validation and test.
             seed: Determines the order of the rows and the k-shot choice.
-            k_shot: Train on so many examples per class and language; None for all.
-            num_workers: Processes that tokenise.
+            k_shot: Train on so many examples per language and class; None for all.
+            num_workers: Processes that make training batches.
 
         Raises:
             DataError: If the dataset, a language or a split is missing.
@@ -69,7 +72,7 @@ class ClassificationData(LightningDataModule):
         self.k_shot = k_shot
         self.num_workers = num_workers
         self.skip = 0
-        """Training batches to leave out: set it to the number already trained on to resume a run."""
+        """Training batches to leave out; to resume a run, set it to the number already trained on."""
         for language in self.sources:
             self.dataset.check(language, TRAIN)
         for language in self.targets:
@@ -89,60 +92,86 @@ class ClassificationData(LightningDataModule):
         """
         examples = self._read(self.sources, TRAIN)
         if self.k_shot is not None:
-            examples = choose(examples, self.k_shot, self.seed)
+            examples = choose_k_shot(examples, self.k_shot, self.seed)
         for example in examples:
             if not example.text.strip():
-                raise DataError(f"{self.dataset.name} {example.language}, row {example.id}: the text is empty")
+                raise DataError(
+                    f"{self.dataset.name} {example.language}, row {example.id}: the text is empty"
+                )
         if not examples:
-            raise DataError(f"{self.dataset.name} has no training example in {', '.join(self.sources) or 'no language'}")
+            raise DataError(f"{self.dataset.name}: no training example in {self.sources or 'no language'}")
         return examples
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Endless batches of the sources' training split; stop by the number of steps."""
-        examples = self.training_examples
-        stream = functools.partial(_training_stream, examples, self.batch_size, self.seed)
-        return training_loader(
-            stream, self._collate(self.config.train_max_length or self.config.max_length), self.batch_size, self.skip, self.num_workers
+        """Endless batches of the sources' training split; the number of steps ends them."""
+        stream = functools.partial(_training_stream, self.training_examples, self.batch_size, self.seed)
+        collate = functools.partial(
+            _collate_examples,
+            tokenizer=self.tokenizer,
+            max_length=self.config.train_max_length or self.config.max_length,
+            prefix=self.config.text_prefix,
         )
+        return training_loader(stream, collate, self.batch_size, self.skip, self.num_workers)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """The sources' validation split, each row once."""
         return self.examples_dataloader(self._read(self.sources, VALIDATION))
 
     def predict_dataloader(self, languages: Sequence[str] | None = None) -> DataLoader[Batch]:
-        """The test split of the targets, or of other languages, each row once; languages are mixed in a batch."""
+        """The test split of the targets or of the languages given, each row once; a batch mixes languages."""
         return self.examples_dataloader(self._read(self.targets if languages is None else languages, TEST))
 
     def examples_dataloader(self, examples: Iterable[Example]) -> DataLoader[Batch]:
-        """Any examples, each once: such as texts without labels to predict."""
-        rows = list(examples)
-        return evaluation_loader(rows, self._collate(self.config.max_length), self.eval_batch_size, self.num_workers)
+        """Any examples, each once: texts without labels, for instance."""
+        config = self.config
+        rows = _tokenised(list(examples), self.tokenizer, config.max_length, config.text_prefix)
+        collate = functools.partial(_collate, pad_id=self.tokenizer.pad_token_id)
+        return evaluation_loader(rows, collate, self.eval_batch_size, num_workers=0)
 
     def _read(self, languages: Iterable[str], split: str) -> list[Example]:
         return [example for language in languages for example in self.dataset.examples(language, split)]
 
-    def _collate(self, max_length: int) -> functools.partial[Batch]:
-        return functools.partial(collate, tokenizer=self.tokenizer, max_length=max_length, prefix=self.config.text_prefix)
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Tokenised:
+    example: Example
+    ids: list[int]
+
+    @property
+    def length(self) -> int:
+        return len(self.ids)
 
 
-def collate(
+def _training_stream(examples: list[Example], batch_size: int, seed: int) -> Iterator[list[Example]]:
+    epochs = shuffled_epochs(lambda: examples, buffer=len(examples), seed=str(seed))
+    return global_batches(epochs, batch_size, str(seed))
+
+
+def _tokenised(
+    examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int, prefix: str
+) -> list[_Tokenised]:
+    rows = token_ids(tokenizer, [example.text for example in examples], max_length, prefix)
+    return [_Tokenised(example, ids) for example, ids in zip(examples, rows, strict=True)]
+
+
+def _collate_examples(
     examples: Sequence[Example],
-    _numbers: Sequence[int],
+    numbers: Sequence[int],
     *,
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
     prefix: str,
 ) -> Batch:
-    """Makes a batch of examples; see `ClassificationData` for its keys."""
-    batch: dict[str, Any] = encode(tokenizer, [example.text for example in examples], max_length, prefix)
-    labels = [example.label for example in examples if example.label is not None]
-    if len(labels) == len(examples):
+    return _collate(
+        _tokenised(examples, tokenizer, max_length, prefix), numbers, pad_id=tokenizer.pad_token_id
+    )
+
+
+def _collate(rows: Sequence[_Tokenised], _numbers: Sequence[int], *, pad_id: int) -> Batch:
+    batch: dict[str, Any] = padded([row.ids for row in rows], pad_id)
+    labels = [row.example.label for row in rows]
+    if None not in labels:
         batch["labels"] = torch.tensor(labels)
-    batch["language"] = [example.language for example in examples]
-    batch["id"] = [example.id for example in examples]
+    batch["language"] = [row.example.language for row in rows]
+    batch["id"] = [row.example.id for row in rows]
     return batch
-
-
-def _training_stream(examples: list[Example], batch_size: int, seed: int) -> Iterable[list[Example]]:
-    epochs = shuffled_epochs(lambda: examples, buffer=len(examples), seed=str(seed))
-    return global_batches(epochs, batch_size, str(seed))

@@ -1,7 +1,7 @@
 """What a dataset is: a few declarations that turn the rows of a source into examples.
 
-A new dataset is one small file with a subclass of `ClassificationDataset` (or of `Dataset`, for texts without labels),
-and a line in `datamodules.DATASETS`; or the subclass stands anywhere and is named by its dotted path.
+A new dataset is one small file with a subclass of `ClassificationDataset` (or of `Dataset`, for texts without
+labels), and its name in `registry.py`. Or the subclass stands anywhere and is named by its dotted path.
 """
 
 # no `from __future__ import annotations` here: pydantic reads the annotations of the config
@@ -130,6 +130,20 @@ class Dataset:
         for number, row in enumerate(self.rows(language, split)):
             yield self.to_example(row, f"{split}-{number:05d}", language)
 
+    def overlap(self, language: str, first: str, second: str) -> list[str]:
+        """Finds texts that two splits share, such as test texts that are trained on.
+
+        Args:
+            language: FLORES code.
+            first: A split.
+            second: Another split.
+
+        Returns:
+            Ids of the second split's examples whose text, but for white space at its ends, is in the first.
+        """
+        texts = {example.text.strip() for example in self.examples(language, first)}
+        return [example.id for example in self.examples(language, second) if example.text.strip() in texts]
+
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
         """Makes an example of a raw row.
 
@@ -144,10 +158,10 @@ class Dataset:
         having = [name for name in self.splits if name not in self.absent.get(language, ())]
         if split in having:
             return self.splits[split]
-        message = f"{language} has no {split} split in {self.name}; it has {', '.join(having)}"
-        others = [code for code in self.languages if split not in self.absent.get(code, ())]
-        if split in self.splits and others:
-            message += f"; languages with {split}: {_some(others)}"
+        message = f"{self.name} has no {split} split for {language}, only {' and '.join(having)}"
+        if split in self.splits:
+            others = [code for code in self.languages if split not in self.absent.get(code, ())]
+            message += f"; languages with {split}: {', '.join(others)}"
         raise DataError(message)
 
 
@@ -166,7 +180,7 @@ class ClassificationDataset(Dataset):
         """The index of a row's label.
 
         Args:
-            value: Its name or, as some published versions have it, its number.
+            value: Its name.
             row_id: For the message.
             language: For the message.
 
@@ -175,15 +189,9 @@ class ClassificationDataset(Dataset):
         """
         if value in self.labels:
             return self.labels.index(value)
-        if isinstance(value, int) and 0 <= value < len(self.labels):
-            return value
         raise DataError(
             f"{self.name} {language}, row {row_id}: unknown label {value!r}; known: {', '.join(self.labels)}"
         )
-
-
-def _some(names: list[str], most: int = 12) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def refuse_test_split(split: str, what: str) -> None:
@@ -193,4 +201,4 @@ def refuse_test_split(split: str, what: str) -> None:
         DataError: If the split is the test split.
     """
     if split == TEST:
-        raise DataError(f"{what} may not use a test split: results on it would be worth nothing; use train or validation")
+        raise DataError(f"{what} may not use a test split; use {TRAIN} or {VALIDATION}")

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from datamodules.dataset import Example
 
 
-def k_shot(examples: Iterable[Example], k: int, seed: int) -> list[Example]:
+def choose_k_shot(examples: Iterable[Example], k: int, seed: int) -> list[Example]:
     """Chooses k examples of each class in each language.
 
-    An example is chosen by the rank of a hash of (seed, id), so the choice depends neither on the order of reading nor
-    on how many languages are read, and in a parallel dataset the same sentences are chosen in each language.
+    An example is chosen by the rank of a hash of (seed, id). So the choice depends neither on the order of
+    reading nor on the other languages, and in a parallel dataset each language gets the same sentences.
 
     Args:
         examples: Labelled ones of one split.

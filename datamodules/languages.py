@@ -1,8 +1,8 @@
 """Languages: the FLORES codes that Modulingua uses everywhere, with their names, scripts and families.
 
-A code is an ISO 639-3 language and an ISO 15924 script, `swh_Latn`. The table holds the 205 languages of SIB-200
-and those that the other datasets add. Datasets have codes of their own (`swa`, `sw`): each maps them in its own
-file, or through `Language.all_codes`.
+A code is an ISO 639-3 language and an ISO 15924 script, `swh_Latn`. The table holds the 205 languages of
+SIB-200 and those that the other datasets add. Datasets have codes of their own (`swa`, `sw`): each maps
+them in its own file.
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ def nearest_languages(text: str, among: Collection[str] | None = None) -> str:
         "; nearest: swh_Latn (Swahili)", or an empty string where nothing is near.
     """
     known = [LANGUAGES[code] for code in (LANGUAGES if among is None else among) if code in LANGUAGES]
-    scored = sorted(((_similarity(text, candidate), candidate) for candidate in known), key=lambda pair: -pair[0])
+    scored = sorted(
+        ((_similarity(text, candidate), candidate) for candidate in known), key=lambda pair: -pair[0]
+    )
     best = [pair for pair in scored[:3] if pair[0] >= 0.6]
     if best and best[0][0] == 1:
         best = [pair for pair in best if pair[0] == 1]

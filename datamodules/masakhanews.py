@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datamodules.dataset import ClassificationDataset, Example
-from datamodules.errors import DataError
 from datamodules.source import Row
 
 
@@ -60,8 +59,8 @@ class MasakhaNews(ClassificationDataset):
 
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
         """See `Dataset.to_example`."""
-        value = row["label"] if "label" in row else row.get("category")
-        if value is None:
-            raise DataError(f"{self.name} {language}, row {row_id}: neither 'label' nor 'category' holds a label")
-        label = self.label_index(value, row_id, language)
-        return Example(row_id, f"{row['headline']} {row['text']}", language, label)
+        value = row.get("label", row.get("category"))
+        if isinstance(value, int) and value in range(len(self.labels)):
+            value = self.labels[value]
+        text = f"{row['headline'] or ''} {row['text'] or ''}".strip()
+        return Example(row_id, text, language, self.label_index(value, row_id, language))

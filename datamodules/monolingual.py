@@ -1,8 +1,8 @@
 """Batches for masked language modelling on monolingual text.
 
-A corpus may be as large as a Wikipedia, so documents are streamed. They are joined and cut into blocks by their number
-of *characters*, estimated so that a block just fills `max_length` tokens. A block is thus known without a tokenizer,
-and each rank tokenises only the blocks that are its own.
+A corpus may be as large as a Wikipedia, so documents are streamed. They are joined and cut into blocks by a
+number of *characters*, estimated so that a block just fills `max_length` tokens. A block is thus known
+without a tokenizer, and each rank tokenises only the blocks that are its own.
 """
 
 # no `from __future__ import annotations` here: pydantic reads the annotations of the config
@@ -27,7 +27,7 @@ from datamodules.batches import Batch, evaluation_loader, global_batches, shuffl
 from datamodules.dataset import TRAIN, refuse_test_split
 from datamodules.errors import DataError
 from datamodules.registry import dataset
-from datamodules.tokenization import encode
+from datamodules.tokenization import padded, token_ids
 
 IGNORED = -100
 """Label of a position that is not to be predicted."""
@@ -39,10 +39,10 @@ _FILL = 0.95
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class MonolingualConfig:
-    """Text of one language, and how it is masked."""
+    """Text, and how it is masked."""
 
     dataset: str = "wikipedia"
-    """Registered name (`texts` for any folder), or dotted path of a class; labels of a labelled one are not read."""
+    """Registered name (`texts` for any folder) or dotted path of a class; labels are not used."""
     path: str | None = None
     """Local folder `<language>/{train,validation}.parquet`; without it the texts come from the hub."""
     revision: str | None = None
@@ -121,9 +121,10 @@ class MonolingualText:
 class MonolingualData(LightningDataModule):
     """Masked blocks of one or several languages; several are mixed in equal parts.
 
-    Batches: `input_ids` and `attention_mask` [B, T] long, `labels` [B, T] long with the original token where one is to
-    be predicted and -100 elsewhere, `language` a list of B strings. The masks depend on the seed and on a row's number
-    in the stream of global batches, not on ranks or workers; a text is masked anew each time it comes.
+    Batches: `input_ids` and `attention_mask` [B, T] long, `labels` [B, T] long with the original token
+        where
+    one is to be predicted and -100 elsewhere, `language` a list of B strings. The masks depend on the seed
+    and on a row's number in the stream of global batches, not on ranks or workers; each epoch has its own.
     """
 
     def __init__(
@@ -164,7 +165,9 @@ class MonolingualData(LightningDataModule):
         self.skip = 0
         """Training batches to leave out: set it to the number already trained on to resume a run."""
         if tokenizer.mask_token_id is None:
-            raise DataError("the tokenizer has no mask token: this backbone cannot be trained with masked text")
+            raise DataError(
+                "the tokenizer has no mask token: this backbone cannot be trained with masked text"
+            )
         for language in self.languages:
             self.text.check(language)
 
@@ -175,7 +178,7 @@ class MonolingualData(LightningDataModule):
         return training_loader(stream, self._collate(), self.batch_size, self.skip, self.num_workers)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
-        """The first blocks of the validation split, always masked alike; no loader without a validation split."""
+        """The first blocks of the validation split, always masked alike; without such a split, no loader."""
         split = self.config.validation_split
         if split is None:
             return []
@@ -239,7 +242,8 @@ class MaskedCollate:
             blocks: The rows.
             numbers: Number of each row in the stream: with the seed, it determines the row's masks.
         """
-        batch: dict[str, Any] = encode(self.tokenizer, [block.text for block in blocks], self.max_length, self.prefix)
+        rows = token_ids(self.tokenizer, [block.text for block in blocks], self.max_length, self.prefix)
+        batch: dict[str, Any] = padded(rows, self.tokenizer.pad_token_id)
         batch["labels"] = torch.full_like(batch["input_ids"], IGNORED)
         for ids, labels, number in zip(batch["input_ids"], batch["labels"], numbers, strict=True):
             self._mask_row(ids, labels, number)
@@ -247,17 +251,16 @@ class MaskedCollate:
         return batch
 
     def _mask_row(self, ids: torch.Tensor, labels: torch.Tensor, number: int) -> None:
-        """Masks one row in place: of the chosen tokens 80 % become the mask, 10 % another token, 10 % stay."""
-        # the generator is drawn anew for each row, and always by the same number of tokens of the row itself, so
-        # that neither the padding of the batch nor the other rows change what it gives
+        """Masks a row in place: of the chosen tokens 80 % become the mask, 10 % any token, 10 % stay."""
+        # only the row's own number and tokens draw from the generator: neither padding nor other rows matter
         places = torch.nonzero(~self._special[ids]).squeeze(1)
         if not len(places):
             return
         generator = torch.Generator().manual_seed(_mixed_seed(self.seed, number))
         chance, action = torch.rand(2, len(places), generator=generator)
         substitutes = self._ordinary[torch.randint(len(self._ordinary), (len(places),), generator=generator)]
-        # at least one, lest a batch of short rows has nothing to learn from
-        chosen = chance < torch.maximum(chance.min().nextafter(torch.tensor(1.0)), torch.tensor(self.mask_probability))
+        chosen = chance < self.mask_probability
+        chosen[chance.argmin()] = True  # lest a batch of short rows has nothing to learn from
         labels[places[chosen]] = ids[places[chosen]]
         masked, replaced = chosen & (action < 0.8), chosen & (action >= 0.8) & (action < 0.9)
         ids[places[masked]] = self.tokenizer.mask_token_id
@@ -269,11 +272,11 @@ def cut_into_blocks(texts: Iterable[str], size: int) -> Iterator[str]:
 
     Args:
         texts: None of them blank.
-        size: Most characters of a piece. A piece ends at white space in its last quarter where there is some, else
-            (Chinese, Thai ...) between any two characters, but never before a combining mark.
+        size: Most characters of a piece. A piece ends at white space in its last quarter where there is some,
+            else (Chinese, Thai ...) between any two characters, but not before a combining mark.
 
     Yields:
-        Pieces; all but the last have between 3/4 of `size` and `size` characters, but for white space at their ends.
+        Pieces of `size` characters or up to a quarter less; the last one may be short.
     """
     held = ""
     for text in texts:
@@ -302,7 +305,11 @@ def _training_stream(
     text: MonolingualText, block_sizes: dict[str, int], batch_size: int, seed: int
 ) -> Iterator[list[Block]]:
     epochs = [
-        shuffled_epochs(functools.partial(text.blocks, language, text.config.split, size), _SHUFFLE_BUFFER, f"{seed}/{language}")
+        shuffled_epochs(
+            functools.partial(text.blocks, language, text.config.split, size),
+            _SHUFFLE_BUFFER,
+            f"{seed}/{language}",
+        )
         for language, size in block_sizes.items()
     ]
     if len(epochs) > 1:

@@ -1,4 +1,4 @@
-"""NusaX: sentiment of sentences in ten languages of Indonesia, Indonesian and English (Winata et al. 2023)."""
+"""NusaX: sentiment in ten local languages of Indonesia, Indonesian and English (Winata et al. 2023)."""
 
 from __future__ import annotations
 
@@ -32,4 +32,4 @@ class NusaX(ClassificationDataset):
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
         """See `Dataset.to_example`."""
         label = self.label_index(row["label"], row_id, language)
-        return Example(str(row["id"]), row["text"], language, label)
+        return Example(str(row["id"]), row["text"] or "", language, label)

@@ -21,14 +21,16 @@ from datamodules.errors import DataError, first_line, nearest
 from datamodules.languages import language as look_up
 from datamodules.registry import DATASETS, dataset
 from datamodules.source import file_fingerprint, stream_rows
-from datamodules.tokenization import encode
+from datamodules.tokenization import padded, token_ids
 
 _SHUFFLE_BUFFER = 100_000
 
 _READERS: dict[str, functools.partial[IterableDataset]] = {
     # texts such as "NA" or "null" are texts; quotation marks are part of the text in TSV, and quote it in CSV
     ".csv": functools.partial(IterableDataset.from_csv, keep_default_na=False, dtype=str),
-    ".tsv": functools.partial(IterableDataset.from_csv, keep_default_na=False, dtype=str, sep="\t", quoting=3),
+    ".tsv": functools.partial(
+        IterableDataset.from_csv, keep_default_na=False, dtype=str, sep="\t", quoting=3
+    ),
     ".jsonl": functools.partial(IterableDataset.from_json),
     ".parquet": functools.partial(IterableDataset.from_parquet),
 }
@@ -39,7 +41,7 @@ class ParallelConfig:
     """Translations: of a dataset whose rows are translations of each other, or of a file of one's own."""
 
     dataset: str | None = None
-    """Registered name of a parallel dataset (`sib200`), or dotted path of a class; its labels are not read."""
+    """Registered name of a parallel dataset (`sib200`) or dotted path of a class; labels are not used."""
     path: str | None = None
     """The dataset's local folder; without it the rows come from the hub."""
     revision: str | None = None
@@ -47,7 +49,7 @@ class ParallelConfig:
     split: str = TRAIN
     """The dataset's split to train on; never the test split."""
     file: str | None = None
-    """Instead of a dataset: a file of pairs (tsv, csv, jsonl, parquet); `{language}` stands for the FLORES code."""
+    """Instead of a dataset, a file of pairs: tsv, csv, jsonl or parquet; `{language}` becomes the code."""
     target_column: str = "target"
     """The file's column of the language; may hold `{language}`."""
     pivot_column: str = "pivot"
@@ -64,6 +66,11 @@ class ParallelConfig:
         if (self.dataset is None) == (self.file is None):
             raise ValueError("parallel text needs either 'dataset' or 'file'")
         refuse_test_split(self.split, "the language stage")
+
+    @property
+    def source_name(self) -> str:
+        """The dataset's name, or the file's."""
+        return self.dataset or Path(self.file or "").name
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -97,7 +104,9 @@ class ParallelText:
             self.dataset = dataset(config.dataset, config.path, config.revision)
             if not self.dataset.parallel:
                 known = ", ".join(name for name, known in DATASETS.items() if known.parallel)
-                raise DataError(f"rows of dataset '{config.dataset}' are no translations of each other; parallel: {known}")
+                raise DataError(
+                    f"rows of dataset '{config.dataset}' are no translations of each other; parallel: {known}"
+                )
 
     def check(self, language: str) -> None:
         """Raises DataError if a language, split or file is known to be missing."""
@@ -110,9 +119,9 @@ class ParallelText:
     def fingerprint(self, language: str) -> str:
         """What determines the pairs of a language; reads no row."""
         if self.dataset is None:
-            return f"{file_fingerprint(self._file(language))} {self._target_column(language)} {self.config.pivot_column}"
-        split = self.config.split
-        return f"{self.dataset.fingerprint(language, split)} {self.dataset.fingerprint(self.config.pivot, split)}"
+            return file_fingerprint(self._file(language))
+        both = (self.dataset.fingerprint(code, self.config.split) for code in (language, self.config.pivot))
+        return " ".join(both)
 
     def pairs(self, language: str) -> Iterator[Pair]:
         """Streams the pairs of a language; those with a blank side are left out.
@@ -128,7 +137,9 @@ class ParallelText:
                 yield pair
         if empty:
             where = self._file(language) if self.dataset is None else self.dataset.name
-            raise DataError(f"{where}: no pair of {language} and {self.config.pivot} holds text on both sides")
+            raise DataError(
+                f"{where}: no pair of {language} and {self.config.pivot} holds text on both sides"
+            )
 
     def _dataset_pairs(self, language: str) -> Iterator[Pair]:
         assert self.dataset is not None
@@ -143,7 +154,9 @@ class ParallelText:
         try:
             stream = _READERS[file.suffix](str(file))
             for number, row in enumerate(stream_rows(stream, (target, pivot), (), where=str(file))):
-                yield Pair(f"{file.stem}-{number:05d}", row[target] or "", row[pivot] or "", language)
+                yield Pair(
+                    f"{file.stem}-{number:05d}", str(row[target] or ""), str(row[pivot] or ""), language
+                )
         except DataError:
             raise
         except Exception as error:  # pandas, pyarrow and datasets each have their own
@@ -211,7 +224,10 @@ class ParallelData(LightningDataModule):
         """Endless batches of pairs; stop by the number of steps."""
         stream = functools.partial(_training_stream, self.text, self.languages, self.batch_size, self.seed)
         collate_pairs = functools.partial(
-            collate, tokenizer=self.tokenizer, max_length=self.config.max_length, prefix=self.config.text_prefix
+            collate,
+            tokenizer=self.tokenizer,
+            max_length=self.config.max_length,
+            prefix=self.config.text_prefix,
         )
         return training_loader(stream, collate_pairs, self.batch_size, self.skip, self.num_workers)
 
@@ -225,15 +241,20 @@ def collate(
     prefix: str,
 ) -> Batch:
     """Makes a batch of pairs; see `ParallelData` for its keys."""
-    batch: dict[str, Any] = encode(tokenizer, [pair.target for pair in pairs], max_length, prefix)
-    pivot = encode(tokenizer, [pair.pivot for pair in pairs], max_length, prefix)
-    batch |= {f"pivot_{key}": value for key, value in pivot.items()}
+
+    def encoded(texts: list[str]) -> dict[str, Any]:
+        return padded(token_ids(tokenizer, texts, max_length, prefix), tokenizer.pad_token_id)
+
+    batch = encoded([pair.target for pair in pairs])
+    batch |= {f"pivot_{key}": value for key, value in encoded([pair.pivot for pair in pairs]).items()}
     batch["language"] = [pair.language for pair in pairs]
     batch["id"] = [pair.id for pair in pairs]
     return batch
 
 
-def _training_stream(text: ParallelText, languages: list[str], batch_size: int, seed: int) -> Iterator[list[Pair]]:
+def _training_stream(
+    text: ParallelText, languages: list[str], batch_size: int, seed: int
+) -> Iterator[list[Pair]]:
     def read() -> Iterable[Pair]:
         for language in languages:
             yield from text.pairs(language)

@@ -12,7 +12,15 @@ from datamodules.nusax import NusaX
 from datamodules.sib200 import Sib200
 from datamodules.texts import FloresPlus, FolderTexts, Wikipedia
 
-_CLASSES: tuple[type[Dataset], ...] = (AfriSenti, FloresPlus, FolderTexts, MasakhaNews, NusaX, Sib200, Wikipedia)
+_CLASSES: tuple[type[Dataset], ...] = (
+    AfriSenti,
+    FloresPlus,
+    FolderTexts,
+    MasakhaNews,
+    NusaX,
+    Sib200,
+    Wikipedia,
+)
 
 DATASETS: dict[str, type[Dataset]] = {known.name: known for known in _CLASSES}
 """All datasets that have a name."""
@@ -33,7 +41,9 @@ def dataset(name: str, path: str | None = None, revision: str | None = None) -> 
     return known(path, revision)
 
 
-def classification_dataset(name: str, path: str | None = None, revision: str | None = None) -> ClassificationDataset:
+def classification_dataset(
+    name: str, path: str | None = None, revision: str | None = None
+) -> ClassificationDataset:
     """The same as `dataset`, for one with labels.
 
     Raises:

@@ -28,7 +28,9 @@ _ROWS_AT_A_TIME = 1000
 class Source(Protocol):
     """A place that holds rows by config and split."""
 
-    def rows(self, config: str, split: str, columns: tuple[str, ...], optional: tuple[str, ...]) -> Iterator[Row]:
+    def rows(
+        self, config: str, split: str, columns: tuple[str, ...], optional: tuple[str, ...]
+    ) -> Iterator[Row]:
         """Streams the rows of one split in their order.
 
         Args:
@@ -46,11 +48,11 @@ class Source(Protocol):
         ...
 
     def fingerprint(self, config: str, split: str) -> str:
-        """What determines the rows of a split: the same on all machines for the same content; reads no row."""
+        """What determines the rows of a split: the same everywhere for the same content. Reads no row."""
         ...
 
     def check(self, config: str, split: str) -> None:
-        """Raises DataError if the split is known to be missing, as far as that can be seen without the network."""
+        """Raises DataError if the split is missing, as far as that can be seen without the network."""
         ...
 
 
@@ -61,12 +63,14 @@ class Folder:
         """Takes the folder; it is looked at only when rows are asked for."""
         self.path = Path(path).expanduser()
 
-    def rows(self, config: str, split: str, columns: tuple[str, ...], optional: tuple[str, ...]) -> Iterator[Row]:
+    def rows(
+        self, config: str, split: str, columns: tuple[str, ...], optional: tuple[str, ...]
+    ) -> Iterator[Row]:
         """See `Source.rows`."""
         files = self.files(config, split)
         for file in files:
             _check_readable(file)
-        # not load_dataset("parquet", ...): that reports each call to a server, with a wait where there is no network
+        # not load_dataset("parquet", ...): that reports each call to a server, with a wait without network
         stream = IterableDataset.from_parquet([str(file) for file in files])
         try:
             yield from stream_rows(stream, columns, optional, where=str(files[0]))
@@ -104,7 +108,9 @@ class Folder:
             files = sorted(folder.glob(f"{split}-*.parquet"))
         if not files:
             found = sorted({re.sub(r"-\d+-of-\d+$", "", file.stem) for file in folder.glob("*.parquet")})
-            raise DataError(f"folder {folder} has no split '{split}'; found: {', '.join(found) or 'no parquet file'}")
+            raise DataError(
+                f"folder {folder} has no split '{split}'; found: {', '.join(found) or 'no parquet file'}"
+            )
         return files
 
 
@@ -121,7 +127,9 @@ class Hub:
         self.hub_id = hub_id
         self.revision = revision or "main"
 
-    def rows(self, config: str, split: str, columns: tuple[str, ...], optional: tuple[str, ...]) -> Iterator[Row]:
+    def rows(
+        self, config: str, split: str, columns: tuple[str, ...], optional: tuple[str, ...]
+    ) -> Iterator[Row]:
         """See `Source.rows`."""
         where = f"{self.hub_id} {config}/{split}"
         try:
@@ -163,18 +171,20 @@ def stream_rows(
     Raises:
         DataError: If a column is missing.
     """
-    features = stream.features or {}
-    missing = [column for column in columns if column not in features]
+    # csv and json show their columns only in their rows
+    found: dict[str, Any] = stream.features or next(stream.iter(batch_size=1), {})
+    missing = [column for column in columns if column not in found]
     if missing:
-        raise DataError(f"{where} has no column '{missing[0]}'; found: {', '.join(features) or 'none'}")
-    wanted = [*columns, *(column for column in optional if column in features)]
-    names = {key: features[key].names for key in wanted if isinstance(features[key], ClassLabel)}
+        raise DataError(f"{where} has no column '{missing[0]}'; found: {', '.join(found) or 'none'}")
+    wanted = [*columns, *(column for column in optional if column in found)]
+    names = {key: found[key].names for key in wanted if isinstance(found[key], ClassLabel)}
     # .iter() and not plain iteration: the latter would deal shards out to the workers of a DataLoader,
     # and each of ours reads the whole stream (see batches.py)
     for table in stream.select_columns(wanted).with_format("arrow").iter(_ROWS_AT_A_TIME):
         for row in table.to_pylist():
             for column, labels in names.items():
-                row[column] = labels[row[column]] if row[column] is not None else None
+                if row[column] in range(len(labels)):
+                    row[column] = labels[row[column]]
             yield row
 
 
@@ -196,14 +206,14 @@ def _size_and_time(file: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _sha256(file: Path, size: int, modified: int) -> str:
     """Hashes a file once per process for as long as its size and time stay the same."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _commit(hub_id: str, revision: str) -> str:
     if re.fullmatch(r"[0-9a-f]{40}", revision):
         return revision

@@ -6,6 +6,7 @@ from datamodules.dataset import TEST, VALIDATION, Dataset, Example
 from datamodules.errors import DataError
 from datamodules.languages import LANGUAGES
 from datamodules.languages import language as look_up
+from datamodules.sib200 import Sib200
 from datamodules.source import Folder, Row
 
 
@@ -60,18 +61,18 @@ class Wikipedia(Dataset):
 
 
 class FloresPlus(Dataset):
-    """FLORES+: 997 and 1,012 sentences in some 220 languages, translations of each other by `id`.
+    """FLORES+: 997 and 1,012 sentences in each language, translations of each other by `id`.
 
-    SIB-200's sentences, its test sentences among them, come from both splits.
+    SIB-200's sentences, its test sentences among them, are taken from both splits.
     """
 
     name = "flores"
     hub_id = "openlanguagedata/flores_plus"
-    configs = {code: code for code in LANGUAGES}
+    configs = Sib200.configs | {"tgl_Latn": "fil_Latn", "zho_Hans": "cmn_Hans", "zho_Hant": "cmn_Hant"}
     splits = {VALIDATION: "dev", TEST: "devtest"}
     parallel = True
     columns = ("id", "text")
 
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
         """See `Dataset.to_example`."""
-        return Example(str(row["id"]), row["text"], language)
+        return Example(str(row["id"]), row["text"] or "", language)

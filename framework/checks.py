@@ -151,9 +151,13 @@ def check_text(
         objective = stages.language.objective
         wanted = [code for code in dict.fromkeys([*languages.source, *targets]) if _is_language(code)]
         trained = [code for code in wanted if code not in objective.without_components]
-        yield from _check_objective(objective, trained, info, pretrain is not None, ("stages", "language", "objective"))
+        yield from _check_objective(
+            objective, trained, info, pretrain is not None, ("stages", "language", "objective")
+        )
     if pretrain is not None:
-        yield from _check_objective(pretrain.objective, pretrain.languages, info, True, ("pretrain", "objective"))
+        yield from _check_objective(
+            pretrain.objective, pretrain.languages, info, True, ("pretrain", "objective")
+        )
 
 
 def _check_objective(
@@ -189,12 +193,19 @@ def check_lengths(
 
 def check_training(stages: Any, trainer: Any, pretrain: Any, seeds: list[int]) -> Iterator[Problem]:
     """Batches divide over the devices, and learning rates name kinds of components."""
-    named = {("stages", "language"): stages.language, ("stages", "task"): stages.task, ("pretrain",): pretrain}
+    named = {
+        ("stages", "language"): stages.language,
+        ("stages", "task"): stages.task,
+        ("pretrain",): pretrain,
+    }
     for key, stage in named.items():
         if stage is None:
             continue
         if stage.batch_size % trainer.devices:
-            yield (*key, "batch_size"), f"{stage.batch_size} rows do not divide over {trainer.devices} devices"
+            yield (
+                (*key, "batch_size"),
+                f"{stage.batch_size} rows do not divide over {trainer.devices} devices",
+            )
         for kind in stage.training.learning_rates:
             if kind == "head":
                 continue
@@ -219,7 +230,10 @@ def check_devices(trainer: Any) -> Iterator[Problem]:
     else:
         here, what = os.cpu_count() or 1, "processor cores"
     if trainer.devices > here:
-        yield ("trainer", "devices"), f"{trainer.devices} devices are asked for; this machine has {here} {what}"
+        yield (
+            ("trainer", "devices"),
+            f"{trainer.devices} devices are asked for; this machine has {here} {what}",
+        )
 
 
 CHECKS: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [

@@ -19,11 +19,15 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-components = typer.Typer(help="The component store: trained components and their passports.", no_args_is_help=True)
+components = typer.Typer(
+    help="The component store: trained components and their passports.", no_args_is_help=True
+)
 app.add_typer(components, name="components")
 
 ExperimentFile = Annotated[Path, typer.Argument(metavar="EXPERIMENT.yaml", help="The experiment.")]
-Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", help="Settings that win over the file.")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", help="Settings that win over the file.")
+]
 StoreFolder = Annotated[Path, typer.Option("--store", help="The component store's folder.")]
 
 
@@ -52,8 +56,12 @@ def plan(
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUNS…", help="Run folders, or folders above them.")],
     metric: Annotated[str, typer.Option(help="accuracy, macro_f1 or weighted_f1")] = "accuracy",
-    baseline: Annotated[str | None, typer.Option(help="The combination to which the others are compared.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the CSV and the Markdown; default: the first RUNS.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="The combination to which the others are compared.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the CSV and the Markdown; default: the first RUNS.")
+    ] = None,
 ) -> None:
     """Lay runs side by side: combinations × languages, with intervals; writes CSV and Markdown."""
     from framework.compare import compare as compare_runs

@@ -56,7 +56,7 @@ RESAMPLING = {
 MOST_LANGUAGE_COLUMNS = 10
 """With more languages than these, they are rows."""
 LABEL_WIDTH = 30
-"""Longer labels of combinations fold when they stand before a table that leaves them no room."""
+"""Longer labels of rows fold where the table leaves them no room."""
 NAMED = 3
 """A note that speaks of many languages names so many of them."""
 
@@ -193,10 +193,7 @@ class Comparison:
             names.append(_with_name(language, language, "  ") + (f" {SOURCE}" if everywhere else ""))
         columns = [names]
         for row in self.rows:
-            cells = [
-                _cell(row, language, mark=not self._is_source_everywhere(language))
-                for language in self.languages
-            ]
+            cells = [_cell(row, language, mark=not self._is_source_everywhere(language)) for language in self.languages]
             columns.append([row.full_label, *cells])
         return [averages, columns]
 
@@ -329,9 +326,7 @@ def _languages(rows: list[Row]) -> list[str]:
 def _zero_shot_everywhere(rows: list[Row], languages: list[str]) -> list[str]:
     """The languages to average over: what each combination without gaps has, and none was trained on."""
     complete = [row for row in rows if row.control == "own" and not row.missing]
-    return [
-        language for language in languages if complete and all(row.zero_shot(language) for row in complete)
-    ]
+    return [language for language in languages if complete and all(row.zero_shot(language) for row in complete)]
 
 
 def _with_averages(
@@ -445,11 +440,7 @@ def _about_runs(groups: list[RunGroup], empty: list[RunFolder]) -> Iterator[str]
         for group in groups:
             labels.setdefault(fact(group), []).append(group.label)
         if len(labels) > 1:
-            yield (
-                f"{name}: "
-                + "; ".join(f"{what} ({', '.join(which)})" for what, which in labels.items())
-                + "."
-            )
+            yield (f"{name}: " + "; ".join(f"{what} ({', '.join(which)})" for what, which in labels.items()) + ".")
         elif name not in ("backbone", "source"):  # the title has these
             yield f"{name}: {next(iter(labels))}."
     notes = [note for group in groups for run in group.runs.values() for note in run.record.notes]
@@ -585,7 +576,7 @@ def _blocks(grid: Grid, width: int) -> Iterator[Grid]:
     """Cuts a table into ones that fit the width; each repeats the first column."""
     first, *rest = grid
     block: Grid = []
-    left = room = width - _width(first) - 2
+    left = room = width - min(_width(first), LABEL_WIDTH) - 2
     for column in rest:
         needed = _width(column) + 2
         if block and needed > left:
@@ -602,9 +593,7 @@ def _table(grid: Grid) -> Table:
         # The labels in the first column may fold where there is no room; figures never do.
         width = min(_width(column), LABEL_WIDTH) if place == 0 else _width(column)
         lines = [folded for line in column[0].split("\n") for folded in textwrap.wrap(line, max(width, 1))]
-        table.add_column(
-            Text("\n".join(lines)), no_wrap=place > 0, min_width=width, max_width=width if place else None
-        )
+        table.add_column(Text("\n".join(lines)), no_wrap=place > 0, min_width=width, max_width=width if place else None)
     for cells in zip(*(column[1:] for column in grid), strict=True):
         table.add_row(*map(Text, cells))  # Text, for rich would take "[.900, .920]" for markup
     return table

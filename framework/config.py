@@ -5,6 +5,7 @@ The parts stand beside the classes that they configure; this file composes them.
 """
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
@@ -17,7 +18,13 @@ from framework.objectives import OBJECTIVES
 from framework.reading import Cell, Key, Source, dotted, read
 from framework.tracking import TrackingConfig
 from framework.validation import Problem, belongs, validate
-from modules import BackboneConfig, ClassificationHeadConfig, ModulesError, OptimizationConfig, component_class
+from modules import (
+    BackboneConfig,
+    ClassificationHeadConfig,
+    ModulesError,
+    OptimizationConfig,
+    component_class,
+)
 
 SCHEMA = ConfigDict(extra="forbid")
 
@@ -155,7 +162,6 @@ class Experiment:
     runs: str = "runs"
     """Folder of results."""
 
-
     @property
     def dataset(self) -> ClassificationDataset:
         """The labelled data; only where the experiment has some."""
@@ -232,7 +238,8 @@ def _sections(cell: Cell) -> tuple[dict[str, Any], list[Problem]]:
     for field in dataclasses.fields(Experiment):
         data = cell.data.get(field.name)
         if data is not None:
-            section, found = SECTIONS.get(field.name, validate)(hints[field.name], data, (field.name,))
+            read_section = SECTIONS.get(field.name, validate)
+            section, found = read_section(hints[field.name], data, (field.name,))
             problems += found
             if not found:
                 sections[field.name] = section
@@ -243,7 +250,7 @@ def _sections(cell: Cell) -> tuple[dict[str, Any], list[Problem]]:
         else:
             problems.append(((field.name,), "is required"))
     for name in cell.data.keys() - hints.keys():
-        near = did_you_mean(name, hints) or belongs(Experiment, name)
+        near = belongs(Experiment, name) or did_you_mean(name, hints)
         problems.append(((name,), f"unknown key{near} (known: {', '.join(sorted(hints))})"))
     return sections, problems
 
@@ -299,7 +306,11 @@ def _with_objective(stage: Any, key: Key) -> tuple[Any, list[Problem]]:
     return dataclasses.replace(stage, objective=objective), problems
 
 
-SECTIONS = {"combination": _combination, "stages": _stages, "pretrain": _pretrain}
+SECTIONS: dict[str, Callable[[Any, Any, Key], tuple[Any, list[Problem]]]] = {
+    "combination": _combination,
+    "stages": _stages,
+    "pretrain": _pretrain,
+}
 """Sections whose types depend on what they name."""
 
 

@@ -12,7 +12,7 @@ from lightning import Callback, LightningDataModule, LightningModule, Trainer, s
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from framework.config import TrainerConfig
-from modules import StageModule
+from modules.training import StageModule
 
 Report = Callable[[int, str], None]
 """Is told how many steps are done, and the latest figures."""
@@ -26,7 +26,9 @@ CHOSEN_BY = "validation/accuracy"
 History = list[dict[str, float]]
 
 
-def make_trainer(trainer: TrainerConfig, precision: str, callbacks: list[Callback] | None = None, **options: Any) -> Trainer:
+def make_trainer(
+    trainer: TrainerConfig, precision: str, callbacks: list[Callback] | None = None, **options: Any
+) -> Trainer:
     """Makes a Trainer without console output of its own.
 
     Args:
@@ -85,7 +87,9 @@ def fit(
         validation = {"val_check_interval": min(validate_every, steps), "check_val_every_n_epoch": None}
     with tempfile.TemporaryDirectory(prefix="modulingua-") as folder:
         best = ModelCheckpoint(folder, monitor=CHOSEN_BY, mode="max", save_weights_only=True)
-        callbacks: list[Callback] = [curve, best] if choose == "best" and validate_every is not None else [curve]
+        callbacks: list[Callback] = (
+            [curve, best] if choose == "best" and validate_every is not None else [curve]
+        )
         fitting = make_trainer(
             trainer,
             precision,
@@ -119,14 +123,17 @@ class _Curve(Callback):
         step = trainer.global_step
         if step % LOG_EVERY == 0 or step == trainer.max_steps:
             self._add(step, {"loss": float(trainer.callback_metrics["loss"])})
-        self.report(step, "  ".join(f"{name.rpartition('/')[2]} {value:.3f}" for name, value in self.news.items()))
+        self.report(
+            step, "  ".join(f"{name} {value:.3f}" for name, value in self.news.items())
+        )
 
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name != "loss"}
         self._add(trainer.global_step, metrics)
 
     def _add(self, step: int, figures: dict[str, float]) -> None:
-        self.news |= figures
+        shown = ("loss", CHOSEN_BY)
+        self.news |= {name.replace("validation/", "dev "): figures[name] for name in shown if name in figures}
         if self.rows and self.rows[-1]["step"] == step:
             self.rows[-1] |= figures
         else:
@@ -137,5 +144,9 @@ def _quieten_lightning() -> None:
     """Keeps Lightning's notes on devices, workers and logging intervals from the user, who can do nothing about them."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    for note in (".*does not have many workers.*", ".*GPU available but not used.*", ".*IterableDataset.*__len__.*"):
+    for note in (
+        ".*does not have many workers.*",
+        ".*GPU available but not used.*",
+        ".*LeafSpec.*deprecated.*",
+    ):
         warnings.filterwarnings("ignore", message=note)

@@ -8,6 +8,8 @@ from rich.table import Table
 
 from framework.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage
 from framework.store import Passport, Store
+from modules import BackboneInfo
+from modules.backbone import skeleton
 
 
 def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
@@ -39,7 +41,9 @@ def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
         table.add_row(*_row(plan, group, verbose))
     console.print(table)
     total = f"to do: {_count(len(plan.todo), 'stage')}" if plan.todo else "nothing to do: every run is there"
-    console.print(f"\n {total} · components in {plan.store.folder}/ · results in {plan.folder}/", highlight=False)
+    console.print(
+        f"\n {total} · components in {plan.store.folder}/ · results in {plan.folder}/", highlight=False
+    )
 
 
 def _groups(stages: list[Stage], verbose: bool) -> list[list[Any]]:
@@ -62,7 +66,7 @@ def _row(plan: Plan, group: list[Any], verbose: bool) -> list[str]:
     cached = sum(member.id in plan.done for member in group)
     cells = [stage.kind, _title(group, verbose), str(len(group)), str(cached), "–", "–"]
     if isinstance(stage, LanguageStage | TaskStage):
-        share = stage.parameters / max(stage.backbone.info.parameters, 1)
+        share = stage.parameters / _parameters(stage.backbone.info)
         cells[4:] = [f"{_short(stage.parameters)} ({share:.2%})", f"{stage.steps:,}"]
     return [*cells, stage.id] if verbose else cells
 
@@ -75,9 +79,9 @@ def _title(group: list[Any], verbose: bool) -> str:
         languages = dict.fromkeys(code for member in group for code in member.languages)
         return f"{_what(stage)[1]} · {_some(list(languages))}"
     if isinstance(stage, EvaluateStage):
-        languages = {test.language for test in stage.tests}
+        tested = {test.language for test in stage.tests}
         controls = any(test.control != "own" for member in group for test in member.tests)
-        return f"{_count(len(languages), 'language')}{' + controls' if controls else ''}"
+        return f"{_count(len(tested), 'language')}{' + controls' if controls else ''}"
     return f"{_what(stage)[1]} · {_count(len(group), 'seed')}"
 
 
@@ -133,7 +137,9 @@ def print_components(store: Store, console: Console) -> None:
 def print_passport(passport: Passport, console: Console) -> None:
     """Prints what a trained stage is and where it came from."""
     backbone, made = passport.backbone, passport.made
-    libraries = ", ".join(f"{name} {made[name]}" for name in ("torch", "transformers", "adapters") if name in made)
+    libraries = ", ".join(
+        f"{name} {made[name]}" for name in ("torch", "transformers", "adapters") if name in made
+    )
     lines = {
         "id": passport.id,
         "backbone": f"{backbone['name']}@{backbone['revision'][:12]} (weights {backbone['weights'][:12]}…, "
@@ -150,6 +156,10 @@ def print_passport(passport: Passport, console: Console) -> None:
     console.print(f"{passport.stage} · {passport.title}", highlight=False)
     for name, value in lines.items():
         console.print(f"  {name:<11}{value}", highlight=False, soft_wrap=True)
+
+
+def _parameters(info: BackboneInfo) -> int:
+    return sum(parameter.numel() for parameter in skeleton(info).own_parameters().values())
 
 
 def _count(number: int, noun: str) -> str:

@@ -5,18 +5,20 @@ stage per seed that stands on the sources' language components, and for one eval
 A stage's identity hashes what determines its result, so stages that several variants or experiments ask for are one.
 """
 
+import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
-from framework.config import Experiment, Variant, combination_name
+from framework.config import Experiment, TaskStageConfig, Variant, combination_name
 from framework.identity import LENGTH, identity, plain
 from framework.results import Control, RunFolder
 from framework.store import Store
 from modules import BackboneConfig, BackboneInfo, component_class, inspect_backbone
+from modules.components import FullConfig
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,11 @@ class BackboneChoice:
     def determinants(self) -> dict[str, str]:
         """What of it determines a result: its content, not its name or folder."""
         passport = self.passport
-        return {"weights": passport["weights"], "tokenizer": passport["tokenizer"], "precision": self.config.precision}
+        return {
+            "weights": passport["weights"],
+            "tokenizer": passport["tokenizer"],
+            "precision": self.config.precision,
+        }
 
 
 @dataclass(frozen=True)
@@ -91,23 +97,27 @@ class PretrainStage(LanguageStage):
     kind = "pretrain"
 
 
+L = TypeVar("L", bound=LanguageStage)
+
+
 @dataclass(frozen=True)
 class TaskStage(Stage):
     """Trains task components and the head on the source languages, language components frozen."""
 
     kind = "task"
 
+    settings: TaskStageConfig
     seed: int
     language_components: dict[str, tuple[str, ...]]
     """Source language -> identities of the language stages whose components act, frozen."""
     parameters: int
     data: list[str]
+    """Fingerprints of the labelled data."""
 
     @property
     def steps(self) -> int:
         """Optimiser steps."""
-        assert self.experiment.stages.task is not None
-        return self.experiment.stages.task.training.steps
+        return self.settings.training.steps
 
 
 @dataclass(frozen=True)
@@ -129,8 +139,7 @@ class EvaluateStage(Stage):
 
     variant: Variant
     seed: int
-    task: str
-    """Identity of the task stage."""
+    task: TaskStage
     language_components: dict[str, tuple[str, ...]]
     tests: tuple[Test, ...]
     recipe: str
@@ -140,7 +149,9 @@ class EvaluateStage(Stage):
     @property
     def missing(self) -> list[Test]:
         """Tests whose results are not there yet."""
-        return [test for test in self.tests if not self.folder.has(test.control, test.language, test.identity)]
+        return [
+            test for test in self.tests if not self.folder.has(test.control, test.language, test.identity)
+        ]
 
 
 @dataclass(frozen=True)
@@ -224,15 +235,13 @@ def _pretrain_stage(experiment: Experiment, backbone: BackboneChoice) -> Pretrai
     settings = experiment.pretrain
     assert settings is not None
     return _trains_language(
-        PretrainStage, experiment, backbone, settings, _whole_backbone(), settings.languages, "backbone"
+        PretrainStage, experiment, backbone, settings, {"full": FullConfig()}, settings.languages, "backbone"
     )
 
 
-def _whole_backbone() -> dict[str, Any]:
-    return {"full": component_class("full").Config()}
-
-
-def _language_stages(experiment: Experiment, backbone: BackboneChoice, language: str) -> Iterator[LanguageStage]:
+def _language_stages(
+    experiment: Experiment, backbone: BackboneChoice, language: str
+) -> Iterator[LanguageStage]:
     settings = experiment.stages.language
     components = experiment.combination["language"]
     if settings is None or not components or language in settings.objective.without_components:
@@ -244,15 +253,16 @@ def _language_stages(experiment: Experiment, backbone: BackboneChoice, language:
 
 
 def _trains_language(
-    stage_type: Any,
+    stage_type: type[L],
     experiment: Experiment,
     backbone: BackboneChoice,
     settings: Any,
     components: dict[str, Any],
     languages: list[str],
     title: str,
-) -> Any:
+) -> L:
     data = settings.objective.fingerprints(languages)
+    settings = _for_kinds(settings, components)
     return stage_type(
         id=identity(
             stage=stage_type.kind,
@@ -287,8 +297,11 @@ def _language_recipe(settings: Any) -> dict[str, Any]:
 def _task_stage(
     experiment: Experiment, backbone: BackboneChoice, components: dict[str, tuple[str, ...]], seed: int
 ) -> TaskStage:
-    settings, dataset = experiment.stages.task, experiment.dataset
-    assert settings is not None
+    assert experiment.stages.task is not None
+    settings, dataset = (
+        _for_kinds(experiment.stages.task, [*experiment.combination["task"], "head"]),
+        experiment.dataset,
+    )
     source = experiment.languages.source
     used = {language: components[language] for language in source}
     data = [dataset.fingerprint(language, split) for language in source for split in ("train", "validation")]
@@ -310,10 +323,11 @@ def _task_stage(
         experiment=experiment,
         backbone=backbone,
         needs=tuple(needs),
+        settings=settings,
         seed=seed,
         language_components=used,
         parameters=_count(task_components, backbone.info)
-        + settings.head.parameters(backbone.info.hidden_size, len(dataset.labels)),
+        + (backbone.info.hidden_size + 1) * len(dataset.labels),
         data=data,
     )
 
@@ -323,11 +337,14 @@ def _evaluate_stage(
 ) -> EvaluateStage:
     experiment = variant.experiment
     settings = experiment.stages.language
+    kinds = experiment.combination["language"]
     recipe = identity(
-        task=[experiment.combination["task"], experiment.stages.task, task.data, _text_recipe(experiment)],
+        task=[experiment.combination["task"], task.settings, task.data, _text_recipe(experiment)],
         backbone=backbone.determinants,
-        language=experiment.combination["language"],
-        language_stage=[settings.jointly, _language_recipe(settings)] if settings else None,
+        language=kinds,
+        language_stage=[settings.jointly, _language_recipe(_for_kinds(settings, kinds))]
+        if settings and kinds
+        else None,
     )
     run = identity(recipe=recipe, seed=task.seed)
     folder = Path(experiment.runs) / experiment.name / f"{_slug(variant.label)}-seed{task.seed}-{run[:8]}"
@@ -340,7 +357,7 @@ def _evaluate_stage(
         needs=tuple(needed),
         variant=variant,
         seed=task.seed,
-        task=task.id,
+        task=task,
         language_components=components,
         tests=tuple(_tests(experiment, components, task)),
         recipe=recipe,
@@ -378,6 +395,14 @@ def _text_recipe(experiment: Experiment) -> dict[str, Any]:
     assert experiment.data is not None
     settings = plain(experiment.data)
     return {key: value for key, value in settings.items() if key not in ("path", "revision")}
+
+
+def _for_kinds(settings: Any, kinds: Iterable[str]) -> Any:
+    """Leaves learning rates of kinds out that a stage does not train: they are for other cells of the grid."""
+    rates = {kind: rate for kind, rate in settings.training.learning_rates.items() if kind in kinds}
+    return dataclasses.replace(
+        settings, training=dataclasses.replace(settings.training, learning_rates=rates)
+    )
 
 
 def _count(components: dict[str, Any], info: BackboneInfo) -> int:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -54,7 +55,8 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> None:
         for number, stage in enumerate(plan.todo, start=1):
             position = f"[{number:>{len(str(len(plan.todo)))}}/{len(plan.todo)}]"
             title = f"{stage.kind} · {stage.title}"
-            with StageProgress(console, position, title, _size(stage), lambda at=number: clock.left_after(at)) as progress:
+            left_after = partial(clock.left_after, number)
+            with StageProgress(console, position, title, _size(stage), left_after) as progress:
                 if devices == 1:
                     carry_out(stage, plan.store, progress.update)
                 else:
@@ -65,7 +67,10 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> None:
         console.print()
         comparison.print(console)
         comparison.write(plan.folder)
-        console.print(f"\n tables and predictions: {plan.folder}/   ·   modulingua compare {plan.folder}", highlight=False)
+        console.print(
+            f"\n tables and predictions: {plan.folder}/   ·   modulingua compare {plan.folder}",
+            highlight=False,
+        )
 
 
 def carry_out_one(file: Path, overrides: list[str], identity: str) -> None:
@@ -96,7 +101,11 @@ def _in_processes(stage: Stage, file: Path, overrides: list[str], devices: int, 
     command = [sys.executable, "-m", "framework.runner", str(file), json.dumps(overrides), stage.id]
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
-            command, env={"OMP_NUM_THREADS": threads, **os.environ}, stdout=subprocess.PIPE, stderr=errors, text=True
+            command,
+            env={"OMP_NUM_THREADS": threads, **os.environ},
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
         )
         assert process.stdout is not None
         for line in process.stdout:
@@ -105,7 +114,9 @@ def _in_processes(stage: Stage, file: Path, overrides: list[str], devices: int, 
                 report(int(done), news)
         if process.wait():
             errors.seek(0)
-            raise UserError(f"{stage.kind} · {stage.title} failed on {devices} devices:\n{errors.read().strip()}")
+            raise UserError(
+                f"{stage.kind} · {stage.title} failed on {devices} devices:\n{errors.read().strip()}"
+            )
 
 
 class _Clock:

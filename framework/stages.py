@@ -16,7 +16,10 @@ from framework.provenance import command, commit, made, versions
 from framework.results import LanguageResult, Predictions, RunRecord
 from framework.store import Passport, Store
 from framework.tracking import track
-from modules import Backbone, Combination, Component, StageModule, TextClassification, load_backbone, load_state
+from modules import Backbone, ClassificationHead, Combination, Component, load_backbone
+from modules.backbone import seeded
+from modules.classification import TextClassification
+from modules.components.base import load_state
 
 LANGUAGES_AT_ONCE = 16
 """Languages tested in one pass. Their rows share batches; an interrupted run loses at most one pass."""
@@ -49,7 +52,7 @@ def train_language(stage: LanguageStage, store: Store, report: Report) -> None:
         seed=settings.seed,
         num_workers=stage.experiment.trainer.num_workers,
     )
-    module = settings.objective.module(combination, components, settings.training)
+    module = settings.objective.module(combination, components, settings.training, settings.seed)
     history = fit(
         module, data, stage.experiment.trainer, report, precision=backbone.precision, seed=settings.seed
     )
@@ -61,18 +64,17 @@ def train_language(stage: LanguageStage, store: Store, report: Report) -> None:
         history=history,
         notes=[settings.objective.note] if settings.objective.note else [],
     )
-    _keep(passport, store, module, history)
+    _keep(passport, store, components, None, history)
 
 
 @carry_out.register
 def train_task(stage: TaskStage, store: Store, report: Report) -> None:
     """Trains the task components and the head on the source languages; language components are frozen."""
     experiment = stage.experiment
-    settings = experiment.stages.task
-    assert settings is not None
+    settings = stage.settings
     backbone = load_stage_backbone(stage.backbone, store)
-    data = _data(experiment, backbone, stage.seed)
-    module = _classifier(experiment, backbone, stage.seed, data.labels)
+    data = stage_data(stage, backbone)
+    module = _classifier(stage, backbone)
     for code, trained in stage.language_components.items():
         _add_trained(module.combination, experiment, code, trained, stage.backbone, store)
     history = fit(
@@ -93,7 +95,7 @@ def train_task(stage: TaskStage, store: Store, report: Report) -> None:
         history=history,
         notes=[],
     )
-    _keep(passport, store, module, history)
+    _keep(passport, store, module.combination.components(role="task"), module.head, history)
 
 
 @carry_out.register
@@ -101,7 +103,7 @@ def evaluate(stage: EvaluateStage, store: Store, report: Report) -> None:
     """Tests a run's combination in every language that has no result yet."""
     backbone = load_stage_backbone(stage.backbone, store)
     classifier = load_classifier(stage, backbone, store)
-    data = _data(stage.experiment, backbone, stage.seed)
+    data = stage_data(stage.task, backbone)
     done = 0
     for tests in _passes(stage.missing):
         acting = dict.fromkeys(test.component_language for test in tests if test.component_language)
@@ -122,11 +124,11 @@ def evaluate(stage: EvaluateStage, store: Store, report: Report) -> None:
 
 def load_classifier(stage: EvaluateStage, backbone: Backbone, store: Store) -> TextClassification:
     """Loads a run's task components and head; language components are added by `add_language`."""
-    classifier = _classifier(stage.experiment, backbone, stage.seed, list(stage.experiment.dataset.labels))
-    state = store.read(stage.task, stage.backbone.passport)
-    for component in classifier.components:
+    classifier = _classifier(stage.task, backbone)
+    state = store.read(stage.task.id, stage.backbone.passport)
+    for component in classifier.combination.components(role="task"):
         component.load_own_state(_part(state, f"task.{component.kind}"))
-    classifier.head.load_state_dict(_part(state, "head"))
+    load_state(dict(classifier.head.named_parameters()), _part(state, "head"), where="head")
     return classifier
 
 
@@ -141,32 +143,39 @@ def load_stage_backbone(choice: BackboneChoice, store: Store, *, with_lm_head: b
     backbone = load_backbone(choice.config, with_lm_head=with_lm_head or choice.pretrained_by is not None)
     if choice.pretrained_by is not None:
         state = store.read(choice.pretrained_by, choice.untrained.passport)
-        load_state(backbone.own_parameters(), _part(state, "language.full"), where=str(store.path(choice.pretrained_by)))
+        load_state(
+            backbone.own_parameters(),
+            _part(state, "language.full"),
+            where=str(store.path(choice.pretrained_by)),
+        )
     return backbone
 
 
-def _data(experiment: Experiment, backbone: Backbone, seed: int) -> ClassificationData:
-    data, task = experiment.data, experiment.stages.task
-    assert data is not None
-    assert task is not None
+def stage_data(stage: TaskStage, backbone: Backbone) -> ClassificationData:
+    """Feeds a task stage and its tests."""
+    experiment = stage.experiment
+    assert experiment.data is not None
     return ClassificationData(
-        data,
+        experiment.data,
         backbone.tokenizer,
         sources=experiment.languages.source,
-        batch_size=task.batch_size,
+        batch_size=stage.settings.batch_size,
         eval_batch_size=experiment.stages.evaluate.batch_size,
-        seed=seed,
-        k_shot=task.k_shot,
+        seed=stage.seed,
+        k_shot=stage.settings.k_shot,
         num_workers=experiment.trainer.num_workers,
     )
 
 
-def _classifier(experiment: Experiment, backbone: Backbone, seed: int, labels: list[str]) -> TextClassification:
-    task = experiment.stages.task
-    assert task is not None
+def _classifier(stage: TaskStage, backbone: Backbone) -> TextClassification:
+    """Makes untrained task components and their head."""
     combination = Combination(backbone)
-    components = _add(combination, "task", experiment.combination["task"], None, seed)
-    return TextClassification(combination, components, task.training, labels=labels, head_config=task.head, seed=seed)
+    components = _add(combination, "task", stage.experiment.combination["task"], None, stage.seed)
+    with seeded(stage.seed):
+        head = ClassificationHead(
+            backbone.info.hidden_size, stage.experiment.dataset.labels, stage.settings.head
+        )
+    return TextClassification(combination, components, stage.settings.training, head=head, seed=stage.seed)
 
 
 def _add(
@@ -202,7 +211,9 @@ def _add_trained(
 
 def _part(state: dict[str, Tensor], slot: str) -> dict[str, Tensor]:
     """Returns the weights of one slot, without its name."""
-    return {name.removeprefix(f"{slot}/"): tensor for name, tensor in state.items() if name.startswith(f"{slot}/")}
+    return {
+        name.removeprefix(f"{slot}/"): tensor for name, tensor in state.items() if name.startswith(f"{slot}/")
+    }
 
 
 def _slots(role: str, configs: dict[str, Any]) -> dict[str, Any]:
@@ -238,17 +249,23 @@ def _passport(
     )
 
 
-def _keep(passport: Passport, store: Store, module: StageModule, history: History) -> None:
+def _keep(
+    passport: Passport,
+    store: Store,
+    components: list[Component],
+    head: ClassificationHead | None,
+    history: History,
+) -> None:
     """Puts what a stage trained into the store; one process does it for all."""
-    if module.global_rank != 0:
+    if _rank() != 0:
         return
     state = {
         f"{component.role}.{component.kind}/{name}": tensor
-        for component in module.components
+        for component in components
         for name, tensor in component.own_state().items()
     }
-    if isinstance(module, TextClassification):
-        state |= {f"head/{name}": tensor.detach().cpu() for name, tensor in module.head.state_dict().items()}
+    if head is not None:
+        state |= {f"head/{name}": parameter.detach().cpu() for name, parameter in head.named_parameters()}
     store.write(passport, state, history)
 
 
@@ -267,15 +284,21 @@ def _test(
     classifier.language_of = lambda code: tests[code].component_language
     trainer = make_trainer(stage.experiment.trainer, classifier.combination.backbone.precision)
     batches = _from_all_ranks(trainer.predict(classifier, data.predict_dataloader(list(tests))) or [])
-    if not trainer.is_global_zero:
+    if _rank() != 0:
         return
+    names = classifier.head.labels
     rows: dict[str, list[tuple[str, str, str, float]]] = {code: [] for code in tests}
     for batch in batches:
         probabilities, labels = batch["probabilities"].max(dim=-1)
         for code, example, gold, label, probability in zip(
-            batch["language"], batch["id"], batch["labels"].tolist(), labels.tolist(), probabilities.tolist(), strict=True
+            batch["language"],
+            batch["id"],
+            batch["labels"].tolist(),
+            labels.tolist(),
+            probabilities.tolist(),
+            strict=True,
         ):
-            rows[code].append((example, classifier.labels[gold], classifier.labels[label], probability))
+            rows[code].append((example, names[gold], names[label], probability))
     for code, test in tests.items():
         predictions = Predictions(*zip(*rows[code], strict=True))
         result = LanguageResult.of(
@@ -289,6 +312,10 @@ def _test(
         stage.folder.write(result, predictions)
 
 
+def _rank() -> int:
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
 def _from_all_ranks(batches: list[Any]) -> list[Any]:
     if not distributed.is_initialized():
         return batches
@@ -299,7 +326,7 @@ def _from_all_ranks(batches: list[Any]) -> list[Any]:
 
 def _finish(stage: EvaluateStage, store: Store) -> None:
     """Writes what the run is, now that all its results are there, and shows it to W&B."""
-    if distributed.is_initialized() and distributed.get_rank() != 0:
+    if _rank() != 0:
         return
     experiment, variant = stage.experiment, stage.variant
     assert experiment.data is not None
@@ -314,7 +341,9 @@ def _finish(stage: EvaluateStage, store: Store) -> None:
         backbone=f"{stage.backbone.info.name}@{stage.backbone.info.revision[:12]}",
         dataset=experiment.data.name,
         source=experiment.languages.source,
-        components={f"{passport.stage} {passport.title}": identity for identity, passport in passports.items()},
+        components={
+            f"{passport.stage} {passport.title}": identity for identity, passport in passports.items()
+        },
         notes=list(dict.fromkeys(note for passport in passports.values() for note in passport.notes)),
         versions=versions(),
         commit=commit(),
@@ -325,5 +354,5 @@ def _finish(stage: EvaluateStage, store: Store) -> None:
     text = yaml.safe_dump(variant.data, sort_keys=False, allow_unicode=True)
     (stage.folder.path / "experiment.yaml").write_text(text, encoding="utf-8")
     stage.folder.write_record(record)
-    history = [{"stage": "task", **row} for row in store.history(stage.task)]
+    history = [{"stage": "task", **row} for row in store.history(stage.task.id)]
     track(stage.folder, history, experiment.tracking)

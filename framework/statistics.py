@@ -187,7 +187,7 @@ class Bootstrap:
         total = np.zeros(self.resamples)
         for outcomes in _by_test_set(row):
             weights = self._draws(f"examples {outcomes[0].test_set.key}", outcomes[0].test_set.size)
-            scores = _scores(outcomes, seeds, weights.astype(np.float32), metric)
+            scores = scores_under_weights(outcomes, seeds, weights.astype(np.float32), metric)
             total += np.einsum("bls,bs->b", scores, seed_weights)
         return total / len(row)
 
@@ -228,13 +228,13 @@ def _by_test_set(row: Row) -> list[list[Outcome]]:
 def _plain_mean(row: Row, metric: str) -> float:
     seeds = _seeds(row)
     scores = [
-        _scores(outcomes, seeds, np.ones((1, outcomes[0].test_set.size), np.float32), metric)
+        scores_under_weights(outcomes, seeds, np.ones((1, outcomes[0].test_set.size), np.float32), metric)
         for outcomes in _by_test_set(row)
     ]
     return float(np.concatenate(scores, axis=1).mean())
 
 
-def _scores(
+def scores_under_weights(
     outcomes: Sequence[Outcome], seeds: Sequence[int], weights: npt.NDArray[np.float32], metric: str
 ) -> Floats:
     """Scores outcomes on one test set under several weightings of its examples.

@@ -9,6 +9,7 @@ One folder per trained stage, named by the stage's identity:
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,7 +102,9 @@ class Store:
         try:
             return Passport(**json.loads(file.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
-            raise UserError(f"{file}: not a passport that this version can read ({error}). {_again(identity)}") from error
+            raise UserError(
+                f"{file}: not a passport that this version can read ({error}). {_again(identity)}"
+            ) from error
 
     def read(self, identity: str, backbone: Mapping[str, str]) -> dict[str, Tensor]:
         """Reads a stage's weights after checking that they are whole and belong to the backbone.
@@ -126,7 +129,9 @@ class Store:
                     f"({passport.backbone.get('name', '?')}), that of {backbone.get('name', '?')} is {mine[:12]}"
                 )
         if not file.is_file() or sha256(file) != passport.weights_sha256:
-            raise UserError(f"{file}: damaged or cut short (its SHA-256 is not the passport's). {_again(identity)}")
+            raise UserError(
+                f"{file}: damaged or cut short (its SHA-256 is not the passport's). {_again(identity)}"
+            )
         try:
             with safe_open(file, framework="pt") as tensors:
                 return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
@@ -140,9 +145,17 @@ class Store:
 
     def passports(self) -> list[Passport]:
         """Reads all passports, in the order of their identities."""
-        if not self.folder.is_dir():
-            return []
-        return [self.passport(path.parent.name) for path in sorted(self.folder.glob(f"[!.]*/{PASSPORT}"))]
+        return [self.passport(identity) for identity in self._identities()]
+
+    def remove(self, prefix: str) -> str:
+        """Removes the one stage whose identity begins with the prefix, damaged or not, and returns its identity.
+
+        Raises:
+            UserError: None begins so, or several do.
+        """
+        identity = self._one(prefix)
+        shutil.rmtree(self.path(identity))
+        return identity
 
     def find(self, prefix: str) -> Passport:
         """Finds the one passport whose identity begins with the prefix.
@@ -150,10 +163,16 @@ class Store:
         Raises:
             UserError: None begins so, or several do.
         """
-        known = [passport.id for passport in self.passports()]
+        return self.passport(self._one(prefix))
+
+    def _identities(self) -> list[str]:
+        return sorted(path.parent.name for path in self.folder.glob(f"[!.]*/{PASSPORT}"))
+
+    def _one(self, prefix: str) -> str:
+        known = self._identities()
         found = [identity for identity in known if identity.startswith(prefix)]
         if len(found) == 1:
-            return self.passport(found[0])
+            return found[0]
         if found:
             raise UserError(f"{self.folder}: {prefix!r} begins {len(found)} components: {', '.join(found)}")
         raise UserError(f"{self.folder}: no component begins with {prefix!r}{did_you_mean(prefix, known)}")

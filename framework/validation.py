@@ -41,7 +41,7 @@ def validate(type_: type[T], data: Any, key: Key = ()) -> tuple[T | None, list[P
         The object, or None when there are problems; and the problems.
     """
     try:
-        # JSON's strict mode takes a mapping for a dataclass and a whole number for a float, and nothing else for anything.
+        # JSON's strict mode takes a mapping for a dataclass and a whole number for a float, and converts nothing else.
         value = pydantic.TypeAdapter(type_).validate_json(json.dumps(data, default=str), strict=True)
     except pydantic.ValidationError as error:
         return None, [_problem(type_, key, detail) for detail in error.errors(include_url=False)]

@@ -7,7 +7,7 @@ import inspect
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,14 +26,14 @@ class BackboneConfig:
     """Which pretrained model everything stands on."""
 
     name: str
-    """A folder in the Hugging Face layout, or a repository's name on the hub, such as `FacebookAI/xlm-roberta-base`."""
+    """A folder in the Hugging Face layout, or a repository on the hub, such as `FacebookAI/xlm-roberta-base`."""
     revision: str | None = None
     """Branch, tag or commit on the hub; null is the main branch."""
     precision: Literal["auto", "32", "bf16"] = "auto"
-    """`bf16` computes in bfloat16 where that is safe, `32` in float32; `auto` takes bf16 where the device is fast at it.
-    The weights stay in float32."""
+    """`bf16` computes in bfloat16 where that is safe, `32` in float32; `auto` takes bf16 where the device is fast
+    at it. The weights stay in float32."""
     random_init_seed: int | None = None
-    """Draws the weights from this seed instead of loading them, for pretraining from nothing; null loads them."""
+    """Draws the weights from this seed, for pretraining from nothing; null loads them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,12 +71,17 @@ class BackboneInfo:
     weights_hash: str
     """SHA-256 of `config.json` and the weights, or of `config.json` and the seed that draws them."""
 
+    @property
+    def parameters(self) -> int:
+        """Number of weights of the encoder."""
+        return sum(parameter.numel() for parameter in skeleton(self).own_parameters().values())
+
 
 class LanguageModelHead(nn.Module):
     """What turns hidden states into logits over the vocabulary."""
 
     def __init__(self, modules: dict[str, nn.Module], output: nn.Module) -> None:
-        """Takes the head's modules, by their Hugging Face names in the order of use, and the last layer within them."""
+        """Takes the modules, by their Hugging Face names in the order of use, and the last layer within them."""
         super().__init__()
         self.parts = nn.ModuleDict(modules)
         self._output = (output,)
@@ -86,7 +91,7 @@ class LanguageModelHead(nn.Module):
 
         Args:
             hidden: [number, hidden size].
-            before_output: Changes the vectors [number, embedding size] that the output embeddings are applied to.
+            before_output: Changes the vectors [number, embedding size] that the output layer is applied to.
 
         Returns:
             Logits [number, vocabulary size].
@@ -104,7 +109,12 @@ class Backbone(nn.Module):
     """A frozen encoder, its tokenizer and, where asked for, its language model head."""
 
     def __init__(
-        self, encoder: nn.Module, lm_head: LanguageModelHead | None, tokenizer: Any, info: BackboneInfo, precision: str
+        self,
+        encoder: nn.Module,
+        lm_head: LanguageModelHead | None,
+        tokenizer: Any,
+        info: BackboneInfo,
+        precision: str,
     ) -> None:
         """Takes the parts; use `load_backbone`."""
         super().__init__()
@@ -133,7 +143,7 @@ class Backbone(nn.Module):
         return layers
 
     def own_parameters(self) -> dict[str, nn.Parameter]:
-        """Returns the parameters without those of components, by their Hugging Face names; tied ones come once."""
+        """Returns the parameters, without those of components, by Hugging Face name; tied ones come once."""
         parameters = {
             f"{self.encoder.base_model_prefix}.{name}": parameter
             for name, parameter in self.encoder.named_parameters()
@@ -170,23 +180,38 @@ def load_backbone(config: BackboneConfig, with_lm_head: bool = False) -> Backbon
     """
     info = _inspect(config, weights=True)
     if with_lm_head and not info.has_lm_head:
-        raise ModulesError(f"backbone {config.name!r} has no trained language model head, so it cannot predict masked words")
-    # Read at the first use; tokenizing in threads would only make data workers warn when they fork.
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-
-    from transformers import AutoTokenizer
-
+        raise ModulesError(f"backbone {config.name!r} has no trained language model head")
+    tokenizer = load_tokenizer(info)
     with _quiet():
-        tokenizer = AutoTokenizer.from_pretrained(
-            str(info.folder), config=_build_config(info.name, info.model_type, info.settings), trust_remote_code=False, padding_side="right"
-        )
         if config.random_init_seed is None:
             model = _load_weights(info, with_lm_head)
         else:
             model = _draw_weights(info, config.random_init_seed)
-    if not tokenizer.is_fast:
-        raise ModulesError(f"backbone {config.name!r} has no fast tokenizer")
     return _assemble(model, info, with_lm_head, tokenizer, _lightning_precision(config.precision)).eval()
+
+
+def load_tokenizer(info: BackboneInfo) -> Any:
+    """Returns the tokenizer of an inspected backbone, which pads at the end.
+
+    Raises:
+        ModulesError: If there is no fast one.
+    """
+    # Read at its first use; tokenizing in threads would only make data workers warn when they fork.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+    from transformers import AutoTokenizer
+
+    config = _build_config(info.name, info.model_type, info.settings)
+    try:
+        with _quiet():
+            tokenizer = AutoTokenizer.from_pretrained(
+                str(info.folder), config=config, trust_remote_code=False, padding_side="right"
+            )
+    except (OSError, ValueError) as error:
+        raise ModulesError(f"backbone {info.name!r}: the tokenizer cannot be loaded: {error}") from error
+    if not tokenizer.is_fast:
+        raise ModulesError(f"backbone {info.name!r} has no fast tokenizer")
+    return tokenizer
 
 
 def save_backbone(backbone: Backbone, folder: Path) -> None:
@@ -257,7 +282,7 @@ def _build_config(name: str, model_type: str, settings: dict[str, Any]) -> Any:
         with _quiet():
             return CONFIG_MAPPING[model_type](**settings)
     except Exception as error:  # A wrong value fails in as many ways as there are settings.
-        raise ModulesError(f"backbone {name!r}: config.json does not describe a {model_type}: {error}") from error
+        raise ModulesError(f"backbone {name!r}: config.json describes no {model_type}: {error}") from error
 
 
 def _model_class(info: BackboneInfo, with_lm_head: bool) -> Any:
@@ -269,8 +294,7 @@ def _model_class(info: BackboneInfo, with_lm_head: bool) -> Any:
 
 def _arguments(info: BackboneInfo, class_: Any) -> dict[str, Any]:
     config = _build_config(info.name, info.model_type, info.settings)
-    # Settled here, so that it does not depend on what else is installed.
-    config._attn_implementation = "sdpa" if class_._supports_sdpa else "eager"
+    config._attn_implementation = ENCODERS[info.model_type].attention
     # Nothing would train a pooler, and plain data-parallel training of the whole backbone would fail over it.
     takes_pooler = "add_pooling_layer" in inspect.signature(class_.__init__).parameters
     return {"config": config} | ({"add_pooling_layer": False} if takes_pooler else {})
@@ -280,9 +304,12 @@ def _load_weights(info: BackboneInfo, with_lm_head: bool) -> nn.Module:
     from safetensors.torch import load_file
 
     class_ = _model_class(info, with_lm_head)
-    state = {name: tensor for file in checkpoint.weight_files(info.folder) for name, tensor in load_file(file).items()}
+    state: dict[str, Tensor] = {}
+    for file in checkpoint.weight_files(info.folder):
+        state |= load_file(file)
     try:
-        # Given the tensors, transformers looks into no file: an adapter_config.json, say, would lead it elsewhere.
+        # Given the tensors, transformers looks into no file: adapter_config.json, say, would lead it elsewhere.
+        model: nn.Module
         model, report = class_.from_pretrained(
             None,
             **_arguments(info, class_),
@@ -293,7 +320,9 @@ def _load_weights(info: BackboneInfo, with_lm_head: bool) -> nn.Module:
     except (RuntimeError, ValueError) as error:
         raise ModulesError(f"backbone {info.name!r}: the weights do not fit config.json: {error}") from error
     if missing := sorted(report["missing_keys"]):
-        raise ModulesError(f"backbone {info.name!r}: the weights lack {missing[0]} and {len(missing) - 1} more")
+        raise ModulesError(
+            f"backbone {info.name!r}: the weights lack {len(missing)} tensors: {missing[0]}, …"
+        )
     if wrong := report["mismatched_keys"]:
         raise ModulesError(f"backbone {info.name!r}: the weights do not fit config.json: {wrong[0]}")
     return model
@@ -334,8 +363,9 @@ def _lightning_precision(precision: Literal["auto", "32", "bf16"]) -> str:
 
 def _is_fast_at_bf16() -> bool:
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = torch.cpu.get_capabilities()
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # Older versions of torch cannot tell; they get float32.
+    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 
@@ -349,7 +379,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps back what transformers says of heads and tokenizers while it builds them; we check both ourselves."""
+    """Keeps back what transformers says of heads and tokenizers; we check both ourselves."""
     from transformers.utils import logging as transformers_logging
 
     verbosity = transformers_logging.get_verbosity()
@@ -361,7 +391,7 @@ def _quiet() -> Iterator[None]:
 
 
 class _InactiveAdapters(logging.Filter):
-    """Drops the library's warning that adapters are there but inactive: here that is a choice, not an oversight."""
+    """Drops the library's warning of inactive adapters: here they are a choice, not an oversight."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return "none are activated" not in record.getMessage()

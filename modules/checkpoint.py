@@ -1,7 +1,8 @@
 """The files of a Hugging Face checkpoint: where they are, and whether what they say is safe.
 
-Nothing here builds a model. `config.json` can make transformers run foreign code (by `auto_map`, and in 4.57 by the
-name of an attention implementation, CVE-2026-4372), so it is read as plain data and only known settings pass.
+Nothing here builds a model. `config.json` can make transformers run foreign code (by `auto_map`, and in 4.57
+by the name of an attention implementation, CVE-2026-4372), so it is read as plain data and only known settings
+pass.
 """
 
 from __future__ import annotations
@@ -26,8 +27,17 @@ from modules.encoders import ENCODERS
 from modules.errors import ModulesError, did_you_mean
 
 CONFIG = "config.json"
-VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "sentencepiece.bpe.model", "spm.model")
-TOKENIZER_FILES = (*VOCABULARY_FILES, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+TOKENIZER = "tokenizer.json"
+VOCABULARY_FILES = (
+    TOKENIZER,
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "sentencepiece.bpe.model",
+    "spm.model",
+)
+TOKENIZER_CONFIG = "tokenizer_config.json"
+TOKENIZER_FILES = (*VOCABULARY_FILES, TOKENIZER_CONFIG, "special_tokens_map.json", "added_tokens.json")
 WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack")
 
@@ -83,14 +93,14 @@ def read_settings(folder: Path, name: str) -> tuple[str, dict[str, Any]]:
         ModulesError: If `config.json` is missing, asks for foreign code or is of an unknown model type.
     """
     settings = _read_json(folder / CONFIG, name)
-    _refuse_unsafe(settings, f"backbone {name!r}: {CONFIG}")
-    if (folder / "tokenizer_config.json").is_file():
-        _refuse_unsafe(_read_json(folder / "tokenizer_config.json", name), f"backbone {name!r}: tokenizer_config.json")
+    if (folder / TOKENIZER_CONFIG).is_file():
+        _read_json(folder / TOKENIZER_CONFIG, name)
     model_type = settings.get("model_type")
     if model_type not in ENCODERS:
         near = did_you_mean(str(model_type), ENCODERS)
         raise ModulesError(
-            f"backbone {name!r}: model type {model_type!r} is not supported{near}; supported: {', '.join(ENCODERS)}"
+            f"backbone {name!r}: model type {model_type!r} is not supported{near}; "
+            f"supported: {', '.join(ENCODERS)}"
         )
 
     from transformers import CONFIG_MAPPING
@@ -117,14 +127,17 @@ def read_weights(folder: Path, name: str, revision: str) -> Weights:
         _refuse_pickles(name, [file.name for file in folder.iterdir()])
     with _hub_errors(name, revision):
         repository = huggingface_hub.HfApi().model_info(name, revision=revision, files_metadata=True)
-        siblings = {file.rfilename: file for file in repository.siblings or []}
-        digests = {
-            file: sibling.lfs.sha256 for file, sibling in siblings.items() if WEIGHTS.fullmatch(file) and sibling.lfs
-        }
+        listed = repository.siblings or []
+        digests = [
+            (file.rfilename, file.lfs.sha256)
+            for file in listed
+            if file.lfs and WEIGHTS.fullmatch(file.rfilename)
+        ]
         if not digests:
-            _refuse_pickles(name, list(siblings))
+            _refuse_pickles(name, [file.rfilename for file in listed])
         metadata = huggingface_hub.get_safetensors_metadata(name, revision=revision)
-    return Weights(names=frozenset(metadata.weight_map), digests=tuple(sorted(digests.items())))
+    names = frozenset(key for file in metadata.files_metadata.values() for key in file.tensors)
+    return Weights(names=names, digests=tuple(sorted(digests)))
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -142,7 +155,7 @@ def tokenizer_hash(folder: Path, name: str) -> str:
     if not files:
         raise ModulesError(f"backbone {name!r} has no tokenizer (looked for {', '.join(VOCABULARY_FILES)})")
     # A fast tokenizer is whole in tokenizer.json; the other files are what it was once made of.
-    files = files[:1] if files[0].name == "tokenizer.json" else files
+    files = files[:1] if files[0].name == TOKENIZER else files
     return combined_hash(*(file_hash(file) for file in files))
 
 
@@ -166,21 +179,25 @@ def _read_json(file: Path, name: str) -> dict[str, Any]:
         raise ModulesError(f"backbone {name!r}: {file.name} is not JSON: {error}") from error
     if not isinstance(settings, dict):
         raise ModulesError(f"backbone {name!r}: {file.name} holds no mapping")
+    _refuse_unsafe(settings, f"backbone {name!r}: {file.name}")
     return settings
 
 
 def _refuse_unsafe(settings: Any, where: str) -> None:
-    inner = settings.items() if isinstance(settings, dict) else enumerate(settings) if isinstance(settings, list) else ()
-    for key, value in inner:
+    if isinstance(settings, list):
+        settings = dict(enumerate(settings))
+    if not isinstance(settings, dict):
+        return
+    for key, value in settings.items():
         if UNSAFE_SETTING.search(str(key)) and key != HARMLESS_SETTING and value is not None:
-            raise ModulesError(f"{where}: refused, since {key!r} can make the loading of it run foreign code")
+            raise ModulesError(f"{where} is refused: {key!r} can make transformers run foreign code")
         _refuse_unsafe(value, where)
 
 
 def _refuse_pickles(name: str, files: list[str]) -> None:
     pickles = sorted(file for file in files if file.endswith(PICKLES))
     hint = (
-        f"; {pickles[0]} can run foreign code when it is loaded: convert it, or look for a revision with safetensors"
+        f"; {pickles[0]} is refused, since it can run foreign code: look for a converted one"
         if pickles
         else ""
     )
@@ -207,9 +224,9 @@ def _hub_errors(name: str, revision: str | None) -> Iterator[None]:
     try:
         yield
     except HFValidationError as error:
-        raise ModulesError(f"backbone {name!r} is neither a folder nor a repository's name: {error}") from error
+        raise ModulesError(f"backbone {name!r} is neither a folder nor a repository's name") from error
     except LocalEntryNotFoundError as error:
-        raise ModulesError(f"backbone {name!r}{at} is not in the cache, and the hub cannot be reached") from error
+        raise ModulesError(f"backbone {name!r}{at} is not here, and the hub is out of reach") from error
     except (HfHubHTTPError, OSError) as error:
-        reason = str(error).strip().splitlines()
-        raise ModulesError(f"backbone {name!r}{at} cannot be had from the hub: {reason[-1] if reason else error}") from error
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModulesError(f"backbone {name!r}{at} cannot be had from the hub: {reason[-1]}") from error

@@ -57,7 +57,9 @@ class Combination(nn.Module):
         if not isinstance(config, class_.Config):
             raise ModulesError(f"{name} needs a {class_.Config.__name__}, not a {type(config).__name__}")
         if name in self._components:
-            raise ModulesError(f"there is a {class_.kind} in the {role} role of {language or 'every language'} already")
+            raise ModulesError(
+                f"{role} {class_.kind}: there is one for {language or 'every language'} already"
+            )
         if reason := class_.refuse(config, self.backbone.info):
             raise ModulesError(f"{role} {class_.kind}: {reason}")
         with seeded(seed):
@@ -66,4 +68,175 @@ class Combination(nn.Module):
         for parameter in component.own_parameters().values():
             parameter.requires_grad_(False)
         self._components[name] = component
+        self.to(self.backbone.embeddings.weight.device)
         return component
+
+    def remove(self, component: Component) -> None:
+        """Takes a component out again."""
+        component.detach()
+        del self._components[component.name]
+
+    def components(self, role: str | None = None, language: str | None = None) -> list[Component]:
+        """Returns the components in the order in which they act, those of one role or language where it is given."""
+        present = (component for component in self._components.values() if isinstance(component, Component))
+        return sorted(
+            (
+                component
+                for component in present
+                if role in (None, component.role) and language in (None, component.language)
+            ),
+            key=lambda component: ROLES.index(component.role),
+        )
+
+    def train_only(self, components: Iterable[Component], *modules: nn.Module) -> None:
+        """Makes exactly these trainable; nothing else decides what is.
+
+        Args:
+            components: Components of this combination.
+            modules: What else learns, such as a head.
+
+        Raises:
+            ModulesError: If nothing would be trained.
+        """
+        self.requires_grad_(False)
+        trained = [parameter for component in components for parameter in component.own_parameters().values()]
+        trained += [parameter for module in modules for parameter in module.parameters()]
+        if not trained:
+            raise ModulesError("there is nothing to train: no component and no head learns in this stage")
+        for parameter in trained:
+            parameter.requires_grad_(True)
+
+    def encode(
+        self, input_ids: Tensor, attention_mask: Tensor, languages: Sequence[str] | None = None
+    ) -> Tensor:
+        """Returns the hidden states of the text, each row seen through the components that act on its language.
+
+        Args:
+            input_ids: [batch, time], padded at the end.
+            attention_mask: [batch, time], 1 at tokens.
+            languages: For each row the FLORES code of the language whose components act; a language without
+                components, or an empty text, leaves only those that act on every row. None is that for all rows.
+
+        Returns:
+            [batch, time, hidden size], aligned with `input_ids`: the positions of prompts are cut out.
+
+        Raises:
+            ModulesError: If prompts and text together exceed the backbone's positions.
+        """
+        groups = self._groups(languages or [""] * len(input_ids))
+        if len(groups) == 1:
+            return self._encode(next(iter(groups)), input_ids, attention_mask)
+        parts = [
+            (rows, self._encode(acting, input_ids[rows], attention_mask[rows]))
+            for acting, rows in groups.items()
+        ]
+        return _put_together(parts)
+
+    @torch.no_grad()
+    def encode_bare(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Returns the hidden states [batch, time, hidden size] of the backbone alone, without dropout or gradient.
+
+        Raises:
+            ModulesError: If a component changes the backbone itself, so that what it was is no longer there.
+        """
+        if changing := [component.name for component in self.components() if component.changes_backbone]:
+            raise ModulesError(f"the bare backbone is no longer there: {changing[0]} changes its weights")
+        training = self.backbone.training
+        self.backbone.eval()
+        try:
+            return self._encode((), input_ids, attention_mask)
+        finally:
+            self.backbone.train(training)
+
+    def lm_logits(self, vectors: Tensor, languages: Sequence[str] | None = None) -> Tensor:
+        """Returns logits over the vocabulary for chosen hidden states.
+
+        Args:
+            vectors: Hidden states [number, hidden size].
+            languages: For each of them the language of its row, as in `encode`.
+
+        Returns:
+            [number, vocabulary size].
+
+        Raises:
+            ModulesError: If the backbone was loaded without its language model head.
+        """
+        groups = self._groups(languages or [""] * len(vectors))
+        if len(groups) == 1:
+            return self._lm_logits(next(iter(groups)), vectors)
+        parts = [(rows, self._lm_logits(acting, vectors[rows])) for acting, rows in groups.items()]
+        return _put_together(parts)
+
+    def _groups(self, languages: Sequence[str]) -> dict[tuple[Component, ...], list[int]]:
+        """Returns for each set of components that act together the numbers of its rows."""
+        components = self.components()
+        acting = {
+            language: tuple(component for component in components if component.language in (None, language))
+            for language in {"", *languages}
+        }
+        groups: dict[tuple[Component, ...], list[int]] = defaultdict(list)
+        for row, language in enumerate(languages):
+            groups[acting[language]].append(row)
+        return groups
+
+    def _activate(self, acting: Sequence[Component]) -> None:
+        from adapters.composition import Stack
+
+        for component in self.components():
+            component.enabled = component in acting
+        names = [component.stack_name for component in acting if component.stack_name is not None]
+        # What the library's set_active_adapters does, without its walk over all layers to undo merged LoRAs.
+        self.backbone.encoder.adapters_config.active_setup = Stack(*names) if names else None
+
+    def _encode(self, acting: Sequence[Component], input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        self._activate(acting)
+        embeddings = self.backbone.embeddings(input_ids)
+        for component in acting:
+            embeddings = component.embed(embeddings)
+        prompts = [(component.prompt_after_bos, component.prompt()) for component in acting]
+        before = [prompt for after_bos, prompt in prompts if prompt is not None and not after_bos]
+        after = [prompt for after_bos, prompt in prompts if prompt is not None and after_bos]
+        front, behind = sum(map(len, before)), sum(map(len, after))
+        self._check_length(input_ids.shape[1], front + behind)
+        rows = len(input_ids)
+        embeddings = torch.cat(
+            [
+                *(prompt.expand(rows, -1, -1) for prompt in before),
+                embeddings[:, :1],
+                *(prompt.expand(rows, -1, -1) for prompt in after),
+                embeddings[:, 1:],
+            ],
+            dim=1,
+        )
+        attention_mask = torch.cat([attention_mask.new_ones(rows, front + behind), attention_mask], dim=1)
+        hidden: Tensor = self.backbone.encoder(
+            inputs_embeds=embeddings, attention_mask=attention_mask
+        ).last_hidden_state
+        return torch.cat([hidden[:, front : front + 1], hidden[:, front + 1 + behind :]], dim=1)
+
+    def _check_length(self, text: int, prompts: int) -> None:
+        most = self.backbone.info.max_positions
+        if text + prompts > most:
+            raise ModulesError(
+                f"{text} tokens and prompts of {prompts} exceed the {most} positions of {self.backbone.info.name}: "
+                f"cut the text to {most - prompts} tokens"
+            )
+
+    def _lm_logits(self, acting: Sequence[Component], vectors: Tensor) -> Tensor:
+        if self.backbone.lm_head is None:
+            raise ModulesError(f"{self.backbone.info.name} was loaded without its language model head")
+
+        def unembed(vectors: Tensor) -> Tensor:
+            for component in reversed(acting):
+                vectors = component.unembed(vectors)
+            return vectors
+
+        logits: Tensor = self.backbone.lm_head(vectors, unembed)
+        return logits
+
+
+def _put_together(parts: Sequence[tuple[list[int], Tensor]]) -> Tensor:
+    """Returns one tensor whose rows stand where each part says."""
+    numbers, tensors = zip(*parts, strict=True)
+    order = torch.tensor([row for rows in numbers for row in rows])
+    return torch.cat(tensors)[order.argsort().to(tensors[0].device)]

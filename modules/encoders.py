@@ -27,6 +27,8 @@ class Encoder:
     """`adapters` knows it through its plug-in interface only, which has bottleneck adapters but no prefixes or IA3."""
     positions_after_padding: bool = False
     """Positions are numbered from `pad_token_id + 1`, so that many rows of the position table hold no token."""
+    attention: str = "sdpa"
+    """Transformers' name of the attention code, settled so that it does not depend on what else is installed."""
     unlisted_settings: tuple[str, ...] = ()
     """Keys of `config.json` that the modelling code reads although the configuration class does not name them."""
     fixed_settings: dict[str, Any] = field(default_factory=dict)
@@ -69,6 +71,7 @@ ENCODERS: dict[str, Encoder] = {
         },
         lm_head=("cls",),
         lm_head_weight="cls.predictions.bias",
+        attention="eager",
         unlisted_settings=(
             "attention_head_size",
             "conv_act",
@@ -92,6 +95,8 @@ ENCODERS: dict[str, Encoder] = {
         },
         lm_head=("vocab_transform", "activation", "vocab_layer_norm", "vocab_projector"),
         lm_head_weight="vocab_projector.bias",
+        # With sdpa, `adapters` adds 1 to the attention scores of prefixes whenever a row of the batch is padded.
+        attention="eager",
     ),
     "electra": Encoder(
         layers="encoder.layer",

@@ -9,7 +9,8 @@ from transformers import PreTrainedTokenizerBase
 
 from datamodules import ParallelConfig, ParallelData, ParallelText
 from framework.objectives.base import without_place
-from modules import Alignment, AlignmentConfig, Combination, Component, OptimizationConfig, StageModule
+from modules import Combination, Component, OptimizationConfig
+from modules.alignment import Alignment, AlignmentConfig
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -50,15 +51,25 @@ class AlignmentObjective:
         return [text.fingerprint(language) for language in languages]
 
     def data(
-        self, tokenizer: PreTrainedTokenizerBase, languages: list[str], batch_size: int, seed: int, num_workers: int
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        languages: list[str],
+        batch_size: int,
+        seed: int,
+        num_workers: int,
     ) -> LightningDataModule:
         """See `Objective`."""
         return ParallelData(
-            self.parallel, tokenizer, languages=languages, batch_size=batch_size, seed=seed, num_workers=num_workers
+            self.parallel,
+            tokenizer,
+            languages=languages,
+            batch_size=batch_size,
+            seed=seed,
+            num_workers=num_workers,
         )
 
     def module(
-        self, combination: Combination, components: list[Component], training: OptimizationConfig
-    ) -> StageModule:
+        self, combination: Combination, components: list[Component], training: OptimizationConfig, seed: int
+    ) -> Alignment:
         """See `Objective`."""
-        return Alignment(combination, components, training, self.loss)
+        return Alignment(combination, components, training, config=self.loss, seed=seed)

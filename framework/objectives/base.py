@@ -6,7 +6,8 @@ from lightning import LightningDataModule
 from transformers import PreTrainedTokenizerBase
 
 from framework.identity import plain
-from modules import Combination, Component, OptimizationConfig, StageModule
+from modules import Combination, Component, OptimizationConfig
+from modules.training import StageModule
 
 
 class Objective(Protocol):
@@ -36,12 +37,17 @@ class Objective(Protocol):
         """
 
     def data(
-        self, tokenizer: PreTrainedTokenizerBase, languages: list[str], batch_size: int, seed: int, num_workers: int
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        languages: list[str],
+        batch_size: int,
+        seed: int,
+        num_workers: int,
     ) -> LightningDataModule:
         """Streams the text in batches."""
 
     def module(
-        self, combination: Combination, components: list[Component], training: OptimizationConfig
+        self, combination: Combination, components: list[Component], training: OptimizationConfig, seed: int
     ) -> StageModule:
         """Trains the components on such batches."""
 

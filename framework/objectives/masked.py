@@ -9,7 +9,8 @@ from transformers import PreTrainedTokenizerBase
 
 from datamodules import MonolingualConfig, MonolingualData, MonolingualText
 from framework.objectives.base import without_place
-from modules import Combination, Component, MaskedLanguageModeling, OptimizationConfig, StageModule
+from modules import Combination, Component, OptimizationConfig
+from modules.masked import MaskedLanguageModeling
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -45,15 +46,25 @@ class MaskedObjective:
         return [text.fingerprint(language) for language in languages]
 
     def data(
-        self, tokenizer: PreTrainedTokenizerBase, languages: list[str], batch_size: int, seed: int, num_workers: int
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        languages: list[str],
+        batch_size: int,
+        seed: int,
+        num_workers: int,
     ) -> LightningDataModule:
         """See `Objective`."""
         return MonolingualData(
-            self.text, tokenizer, languages=languages, batch_size=batch_size, seed=seed, num_workers=num_workers
+            self.text,
+            tokenizer,
+            languages=languages,
+            batch_size=batch_size,
+            seed=seed,
+            num_workers=num_workers,
         )
 
     def module(
-        self, combination: Combination, components: list[Component], training: OptimizationConfig
-    ) -> StageModule:
+        self, combination: Combination, components: list[Component], training: OptimizationConfig, seed: int
+    ) -> MaskedLanguageModeling:
         """See `Objective`."""
-        return MaskedLanguageModeling(combination, components, training)
+        return MaskedLanguageModeling(combination, components, training, seed=seed)

@@ -51,7 +51,10 @@ def component_class(kind: str) -> type[Component]:
     if kind in COMPONENTS:
         return COMPONENTS[kind]
     if "." not in kind:
-        raise ModulesError(f"unknown kind of component {kind!r}{did_you_mean(kind, COMPONENTS)}; known: {_known()}")
+        known = f"{', '.join(COMPONENTS)}, or the dotted path of your own class"
+        raise ModulesError(
+            f"unknown kind of component {kind!r}{did_you_mean(kind, COMPONENTS)}; known: {known}"
+        )
     path, _, name = kind.rpartition(".")
     try:
         found = getattr(importlib.import_module(path), name)
@@ -60,7 +63,3 @@ def component_class(kind: str) -> type[Component]:
     if not (isinstance(found, type) and issubclass(found, Component)):
         raise ModulesError(f"component {kind!r} is not a subclass of modules.components.Component")
     return found
-
-
-def _known() -> str:
-    return f"{', '.join(COMPONENTS)}, or the dotted path of your own class"

@@ -17,6 +17,8 @@ from modules.encoders import ENCODERS
 if TYPE_CHECKING:
     from modules.backbone import Backbone, BackboneInfo
 
+Target = Literal["query", "key", "value", "attention_output", "feed_forward_in", "feed_forward_out"]
+DEFAULT_TARGETS: tuple[Target, ...] = ("query", "value")
 FUSED = ("query", "key", "value")
 """The order of the thirds of a fused linear layer's output."""
 
@@ -31,9 +33,7 @@ class LoRAConfig:
     """The product is scaled by alpha / rank."""
     dropout: float = 0.0
     """Share of the inputs of the products that is dropped in training."""
-    targets: list[
-        Literal["query", "key", "value", "attention_output", "feed_forward_in", "feed_forward_out"]
-    ] = pydantic.Field(default_factory=lambda: ["query", "value"])
+    targets: list[Target] = pydantic.Field(default_factory=lambda: list(DEFAULT_TARGETS))
     """Linear layers of each transformer layer that are changed."""
     leave_out: list[int] = pydantic.Field(default_factory=list)
     """Numbers, from 0, of layers that are left as they are."""

@@ -33,7 +33,7 @@ class SoftPromptConfig:
     def __post_init__(self) -> None:
         """Checks that the numbers can be meant."""
         if self.length < 1:
-            raise ValueError("length must be at least 1; leave the prompt out of the combination to have none")
+            raise ValueError("length must be at least 1; leave the prompt out to have none")
         if self.std <= 0:
             raise ValueError("std must be positive")
         if not self.init.strip():
@@ -105,7 +105,9 @@ def _initial_tokens(config: SoftPromptConfig, tokenizer: Any, language: str | No
         ordinary = torch.tensor([token for token in range(len(tokenizer)) if token not in special])
         return ordinary[torch.randint(len(ordinary), (config.length,))]
     if "{language}" in config.init and language is None:
-        raise ModulesError(f"prompt: init {config.init!r} holds {{language}}, but this prompt serves no one language")
+        raise ModulesError(
+            f"prompt: init {config.init!r} names {{language}}, but this prompt serves no single one"
+        )
     text = config.init.replace("{language}", language or "")
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     if not ids:

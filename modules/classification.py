@@ -1,0 +1,74 @@
+"""Learning to classify texts, and classifying them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import Tensor
+from torch.nn import functional
+from torchmetrics import MeanMetric
+from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
+
+from modules.combination import Combination
+from modules.components import Component
+from modules.heads import ClassificationHead
+from modules.optimization import OptimizationConfig
+from modules.training import Batch, StageModule, global_mean
+
+
+class TextClassification(StageModule):
+    """Cross-entropy over a head's labels.
+
+    A batch holds `input_ids`, `attention_mask`, `language`, `labels` [batch] and, for predictions, `id`.
+    """
+
+    head: ClassificationHead
+
+    def __init__(
+        self,
+        combination: Combination,
+        components: Sequence[Component],
+        optimization: OptimizationConfig,
+        *,
+        head: ClassificationHead,
+        seed: int = 0,
+    ) -> None:
+        """Makes exactly the components and the head trainable; see `StageModule`."""
+        super().__init__(combination, components, optimization, head=head, seed=seed)
+        self.language_of: Callable[[str], str] = lambda language: language
+        """Says for a row's language whose components act on it; controls change it."""
+        classes = len(head.labels)
+        self._validation_loss = MeanMetric()
+        self._validation_accuracy = MulticlassAccuracy(classes, average="micro")
+        self._validation_f1 = MulticlassF1Score(classes, average="macro")
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Returns logits [batch, labels]."""
+        languages = [self.language_of(language) for language in batch["language"]]
+        hidden = self.combination.encode(batch["input_ids"], batch["attention_mask"], languages)
+        logits: Tensor = self.head(hidden, batch["attention_mask"])
+        return logits
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Returns the loss and logs it as `loss`."""
+        loss = global_mean(functional.cross_entropy(self(batch), batch["labels"], reduction="none"))
+        self.log("loss", loss, prog_bar=True, sync_dist=True)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Logs `validation/loss`, `validation/accuracy` and `validation/macro_f1` over all rows of all ranks."""
+        logits = self(batch)
+        labels = batch["labels"]
+        self._validation_loss(functional.cross_entropy(logits, labels), weight=len(labels))
+        self._validation_accuracy(logits, labels)
+        self._validation_f1(logits, labels)
+        self.log("validation/loss", self._validation_loss)
+        self.log("validation/accuracy", self._validation_accuracy)
+        self.log("validation/macro_f1", self._validation_f1)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Returns `id`, `language`, `probabilities` [batch, labels] in float32 on the CPU, and `labels` where known."""
+        probabilities = self(batch).float().softmax(-1).cpu()
+        prediction = {"id": batch["id"], "language": batch["language"], "probabilities": probabilities}
+        return prediction | ({"labels": batch["labels"].cpu()} if "labels" in batch else {})

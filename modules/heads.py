@@ -1,0 +1,71 @@
+"""What reads the hidden states."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+from torch import Tensor, nn
+
+from modules.errors import ModulesError
+
+
+def mean_pool(hidden: Tensor, attention_mask: Tensor) -> Tensor:
+    """Returns the mean hidden state of each row's tokens, special ones included.
+
+    Args:
+        hidden: [batch, time, size].
+        attention_mask: [batch, time], 1 at tokens.
+
+    Returns:
+        [batch, size].
+    """
+    mask = attention_mask.unsqueeze(-1).bool()
+    # Filled rather than multiplied: hidden states of padding may be anything, NaN included.
+    return hidden.masked_fill(~mask, 0).sum(1) / mask.sum(1)
+
+
+def first_token(hidden: Tensor, attention_mask: Tensor) -> Tensor:
+    """Returns the hidden state of each row's first token [batch, size]."""
+    return hidden[:, 0]
+
+
+POOLING = {"mean": mean_pool, "cls": first_token}
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class ClassificationHeadConfig:
+    """Settings of a classification head."""
+
+    pooling: Literal["mean", "cls"] = "mean"
+    """Reads the mean of the text's hidden states, or that of its first token."""
+    dropout: float = 0.1
+    """Share of the pooled vector that is dropped in training."""
+
+    def __post_init__(self) -> None:
+        """Checks that the numbers can be meant."""
+        if not 0 <= self.dropout < 1:
+            raise ValueError("dropout must be at least 0 and below 1")
+
+
+class ClassificationHead(nn.Module):
+    """A linear layer over a pooled text."""
+
+    def __init__(self, hidden_size: int, labels: Sequence[str], config: ClassificationHeadConfig) -> None:
+        """Draws the layer from torch's global generator.
+
+        Raises:
+            ModulesError: If there are fewer than two labels, or one comes twice.
+        """
+        super().__init__()
+        if len(labels) < 2 or len(set(labels)) < len(labels):
+            raise ModulesError(f"a head needs two or more different labels, not {list(labels)}")
+        self.labels = list(labels)
+        self.pool = POOLING[config.pooling]
+        self.dropout = nn.Dropout(config.dropout)
+        self.linear = nn.Linear(hidden_size, len(labels))
+
+    def forward(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
+        """Returns logits [batch, labels] for hidden states [batch, time, size]."""
+        logits: Tensor = self.linear(self.dropout(self.pool(hidden, attention_mask)))
+        return logits

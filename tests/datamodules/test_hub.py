@@ -1,0 +1,123 @@
+"""Reading from the hub, with the real clients and a stand-in for the server."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from tests.datamodules.conftest import ROOT
+from tests.hub_server import Repository, hub_server
+
+LANGUAGES = ("eng_Latn", "swh_Latn")
+SPLITS = ("train", "test")
+
+
+def parquet(rows: list[dict[str, Any]]) -> bytes:
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), file)
+    return file.getvalue()
+
+
+def sib200(edition: str) -> dict[str, bytes]:
+    """A commit of a small SIB-200 whose texts name their edition."""
+    configs = [
+        {
+            "config_name": language,
+            "data_files": [{"split": split, "path": f"{language}/{split}-*"} for split in SPLITS],
+        }
+        for language in LANGUAGES
+    ]
+    files = {"README.md": f"---\n{json.dumps({'configs': configs})}\n---\n".encode()}
+    for language in LANGUAGES:
+        for split in SPLITS:
+            rows = [
+                {"index_id": n, "category": "travel", "text": f"{edition} {language} {split} {n}"} for n in range(3)
+            ]
+            files[f"{language}/{split}-00000-of-00001.parquet"] = parquet(rows)
+    return files
+
+
+DATASET = Repository("datasets", "Davlan/sib200", [sib200("first"), sib200("second")])
+MODEL = Repository("models", "someone/backbone", [{"config.json": b"{}"}, {"config.json": b'{"new": 1}'}])
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    with hub_server([DATASET, MODEL]) as address:
+        yield address
+
+
+def in_new_process(code: str, endpoint: str, home: Path) -> Any:
+    """What the code puts into `answer`, run by a process whose hub is the endpoint."""
+    environment = os.environ | {
+        "HF_ENDPOINT": endpoint,
+        "HF_HOME": str(home),
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_UPDATE_DOWNLOAD_COUNTS": "0",
+    }
+    whole = f"import json\nanswer = {{}}\n{code}\nprint(json.dumps(answer))"
+    completed = subprocess.run(
+        [sys.executable, "-c", whole], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert completed.returncode == 0, completed.stderr
+    return json.loads(completed.stdout.splitlines()[-1])
+
+
+READ = """
+from datamodules import DataError, dataset
+def read(key, language, **where):
+    try:
+        found = dataset(where.pop("name", "sib200"), **where)
+        answer[key] = [found.fingerprint(language, "train"), [e.text for e in found.examples(language, "train")]]
+    except DataError as error:
+        answer[key] = str(error)
+"""
+
+
+def test_datasets_are_streamed_at_one_commit(endpoint: str, tmp_path: Path) -> None:
+    calls = f"""
+read("main", "swh_Latn")
+read("pinned", "swh_Latn", revision={DATASET.sha(0)!r})
+read("no language", "deu_Latn")
+read("no revision", "swh_Latn", revision="v9")
+read("no dataset", "eng_Latn", name="nusax")
+"""
+    answer = in_new_process(READ + calls, endpoint, tmp_path)
+    assert answer["main"] == [
+        f"Davlan/sib200@{DATASET.sha(1)}/swh_Latn/train",
+        [f"second swh_Latn train {n}" for n in range(3)],
+    ]
+    assert answer["pinned"] == [
+        f"Davlan/sib200@{DATASET.sha(0)}/swh_Latn/train",
+        [f"first swh_Latn train {n}" for n in range(3)],
+    ]
+    assert answer["no language"].startswith("Davlan/sib200 deu_Latn/train cannot be read from the hub: ")
+    assert answer["no revision"] == "Davlan/sib200 has no revision 'v9' on the hub"
+    assert answer["no dataset"].startswith("the hub has no dataset indonlp/NusaX-senti")
+
+
+def test_without_a_hub_the_message_is_one_line(tmp_path: Path) -> None:
+    code = READ + 'read("offline", "swh_Latn")'
+    answer = in_new_process(code, "http://127.0.0.1:9", tmp_path)
+    assert answer["offline"].startswith("cannot ask the hub for Davlan/sib200@main: ")
+    assert "\n" not in answer["offline"]
+
+
+def test_the_stand_in_also_serves_backbones(endpoint: str, tmp_path: Path) -> None:
+    code = f"""
+from pathlib import Path
+from huggingface_hub import snapshot_download
+for revision in ("main", {MODEL.sha(0)!r}):
+    answer[revision] = (Path(snapshot_download("someone/backbone", revision=revision)) / "config.json").read_text()
+"""
+    assert in_new_process(code, endpoint, tmp_path) == {"main": '{"new": 1}', MODEL.sha(0): "{}"}

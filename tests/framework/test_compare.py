@@ -1,0 +1,489 @@
+"""Tables of runs: figures, gaps said openly, stars only where a test says so."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from framework.compare import Comparison, compare
+from framework.errors import UserError
+from framework.metrics import score
+from framework.results import Control, LanguageResult, Predictions, RunFolder, RunRecord
+
+TASK_ADAPTER: dict[str, Any] = {"language": {}, "task": {"adapter": {}}}
+PROMPT_AND_ADAPTER: dict[str, Any] = {"language": {"prompt": {}}, "task": {"adapter": {}}}
+SIZE = 100
+
+
+def make_run(
+    root: Path,
+    label: str = "task adapter",
+    seed: int = 0,
+    *,
+    experiment: str = "sib",
+    combination: dict[str, Any] = TASK_ADAPTER,
+    dataset: str = "sib200",
+    backbone: str = "xlm-roberta-base@e73636d",
+    source: Sequence[str] = ("eng_Latn",),
+    settings: dict[str, Any] | None = None,
+    notes: Iterable[str] = (),
+) -> RunFolder:
+    run = RunFolder(
+        root / experiment / f"{label}-{seed}-{backbone[:3]}-{settings}-{'+'.join(source)}".replace(" ", "-")
+    )
+    run.write_record(
+        RunRecord(
+            id=f"{abs(hash(run.path)):x}",
+            experiment=experiment,
+            label=label,
+            seed=seed,
+            combination=combination,
+            settings=settings or {},
+            backbone=backbone,
+            dataset=dataset,
+            source=list(source),
+            notes=list(notes),
+        )
+    )
+    return run
+
+
+def add(
+    run: RunFolder,
+    language: str,
+    right: int,
+    control: Control = "own",
+    *,
+    gold: Sequence[str] = ("a", "b") * (SIZE // 2),
+    wrong: str = "c",
+    ids: Iterable[str] | None = None,
+    shift: int = 0,
+) -> None:
+    """Adds a result with so many right answers; the wrong ones are all at the end, or shifted from there."""
+    guesses = [label if number < right else wrong for number, label in enumerate(gold)]
+    if shift:
+        is_right = np.roll(np.arange(len(gold)) < right, shift)
+        guesses = [label if good else wrong for label, good in zip(gold, is_right, strict=True)]
+    names = list(ids or (f"{number:03d}" for number in range(len(gold))))
+    predictions = Predictions(names, gold, guesses, [0.5] * len(gold))
+    has_components = bool(run.record.combination["language"])
+    acting = {"own": language if has_components else "", "none": "", "wrong": "zul_Latn"}
+    result = LanguageResult.of(
+        predictions,
+        language=language,
+        control=control,
+        component_language=acting[control],
+        identity="i",
+        source=language in run.record.source,
+    )
+    run.write(result, predictions)
+
+
+def printed(comparison: Comparison, width: int = 160) -> str:
+    out = StringIO()
+    comparison.print(Console(file=out, width=width, color_system=None))
+    return out.getvalue()
+
+
+def line(text: str, beginning: str) -> str:
+    """Returns the one line that begins so, its spaces made single."""
+    [found] = [" ".join(one.split()) for one in text.splitlines() if one.startswith(beginning)]
+    return found
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """Two combinations × three seeds × three languages, one of them the source."""
+    for seed, luck in enumerate((-2, 0, 2)):
+        adapter = make_run(tmp_path, seed=seed, notes=["A note.", f"Of seed {seed}."])
+        both = make_run(
+            tmp_path,
+            "language prompt + task adapter",
+            seed,
+            combination=PROMPT_AND_ADAPTER,
+            notes=["A note."],
+        )
+        for place, language in enumerate(("eng_Latn", "hau_Latn", "yor_Latn")):
+            add(adapter, language, 80 - 20 * place + luck)
+            add(both, language, 90 - 20 * place + luck)
+            add(both, language, 50 - 20 * place + luck, "none")
+            add(both, language, 40 - 20 * place + luck, "wrong")
+    return tmp_path
+
+
+class TestFigures:
+    def test_means_and_deviations_over_seeds(self, study: Path) -> None:
+        text = printed(compare([study]))
+        assert line(text, "task adapter").startswith("task adapter .800 ± .020 .600 ± .020 .400 ± .020 .500 [")
+        assert (
+            line(text, "language prompt")
+            .split("[")[0]
+            .endswith("+ task adapter .900 ± .020 .700 ± .020 .500 ± .020 .600 ")
+        )
+
+    def test_the_source_is_shown_and_marked_but_not_averaged(self, study: Path) -> None:
+        comparison = compare([study])
+        assert comparison.languages == ["eng_Latn", "hau_Latn", "yor_Latn"]
+        assert comparison.macro_languages == ["hau_Latn", "yor_Latn"]
+        row = comparison.rows[0]
+        assert row.macro is not None
+        assert row.macro.mean == pytest.approx((0.6 + 0.4) / 2)
+        text = printed(comparison)
+        assert "eng_Latn †" in text
+        assert "hau_Latn †" not in text
+        assert line(text, "†:") == (
+            "†: the task was trained on this language; not zero-shot, not in the macro average."
+        )
+
+    def test_a_language_that_only_some_rows_were_trained_on_is_in_no_average(self, tmp_path: Path) -> None:
+        from_english = make_run(tmp_path, experiment="a")
+        from_hausa = make_run(tmp_path, experiment="b", source=["hau_Latn"])
+        for run in (from_english, from_hausa):
+            for language in ("eng_Latn", "hau_Latn", "yor_Latn"):
+                add(run, language, 60)
+        comparison = compare([tmp_path])
+        assert comparison.macro_languages == ["yor_Latn"]
+        text = printed(comparison, width=100)
+        assert "several sources" in text
+        assert line(text, "source: ") == "source: eng_Latn (a: task adapter); hau_Latn (b: task adapter)."
+        assert "for not every row has it zero-shot: eng_Latn, hau_Latn." in text
+        # Marked where it holds, not in the header.
+        assert line(text, "eng_Latn") == "eng_Latn English .600 † .600"
+        assert line(text, "hau_Latn") == "hau_Latn Hausa .600 .600 †"
+
+    @pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "weighted_f1"])
+    def test_each_metric(self, tmp_path: Path, metric: str) -> None:
+        gold = ["a"] * 70 + ["b"] * 20 + ["c"] * 10
+        add(make_run(tmp_path), "hau_Latn", 80, gold=gold, wrong="a")
+        expected = getattr(score(gold, gold[:80] + ["a"] * 20), metric)
+        comparison = compare([tmp_path], metric)
+        row = comparison.rows[0]
+        assert row.macro is not None
+        assert row.macro.mean == pytest.approx(row.cells["hau_Latn"].mean) == pytest.approx(expected)
+        assert row.macro.low < expected < row.macro.high
+        shown = f"{expected:.3f}".removeprefix("0")
+        assert line(printed(comparison), "task adapter").startswith(f"task adapter {shown} {shown} [.")
+
+    def test_numbers(self, tmp_path: Path) -> None:
+        for label, right in (("a", 100), ("b", 0)):
+            add(make_run(tmp_path, label), "hau_Latn", right)
+        text = printed(compare([tmp_path], baseline="a"))
+        assert line(text, "a ") == "a 1.000 1.000 [1.000, 1.000] baseline"
+        assert line(text, "b ") == "b .000 .000 [.000, .000] -1.000 [-1.000, -1.000] *"
+
+    def test_controls_stand_beneath_their_combination(self, study: Path) -> None:
+        rows = [(row.label, row.control) for row in compare([study]).rows]
+        assert rows == [
+            ("task adapter", "own"),
+            ("language prompt + task adapter", "own"),
+            ("· no language component", "none"),
+            ("· wrong language's", "wrong"),
+        ]
+        text = printed(compare([study]))
+        assert ".300 ± .020 .100 ± .020 .200 [" in line(text, "· no language component")
+        assert ".200 ± .020 .000 ± .020" not in line(text, "· wrong language's")
+
+    def test_a_control_says_nothing_of_a_language_without_components(self, tmp_path: Path) -> None:
+        run = make_run(tmp_path, combination=PROMPT_AND_ADAPTER)
+        for language in ("hau_Latn", "yor_Latn"):
+            add(run, language, 60)
+        add(run, "yor_Latn", 50, "none")
+        predictions = run.predictions("own", "hau_Latn")
+        bare = LanguageResult.of(predictions, language="hau_Latn", control="own", component_language="", identity="i")
+        run.write(bare, predictions)
+        comparison = compare([tmp_path])
+        control = comparison.rows[1]
+        assert (control.missing, list(control.cells)) == ({}, ["yor_Latn"])
+        assert control.macro is not None
+        assert control.macro.mean == pytest.approx(0.5)
+        text = printed(comparison)
+        assert line(text, "· no") == "· no language component .500 .500 [.400, .600]"
+        assert "macro without hau_Latn, which has no language components" in text
+
+
+class TestDifferences:
+    def test_to_the_baseline(self, study: Path) -> None:
+        comparison = compare([study], baseline="task adapter")
+        baseline, other, *controls = comparison.rows
+        assert baseline.difference is None
+        assert other.difference is not None
+        assert other.difference.mean == pytest.approx(0.1)
+        assert [row.difference for row in controls] == [None, None]
+        text = printed(comparison)
+        assert line(text, "task adapter").endswith("] baseline")
+        assert "] +.100 [+.0" in line(text, "language prompt")
+        assert line(text, "language prompt").endswith("] *")
+        assert line(text, "*:").startswith("*: the 95 % interval of the paired bootstrap difference to task adapter")
+        assert "over task adapter" in text
+
+    def test_no_star_without_a_difference(self, tmp_path: Path) -> None:
+        for label, shift in (("a", 0), ("b", 50)):
+            add(make_run(tmp_path, label), "hau_Latn", 51 if shift else 50, shift=shift)
+        text = printed(compare([tmp_path], baseline="a"))
+        assert "+.010 [-." in line(text, "b ")
+        assert not line(text, "b ").endswith("*")
+
+    def test_none_without_a_baseline(self, study: Path) -> None:
+        comparison = compare([study])
+        assert comparison.baseline is None
+        assert "over " not in printed(comparison).split("±: ")[0]
+        assert "*" not in printed(comparison)
+
+    def test_other_examples_cannot_be_paired(self, tmp_path: Path) -> None:
+        add(make_run(tmp_path, "a"), "hau_Latn", 50)
+        add(make_run(tmp_path, "b"), "hau_Latn", 90, ids=[f"x{number:03d}" for number in range(SIZE)])
+        text = printed(compare([tmp_path], baseline="a"))
+        assert line(text, "b ").endswith("] –")
+        assert "No difference for b: the two combinations were tested on different examples of hau_Latn." in text
+
+    def test_other_seeds_are_said_not_to_be_paired(self, tmp_path: Path) -> None:
+        for label, seed in (("a", 0), ("a", 1), ("b", 5)):
+            add(make_run(tmp_path, label, seed), "hau_Latn", 50 + seed)
+        text = printed(compare([tmp_path], baseline="a"))
+        assert "Paired by examples but not by seeds, as a has others: b." in text
+        assert line(text, "seeds:") == "seeds: 0, 1 (a); 5 (b)."
+
+
+class TestGaps:
+    def test_a_missing_seed_shows_openly(self, study: Path) -> None:
+        [run] = study.glob("sib/task-adapter-2*")
+        (run / "results/own/yor_Latn.json").unlink()
+        text = printed(compare([study], baseline="language prompt + task adapter"))
+        assert line(text, "task adapter") == "task adapter .800 ± .020 .600 ± .020 – – –"
+        assert "Still to test: task adapter in yor_Latn (seed 2)." in text
+        assert line(text, "–:") == "–: not tested, or not with all seeds."
+        # The gap of one does not narrow the average of the others.
+        assert "macro: mean over 2 languages" in text
+        assert " .600 [" in line(text, "language prompt")
+
+    def test_a_language_that_only_other_combinations_have_is_missing_too(self, study: Path) -> None:
+        for run in study.glob("sib/task-adapter-*"):
+            (run / "results/own/yor_Latn.json").unlink()
+        text = printed(compare([study]))
+        assert line(text, "task adapter").endswith(".600 ± .020 – –")
+        assert "Still to test: task adapter in yor_Latn (seed 0, 1, 2)." in text
+
+    def test_a_missing_control_is_a_gap_of_the_control_alone(self, study: Path) -> None:
+        [run] = study.glob("sib/language-prompt*-1-*")
+        (run / "results/none/hau_Latn.json").unlink()
+        text = printed(compare([study]))
+        assert line(text, "· no language component").split()[-5:] == ["–", ".100", "±", ".020", "–"]
+        assert "component in hau_Latn (seed 1)." in text
+        assert "–" not in line(text, "language prompt")
+
+    def test_fewer_seeds_are_said(self, study: Path) -> None:
+        for file in study.glob("sib/task-adapter-[12]*/run.json"):
+            file.unlink()
+        text = printed(compare([study]))
+        assert line(text, "task adapter").startswith("task adapter .780 .580 .380 ")
+        assert line(text, "seeds:") == "seeds: 0 (task adapter); 0, 1, 2 (language prompt + task adapter)."
+
+    def test_runs_without_results_are_said(self, study: Path) -> None:
+        make_run(study, "head only", 4)
+        comparison = compare([study])
+        assert "No results yet: head only, seed 4." in comparison.legend
+        assert len(comparison.rows) == 4
+
+    def test_no_average_over_the_languages_of_some(self, tmp_path: Path) -> None:
+        """Two experiments, three targets and two of them: averages over the two, and the third is said."""
+        for experiment, languages in (("a", "hau yor zul"), ("b", "hau yor")):
+            run = make_run(tmp_path, experiment=experiment)
+            for place, language in enumerate(languages.split()):
+                add(run, f"{language}_Latn", 60 + 10 * place)
+        comparison = compare([tmp_path])
+        assert [row.macro and round(row.macro.mean, 6) for row in comparison.rows] == [0.65, 0.65]
+        text = printed(comparison)
+        assert "Not in the macro average, for not every row has it zero-shot: zul_Latn." in text
+        assert line(text, "zul_Latn") == "zul_Latn Zulu .800 –"
+
+    def test_nothing_in_common(self, tmp_path: Path) -> None:
+        add(make_run(tmp_path, experiment="a"), "hau_Latn", 50)
+        add(make_run(tmp_path, experiment="b"), "yor_Latn", 50)
+        comparison = compare([tmp_path], baseline="a: task adapter")
+        assert [row.macro for row in comparison.rows] == [None, None]
+        assert "No macro average: there is no language that every row has zero-shot." in comparison.legend
+        assert "No differences: a: task adapter has no macro average." in comparison.legend
+
+    def test_other_examples_with_another_seed_are_refused(self, tmp_path: Path) -> None:
+        add(make_run(tmp_path, seed=0), "hau_Latn", 50)
+        run = make_run(tmp_path, seed=1)
+        add(run, "hau_Latn", 50, ids=[f"x{number:03d}" for number in range(SIZE)])
+        with pytest.raises(UserError, match=f"{run.path}: hau_Latn was tested on other examples than in"):
+            compare([tmp_path])
+
+    def test_predictions_of_another_size_than_the_result_are_refused(self, tmp_path: Path) -> None:
+        run = make_run(tmp_path)
+        add(run, "hau_Latn", 50)
+        file = run.path / "results/own/hau_Latn.json"
+        file.write_text(file.read_text().replace('"examples": 100', '"examples": 99'))
+        with pytest.raises(UserError, match="not as many predictions as its result says"):
+            compare([tmp_path])
+
+
+class TestLegend:
+    def test_says_what_the_figures_are(self, study: Path) -> None:
+        comparison = compare([study])
+        assert comparison.title == "accuracy · sib200 · xlm-roberta-base@e73636d · eng_Latn → 2 languages"
+        assert "±: standard deviation over seeds." in comparison.legend
+        assert (
+            "macro: mean over 2 languages, zero-shot; [95 % interval]: percentile bootstrap, 1,000 resamples "
+            "of examples (the same in all languages, whose test sets are parallel) and of seeds."
+        ) in comparison.legend
+        assert "seeds: 0, 1, 2." in comparison.legend
+        assert "examples a language: 100." in comparison.legend
+
+    def test_notes_of_the_runs_come_once(self, study: Path) -> None:
+        legend = compare([study]).legend
+        notes = [said for said in legend if said == "A note." or said.startswith("Of seed")]
+        assert notes == ["A note.", "Of seed 0.", "Of seed 1.", "Of seed 2."]
+
+    def test_labels_that_a_language_lacks_and_predictions_of_them(self, tmp_path: Path) -> None:
+        run = make_run(tmp_path)
+        add(run, "hau_Latn", 90, gold=["a", "b", "c", "a"] * 25, wrong="a")
+        for language in ("fra_Latn", "yor_Latn"):
+            add(run, language, 95, wrong="c", ids=[f"{language}{number:03d}" for number in range(SIZE)])
+        legend = compare([tmp_path]).legend
+        assert "Labels that do not occur in a test set: fra_Latn, yor_Latn: c." in legend
+        assert (
+            "Predictions of a label that does not occur in the test set, task adapter: fra_Latn .050, yor_Latn .050."
+        ) in legend
+
+    def test_several_backbones(self, tmp_path: Path) -> None:
+        for backbone in ("base", "large"):
+            add(make_run(tmp_path, backbone=backbone), "hau_Latn", 50)
+        comparison = compare([tmp_path])
+        assert [row.label for row in comparison.rows] == ["task adapter · base", "task adapter · large"]
+        assert "2 backbones" in comparison.title
+        assert "backbone: base (task adapter · base); large (task adapter · large)." in comparison.legend
+
+
+class TestLayout:
+    def test_few_languages_are_columns(self, study: Path) -> None:
+        above, below = printed(compare([study])).splitlines()[2:4]
+        assert above.split() == ["eng_Latn", "†", "hau_Latn", "yor_Latn"]
+        assert below.split() == ["English", "Hausa", "Yoruba", "macro", "(95", "%)"]
+
+    @pytest.mark.parametrize("width", [40, 60, 80, 100, 160])
+    def test_figures_never_fold(self, study: Path, width: int) -> None:
+        text = printed(compare([study], baseline="task adapter"), width)
+        assert all(len(line) <= width for line in text.splitlines()[1:])
+        assert text.count(".800 ± .020") == 1
+        assert text.count(".500 [.") == 1
+
+    def test_many_languages_are_rows(self, tmp_path: Path) -> None:
+        from datamodules.languages import LANGUAGES
+
+        languages = sorted(LANGUAGES)[:205]
+        for number in range(3):
+            run = make_run(tmp_path, f"combination {number}")
+            for language in languages:
+                add(run, language, 50 + number)
+        comparison = compare([tmp_path])
+        # Three columns of figures have no room beside the names: the table comes in two parts.
+        for width, parts in ((60, 2), (120, 1)):
+            text = printed(comparison, width).partition("\nmacro: ")[0]
+            assert max(map(len, text.splitlines()[2:])) <= width
+            for language in languages:
+                assert text.count(f"\n{language} ") == parts
+
+    def test_more_languages_than_rows_are_rows(self, tmp_path: Path) -> None:
+        run = make_run(tmp_path)
+        for language in ("hau_Latn", "yor_Latn"):
+            add(run, language, 50)
+        lines = [" ".join(one.split()) for one in printed(compare([tmp_path])).splitlines()]
+        assert lines[2:4] == ["macro (95 %)", "task adapter .500 [.400, .600]"]
+        assert lines[5:9] == ["task", "adapter", "hau_Latn Hausa .500", "yor_Latn Yoruba .500"]
+
+    def test_a_language_without_a_known_name(self, tmp_path: Path) -> None:
+        add(make_run(tmp_path), "xqz_Latn", 50)
+        assert "xqz_Latn" in printed(compare([tmp_path]))
+
+    def test_several_experiments_are_told_apart(self, tmp_path: Path) -> None:
+        for experiment in ("one", "two"):
+            add(make_run(tmp_path, experiment=experiment), "hau_Latn", 50)
+        rows = compare([tmp_path / "two", tmp_path / "one"]).rows
+        assert [row.label for row in rows] == ["two: task adapter", "one: task adapter"]
+
+
+class TestFiles:
+    def test_markdown(self, study: Path, tmp_path: Path) -> None:
+        table, _ = compare([study], baseline="task adapter").write(tmp_path / "new folder")
+        assert table == tmp_path / "new folder" / "table-accuracy.md"
+        lines = table.read_text().splitlines()
+        assert lines[0] == "**accuracy · sib200 · xlm-roberta-base@e73636d · eng_Latn → 2 languages**"
+        header = lines.index(
+            "|  | eng_Latn †<br>English | hau_Latn<br>Hausa | yor_Latn<br>Yoruba | macro (95 %) | over task adapter |"
+        )
+        assert lines[header + 1] == "|---|---|---|---|---|---|"
+        assert lines[header + 2].startswith("| task adapter | .800 ± .020 | .600 ± .020 | .400 ± .020 | .500 [")
+        assert lines[header + 3].endswith("] \\* |")
+        assert "- A note." in lines
+
+    def test_markdown_of_a_label_with_a_bar(self, tmp_path: Path) -> None:
+        add(make_run(tmp_path, "a|b"), "hau_Latn", 50)
+        assert "| a\\|b |" in compare([tmp_path]).markdown()
+
+    def test_csv(self, study: Path, tmp_path: Path) -> None:
+        [run] = study.glob("sib/task-adapter-2*")
+        (run / "results/own/yor_Latn.json").unlink()
+        _, file = compare([study], "macro_f1").write(tmp_path)
+        rows = list(csv.DictReader(StringIO(file.read_text())))
+        assert file.name == "results.csv"
+        assert len(rows) == 3 * 3 + 3 * 9 - 1
+        [one] = [
+            row
+            for row in rows
+            if (row["combination"], row["seed"], row["control"], row["language"])
+            == ("language prompt + task adapter", "1", "wrong", "hau_Latn")
+        ]
+        result = next(result for result in RunFolder(run).results() if result.language == "hau_Latn")
+        assert float(one["accuracy"]) == 0.2
+        assert float(one["foreign_rate"]) == 0.8
+        assert (one["experiment"], one["settings"], one["component_language"]) == ("sib", "{}", "zul_Latn")
+        assert (one["source"], one["examples"]) == ("False", "100")
+        macro = next(
+            float(row["macro_f1"])
+            for row in rows
+            if (row["combination"], row["seed"], row["language"]) == ("task adapter", "2", "hau_Latn")
+        )
+        assert macro == result.macro_f1
+
+    def test_written_beside_the_runs_it_can_be_read_again(self, study: Path) -> None:
+        comparison = compare([study])
+        comparison.write(study)
+        assert compare([study]).markdown() == comparison.markdown()
+
+
+class TestMistakes:
+    def test_unknown_metric(self, study: Path) -> None:
+        with pytest.raises(UserError, match=r"unknown metric 'acuracy'; did you mean 'accuracy'\? \(known: accuracy,"):
+            compare([study], "acuracy")
+
+    def test_unknown_baseline(self, study: Path) -> None:
+        with pytest.raises(UserError, match=r"no combination is called 'task adaptor'; did you mean 'task adapter'\?"):
+            compare([study], baseline="task adaptor")
+
+    def test_a_baseline_of_several_experiments(self, tmp_path: Path) -> None:
+        for experiment in ("one", "two"):
+            add(make_run(tmp_path, experiment=experiment), "hau_Latn", 50)
+        add(make_run(tmp_path, "head only", experiment="two"), "hau_Latn", 50)
+        with pytest.raises(UserError, match="several .* 'task adapter': one: task adapter; two: task adapter"):
+            compare([tmp_path], baseline="task adapter")
+        assert compare([tmp_path], baseline="one: task adapter").baseline == "one: task adapter"
+        assert compare([tmp_path], baseline="head only").baseline == "head only"
+
+    def test_several_datasets(self, tmp_path: Path) -> None:
+        for dataset in ("sib200", "masakhanews"):
+            add(make_run(tmp_path, experiment=dataset, dataset=dataset), "hau_Latn", 50)
+        with pytest.raises(UserError, match=r"different datasets.*masakhanews \(.*sib200 \("):
+            compare([tmp_path])
+
+    def test_nothing_tested_yet(self, tmp_path: Path) -> None:
+        make_run(tmp_path)
+        with pytest.raises(UserError, match="no results yet in"):
+            compare([tmp_path])

@@ -1,0 +1,247 @@
+"""The bootstrap against scores of written-out resamples, against theory, and against known truths."""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from framework.metrics import METRICS, score
+from framework.statistics import (
+    Bootstrap,
+    Outcome,
+    Row,
+    TestSet,
+    mean_and_spread,
+    scores_under_weights,
+)
+
+LABELS = list("abcd")
+Predictions = dict[int, list[str]]
+
+
+def draw_labels(generator: np.random.Generator, size: int, labels: Sequence[str] = LABELS) -> list[str]:
+    return [str(label) for label in generator.choice(labels, size)]
+
+
+def outcome(gold: Sequence[str], predicted: Predictions, ids: Sequence[str] | None = None) -> Outcome:
+    test_set = TestSet(ids or [f"{number:04d}" for number in range(len(gold))], gold)
+    return Outcome(test_set, {seed: test_set.encode(labels) for seed, labels in predicted.items()})
+
+
+def right_with(
+    generator: np.random.Generator, gold: list[str], chance: float, foreign: Sequence[str] = ()
+) -> list[str]:
+    """Labels that are right with a certain chance, else random ones."""
+    guesses = draw_labels(generator, len(gold), [*LABELS, *foreign])
+    luck = generator.random(len(gold))
+    return [right if one < chance else guess for right, guess, one in zip(gold, guesses, luck, strict=True)]
+
+
+def test_mean_and_spread() -> None:
+    assert mean_and_spread([0.2, 0.4, 0.6]) == (pytest.approx(0.4), pytest.approx(0.2))
+    assert mean_and_spread([0.2]) == (0.2, None)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+class TestAgreesWithScore:
+    def test_on_resamples_written_out(self, metric: str) -> None:
+        generator = np.random.default_rng(0)
+        gold = draw_labels(generator, 12)  # so few that resamples lack labels
+        predicted = {seed: right_with(generator, gold, 0.5, foreign="z") for seed in (3, 8)}
+        weights = np.stack([np.bincount(generator.integers(12, size=12), minlength=12) for _ in range(200)])
+        one = outcome(gold, predicted)
+        found = scores_under_weights([one], [3, 8], weights.astype(np.float32), metric)
+        assert found.shape == (200, 1, 2)
+        lacking = 0
+        for weighting, of_resample in zip(weights, found[:, 0], strict=True):
+            written_out = [number for number, times in enumerate(weighting) for _ in range(times)]
+            sample = [gold[number] for number in written_out]
+            lacking += set(sample) != set(gold)
+            for place, seed in enumerate((3, 8)):
+                scores = score(sample, [predicted[seed][number] for number in written_out])
+                assert of_resample[place] == pytest.approx(getattr(scores, metric))
+        assert lacking > 10
+
+    def test_on_the_mean(self, metric: str) -> None:
+        generator = np.random.default_rng(1)
+        row: dict[str, Outcome] = {}
+        expected = []
+        for language in "xyz":
+            gold = draw_labels(generator, 40 + len(row))
+            predicted = {seed: right_with(generator, gold, 0.6) for seed in range(3)}
+            row[language] = outcome(gold, predicted)
+            expected += [getattr(score(gold, labels), metric) for labels in predicted.values()]
+        average = Bootstrap().macro_average(row, metric)
+        assert average.mean == pytest.approx(np.mean(expected))
+        assert average.low < average.mean < average.high
+        assert average.seeds == (0, 1, 2)
+
+
+class TestInterval:
+    def test_of_one_accuracy_is_that_of_theory(self) -> None:
+        gold = ["a"] * 400
+        row = {"x": outcome(gold, {0: ["a"] * 300 + ["b"] * 100})}
+        average = Bootstrap(resamples=4000).macro_average(row, "accuracy")
+        half = 1.96 * np.sqrt(0.75 * 0.25 / 400)
+        assert average.low == pytest.approx(0.75 - half, abs=0.004)
+        assert average.high == pytest.approx(0.75 + half, abs=0.004)
+
+    def test_parallel_languages_share_their_resamples(self) -> None:
+        gold = ["a"] * 100
+        labels = ["a"] * 70 + ["b"] * 30
+        one = {"x": outcome(gold, {0: labels})}
+        parallel = {language: outcome(gold, {0: labels}) for language in "xyzuvwrst"}
+        apart = {
+            language: outcome(gold, {0: labels}, ids=[f"{language}{number:03d}" for number in range(100)])
+            for language in parallel
+        }
+        widths = {}
+        for name, row in (("one", one), ("parallel", parallel), ("apart", apart)):
+            average = Bootstrap().macro_average(row, "accuracy")
+            widths[name] = average.high - average.low
+        # Nine copies of one language know no more than one; nine independent ones do, by the root of nine.
+        assert widths["parallel"] == pytest.approx(widths["one"])
+        assert widths["apart"] == pytest.approx(widths["one"] / 3, rel=0.15)
+
+    def test_says_how_it_resampled(self) -> None:
+        def row(*ids: str) -> Row:
+            return {f"{n}": outcome("ab", {0: list("aa")}, list(pair)) for n, pair in enumerate(ids)}
+
+        ways = {
+            ids: Bootstrap(10).macro_average(row(*ids), "accuracy").resampling
+            for ids in (("01", "01"), ("01", "23"), ("01", "01", "23"))
+        }
+        assert list(ways.values()) == ["parallel", "per language", "mixed"]
+
+    def test_the_same_ids_with_other_labels_are_not_parallel(self) -> None:
+        row = {"x": outcome("ab", {0: list("aa")}), "y": outcome("ba", {0: list("aa")})}
+        assert Bootstrap(10).macro_average(row, "accuracy").resampling == "per language"
+
+    def test_seeds_that_differ_widen_it(self) -> None:
+        gold = ["a"] * 1000
+
+        def labels(right: int) -> list[str]:
+            return ["a"] * right + ["b"] * (1000 - right)
+
+        alike = {"x": outcome(gold, {seed: labels(600) for seed in range(3)})}
+        unlike = {"x": outcome(gold, {0: labels(500), 1: labels(600), 2: labels(700)})}
+        narrow = Bootstrap().macro_average(alike, "accuracy")
+        wide = Bootstrap().macro_average(unlike, "accuracy")
+        assert narrow.mean == pytest.approx(wide.mean)
+        # 27 ways to draw three seeds: 1 in 27 draws has thrice the worst, so the interval reaches it.
+        assert wide.low < 0.52
+        assert wide.high > 0.68
+        assert narrow.low > 0.55
+
+    def test_covers_the_truth(self) -> None:
+        generator = np.random.default_rng(3)
+        gold = ["a"] * 100
+        inside = 0
+        for trial in range(200):
+            row = {"x": outcome(gold, {0: right_with(generator, gold, 0.6)}, ids=[f"{trial} {n}" for n in range(100)])}
+            average = Bootstrap(resamples=200).macro_average(row, "accuracy")
+            inside += average.low <= 0.6 + 0.4 / 4 <= average.high
+        assert 0.88 <= inside / 200 <= 0.99
+
+
+class TestDeterminism:
+    def test_the_order_of_questions_does_not_matter(self) -> None:
+        generator = np.random.default_rng(4)
+        gold = draw_labels(generator, 50)
+        first = {"x": outcome(gold, {s: right_with(generator, gold, 0.5) for s in range(2)})}
+        second = {"x": outcome(gold[:30], {5: right_with(generator, gold[:30], 0.5)})}
+        bootstrap = Bootstrap()
+        forwards = [bootstrap.macro_average(row, "macro_f1") for row in (first, second)]
+        other = Bootstrap()
+        backwards = [other.macro_average(row, "macro_f1") for row in (second, first)]
+        assert forwards == backwards[::-1]
+
+    def test_the_seed_matters(self) -> None:
+        row = {"x": outcome(["a"] * 50, {0: ["a"] * 20 + ["b"] * 30})}
+        one, other = (Bootstrap(seed=seed).distribution(row, "accuracy") for seed in (0, 1))
+        assert not np.array_equal(one, other)
+
+
+class TestDifference:
+    def test_of_a_row_to_itself(self) -> None:
+        generator = np.random.default_rng(5)
+        gold = draw_labels(generator, 50)
+        row = {"x": outcome(gold, {s: right_with(generator, gold, 0.5) for s in range(3)})}
+        difference = Bootstrap().difference(row, row, "macro_f1")
+        assert (difference.mean, difference.low, difference.high) == (0, 0, 0)
+        assert not difference.excludes_zero
+        assert difference.contrary == 1
+
+    def test_is_paired(self) -> None:
+        """Two runs that differ in 12 of 400 examples, always to the better of one."""
+        gold = ["a"] * 400
+        worse = {"x": outcome(gold, {0: ["a"] * 200 + ["b"] * 200})}
+        better = {"x": outcome(gold, {0: ["a"] * 212 + ["b"] * 188})}
+        bootstrap = Bootstrap()
+        difference = bootstrap.difference(better, worse, "accuracy")
+        assert difference.mean == pytest.approx(0.03)
+        assert difference.excludes_zero
+        assert difference.contrary < 0.01
+        # Unpaired, their intervals overlap by far: only the pairing can tell.
+        assert bootstrap.macro_average(worse, "accuracy").high > bootstrap.macro_average(better, "accuracy").low
+        opposite = bootstrap.difference(worse, better, "accuracy")
+        assert (opposite.low, opposite.high) == pytest.approx((-difference.high, -difference.low))
+        assert opposite.excludes_zero
+
+    def test_pairs_seeds_where_they_are_the_same(self) -> None:
+        gold = ["a"] * 100
+
+        def row(seeds: Sequence[int], extra: int) -> Row:
+            right = {seed: 40 + 20 * place + extra for place, seed in enumerate(seeds)}
+            return {"x": outcome(gold, {s: ["a"] * n + ["b"] * (100 - n) for s, n in right.items()})}
+
+        bootstrap = Bootstrap()
+        paired = bootstrap.difference(row([0, 1], 8), row([0, 1], 0), "accuracy")
+        apart = bootstrap.difference(row([0, 1], 8), row([5, 6], 0), "accuracy")
+        assert (paired.seeds_paired, apart.seeds_paired) == (True, False)
+        assert paired.excludes_zero
+        assert not apart.excludes_zero
+        assert paired.mean == pytest.approx(apart.mean)
+
+    def test_stars_few_where_there_is_no_difference(self) -> None:
+        generator = np.random.default_rng(6)
+        gold = ["a"] * 100
+        stars = 0
+        for trial in range(200):
+            ids = [f"{trial} {number}" for number in range(100)]
+            rows = [{"x": outcome(gold, {0: right_with(generator, gold, 0.5)}, ids)} for _ in range(2)]
+            stars += Bootstrap(resamples=200).difference(*rows, "accuracy").excludes_zero
+        assert 1 <= stars <= 22  # 10 of 200 expected
+
+    def test_refuses_what_cannot_be_paired(self) -> None:
+        one = outcome("ab", {0: list("aa")})
+        other = outcome("ab", {0: list("aa")}, ids=["5", "6"])
+        with pytest.raises(ValueError, match="not tested in the same languages"):
+            Bootstrap().difference({"x": one}, {"y": one}, "accuracy")
+        with pytest.raises(ValueError, match="different examples of y"):
+            Bootstrap().difference({"x": one, "y": one}, {"x": one, "y": other}, "accuracy")
+
+
+def test_refuses_uneven_rows() -> None:
+    with pytest.raises(ValueError, match="same seeds"):
+        Bootstrap().macro_average(
+            {"x": outcome("ab", {0: list("aa")}), "y": outcome("ab", {1: list("aa")})}, "accuracy"
+        )
+    with pytest.raises(ValueError, match="no languages"):
+        Bootstrap().macro_average({}, "accuracy")
+
+
+@pytest.mark.parametrize("parallel", [True, False])
+def test_is_fast_enough_for_all_of_sib_200(parallel: bool) -> None:
+    generator = np.random.default_rng(7)
+    gold = draw_labels(generator, 204, list("abcdefg"))
+    row = {}
+    for language in range(205):
+        test_set = TestSet([f"{number:03d} {'' if parallel else language}" for number in range(204)], gold)
+        codes = generator.integers(8, size=(3, 204), dtype=np.int32)
+        row[str(language)] = Outcome(test_set, dict(enumerate(codes)))
+    start = time.monotonic()
+    average = Bootstrap().macro_average(row, "macro_f1")
+    assert average.resampling == ("parallel" if parallel else "per language")
+    assert time.monotonic() - start < 8  # about half a second on one idle core

@@ -1,0 +1,180 @@
+"""A small stand-in for the Hugging Face hub: enough of its HTTP interface for the real client libraries.
+
+with hub_server([Repository("datasets", "owner/name", [{"README.md": b"..."}])]) as endpoint: set HF_ENDPOINT to the
+endpoint in the environment of a *new* process, for the clients read it when they are imported. Give that process an
+HF_HOME of its own too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal
+from urllib.parse import parse_qs, unquote, urlsplit
+
+
+@dataclasses.dataclass(frozen=True)
+class Repository:
+    """A repository with one file tree per commit; `main` is the last of them."""
+
+    kind: Literal["datasets", "models"]
+    id: str
+    commits: Sequence[Mapping[str, bytes]]
+
+    def sha(self, number: int) -> str:
+        """The commit's name."""
+        number %= len(self.commits)
+        return hashlib.sha1(f"{self.kind}/{self.id}/{number}".encode()).hexdigest()
+
+    def resolve(self, revision: str) -> tuple[str, Mapping[str, bytes]]:
+        """Commit and files of a branch or commit; KeyError if there is none."""
+        known = {self.sha(number): number for number in range(len(self.commits))}
+        sha = self.sha(-1) if revision == "main" else revision
+        return sha, self.commits[known[sha]]
+
+
+@contextlib.contextmanager
+def hub_server(repositories: Sequence[Repository]) -> Iterator[str]:
+    """Serves repositories on a free port of this machine and gives the address."""
+    handler = type("Handler", (_Handler,), {"repositories": repositories})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _Missing(Exception):
+    """Answered by status 404 with the hub's own word for what is missing."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    repositories: Sequence[Repository]
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self._answer()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Says nothing."""
+
+    def _answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        parts = urlsplit(self.path)
+        path = unquote(parts.path).strip("/")
+        try:
+            if path.startswith("api/"):
+                self._api(path.removeprefix("api/"), parse_qs(parts.query), parse_qs(body))
+            else:
+                self._file(path)
+        except _Missing as missing:
+            self._send(404, b"{}", {"X-Error-Code": str(missing), "X-Error-Message": f"{missing}: {path}"})
+
+    def _api(self, path: str, query: dict[str, list[str]], form: dict[str, list[str]]) -> None:
+        repository, rest = self._repository(path)
+        what, _, rest = rest.partition("/")
+        revision, _, below = rest.partition("/")
+        sha, files = self._resolve(repository, revision or "main")
+        if what in ("", "revision"):
+            answer: Any = {
+                "_id": sha[:24],
+                "id": repository.id,
+                "sha": sha,
+                "private": False,
+                "gated": False,
+                "disabled": False,
+                "downloads": 0,
+                "likes": 0,
+                "tags": [],
+                "lastModified": "2026-01-01T00:00:00.000Z",
+                "siblings": [{"rfilename": name} for name in files],
+            }
+        elif what == "tree":
+            recursive = query.get("recursive", ["false"])[0].lower() in ("true", "1")
+            answer = _entries(files, below, recursive)
+            if below and not answer:
+                raise _Missing("EntryNotFound")
+        elif what == "paths-info":
+            entries = {entry["path"]: entry for entry in _entries(files, "", recursive=True)}
+            answer = [entries[name] for name in form.get("paths", []) if name in entries]
+        else:
+            raise _Missing("EntryNotFound")
+        self._send(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
+
+    def _file(self, path: str) -> None:
+        kind = "datasets" if path.startswith("datasets/") else "models"
+        repository, rest = self._repository(path if kind == "datasets" else f"{kind}/{path}")
+        _, _, rest = rest.partition("resolve/")
+        revision, _, name = rest.partition("/")
+        sha, files = self._resolve(repository, revision)
+        if name not in files:
+            raise _Missing("EntryNotFound")
+        content = files[name]
+        headers = {"ETag": f'"{_oid(content)}"', "X-Repo-Commit": sha, "Accept-Ranges": "bytes"}
+        wanted = self.headers.get("Range")
+        if wanted is None:
+            self._send(200, content, headers)
+            return
+        first, _, last = wanted.removeprefix("bytes=").partition("-")
+        start, end = int(first), min(int(last or len(content)), len(content) - 1)
+        headers["Content-Range"] = f"bytes {start}-{end}/{len(content)}"
+        self._send(206, content[start : end + 1], headers)
+
+    def _repository(self, path: str) -> tuple[Repository, str]:
+        """The repository whose kind and id the path begins with, and the rest of the path."""
+        for repository in self.repositories:
+            address = f"{repository.kind}/{repository.id}"
+            if f"{path}/".startswith(f"{address}/"):
+                return repository, path.removeprefix(address).strip("/")
+        raise _Missing("RepoNotFound")
+
+    def _resolve(self, repository: Repository, revision: str) -> tuple[str, Mapping[str, bytes]]:
+        try:
+            return repository.resolve(revision)
+        except KeyError:
+            raise _Missing("RevisionNotFound") from None
+
+    def _send(self, status: int, content: bytes, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+
+def _entries(files: Mapping[str, bytes], folder: str, recursive: bool) -> list[dict[str, Any]]:
+    """Files and folders under a folder, as the hub lists them."""
+    entries: dict[str, dict[str, Any]] = {}
+    for path, content in files.items():
+        below = path.removeprefix(f"{folder}/") if folder else path
+        if folder and below == path:
+            continue
+        steps = below.split("/")
+        for depth in range(1, len(steps)):
+            name = "/".join([*([folder] if folder else []), *steps[:depth]])
+            if recursive or depth == 1:
+                entries[name] = {"type": "directory", "path": name, "oid": _oid(name.encode()), "size": 0}
+        if recursive or len(steps) == 1:
+            entries[path] = {"type": "file", "path": path, "oid": _oid(content), "size": len(content)}
+    return list(entries.values())
+
+
+def _oid(content: bytes) -> str:
+    return hashlib.sha1(content).hexdigest()

@@ -1,0 +1,131 @@
+"""Tiny random encoders as Hugging Face folders, and what the tests put on them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, pre_tokenizers, processors
+from tokenizers.models import WordLevel
+from transformers import CONFIG_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
+
+VOCABULARY = 64
+WIDTH = 32
+LAYERS = 2
+POSITIONS = 40
+
+COMMON = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": WIDTH,
+    "intermediate_size": 48,
+    "num_hidden_layers": LAYERS,
+    "num_attention_heads": 4,
+    "max_position_embeddings": POSITIONS,
+    "pad_token_id": 1,
+    "bos_token_id": 0,
+    "eos_token_id": 2,
+}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "bert": COMMON,
+    "roberta": COMMON | {"max_position_embeddings": POSITIONS + 2},
+    "xlm-roberta": COMMON | {"max_position_embeddings": POSITIONS + 2},
+    "deberta-v2": COMMON
+    | {
+        "relative_attention": True,
+        "position_buckets": 8,
+        "norm_rel_ebd": "layer_norm",
+        "share_att_key": True,
+        "pos_att_type": ["p2c", "c2p"],
+        "position_biased_input": False,
+        "type_vocab_size": 0,
+    },
+    "distilbert": {
+        "vocab_size": VOCABULARY,
+        "dim": WIDTH,
+        "hidden_dim": 48,
+        "n_layers": LAYERS,
+        "n_heads": 4,
+        "max_position_embeddings": POSITIONS,
+        "pad_token_id": 1,
+    },
+    "electra": COMMON | {"embedding_size": 24},
+    "modernbert": COMMON
+    | {
+        "global_attn_every_n_layers": 2,
+        "local_attention": 8,
+        "cls_token_id": 0,
+        "sep_token_id": 2,
+    },
+}
+"""A configuration for each supported encoder, as small as its parts allow."""
+
+ENCODERS = list(SETTINGS)
+WORDS = [f"w{number}" for number in range(VOCABULARY - 5)]
+
+
+def build(
+    folder: Path, model_type: str, *, seed: int = 0, dropout: float | None = None, **settings: Any
+) -> Path:
+    """Writes a random encoder with its language model head and a tokenizer of words `w0`, `w1`, …."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = CONFIG_MAPPING[model_type](**(SETTINGS[model_type] | settings))
+    if dropout is not None:
+        for name in vars(config):
+            if (
+                "dropout" in name
+                and not name.startswith("classifier")
+                and isinstance(getattr(config, name), float)
+            ):
+                setattr(config, name, dropout)
+    class_ = MODEL_FOR_MASKED_LM_MAPPING[type(config)]
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = class_(config)
+        # A fresh model's biases are zero and its norms one, which would hide what moves between them.
+        for parameter in model.parameters():
+            parameter.data += 0.05 * torch.randn_like(parameter)
+    model.tie_weights()
+    config.architectures = [class_.__name__]
+    config.to_json_file(folder / "config.json", use_diff=False)
+    tied = {id(model.get_input_embeddings().weight)}
+    state = {}
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        if id(tensor) in tied and name in (model._tied_weights_keys or []):
+            continue
+        state[name] = tensor.detach().clone()
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    write_tokenizer(folder)
+    return folder
+
+
+def write_tokenizer(folder: Path) -> None:
+    """Writes a fast tokenizer that splits at blanks."""
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    vocabulary = {token: number for number, token in enumerate(special + WORDS)}
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    tokenizer.add_special_tokens(special)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    names = ["bos_token", "pad_token", "eos_token", "unk_token", "mask_token"]
+    settings = dict(zip(names, special, strict=True)) | {
+        "cls_token": "<s>",
+        "sep_token": "</s>",
+        "tokenizer_class": "PreTrainedTokenizerFast",
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+
+
+def batch(rows: int = 4, time: int = 9, *, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns token numbers and the attention mask of rows of different lengths, the first of them the longest."""
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.randint(5, VOCABULARY, (rows, time), generator=generator)
+    ids[:, 0] = 0
+    lengths = torch.tensor([time - row % 3 for row in range(rows)])
+    mask = (torch.arange(time) < lengths[:, None]).long()
+    return ids * mask + (1 - mask), mask
