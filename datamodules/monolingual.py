@@ -272,11 +272,11 @@ def cut_into_blocks(texts: Iterable[str], size: int) -> Iterator[str]:
 
     Args:
         texts: None of them blank.
-        size: Most characters of a piece. A piece ends at white space in its last quarter where there is some,
+        size: Most characters of a piece. A piece ends at white space in its second half where there is some,
             else (Chinese, Thai ...) between any two characters, but not before a combining mark.
 
     Yields:
-        Pieces of `size` characters or up to a quarter less; the last one may be short.
+        Pieces of `size` characters or, for the sake of white space, up to half as many; the last may be short.
     """
     held = ""
     for text in texts:
@@ -292,7 +292,7 @@ def cut_into_blocks(texts: Iterable[str], size: int) -> Iterator[str]:
 
 
 def _cut(text: str, start: int, end: int) -> int:
-    earliest = start + (end - start) * 3 // 4
+    earliest = start + (end - start) // 2
     space = max(text.rfind(" ", earliest, end + 1), text.rfind("\n", earliest, end + 1))
     if space > start:
         return space

@@ -118,9 +118,7 @@ def check_components(backbone: BackboneConfig, combination: dict[str, dict[str, 
         )
 
 
-def check_stages(
-    combination: dict[str, dict[str, Any]], data: Any, stages: Any, pretrain: Any
-) -> Iterator[Problem]:
+def check_stages(combination: dict[str, dict[str, Any]], data: Any, stages: Any, pretrain: Any) -> Iterator[Problem]:
     """Every stage that the combination asks for has settings, and there is something to train."""
     if combination["language"] and stages.language is None:
         yield ("stages", "language"), "is required: the combination has language components"
@@ -151,13 +149,9 @@ def check_text(
         objective = stages.language.objective
         wanted = [code for code in dict.fromkeys([*languages.source, *targets]) if _is_language(code)]
         trained = [code for code in wanted if code not in objective.without_components]
-        yield from _check_objective(
-            objective, trained, info, pretrain is not None, ("stages", "language", "objective")
-        )
+        yield from _check_objective(objective, trained, info, pretrain is not None, ("stages", "language", "objective"))
     if pretrain is not None:
-        yield from _check_objective(
-            pretrain.objective, pretrain.languages, info, True, ("pretrain", "objective")
-        )
+        yield from _check_objective(pretrain.objective, pretrain.languages, info, True, ("pretrain", "objective"))
 
 
 def _check_objective(
@@ -176,18 +170,21 @@ def _check_objective(
             yield key, str(error)
 
 
-def check_lengths(
-    backbone: BackboneConfig, combination: dict[str, dict[str, Any]], data: Any
-) -> Iterator[Problem]:
+def check_lengths(backbone: BackboneConfig, combination: dict[str, dict[str, Any]], data: Any) -> Iterator[Problem]:
     """Text and prompts together fit the backbone's positions."""
     info = _info(backbone)
     if info is None or data is None:
         return
-    prompts = sum(getattr(config, "length", 0) for role in combination.values() for config in role.values())
+    prompts = sum(
+        component_class(kind).positions(config)
+        for components in combination.values()
+        for kind, config in components.items()
+    )
     if data.max_length + prompts > info.max_positions:
         yield (
             ("data", "max_length"),
-            f"{data.max_length} tokens of text and {prompts} of prompts exceed the backbone's {info.max_positions} positions",
+            f"{data.max_length} tokens of text and {prompts} of prompts exceed the {info.max_positions} positions "
+            f"of {info.name}",
         )
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from framework.errors import UserError
+from framework.errors import said_plainly
 
 app = typer.Typer(
     help="Modular cross-lingual transfer: train language and task components once, compose them, test them zero-shot.",
@@ -19,15 +19,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-components = typer.Typer(
-    help="The component store: trained components and their passports.", no_args_is_help=True
-)
+components = typer.Typer(help="The component store: trained components and their passports.", no_args_is_help=True)
 app.add_typer(components, name="components")
 
 ExperimentFile = Annotated[Path, typer.Argument(metavar="EXPERIMENT.yaml", help="The experiment.")]
-Overrides = Annotated[
-    list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", help="Settings that win over the file.")
-]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", help="Settings that win over the file.")]
 StoreFolder = Annotated[Path, typer.Option("--store", help="The component store's folder.")]
 
 
@@ -56,9 +52,7 @@ def plan(
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUNS…", help="Run folders, or folders above them.")],
     metric: Annotated[str, typer.Option(help="accuracy, macro_f1 or weighted_f1")] = "accuracy",
-    baseline: Annotated[
-        str | None, typer.Option(help="The combination to which the others are compared.")
-    ] = None,
+    baseline: Annotated[str | None, typer.Option(help="The combination to which the others are compared.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the CSV and the Markdown; default: the first RUNS.")
     ] = None,
@@ -127,11 +121,8 @@ def _console() -> Console:
 
 def main() -> None:
     """Runs the command line; a mistake of the user's is one message and exit code 2."""
-    try:
+    with said_plainly():
         app()
-    except UserError as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(2) from None
 
 
 if __name__ == "__main__":

@@ -13,12 +13,13 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from datamodules import ClassificationDataset, DatasetConfig, classification_dataset
-from framework.errors import ExperimentError, Mistake, did_you_mean
-from framework.objectives import OBJECTIVES
+from framework.errors import ExperimentError, Mistake, UserError, did_you_mean
+from framework.objectives import OBJECTIVES, objective_class
 from framework.reading import Cell, Key, Source, dotted, read
 from framework.tracking import TrackingConfig
 from framework.validation import Problem, belongs, validate
 from modules import (
+    ROLES,
     BackboneConfig,
     ClassificationHeadConfig,
     ModulesError,
@@ -28,7 +29,8 @@ from modules import (
 
 SCHEMA = ConfigDict(extra="forbid")
 
-ROLES = ("language", "task")
+SectionReader = Callable[[Any, Any, Key], tuple[Any, list[Problem]]]
+"""Turns the type, the data and the key of a section into the typed section and what is wrong with it."""
 
 COMBINATION_KEYS = ("combination", "combination.language", "combination.task")
 """Grid keys that a combination's name tells already."""
@@ -238,7 +240,7 @@ def _sections(cell: Cell) -> tuple[dict[str, Any], list[Problem]]:
     for field in dataclasses.fields(Experiment):
         data = cell.data.get(field.name)
         if data is not None:
-            read_section = SECTIONS.get(field.name, validate)
+            read_section: SectionReader = SECTIONS.get(field.name, validate)
             section, found = read_section(hints[field.name], data, (field.name,))
             problems += found
             if not found:
@@ -299,14 +301,15 @@ def _with_objective(stage: Any, key: Key) -> tuple[Any, list[Problem]]:
     if not isinstance(stage.objective, dict) or len(stage.objective) != 1:
         return stage, [(key, f"must name one objective and its settings (known: {', '.join(OBJECTIVES)})")]
     [(name, settings)] = stage.objective.items()
-    if name not in OBJECTIVES:
-        reason = f"unknown objective{did_you_mean(name, OBJECTIVES)} (known: {', '.join(OBJECTIVES)})"
-        return stage, [((*key, name), reason)]
-    objective, problems = validate(OBJECTIVES[name], settings or {}, (*key, name))
+    try:
+        class_ = objective_class(name)
+    except UserError as error:
+        return stage, [((*key, name), str(error))]
+    objective, problems = validate(class_, settings or {}, (*key, name))
     return dataclasses.replace(stage, objective=objective), problems
 
 
-SECTIONS: dict[str, Callable[[Any, Any, Key], tuple[Any, list[Problem]]]] = {
+SECTIONS: dict[str, SectionReader] = {
     "combination": _combination,
     "stages": _stages,
     "pretrain": _pretrain,

@@ -1,7 +1,9 @@
 """What goes wrong through no fault of the code: a mistake that its maker can mend."""
 
 import difflib
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -39,10 +41,25 @@ class ExperimentError(UserError):
         places = max(len(mistake.place) for mistake in mistakes)
         keys = max(len(mistake.key) for mistake in mistakes)
         lines = [
-            f"  {mistake.place:<{places}}  {mistake.key:<{keys}}  {mistake.reason}".rstrip()
-            for mistake in mistakes
+            f"  {mistake.place:<{places}}  {mistake.key:<{keys}}  {mistake.reason}".rstrip() for mistake in mistakes
         ]
         super().__init__("\n".join([f"{experiment} has {count}:", *lines]))
+
+
+@contextmanager
+def said_plainly() -> Iterator[None]:
+    """Turns a mistake of the user's into its message on standard error and exit code 2, without a traceback."""
+    try:
+        yield
+    except Exception as error:
+        # Imported late: both packages load torch, which a command that works may never need.
+        from datamodules.errors import DataError
+        from modules.errors import ModulesError
+
+        if not isinstance(error, UserError | DataError | ModulesError):
+            raise
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -87,9 +87,7 @@ def fit(
         validation = {"val_check_interval": min(validate_every, steps), "check_val_every_n_epoch": None}
     with tempfile.TemporaryDirectory(prefix="modulingua-") as folder:
         best = ModelCheckpoint(folder, monitor=CHOSEN_BY, mode="max", save_weights_only=True)
-        callbacks: list[Callback] = (
-            [curve, best] if choose == "best" and validate_every is not None else [curve]
-        )
+        callbacks: list[Callback] = [curve, best] if choose == "best" and validate_every is not None else [curve]
         fitting = make_trainer(
             trainer,
             precision,
@@ -123,9 +121,7 @@ class _Curve(Callback):
         step = trainer.global_step
         if step % LOG_EVERY == 0 or step == trainer.max_steps:
             self._add(step, {"loss": float(trainer.callback_metrics["loss"])})
-        self.report(
-            step, "  ".join(f"{name} {value:.3f}" for name, value in self.news.items())
-        )
+        self.report(step, "  ".join(f"{name} {value:.3f}" for name, value in self.news.items()))
 
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name != "loss"}
@@ -141,7 +137,7 @@ class _Curve(Callback):
 
 
 def _quieten_lightning() -> None:
-    """Keeps Lightning's notes on devices, workers and logging intervals from the user, who can do nothing about them."""
+    """Keeps Lightning's notes on devices, workers and intervals from the user, who can do nothing about them."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for note in (

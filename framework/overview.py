@@ -41,9 +41,7 @@ def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
         table.add_row(*_row(plan, group, verbose))
     console.print(table)
     total = f"to do: {_count(len(plan.todo), 'stage')}" if plan.todo else "nothing to do: every run is there"
-    console.print(
-        f"\n {total} · components in {plan.store.folder}/ · results in {plan.folder}/", highlight=False
-    )
+    console.print(f"\n {total} · components in {plan.store.folder}/ · results in {plan.folder}/", highlight=False)
 
 
 def _groups(stages: list[Stage], verbose: bool) -> list[list[Any]]:
@@ -137,9 +135,7 @@ def print_components(store: Store, console: Console) -> None:
 def print_passport(passport: Passport, console: Console) -> None:
     """Prints what a trained stage is and where it came from."""
     backbone, made = passport.backbone, passport.made
-    libraries = ", ".join(
-        f"{name} {made[name]}" for name in ("torch", "transformers", "adapters") if name in made
-    )
+    libraries = ", ".join(f"{name} {made[name]}" for name in ("torch", "transformers", "adapters") if name in made)
     lines = {
         "id": passport.id,
         "backbone": f"{backbone['name']}@{backbone['revision'][:12]} (weights {backbone['weights'][:12]}…, "

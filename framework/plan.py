@@ -149,9 +149,7 @@ class EvaluateStage(Stage):
     @property
     def missing(self) -> list[Test]:
         """Tests whose results are not there yet."""
-        return [
-            test for test in self.tests if not self.folder.has(test.control, test.language, test.identity)
-        ]
+        return [test for test in self.tests if not self.folder.has(test.control, test.language, test.identity)]
 
 
 @dataclass(frozen=True)
@@ -239,9 +237,7 @@ def _pretrain_stage(experiment: Experiment, backbone: BackboneChoice) -> Pretrai
     )
 
 
-def _language_stages(
-    experiment: Experiment, backbone: BackboneChoice, language: str
-) -> Iterator[LanguageStage]:
+def _language_stages(experiment: Experiment, backbone: BackboneChoice, language: str) -> Iterator[LanguageStage]:
     settings = experiment.stages.language
     components = experiment.combination["language"]
     if settings is None or not components or language in settings.objective.without_components:
@@ -326,8 +322,7 @@ def _task_stage(
         settings=settings,
         seed=seed,
         language_components=used,
-        parameters=_count(task_components, backbone.info)
-        + (backbone.info.hidden_size + 1) * len(dataset.labels),
+        parameters=_count(task_components, backbone.info) + (backbone.info.hidden_size + 1) * len(dataset.labels),
         data=data,
     )
 
@@ -400,9 +395,7 @@ def _text_recipe(experiment: Experiment) -> dict[str, Any]:
 def _for_kinds(settings: Any, kinds: Iterable[str]) -> Any:
     """Leaves learning rates of kinds out that a stage does not train: they are for other cells of the grid."""
     rates = {kind: rate for kind, rate in settings.training.learning_rates.items() if kind in kinds}
-    return dataclasses.replace(
-        settings, training=dataclasses.replace(settings.training, learning_rates=rates)
-    )
+    return dataclasses.replace(settings, training=dataclasses.replace(settings.training, learning_rates=rates))
 
 
 def _count(components: dict[str, Any], info: BackboneInfo) -> int:

@@ -37,9 +37,7 @@ def predict_lines(run: Path, code: str, lines: Iterable[str]) -> Iterator[tuple[
     known = list(stage.language_components)
     if any(stage.language_components.values()) and code not in known:
         near = did_you_mean(code, known)
-        raise UserError(
-            f"{run}: this run has no language components for {code}{near} (it has {', '.join(known)})"
-        )
+        raise UserError(f"{run}: this run has no language components for {code}{near} (it has {', '.join(known)})")
     backbone = load_stage_backbone(stage.backbone, store)
     classifier = load_classifier(stage, backbone, store)
     if stage.language_components.get(code):

@@ -16,9 +16,7 @@ PLAIN_EVERY = 15.0
 class StageProgress:
     """The progress of one stage among all; use it as a context."""
 
-    def __init__(
-        self, console: Console, position: str, title: str, total: int, left_after: Callable[[], str]
-    ) -> None:
+    def __init__(self, console: Console, position: str, title: str, total: int, left_after: Callable[[], str]) -> None:
         """Announces a stage.
 
         Args:
@@ -56,9 +54,7 @@ class StageProgress:
         if self.console.is_terminal:
             self.bar.stop()
         if kind is None:
-            self.console.print(
-                f"{self.heading} · {duration(time.monotonic() - self.started)}", highlight=False
-            )
+            self.console.print(f"{self.heading} · {duration(time.monotonic() - self.started)}", highlight=False)
 
     def update(self, done: int, news: str = "") -> None:
         """Shows that `done` steps are done, with the latest figures."""

@@ -166,9 +166,7 @@ class _Loader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key!r} is given twice", key_node.start_mark
-                )
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} is given twice", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -229,9 +227,7 @@ def _expand(file: Path, data: dict[str, Any], grid: Any, places: dict[Key, str])
     """Returns the product of the grid's lists, each value in the place of its key."""
     mistakes = []
     if not isinstance(grid, dict):
-        raise ExperimentError(
-            str(file), [Mistake("grid", "maps keys to lists of values", places.get(("grid",), ""))]
-        )
+        raise ExperimentError(str(file), [Mistake("grid", "maps keys to lists of values", places.get(("grid",), ""))])
     for key, values in grid.items():
         if not isinstance(values, list) or not values:
             place = places.get(("grid", key), "")

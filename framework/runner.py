@@ -13,7 +13,7 @@ from rich.console import Console
 
 from framework.compare import compare
 from framework.config import read_experiment
-from framework.errors import UserError
+from framework.errors import UserError, said_plainly
 from framework.files import require_writable
 from framework.fitting import Report
 from framework.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage, make_plan
@@ -94,7 +94,8 @@ def _in_processes(stage: Stage, file: Path, overrides: list[str], devices: int, 
     """Carries out a stage on several devices.
 
     Raises:
-        UserError: A process failed; the message holds what it said.
+        UserError: A process met a mistake of the user's.
+        RuntimeError: A process failed otherwise; the message holds what it said.
     """
     # Processes that share cores must not start a thread per core each: they would fight and be ten times slower.
     threads = str(max(1, (os.cpu_count() or 1) // devices))
@@ -112,11 +113,12 @@ def _in_processes(stage: Stage, file: Path, overrides: list[str], devices: int, 
             done, tab, news = line.rstrip("\n").partition("\t")
             if tab and done.isdecimal():
                 report(int(done), news)
-        if process.wait():
-            errors.seek(0)
-            raise UserError(
-                f"{stage.kind} · {stage.title} failed on {devices} devices:\n{errors.read().strip()}"
-            )
+        code = process.wait()
+        errors.seek(0)
+        if code == 2:
+            raise UserError(errors.read().strip())
+        if code:
+            raise RuntimeError(f"{stage.kind} · {stage.title} failed on {devices} devices:\n{errors.read().strip()}")
 
 
 class _Clock:
@@ -150,4 +152,5 @@ def _size(stage: Stage) -> int:
 
 
 if __name__ == "__main__":
-    carry_out_one(Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3])
+    with said_plainly():
+        carry_out_one(Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3])

@@ -1,5 +1,6 @@
 """Carries out one stage: loads what it stands on, trains or tests, and puts the outcome where it belongs."""
 
+import sys
 from collections.abc import Iterator
 from functools import singledispatch
 from typing import Any
@@ -53,9 +54,7 @@ def train_language(stage: LanguageStage, store: Store, report: Report) -> None:
         num_workers=stage.experiment.trainer.num_workers,
     )
     module = settings.objective.module(combination, components, settings.training, settings.seed)
-    history = fit(
-        module, data, stage.experiment.trainer, report, precision=backbone.precision, seed=settings.seed
-    )
+    history = fit(module, data, stage.experiment.trainer, report, precision=backbone.precision, seed=settings.seed)
     passport = _passport(
         stage,
         components=_slots("language", stage.components),
@@ -108,9 +107,7 @@ def evaluate(stage: EvaluateStage, store: Store, report: Report) -> None:
     for tests in _passes(stage.missing):
         acting = dict.fromkeys(test.component_language for test in tests if test.component_language)
         borrowed = [
-            component
-            for code in acting
-            for component in add_language(stage, classifier.combination, code, store)
+            component for code in acting for component in add_language(stage, classifier.combination, code, store)
         ]
         for control in dict.fromkeys(test.control for test in tests):
             chosen = {test.language: test for test in tests if test.control == control}
@@ -172,15 +169,11 @@ def _classifier(stage: TaskStage, backbone: Backbone) -> TextClassification:
     combination = Combination(backbone)
     components = _add(combination, "task", stage.experiment.combination["task"], None, stage.seed)
     with seeded(stage.seed):
-        head = ClassificationHead(
-            backbone.info.hidden_size, stage.experiment.dataset.labels, stage.settings.head
-        )
+        head = ClassificationHead(backbone.info.hidden_size, stage.experiment.dataset.labels, stage.settings.head)
     return TextClassification(combination, components, stage.settings.training, head=head, seed=stage.seed)
 
 
-def _add(
-    combination: Combination, role: str, configs: dict[str, Any], code: str | None, seed: int
-) -> list[Component]:
+def _add(combination: Combination, role: str, configs: dict[str, Any], code: str | None, seed: int) -> list[Component]:
     """Adds untrained components of one role, for one language or for all."""
     name = language(code).name if code else None
     return [
@@ -211,9 +204,7 @@ def _add_trained(
 
 def _part(state: dict[str, Tensor], slot: str) -> dict[str, Tensor]:
     """Returns the weights of one slot, without its name."""
-    return {
-        name.removeprefix(f"{slot}/"): tensor for name, tensor in state.items() if name.startswith(f"{slot}/")
-    }
+    return {name.removeprefix(f"{slot}/"): tensor for name, tensor in state.items() if name.startswith(f"{slot}/")}
 
 
 def _slots(role: str, configs: dict[str, Any]) -> dict[str, Any]:
@@ -283,7 +274,9 @@ def _test(
     """Tests some languages, each with the language components of its test, and writes their results."""
     classifier.language_of = lambda code: tests[code].component_language
     trainer = make_trainer(stage.experiment.trainer, classifier.combination.backbone.precision)
-    batches = _from_all_ranks(trainer.predict(classifier, data.predict_dataloader(list(tests))) or [])
+    # The loader must be made by the Trainer: only then are there ranks among which rows are dealt.
+    data.targets = list(tests)
+    batches = _from_all_ranks(trainer.predict(classifier, datamodule=data) or [])
     if _rank() != 0:
         return
     names = classifier.head.labels
@@ -341,9 +334,7 @@ def _finish(stage: EvaluateStage, store: Store) -> None:
         backbone=f"{stage.backbone.info.name}@{stage.backbone.info.revision[:12]}",
         dataset=experiment.data.name,
         source=experiment.languages.source,
-        components={
-            f"{passport.stage} {passport.title}": identity for identity, passport in passports.items()
-        },
+        components={f"{passport.stage} {passport.title}": identity for identity, passport in passports.items()},
         notes=list(dict.fromkeys(note for passport in passports.values() for note in passport.notes)),
         versions=versions(),
         commit=commit(),
@@ -355,4 +346,5 @@ def _finish(stage: EvaluateStage, store: Store) -> None:
     (stage.folder.path / "experiment.yaml").write_text(text, encoding="utf-8")
     stage.folder.write_record(record)
     history = [{"stage": "task", **row} for row in store.history(stage.task.id)]
-    track(stage.folder, history, experiment.tracking)
+    if warning := track(stage.folder, history, experiment.tracking):
+        print(warning, file=sys.stderr)

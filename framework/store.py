@@ -125,13 +125,11 @@ class Store:
             theirs = passport.backbone.get(what, "")
             if what in ("weights", "tokenizer") and theirs != mine:
                 raise UserError(
-                    f"{file.parent}: these components were trained on another backbone: its {what} hash is {theirs[:12]} "
-                    f"({passport.backbone.get('name', '?')}), that of {backbone.get('name', '?')} is {mine[:12]}"
+                    f"{file.parent}: trained on another backbone: the {what} hash of {passport.backbone['name']} "
+                    f"is {theirs[:12]}, that of {backbone['name']} is {mine[:12]}"
                 )
         if not file.is_file() or sha256(file) != passport.weights_sha256:
-            raise UserError(
-                f"{file}: damaged or cut short (its SHA-256 is not the passport's). {_again(identity)}"
-            )
+            raise UserError(f"{file}: damaged or cut short (its SHA-256 is not the passport's). {_again(identity)}")
         try:
             with safe_open(file, framework="pt") as tensors:
                 return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118

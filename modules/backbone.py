@@ -182,12 +182,13 @@ def load_backbone(config: BackboneConfig, with_lm_head: bool = False) -> Backbon
     if with_lm_head and not info.has_lm_head:
         raise ModulesError(f"backbone {config.name!r} has no trained language model head")
     tokenizer = load_tokenizer(info)
-    with _quiet():
+    # Loading draws numbers too, for weights that it then replaces: nobody else's are to depend on it.
+    with _quiet(), seeded(config.random_init_seed or 0):
         if config.random_init_seed is None:
             model = _load_weights(info, with_lm_head)
         else:
-            model = _draw_weights(info, config.random_init_seed)
-    return _assemble(model, info, with_lm_head, tokenizer, _lightning_precision(config.precision)).eval()
+            model = _draw_weights(info)
+        return _assemble(model, info, with_lm_head, tokenizer, _lightning_precision(config.precision)).eval()
 
 
 def load_tokenizer(info: BackboneInfo) -> Any:
@@ -317,7 +318,7 @@ def _load_weights(info: BackboneInfo, with_lm_head: bool) -> nn.Module:
             dtype=torch.float32,
             output_loading_info=True,
         )
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, TypeError) as error:
         raise ModulesError(f"backbone {info.name!r}: the weights do not fit config.json: {error}") from error
     if missing := sorted(report["missing_keys"]):
         raise ModulesError(
@@ -328,11 +329,10 @@ def _load_weights(info: BackboneInfo, with_lm_head: bool) -> nn.Module:
     return model
 
 
-def _draw_weights(info: BackboneInfo, seed: int) -> nn.Module:
+def _draw_weights(info: BackboneInfo) -> nn.Module:
     # Always with the head, so that the encoder's weights do not depend on whether somebody needs it.
     class_ = _model_class(info, with_lm_head=True)
-    with seeded(seed):
-        model: nn.Module = class_(_arguments(info, class_)["config"])
+    model: nn.Module = class_(**_arguments(info, class_))
     return model
 
 

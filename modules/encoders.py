@@ -103,6 +103,7 @@ ENCODERS: dict[str, Encoder] = {
         linears=_BERT_LINEARS,
         lm_head=("generator_predictions", "generator_lm_head"),
         lm_head_weight="generator_lm_head.bias",
+        attention="eager",
     ),
     "modernbert": Encoder(
         layers="layers",

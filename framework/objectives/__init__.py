@@ -1,12 +1,37 @@
 """What a language stage learns from: each objective joins a stream of text to the loss on it, in one small file.
 
-A new objective is a new file with a class like these and a line here.
+A new objective is a new file with a class like these and a line here, or a class anywhere that a YAML names by its
+dotted path.
 """
 
+import importlib
+
+from framework.errors import UserError, did_you_mean
 from framework.objectives.alignment import AlignmentObjective
 from framework.objectives.base import Objective
 from framework.objectives.masked import MaskedObjective
 
-__all__ = ["OBJECTIVES", "AlignmentObjective", "MaskedObjective", "Objective"]
+__all__ = ["OBJECTIVES", "AlignmentObjective", "MaskedObjective", "Objective", "objective_class"]
 
 OBJECTIVES: dict[str, type[Objective]] = {"alignment": AlignmentObjective, "masked": MaskedObjective}
+
+
+def objective_class(name: str) -> type[Objective]:
+    """Returns the class of an objective.
+
+    Args:
+        name: One of `OBJECTIVES`, or a dotted path such as `my_package.MyObjective`.
+
+    Raises:
+        UserError: There is no such objective.
+    """
+    if name in OBJECTIVES:
+        return OBJECTIVES[name]
+    module, _, class_name = name.rpartition(".")
+    if not module:
+        raise UserError(f"unknown objective {name!r}{did_you_mean(name, OBJECTIVES)} (known: {', '.join(OBJECTIVES)})")
+    try:
+        found: type[Objective] = getattr(importlib.import_module(module), class_name)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"objective {name!r} cannot be imported: {error}") from error
+    return found

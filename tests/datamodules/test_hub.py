@@ -14,7 +14,9 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 import pytest
+from huggingface_hub import HfApi
 
+from datamodules import DataError, source
 from tests.datamodules.conftest import ROOT
 from tests.hub_server import Repository, hub_server
 
@@ -106,11 +108,12 @@ read("no dataset", "eng_Latn", name="nusax")
     assert answer["no dataset"].startswith("the hub has no dataset indonlp/NusaX-senti")
 
 
-def test_without_a_hub_the_message_is_one_line(tmp_path: Path) -> None:
-    code = READ + 'read("offline", "swh_Latn")'
-    answer = in_new_process(code, "http://127.0.0.1:9", tmp_path)
-    assert answer["offline"].startswith("cannot ask the hub for Davlan/sib200@main: ")
-    assert "\n" not in answer["offline"]
+def test_without_a_hub_the_message_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody_listens_here = "http://127.0.0.1:9"
+    monkeypatch.setattr(source, "HfApi", lambda: HfApi(nobody_listens_here))
+    with pytest.raises(DataError, match=r"^cannot ask the hub for someone/nothing@main: .+") as error:
+        source.Hub("someone/nothing").fingerprint("eng_Latn", "train")
+    assert "\n" not in str(error.value)
 
 
 def test_the_stand_in_also_serves_backbones(endpoint: str, tmp_path: Path) -> None:

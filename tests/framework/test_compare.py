@@ -1,6 +1,7 @@
 """Tables of runs: figures, gaps said openly, stars only where a test says so."""
 
 import csv
+import shutil
 from collections.abc import Iterable, Sequence
 from io import StringIO
 from pathlib import Path
@@ -96,13 +97,14 @@ def line(text: str, beginning: str) -> str:
     return found
 
 
-@pytest.fixture
-def study(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two combinations × three seeds × three languages, one of them the source."""
+    folder = tmp_path_factory.mktemp("study")
     for seed, luck in enumerate((-2, 0, 2)):
-        adapter = make_run(tmp_path, seed=seed, notes=["A note.", f"Of seed {seed}."])
+        adapter = make_run(folder, seed=seed, notes=["A note.", f"Of seed {seed}."])
         both = make_run(
-            tmp_path,
+            folder,
             "language prompt + task adapter",
             seed,
             combination=PROMPT_AND_ADAPTER,
@@ -113,7 +115,13 @@ def study(tmp_path: Path) -> Path:
             add(both, language, 90 - 20 * place + luck)
             add(both, language, 50 - 20 * place + luck, "none")
             add(both, language, 40 - 20 * place + luck, "wrong")
-    return tmp_path
+    return folder
+
+
+@pytest.fixture
+def study(made_study: Path, tmp_path: Path) -> Path:
+    """A copy of the study for one test to spoil."""
+    return shutil.copytree(made_study, tmp_path / "study")
 
 
 class TestFigures:

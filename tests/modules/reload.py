@@ -1,0 +1,27 @@
+"""Loads saved components in a process of its own: folder of encoders, folder of states, combinations."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from modules import BackboneConfig, Combination, load_backbone
+from tests.modules import tiny
+from tests.modules.slots import COMBINATIONS, fill, name
+
+encoders, states, *chosen = sys.argv[1:]
+by_name = {name(slots): slots for slots in COMBINATIONS}
+ids, mask = tiny.batch()
+hidden = {}
+for key in chosen:
+    model_type, slots_name = key.split("/")
+    whole = Combination(load_backbone(BackboneConfig(name=str(Path(encoders, model_type)))))
+    fill(whole, by_name[slots_name], ["swh_Latn"], perturbed=False)
+    for component in whole.components():
+        component.load_own_state(load_file(Path(states, key, f"{component.name}.safetensors")))
+    with torch.no_grad():
+        hidden[key] = whole.encode(ids, mask, ["swh_Latn"] * 4)
+save_file(hidden, Path(states, "hidden.safetensors"))

@@ -1,0 +1,163 @@
+"""Small stages of training, each by its name; run as a script, one rank of several trains them all."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from safetensors.torch import save_file
+from torch.utils.data import DataLoader
+
+from modules import (
+    BackboneConfig,
+    ClassificationHead,
+    ClassificationHeadConfig,
+    Combination,
+    OptimizationConfig,
+    OptimizerConfig,
+    load_backbone,
+)
+from modules.alignment import Alignment, AlignmentConfig
+from modules.backbone import seeded
+from modules.classification import TextClassification
+from modules.masked import MaskedLanguageModeling
+from modules.training import StageModule
+from tests.modules import tiny
+from tests.modules.slots import Slots, fill
+
+LABELS = ["geography", "health", "sports"]
+ROWS = 4
+
+Make = Callable[[Combination, OptimizationConfig], StageModule]
+
+
+def classification(combination: Combination, optimization: OptimizationConfig) -> StageModule:
+    with seeded(0):
+        head = ClassificationHead(tiny.WIDTH, LABELS, ClassificationHeadConfig(dropout=0.0))
+    return TextClassification(combination, combination.components("task"), optimization, head=head)
+
+
+def masked(combination: Combination, optimization: OptimizationConfig) -> StageModule:
+    return MaskedLanguageModeling(combination, combination.components("language"), optimization)
+
+
+def alignment(combination: Combination, optimization: OptimizationConfig) -> StageModule:
+    components = combination.components("language")
+    return Alignment(combination, components, optimization, config=AlignmentConfig())
+
+
+STAGES: dict[str, tuple[Make, str, Slots]] = {
+    "head alone": (classification, "xlm-roberta", ()),
+    "language prompt, task adapter": (
+        classification,
+        "bert",
+        (("language", "prompt"), ("task", "adapter")),
+    ),
+    "task prompt and lora": (classification, "modernbert", (("task", "prompt"), ("task", "lora"))),
+    "full fine-tuning": (classification, "xlm-roberta", (("task", "full"),)),
+    "masked prompt and adapter": (
+        masked,
+        "xlm-roberta",
+        (("language", "prompt"), ("language", "adapter")),
+    ),
+    "masked invertible": (masked, "modernbert", (("language", "invertible"), ("language", "lora"))),
+    "masked pretraining": (masked, "bert", (("language", "full"),)),
+    "masked pretraining of deberta": (masked, "deberta-v2", (("language", "full"),)),
+    "aligned prompt and adapter": (
+        alignment,
+        "bert",
+        (("language", "prompt"), ("language", "adapter")),
+    ),
+    "aligned prefix": (alignment, "xlm-roberta", (("language", "prefix"),)),
+}
+
+
+def make(name: str, encoders: Path, **optimization: Any) -> StageModule:
+    """Builds a stage whose components come from fixed seeds."""
+    build, model_type, slots = STAGES[name]
+    whole = Combination(
+        load_backbone(BackboneConfig(name=str(encoders / model_type)), with_lm_head=build is masked)
+    )
+    fill(whole, [slot for slot in slots if slot[1] != "full"], ["swh_Latn"], perturbed=False)
+    fill(whole, [slot for slot in slots if slot[1] == "full"], [None], perturbed=False)
+    settings = {"steps": 4, "optimizer": OptimizerConfig(lr=0.01, weight_decay=0.01)} | optimization
+    return build(whole, OptimizationConfig(**settings))
+
+
+def batches(number: int, rank: int = 0, ranks: int = 1) -> list[dict[str, Any]]:
+    """Returns one rank's rows of global batches, with the keys that any stage reads."""
+    found = []
+    for seed in range(number):
+        ids, mask = tiny.batch(ROWS, 10, seed=seed)
+        pivot_ids, pivot_mask = tiny.batch(ROWS, 8, seed=100 + seed)
+        # Rows differ in how many tokens are masked, so ranks do too.
+        chosen = (torch.arange(10) % 4 == 1) & (torch.arange(10) <= 2 + 2 * torch.arange(ROWS)[:, None])
+        chosen &= mask.bool()
+        everything = {
+            "attention_mask": mask,
+            "pivot_input_ids": pivot_ids,
+            "pivot_attention_mask": pivot_mask,
+            "input_ids": ids,
+            "tokens": torch.where(chosen, ids, -100),
+            "labels": torch.arange(ROWS) % len(LABELS),
+            "language": ["swh_Latn"] * ROWS,
+            "id": [f"{seed}-{row}" for row in range(ROWS)],
+        }
+        found.append({key: value[rank::ranks] for key, value in everything.items()})
+    return found
+
+
+def for_stage(stage: StageModule, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Gives masked language modelling its own labels."""
+    if not isinstance(stage, MaskedLanguageModeling):
+        return rows
+    return [batch | {"labels": batch["tokens"]} for batch in rows]
+
+
+def train(
+    stage: StageModule,
+    rows: Sequence[dict[str, Any]],
+    validation: Sequence[dict[str, Any]] = (),
+    checkpoint: Path | None = None,
+    **options: Any,
+) -> lightning.Trainer:
+    """Trains on the CPU, in float64 unless told otherwise: there rounding cannot hide or feign a difference."""
+    warnings.filterwarnings("ignore", module="lightning")
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    settings = {
+        "max_steps": stage.optimization.steps,
+        "precision": "64-true",
+        "accelerator": "cpu",
+        "devices": 1,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "logger": False,
+        "num_sanity_val_steps": 0,
+        "use_distributed_sampler": False,
+    }
+    trainer = lightning.Trainer(**(settings | options))
+    loaders = [DataLoader(list(part), batch_size=None) for part in (rows, validation)]
+    trainer.fit(stage, loaders[0], loaders[1] if validation else None, ckpt_path=checkpoint)
+    return trainer
+
+
+def main(encoders: str, output: str, names: Sequence[str]) -> None:
+    rank, ranks = int(os.environ["LOCAL_RANK"]), int(os.environ["WORLD_SIZE"])
+    for name in names:
+        stage = make(name, Path(encoders))
+        rows = for_stage(stage, batches(4, rank, ranks))
+        trainer = train(stage, rows, rows[:2], strategy="ddp", devices=ranks)
+        metrics = {f"metric {key}": value for key, value in trainer.callback_metrics.items()}
+        save_file(stage.trained_state() | metrics, Path(output) / f"{name}.{rank}.safetensors")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], sys.argv[3:])

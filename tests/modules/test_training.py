@@ -1,0 +1,336 @@
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import lightning
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch.nn import functional
+from torch.utils.data import DataLoader
+
+from modules import (
+    BackboneConfig,
+    ClassificationHead,
+    ClassificationHeadConfig,
+    Combination,
+    ModulesError,
+    OptimizationConfig,
+    load_backbone,
+)
+from modules.alignment import Alignment, AlignmentConfig
+from modules.classification import TextClassification
+from modules.components import BottleneckConfig, FullConfig, LoRAConfig, SoftPromptConfig
+from modules.heads import mean_pool
+from modules.training import StageModule, global_mean
+from tests.modules import tiny
+from tests.modules.stages import LABELS, ROWS, STAGES, alignment, batches, for_stage, make, masked, train
+
+ROOT = Path(__file__).parents[2]
+EVERY_STAGE = pytest.mark.parametrize("name", STAGES)
+
+
+@pytest.fixture
+def encoders(folder: Callable[[str], Path]) -> Path:
+    """Returns the folder that holds the encoders."""
+    for _, model_type, _ in STAGES.values():
+        folder(model_type)
+    return folder("bert").parent
+
+
+@pytest.fixture
+def stage(encoders: Path) -> Callable[..., StageModule]:
+    return lambda name, **optimization: make(name, encoders, **optimization)
+
+
+@pytest.fixture(scope="module")
+def two_ranks(folder: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trains every stage on two ranks and returns the folder with what each rank got."""
+    output = tmp_path_factory.mktemp("ranks")
+    for _, model_type, _ in STAGES.values():
+        folder(model_type)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    script = Path(__file__).with_name("stages.py")
+    command = [sys.executable, str(script), str(folder("bert").parent), str(output), *STAGES]
+    shared = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "WORLD_SIZE": "2",
+        "NODE_RANK": "0",
+    }
+    with (output / "log").open("w") as log:
+        ranks = [
+            subprocess.Popen(command, env=shared | {"LOCAL_RANK": str(rank)}, stdout=log, stderr=log)
+            for rank in range(2)
+        ]
+        try:
+            codes = [rank.wait(timeout=300) for rank in ranks]
+        finally:
+            for rank in ranks:
+                rank.kill()
+    assert codes == [0, 0], (output / "log").read_text()[-3000:]
+    return output
+
+
+@EVERY_STAGE
+def test_two_ranks_train_to_the_weights_of_one(
+    stage: Callable[..., StageModule], two_ranks: Path, name: str
+) -> None:
+    alone = stage(name)
+    before = alone.trained_state()
+    rows = for_stage(alone, batches(4))
+    trainer = train(alone, rows, rows[:2])
+    ranks = [load_file(two_ranks / f"{name}.{rank}.safetensors") for rank in range(2)]
+    after = alone.trained_state()
+    assert {key for key in ranks[0] if not key.startswith("metric ")} == after.keys()
+    for key, weights in after.items():
+        assert torch.equal(ranks[0][key], ranks[1][key]), key
+        torch.testing.assert_close(ranks[0][key], weights, atol=1e-8, rtol=0)
+    assert any(not torch.allclose(before[key].double(), after[key], atol=1e-4) for key in after)
+    for metric, value in trainer.callback_metrics.items():
+        # The contrast is within a rank's batch, so that this one depends on the number of ranks.
+        if not (isinstance(alone, Alignment) and metric == "validation/loss"):
+            torch.testing.assert_close(ranks[0][f"metric {metric}"], value, atol=1e-6, rtol=1e-6)
+
+
+@EVERY_STAGE
+def test_only_what_is_trained_changes_and_all_of_it(stage: Callable[..., StageModule], name: str) -> None:
+    trained = stage(name)
+    numbers = {id(parameter) for parameter in trained.parameters() if parameter.requires_grad}
+    before = {key: parameter.clone() for key, parameter in trained.named_parameters()}
+    train(trained, for_stage(trained, batches(4)), precision="32-true")
+    for key, parameter in trained.named_parameters():
+        # Positions and words that no batch has stand still, as does the row of the padding.
+        assert torch.equal(parameter, before[key]) == (id(parameter) not in numbers), key
+
+
+@EVERY_STAGE
+def test_the_loss_falls(stage: Callable[..., StageModule], name: str) -> None:
+    trained = stage(name, steps=30)
+    rows = for_stage(trained, batches(1)) * 30
+    losses = []
+
+    class Losses(lightning.Callback):
+        def on_train_batch_end(self, trainer: lightning.Trainer, *_: object) -> None:
+            losses.append(float(trainer.callback_metrics["loss"]))
+
+    train(trained, rows, callbacks=[Losses()], precision="32-true")
+    assert losses[-1] < 0.9 * losses[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["language prompt, task adapter", "masked prompt and adapter", "aligned prefix", "full fine-tuning"]
+)
+def test_an_interrupted_run_goes_on_exactly(tmp_path: Path, name: str) -> None:
+    _, model_type, _ = STAGES[name]
+    tiny.build(tmp_path / model_type, model_type, dropout=0.3)
+
+    def fresh() -> StageModule:
+        return make(name, tmp_path, steps=8, warmup_steps=2)
+
+    rows = for_stage(fresh(), batches(4))
+    whole, interrupted, resumed, without_dropout = fresh(), fresh(), fresh(), fresh()
+    train(whole, rows)
+    # What drew random numbers before must not matter.
+    torch.manual_seed(99)
+    train(interrupted, rows, max_steps=4).save_checkpoint(tmp_path / "half.ckpt")
+    torch.manual_seed(7)
+    trainer = train(resumed, rows, checkpoint=tmp_path / "half.ckpt")
+    assert trainer.global_step == 8
+    without_dropout.train = lambda mode=True: without_dropout
+    train(without_dropout, rows)
+    expected = whole.trained_state()
+    assert all(torch.equal(weights, expected[key]) for key, weights in resumed.trained_state().items())
+    assert any(not torch.equal(weights, expected[key]) for key, weights in interrupted.trained_state().items())
+    assert any(
+        not torch.equal(weights, expected[key]) for key, weights in without_dropout.trained_state().items()
+    )
+
+
+def test_a_checkpoint_holds_what_is_trained(stage: Callable[..., StageModule], tmp_path: Path) -> None:
+    trained = stage("language prompt, task adapter")
+    train(trained, batches(4)).save_checkpoint(tmp_path / "last.ckpt")
+    checkpoint = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert checkpoint["trained"] == sorted(checkpoint["state_dict"]) == sorted(trained.trained_state())
+    assert {key.partition("/")[0] for key in checkpoint["trained"]} == {"component-task-adapter", "head"}
+    assert "head/linear.weight" in checkpoint["trained"]
+
+
+def test_a_checkpoint_of_another_stage_is_refused(stage: Callable[..., StageModule], tmp_path: Path) -> None:
+    train(stage("head alone"), batches(4)).save_checkpoint(tmp_path / "other.ckpt")
+    with pytest.raises(ModulesError, match="the checkpoint is of another stage: only one of the two trains comp"):
+        train(stage("language prompt, task adapter"), batches(4), checkpoint=tmp_path / "other.ckpt")
+
+
+def test_a_trained_state_must_fit(stage: Callable[..., StageModule]) -> None:
+    trained = stage("head alone")
+    state = trained.trained_state()
+    with pytest.raises(ModulesError, match=r"missing head/linear\.bias"):
+        trained.load_trained_state({"head/linear.weight": state["head/linear.weight"]})
+    changed = {key: weights + 1 for key, weights in state.items()}
+    trained.load_trained_state(changed)
+    assert all(torch.equal(weights, changed[key]) for key, weights in trained.trained_state().items())
+
+
+def test_learning_rates_of_what_is_not_trained_are_refused(stage: Callable[..., StageModule]) -> None:
+    with pytest.raises(ModulesError, match="'promt' is not trained in this stage .did you mean 'prompt'"):
+        stage("masked prompt and adapter", learning_rates={"promt": 0.1})
+
+
+def test_gradients_are_clipped_as_configured(stage: Callable[..., StageModule]) -> None:
+    lengths = {}
+    for clip in (1e-3, None):
+        trained = stage("head alone", gradient_clip=clip)
+
+        class Gradient(lightning.Callback):
+            def on_before_optimizer_step(self, trainer: object, module: StageModule, optimizer: object) -> None:
+                gradients = [weights.grad.flatten() for weights in module.head.parameters()]
+                lengths[clip] = float(torch.cat(gradients).norm())  # noqa: B023 - read in this turn of the loop
+
+        train(trained, batches(1), max_steps=1, callbacks=[Gradient()])
+    assert lengths[1e-3] == pytest.approx(1e-3, rel=1e-3)
+    assert lengths[None] > 1e-2
+
+
+def test_predictions(stage: Callable[..., StageModule]) -> None:
+    classifier = stage("language prompt, task adapter")
+    rows = batches(2)
+    del rows[1]["labels"]
+    trainer = lightning.Trainer(
+        accelerator="cpu", precision="bf16-mixed", logger=False, enable_progress_bar=False, enable_checkpointing=False
+    )
+    first, second = trainer.predict(classifier, DataLoader(rows, batch_size=None))
+    assert first["id"] == ["0-0", "0-1", "0-2", "0-3"]
+    assert first["language"] == ["swh_Latn"] * ROWS
+    assert torch.equal(first["labels"], rows[0]["labels"])
+    assert "labels" not in second
+    assert second["probabilities"].dtype == torch.float32
+    assert second["probabilities"].shape == (ROWS, len(LABELS))
+    torch.testing.assert_close(second["probabilities"].sum(-1), torch.ones(ROWS))
+
+
+def test_controls_change_whose_components_act(stage: Callable[..., StageModule]) -> None:
+    classifier = stage("language prompt, task adapter")
+    assert isinstance(classifier, TextClassification)
+    (row,) = batches(1)
+    classifier.eval()
+    own = classifier(row)
+    classifier.language_of = {"swh_Latn": ""}.__getitem__
+    without = classifier(row)
+    classifier.language_of = {"hau_Latn": "swh_Latn"}.__getitem__
+    borrowed = classifier(row | {"language": ["hau_Latn"] * ROWS})
+    assert torch.equal(own, borrowed)
+    assert not torch.allclose(own, without, atol=1e-4)
+
+
+def test_validation_is_over_all_rows(stage: Callable[..., StageModule]) -> None:
+    from sklearn.metrics import accuracy_score, f1_score
+
+    classifier = stage("head alone")
+    rows = batches(3)
+    for key in ("input_ids", "attention_mask", "labels"):
+        rows[2][key] = rows[2][key][:1]
+    rows[2]["language"] = rows[2]["language"][:1]
+    classifier.double().eval()
+    logits = torch.cat([classifier(row) for row in rows])
+    labels = torch.cat([row["labels"] for row in rows])
+    trainer = lightning.Trainer(
+        accelerator="cpu", precision="64-true", logger=False, enable_progress_bar=False, enable_checkpointing=False
+    )
+    (found,) = trainer.validate(classifier, DataLoader(rows, batch_size=None), verbose=False)
+    guesses = logits.argmax(-1)
+    assert found["validation/loss"] == pytest.approx(float(functional.cross_entropy(logits, labels)))
+    assert found["validation/accuracy"] == pytest.approx(accuracy_score(labels, guesses))
+    assert found["validation/macro_f1"] == pytest.approx(f1_score(labels, guesses, average="macro"))
+
+
+def test_masked_logits_are_those_of_the_masked_positions(stage: Callable[..., StageModule]) -> None:
+    trained = stage("masked prompt and adapter")
+    (row,) = for_stage(trained, batches(1))
+    trained.eval()
+    logits, tokens = trained(row)
+    whole = trained.combination
+    hidden = whole.encode(row["input_ids"], row["attention_mask"], row["language"])
+    everywhere = whole.lm_logits(hidden.flatten(0, 1), ["swh_Latn"] * hidden[..., 0].numel()).unflatten(0, (ROWS, -1))
+    chosen = row["labels"] != -100
+    assert 0 < chosen.sum() < chosen.numel() / 2
+    torch.testing.assert_close(logits, everywhere[chosen])
+    assert torch.equal(tokens, row["input_ids"][chosen])
+
+
+def test_a_batch_without_masks_teaches_nothing(stage: Callable[..., StageModule]) -> None:
+    trained = stage("masked prompt and adapter")
+    (row,) = for_stage(trained, batches(1))
+    logits, tokens = trained(row | {"labels": torch.full_like(row["labels"], -100)})
+    loss = global_mean(functional.cross_entropy(logits, tokens, reduction="none"))
+    loss.backward()
+    assert float(loss) == 0
+    assert all(not weights.grad.any() for weights in trained.parameters() if weights.requires_grad)
+
+
+def test_masked_language_modelling_needs_the_head(folder: Callable[[str], Path]) -> None:
+    whole = Combination(load_backbone(BackboneConfig(name=str(folder("bert")))))
+    whole.add("language", "prompt", SoftPromptConfig(length=2), seed=0)
+    with pytest.raises(ModulesError, match="needs a backbone loaded with its language model head"):
+        masked(whole, OptimizationConfig(steps=1))
+
+
+def test_the_alignment_loss(stage: Callable[..., StageModule]) -> None:
+    trained = stage("aligned prompt and adapter").eval()
+    (row,) = batches(1)
+    whole = trained.combination
+    mask = row["attention_mask"]
+    sentences = mean_pool(whole.encode(row["input_ids"], mask, row["language"]), mask)
+    bare = Combination(whole.backbone)
+    pivot_mask = row["pivot_attention_mask"]
+    translations = mean_pool(bare.encode(row["pivot_input_ids"], pivot_mask), pivot_mask)
+    cosines = functional.cosine_similarity(sentences[:, None], translations[None], dim=-1)
+    contrast = -(cosines / 0.05).log_softmax(dim=1).diagonal()
+    expected = 10 * (1 - cosines.diagonal()) + contrast
+    trained.log = lambda *_, **__: None
+    torch.testing.assert_close(trained.training_step(row, 0), expected.mean())
+
+
+def test_alignment_needs_the_bare_backbone(combination: Callable[..., Combination]) -> None:
+    whole = combination("bert")
+    whole.add("language", "full", FullConfig(), seed=0)
+    trained = alignment(whole, OptimizationConfig(steps=1))
+    with pytest.raises(ModulesError, match="changes its weights"):
+        trained(batches(1)[0])
+
+
+def test_components_added_later_stay_frozen(stage: Callable[..., StageModule]) -> None:
+    trained = stage("task prompt and lora")
+    numbers = {id(weights) for weights in trained.parameters() if weights.requires_grad}
+    trained.combination.add("language", "lora", LoRAConfig(), language="hau_Latn", seed=0)
+    trained.combination.add("language", "adapter", BottleneckConfig(), language="hau_Latn", seed=0)
+    assert {id(weights) for weights in trained.parameters() if weights.requires_grad} == numbers
+
+
+def test_a_head_needs_labels() -> None:
+    for labels in ([], ["one"], ["one", "one"]):
+        with pytest.raises(ModulesError, match="two or more different labels"):
+            ClassificationHead(tiny.WIDTH, labels, ClassificationHeadConfig())
+
+
+def test_a_stage_without_anything_to_train_is_refused(combination: Callable[..., Combination]) -> None:
+    with pytest.raises(ModulesError, match="nothing to train"):
+        alignment(combination("bert"), OptimizationConfig(steps=1))
+
+
+def test_pooling_does_not_see_padding() -> None:
+    hidden = torch.randn(2, 4, 3)
+    mask = torch.tensor([[1, 1, 0, 0], [1, 1, 1, 1]])
+    hidden[0, 2:] = torch.nan
+    torch.testing.assert_close(mean_pool(hidden, mask), torch.stack([hidden[0, :2].mean(0), hidden[1].mean(0)]))
+    head = ClassificationHead(3, LABELS, ClassificationHeadConfig(pooling="cls", dropout=0.0))
+    torch.testing.assert_close(head(hidden, mask), head.linear(hidden[:, 0]))

@@ -1,0 +1,243 @@
+"""A W&B server on loopback that the real client takes for one, as far as one run's upload goes.
+
+    with WandbServer() as server:
+        monkeypatch.setenv(...)  # all of server.environment(folder)
+        ...
+    run = server.runs["7f3a"]
+    assert run.config["seed"] == 0
+
+It knows the operations that the client needs for a run with curves, a summary and a table. An operation or a path
+that it does not know is answered with nothing and noted in `unknown`: a test should find that empty.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+Fields = dict[str, Any]
+
+ENTITY = "team"
+HISTORY, SUMMARY = "wandb-history.jsonl", "wandb-summary.json"
+
+
+@dataclass
+class ServedRun:
+    """What was uploaded of one run."""
+
+    project: str
+    name: str
+    fields: Fields = field(default_factory=dict)
+    """The variables of the last UpsertBucket that were not null: displayName, groupName, jobType, tags …"""
+    lines: dict[str, dict[int, str]] = field(default_factory=dict)
+    """For each streamed file its lines by number."""
+    files: dict[str, bytes] = field(default_factory=dict)
+    exit_codes: list[int] = field(default_factory=list)
+
+    @property
+    def config(self) -> Fields:
+        return {key: entry["value"] for key, entry in json.loads(self.fields.get("config", "{}")).items()}
+
+    @property
+    def history(self) -> list[Fields]:
+        lines = self.lines.get(HISTORY, {})
+        return [json.loads(lines[number]) for number in sorted(lines)]
+
+    @property
+    def summary(self) -> Fields:
+        lines = self.lines.get(SUMMARY, {})
+        return json.loads(lines[max(lines)]) if lines else {}
+
+
+class WandbServer:
+    """The server; use it as a context."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, ServedRun] = {}
+        self.operations: list[str] = []
+        self.unknown: list[str] = []
+        self.broken: str | None = None
+        """Paths that begin so are answered with an internal error; "/" for all."""
+        self._artifacts: dict[str, Fields] = {}
+        self._lock = threading.Lock()
+        self._http = _HttpServer(("127.0.0.1", 0), _handler(self))
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+
+    def __enter__(self) -> WandbServer:
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        """Returns the variables that send a client here and keep it away from the user's own files."""
+        return {
+            "WANDB_BASE_URL": self.url,
+            "WANDB_API_KEY": "0123456789" * 4,
+            "WANDB_CONFIG_DIR": str(folder / "config"),
+            "WANDB_CACHE_DIR": str(folder / "cache"),
+            "WANDB_ERROR_REPORTING": "false",
+            "no_proxy": "127.0.0.1",
+            "NO_PROXY": "127.0.0.1",
+        }
+
+    def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
+        """Returns the status and the JSON for one request."""
+        with self._lock:
+            if self.broken and path.startswith(self.broken):
+                return 500, {"errors": [{"message": "out of order"}]}
+            if path == "/graphql":
+                query = json.loads(body)
+                [name] = re.findall(r"\b(?:query|mutation)\s+(\w+)", query["query"])[:1]
+                return 200, {"data": self._operation(name, query.get("variables") or {})}
+            if upload := re.fullmatch(r"/upload/run/([^/]+)/(.+)", path):
+                self.runs[upload[1]].files[upload[2]] = body
+                return 200, {}
+            if stream := re.fullmatch(r"/files/[^/]+/[^/]+/([^/]+)/file_stream", path):
+                return 200, self._stream(self.runs[stream[1]], json.loads(body))
+            if not path.startswith(("/upload/artifact/", "/sdk/otel/")):
+                self.unknown.append(f"{method} {path}")
+            return 200, {}
+
+    def _operation(self, name: str, variables: Fields) -> Fields:
+        self.operations.append(name)
+        known: dict[str, Callable[[Fields], Fields]] = {
+            "Viewer": lambda _: {"viewer": {"id": "1", "entity": ENTITY, "username": ENTITY, "flags": "{}"}},
+            "ServerFeaturesQuery": lambda _: {"serverInfo": {"features": []}},
+            "OrganizationCoreWeaveOrganizationID": lambda _: {"entity": {"organization": None}},
+            "RunResumeStatus": self._resume_status,
+            "UpsertBucket": self._upsert,
+            "CreateRunFiles": self._create_files,
+            "ArtifactType": lambda _: {"project": {"artifact": None}},
+            "CreateArtifact": self._create_artifact,
+            "CreateArtifactManifest": self._create_manifest,
+            "UpdateArtifactManifest": self._create_manifest,
+            "CreateArtifactFiles": self._create_artifact_files,
+            "CommitArtifact": self._commit,
+        }
+        if name not in known:
+            self.unknown.append(name)
+            return {}
+        return known[name](variables)
+
+    def _project(self, name: str) -> Fields:
+        return {"id": "p", "name": name, "entity": {"id": "e", "name": ENTITY}}
+
+    def _resume_status(self, variables: Fields) -> Fields:
+        run = self.runs.get(variables["name"])
+        bucket = run and {
+            "id": run.name,
+            "name": run.name,
+            "config": run.fields.get("config", "{}"),
+            "summaryMetrics": json.dumps(run.summary),
+            "tags": run.fields.get("tags") or [],
+            "historyLineCount": len(run.history),
+            "eventsLineCount": 0,
+            "logLineCount": 0,
+            "historyTail": json.dumps([json.dumps(row) for row in run.history[-1:]]),
+            "eventsTail": "[]",
+            "wandbConfig": '{"t": 1}',
+        }
+        return {"model": {**self._project(variables["project"]), "bucket": bucket}}
+
+    def _upsert(self, variables: Fields) -> Fields:
+        name = variables["name"]
+        new = name not in self.runs
+        run = self.runs.setdefault(name, ServedRun(variables["project"], name))
+        run.fields |= {key: value for key, value in variables.items() if value is not None}
+        bucket = {
+            "id": name,
+            "name": name,
+            "displayName": run.fields.get("displayName"),
+            "config": run.fields.get("config", "{}"),
+            "historyLineCount": len(run.history),
+            "project": self._project(run.project),
+        }
+        return {"upsertBucket": {"bucket": bucket, "inserted": new}}
+
+    def _create_files(self, variables: Fields) -> Fields:
+        name = variables["run"]
+        files = [{"name": file, "uploadUrl": f"{self.url}/upload/run/{name}/{file}"} for file in variables["files"]]
+        return {"createRunFiles": {"runID": name, "uploadHeaders": [], "files": files}}
+
+    def _create_artifact(self, variables: Fields) -> Fields:
+        identity = f"artifact{len(self._artifacts)}"
+        self._artifacts[identity] = variables["input"]
+        artifact = {"id": identity, "state": "PENDING", "artifactSequence": {"latestArtifact": None}}
+        return {"createArtifact": {"artifact": artifact}}
+
+    def _create_manifest(self, variables: Fields) -> Fields:
+        file = {"id": "f", "uploadUrl": f"{self.url}/upload/artifact/manifest", "uploadHeaders": []}
+        manifest = {"artifactManifest": {"id": "m", "file": file}}
+        return {"createArtifactManifest": manifest, "updateArtifactManifest": manifest}
+
+    def _create_artifact_files(self, variables: Fields) -> Fields:
+        edges = [
+            {
+                "node": {
+                    "storagePath": spec["name"],
+                    "uploadUrl": f"{self.url}/upload/artifact/{spec['name']}",
+                    "uploadHeaders": [],
+                    "artifact": {"id": spec["artifactID"]},
+                }
+            }
+            for spec in variables["input"]["artifactFiles"]
+        ]
+        return {"createArtifactFiles": {"files": {"edges": edges}}}
+
+    def _commit(self, variables: Fields) -> Fields:
+        identity = variables["artifactID"]
+        digest = self._artifacts[identity]["digest"]
+        return {"commitArtifact": {"artifact": {"id": identity, "digest": digest}}}
+
+    def _stream(self, run: ServedRun, posted: Fields) -> Fields:
+        for name, chunk in (posted.get("files") or {}).items():
+            lines = run.lines.setdefault(name, {})
+            lines |= {chunk["offset"] + number: line for number, line in enumerate(chunk["content"])}
+        if posted.get("complete"):
+            run.exit_codes.append(posted["exitcode"])
+        return {"exitcode": None, "limits": {}}
+
+
+class _HttpServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Says nothing of a client that ends without closing its connections; other errors are shown."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
+def _handler(server: WandbServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _serve(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            if self.headers.get("content-encoding") == "gzip":
+                body = gzip.decompress(body)
+            status, answer = server.answer(self.command, unquote(urlsplit(self.path).path), body)
+            content = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_PUT = _serve  # noqa: N815
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            """Keeps the test's output clean."""
+
+    return Handler
