@@ -9,10 +9,10 @@ before and after an interruption. Four steps, each a plain generator:
    batches. A batch thus holds rows of like length and pads little, yet lengths come in random order. Rows
    left over at the end of an epoch make a batch with the first rows of the next. So each batch is full, and
    each row comes exactly once an epoch.
-3. `Batches` deals: rank r of R takes rows r, r + R, r + 2R ... of each global batch; DataLoader worker w of W
-   takes the global batches w, w + W, w + 2W ... Every rank and worker walks through all rows as text, which
-   costs next to nothing, and tokenises only its own.
-4. `skip` leaves out the first n global batches without tokenising them: that is how a run is resumed.
+3. `Batches` deals: rank r of R takes rows r, r + R, r + 2R ... of each global batch; DataLoader worker w of
+   W takes the global batches w, w + W, w + 2W ... Every rank and worker walks through all rows, which costs
+   next to nothing as long as they are text, and collates (with a corpus: tokenises) only its own.
+4. `skip` leaves out the first n global batches without collating them: that is how a run is resumed.
 
 Evaluation has no epochs: `evaluation_batches` sorts all rows by length and cuts them. Each row comes exactly
 once over all ranks; the last batch may be short, and a rank that has no row in it goes without.
@@ -53,18 +53,19 @@ def shuffled_epochs(read: Callable[[], Iterable[T]], buffer: int, seed: str) -> 
     """Goes through the same rows again and again, each time in another order.
 
     Args:
-        read: Starts reading the rows from the first one. If the buffer holds them all, they are read only
-            once.
+        read: Starts reading from the first row. If the buffer holds all rows, they are read only once.
         buffer: How many rows are held at a time. If that is all of them, every order is equally likely.
         seed: Determines the orders.
 
     Yields:
         One iterator over the rows per epoch, without end.
     """
-    rows = list(itertools.islice(read(), buffer + 1))
-    small = len(rows) <= buffer
+    start = list(itertools.islice(read(), buffer + 1))
+    rows = start if len(start) <= buffer else None
+    del start
     for epoch in itertools.count():
-        yield _shuffled(rows if small else read(), buffer, random.Random(f"{seed}/epoch {epoch}"))
+        generator = random.Random(f"{seed}/epoch {epoch}")
+        yield _shuffled(read() if rows is None else rows, buffer, generator)
 
 
 def _shuffled(rows: Iterable[T], buffer: int, generator: random.Random) -> Iterator[T]:

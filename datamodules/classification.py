@@ -23,9 +23,8 @@ from datamodules.tokenization import padded, token_ids
 class ClassificationData(LightningDataModule):
     """Training and validation data of the source languages, test data of the target languages.
 
-    Examples are read into memory as text. For training, they are tokenised batch by batch. For evaluation,
-    all are tokenised at once: sorted by exact length, even batches of many languages need hardly any
-    padding.
+    Labelled data fits in memory: all examples are read and tokenised at once, and sorted by their exact
+    lengths even batches of many languages need hardly any padding.
 
     Batches: `input_ids` and `attention_mask` [B, T] long, `labels` [B] long (left out where an example has
     none), `language` and `id` lists of B strings.
@@ -55,7 +54,7 @@ class ClassificationData(LightningDataModule):
             eval_batch_size: The same in validation and test.
             seed: Determines the order of the rows and the k-shot choice.
             k_shot: Train on so many examples per language and class; None for all.
-            num_workers: Processes that make training batches.
+            num_workers: Processes that put batches together.
 
         Raises:
             DataError: If the dataset, a language or a split is missing.
@@ -104,14 +103,9 @@ class ClassificationData(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Endless batches of the sources' training split; the number of steps ends them."""
-        stream = functools.partial(_training_stream, self.training_examples, self.batch_size, self.seed)
-        collate = functools.partial(
-            _collate_examples,
-            tokenizer=self.tokenizer,
-            max_length=self.config.train_max_length or self.config.max_length,
-            prefix=self.config.text_prefix,
-        )
-        return training_loader(stream, collate, self.batch_size, self.skip, self.num_workers)
+        rows = self._tokenise(self.training_examples, self.config.train_max_length or self.config.max_length)
+        stream = functools.partial(_training_stream, rows, self.batch_size, self.seed)
+        return training_loader(stream, self._collate, self.batch_size, self.skip, self.num_workers)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """The sources' validation split, each row once."""
@@ -123,13 +117,20 @@ class ClassificationData(LightningDataModule):
 
     def examples_dataloader(self, examples: Iterable[Example]) -> DataLoader[Batch]:
         """Any examples, each once: texts without labels, for instance."""
-        config = self.config
-        rows = _tokenised(list(examples), self.tokenizer, config.max_length, config.text_prefix)
-        collate = functools.partial(_collate, pad_id=self.tokenizer.pad_token_id)
-        return evaluation_loader(rows, collate, self.eval_batch_size, num_workers=0)
+        rows = self._tokenise(list(examples), self.config.max_length)
+        return evaluation_loader(rows, self._collate, self.eval_batch_size, self.num_workers)
 
     def _read(self, languages: Iterable[str], split: str) -> list[Example]:
         return [example for language in languages for example in self.dataset.examples(language, split)]
+
+    def _tokenise(self, examples: Sequence[Example], max_length: int) -> list[_Tokenised]:
+        texts = [example.text for example in examples]
+        ids = token_ids(self.tokenizer, texts, max_length, self.config.text_prefix)
+        return [_Tokenised(*pair) for pair in zip(examples, ids, strict=True)]
+
+    @property
+    def _collate(self) -> functools.partial[Batch]:
+        return functools.partial(_collate, pad_id=self.tokenizer.pad_token_id)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -142,29 +143,9 @@ class _Tokenised:
         return len(self.ids)
 
 
-def _training_stream(examples: list[Example], batch_size: int, seed: int) -> Iterator[list[Example]]:
-    epochs = shuffled_epochs(lambda: examples, buffer=len(examples), seed=str(seed))
+def _training_stream(rows: list[_Tokenised], batch_size: int, seed: int) -> Iterator[list[_Tokenised]]:
+    epochs = shuffled_epochs(lambda: rows, buffer=len(rows), seed=str(seed))
     return global_batches(epochs, batch_size, str(seed))
-
-
-def _tokenised(
-    examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase, max_length: int, prefix: str
-) -> list[_Tokenised]:
-    rows = token_ids(tokenizer, [example.text for example in examples], max_length, prefix)
-    return [_Tokenised(example, ids) for example, ids in zip(examples, rows, strict=True)]
-
-
-def _collate_examples(
-    examples: Sequence[Example],
-    numbers: Sequence[int],
-    *,
-    tokenizer: PreTrainedTokenizerBase,
-    max_length: int,
-    prefix: str,
-) -> Batch:
-    return _collate(
-        _tokenised(examples, tokenizer, max_length, prefix), numbers, pad_id=tokenizer.pad_token_id
-    )
 
 
 def _collate(rows: Sequence[_Tokenised], _numbers: Sequence[int], *, pad_id: int) -> Batch:

@@ -1,7 +1,7 @@
 """What a dataset is: a few declarations that turn the rows of a source into examples.
 
 A new dataset is one small file with a subclass of `ClassificationDataset` (or of `Dataset`, for texts without
-labels), and its name in `registry.py`. Or the subclass stands anywhere and is named by its dotted path.
+labels), and its class in `registry.py`. Or the subclass stands anywhere and is named by its dotted path.
 """
 
 # no `from __future__ import annotations` here: pydantic reads the annotations of the config
@@ -49,11 +49,6 @@ class Example:
     """FLORES code."""
     label: int | None = None
     """Index into the dataset's labels; None without gold."""
-
-    @property
-    def length(self) -> int:
-        """Size in bytes: a stand-in for the number of tokens that needs no tokenizer."""
-        return len(self.text.encode())
 
 
 class Dataset:

@@ -7,6 +7,7 @@ without a tokenizer, and each rank tokenises only the blocks that are its own.
 
 # no `from __future__ import annotations` here: pydantic reads the annotations of the config
 
+import bisect
 import dataclasses
 import functools
 import hashlib
@@ -33,8 +34,11 @@ IGNORED = -100
 """Label of a position that is not to be predicted."""
 
 _SHUFFLE_BUFFER = 10_000
-_SAMPLE_CHARACTERS = 200_000
-_FILL = 0.95
+_CHARACTERS_TO_SAMPLE_FROM = 5_000_000
+_SAMPLE_TEXTS = 300
+_SAMPLE_CHARACTERS = 1000
+_SHARE_THAT_FITS = 0.9
+"""Blocks are made so short that this share of the text is not truncated: what is truncated is never seen."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -76,7 +80,7 @@ class Block:
 
     @property
     def length(self) -> int:
-        """Size in bytes."""
+        """Size in bytes, which needs no tokenizer."""
         return len(self.text.encode())
 
 
@@ -112,6 +116,17 @@ class MonolingualText:
         if empty:
             raise DataError(f"{self.dataset.name} {language}: the {split} split holds no text")
 
+    def sample(self, language: str) -> list[str]:
+        """Beginnings of training texts, evenly spread over the first few million characters of them."""
+        beginnings: list[str] = []
+        read = 0
+        for text in self.texts(language, self.config.split):
+            beginnings.append(text[:_SAMPLE_CHARACTERS])
+            read += len(text)
+            if read > _CHARACTERS_TO_SAMPLE_FROM:
+                break
+        return beginnings[:: max(1, len(beginnings) // _SAMPLE_TEXTS)]
+
     def blocks(self, language: str, split: str, size: int) -> Iterator[Block]:
         """Streams the blocks of a language in the corpus's order; see `cut_into_blocks`."""
         for text in cut_into_blocks(self.texts(language, split), size):
@@ -121,10 +136,9 @@ class MonolingualText:
 class MonolingualData(LightningDataModule):
     """Masked blocks of one or several languages; several are mixed in equal parts.
 
-    Batches: `input_ids` and `attention_mask` [B, T] long, `labels` [B, T] long with the original token
-        where
-    one is to be predicted and -100 elsewhere, `language` a list of B strings. The masks depend on the seed
-    and on a row's number in the stream of global batches, not on ranks or workers; each epoch has its own.
+    Batches: `input_ids` and `attention_mask` [B, T] long, `labels` [B, T] long with the original token where
+    one is to be predicted and -100 elsewhere, `language` a list of B strings. The masks depend on the seed and
+    on a row's number in the stream of global batches, not on ranks or workers; each epoch has its own.
     """
 
     def __init__(
@@ -189,23 +203,21 @@ class MonolingualData(LightningDataModule):
         return evaluation_loader(blocks, self._collate(), self.eval_batch_size, self.num_workers)
 
     def block_size(self, language: str) -> int:
-        """How many characters of a language fill a row, judged by the beginning of its training text."""
+        """How many characters of a language fill a row, judged by a sample of its training text."""
         if language not in self._block_sizes:
-            sample: list[str] = []
-            for text in self.text.texts(language, self.config.split):
-                sample.append(text[:_SAMPLE_CHARACTERS])
-                if sum(map(len, sample)) >= _SAMPLE_CHARACTERS:
-                    break
-            characters_per_token = sum(map(len, sample)) / max(1, self._count_tokens(sample))
-            taken = self.tokenizer.num_special_tokens_to_add() + self._count_tokens([self.config.text_prefix])
-            room = max(1, self.config.max_length - taken)
-            self._block_sizes[language] = max(1, int(_FILL * room * characters_per_token))
+            sample = self.text.sample(language)
+            measured = sorted(zip(self._count_tokens(sample), map(len, sample), strict=True), key=_density)
+            read = list(itertools.accumulate(characters for _, characters in measured))
+            place = bisect.bisect_left(read, _SHARE_THAT_FITS * read[-1])
+            [prefix] = self._count_tokens([self.config.text_prefix])
+            room = self.config.max_length - self.tokenizer.num_special_tokens_to_add() - prefix
+            self._block_sizes[language] = max(1, int(room / _density(measured[place])))
         return self._block_sizes[language]
 
-    def _count_tokens(self, texts: list[str]) -> int:
-        # verbose=False: no warning that a document is longer than the backbone can read
+    def _count_tokens(self, texts: list[str]) -> list[int]:
+        # verbose=False: no warning about texts longer than the backbone can read
         encoded = self.tokenizer(texts, add_special_tokens=False, verbose=False)
-        return sum(map(len, encoded["input_ids"]))
+        return [len(ids) for ids in encoded["input_ids"]]
 
     def _collate(self) -> "MaskedCollate":
         config = self.config
@@ -267,6 +279,12 @@ class MaskedCollate:
         ids[places[replaced]] = substitutes[replaced]
 
 
+def _density(measured: tuple[int, int]) -> float:
+    """Tokens per character; a text without any token counts as one."""
+    tokens, characters = measured
+    return max(1, tokens) / characters
+
+
 def cut_into_blocks(texts: Iterable[str], size: int) -> Iterator[str]:
     """Joins texts with line breaks and cuts them into pieces.
 
@@ -276,7 +294,8 @@ def cut_into_blocks(texts: Iterable[str], size: int) -> Iterator[str]:
             else (Chinese, Thai ...) between any two characters, but not before a combining mark.
 
     Yields:
-        Pieces of `size` characters or, for the sake of white space, up to half as many; the last may be short.
+        Pieces of `size` characters or, for the sake of white space, up to half as many; the last may be
+        short.
     """
     held = ""
     for text in texts:

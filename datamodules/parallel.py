@@ -27,10 +27,8 @@ _SHUFFLE_BUFFER = 100_000
 
 _READERS: dict[str, functools.partial[IterableDataset]] = {
     # texts such as "NA" or "null" are texts; quotation marks are part of the text in TSV, and quote it in CSV
-    ".csv": functools.partial(IterableDataset.from_csv, keep_default_na=False, dtype=str),
-    ".tsv": functools.partial(
-        IterableDataset.from_csv, keep_default_na=False, dtype=str, sep="\t", quoting=3
-    ),
+    ".csv": functools.partial(IterableDataset.from_csv, keep_default_na=False),
+    ".tsv": functools.partial(IterableDataset.from_csv, keep_default_na=False, sep="\t", quoting=3),
     ".jsonl": functools.partial(IterableDataset.from_json),
     ".parquet": functools.partial(IterableDataset.from_parquet),
 }
@@ -119,7 +117,8 @@ class ParallelText:
     def fingerprint(self, language: str) -> str:
         """What determines the pairs of a language; reads no row."""
         if self.dataset is None:
-            return file_fingerprint(self._file(language))
+            columns = f"{self._target_column(language)}/{self.config.pivot_column}"
+            return f"{file_fingerprint(self._file(language))}/{columns}"
         both = (self.dataset.fingerprint(code, self.config.split) for code in (language, self.config.pivot))
         return " ".join(both)
 

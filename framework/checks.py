@@ -4,6 +4,7 @@ A section with mistakes of its own is absent, and the checks that need it wait u
 """
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -12,6 +13,9 @@ from datamodules import ClassificationDataset, DataError, language
 from framework.config import dataset_for
 from framework.validation import Problem
 from modules import BackboneConfig, BackboneInfo, ModulesError, component_class, inspect_backbone
+
+SEEDS = 2**32
+"""How many seeds every random generator knows."""
 
 
 def check(sections: dict[str, Any]) -> list[Problem]:
@@ -29,6 +33,12 @@ def check_backbone(backbone: BackboneConfig) -> Iterator[Problem]:
         inspect_backbone(backbone)
     except ModulesError as error:
         yield ("backbone", "name"), str(error)
+
+
+def check_name(name: str) -> Iterator[Problem]:
+    """The name can be that of a folder."""
+    if not re.fullmatch(r"[^\W_][\w.+=-]*", name):
+        yield ("name",), f"{name!r} names the folder of the runs: begin with a letter or digit, then also . _ + = -"
 
 
 def check_data(data: Any) -> Iterator[Problem]:
@@ -60,6 +70,8 @@ def check_language_codes(languages: Any) -> Iterator[Problem]:
 
 def check_languages_of_data(data: Any, languages: Any) -> Iterator[Problem]:
     """The dataset has the splits that are needed of every language."""
+    if data is None and languages.targets == ["all"]:
+        yield ("languages", "targets"), "[all] means the languages of the dataset, and there is no data"
     if data is None or not (dataset := _dataset(data)):
         return
     if not languages.source:
@@ -149,15 +161,13 @@ def check_text(
         objective = stages.language.objective
         wanted = [code for code in dict.fromkeys([*languages.source, *targets]) if _is_language(code)]
         trained = [code for code in wanted if code not in objective.without_components]
-        yield from _check_objective(objective, trained, info, pretrain is not None, ("stages", "language", "objective"))
+        yield from _check_objective(objective, trained, info, ("stages", "language", "objective"))
     if pretrain is not None:
-        yield from _check_objective(pretrain.objective, pretrain.languages, info, True, ("pretrain", "objective"))
+        yield from _check_objective(pretrain.objective, pretrain.languages, info, ("pretrain", "objective"))
 
 
-def _check_objective(
-    objective: Any, languages: list[str], info: BackboneInfo | None, head_is_trained: bool, key: Any
-) -> Iterator[Problem]:
-    if objective.needs_lm_head and info is not None and not info.has_lm_head and not head_is_trained:
+def _check_objective(objective: Any, languages: list[str], info: BackboneInfo | None, key: Any) -> Iterator[Problem]:
+    if objective.needs_lm_head and info is not None and not info.has_lm_head:
         yield (
             key,
             f"{info.name} has no trained language-modelling head, so masked language modelling cannot train on it; "
@@ -170,6 +180,22 @@ def _check_objective(
             yield key, str(error)
 
 
+def check_pretraining(pretrain: Any) -> Iterator[Problem]:
+    """Pretraining has languages, and an objective that the whole backbone can learn by."""
+    if pretrain is None:
+        return
+    if not pretrain.languages:
+        yield ("pretrain", "languages"), "names no language to learn"
+    for number, code in enumerate(pretrain.languages):
+        if code in pretrain.languages[:number]:
+            yield ("pretrain", "languages", number), f"{code} is given twice"
+    if pretrain.objective.needs_bare_backbone:
+        yield (
+            ("pretrain", "objective"),
+            "compares with the backbone as it was, so it cannot train the backbone itself; use `masked`",
+        )
+
+
 def check_lengths(backbone: BackboneConfig, combination: dict[str, dict[str, Any]], data: Any) -> Iterator[Problem]:
     """Text and prompts together fit the backbone's positions."""
     info = _info(backbone)
@@ -180,12 +206,14 @@ def check_lengths(backbone: BackboneConfig, combination: dict[str, dict[str, Any
         for components in combination.values()
         for kind, config in components.items()
     )
-    if data.max_length + prompts > info.max_positions:
-        yield (
-            ("data", "max_length"),
-            f"{data.max_length} tokens of text and {prompts} of prompts exceed the {info.max_positions} positions "
-            f"of {info.name}",
-        )
+    for key in ("max_length", "train_max_length"):
+        length = getattr(data, key) or 0
+        if length + prompts > info.max_positions:
+            yield (
+                ("data", key),
+                f"{length} tokens of text and {prompts} of prompts exceed the {info.max_positions} positions "
+                f"of {info.name}",
+            )
 
 
 def check_training(stages: Any, trainer: Any, pretrain: Any, seeds: list[int]) -> Iterator[Problem]:
@@ -198,6 +226,8 @@ def check_training(stages: Any, trainer: Any, pretrain: Any, seeds: list[int]) -
     for key, stage in named.items():
         if stage is None:
             continue
+        if hasattr(stage, "seed"):
+            yield from _check_seed((*key, "seed"), stage.seed)
         if stage.batch_size % trainer.devices:
             yield (
                 (*key, "batch_size"),
@@ -214,8 +244,13 @@ def check_training(stages: Any, trainer: Any, pretrain: Any, seeds: list[int]) -
         yield ("seeds",), "names no seed"
     if len(set(seeds)) < len(seeds):
         yield ("seeds",), "a seed is given twice"
-    if any(seed < 0 for seed in seeds):
-        yield ("seeds",), "a seed is not negative"
+    for number, seed in enumerate(seeds):
+        yield from _check_seed(("seeds", number), seed)
+
+
+def _check_seed(key: Any, seed: int) -> Iterator[Problem]:
+    if not 0 <= seed < SEEDS:
+        yield key, f"{seed} is not a seed: 0 to {SEEDS - 1}"
 
 
 def check_devices(trainer: Any) -> Iterator[Problem]:
@@ -234,6 +269,7 @@ def check_devices(trainer: Any) -> Iterator[Problem]:
 
 
 CHECKS: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [
+    (("name",), check_name),
     (("backbone",), check_backbone),
     (("data",), check_data),
     (("languages",), check_language_codes),
@@ -242,6 +278,7 @@ CHECKS: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [
     (("backbone", "combination"), check_components),
     (("combination", "data", "stages", "pretrain"), check_stages),
     (("backbone", "combination", "data", "languages", "stages", "pretrain"), check_text),
+    (("pretrain",), check_pretraining),
     (("backbone", "combination", "data"), check_lengths),
     (("stages", "trainer", "pretrain", "seeds"), check_training),
     (("trainer",), check_devices),

@@ -592,10 +592,10 @@ def _table(grid: Grid) -> Table:
     for place, column in enumerate(grid):
         # The labels in the first column may fold where there is no room; figures never do.
         width = min(_width(column), LABEL_WIDTH) if place == 0 else _width(column)
-        lines = [folded for line in column[0].split("\n") for folded in textwrap.wrap(line, max(width, 1))]
-        table.add_column(Text("\n".join(lines)), no_wrap=place > 0, min_width=width, max_width=width if place else None)
+        header = [part for line in column[0].split("\n") for part in textwrap.wrap(line, max(width, 1))]
+        table.add_column(Text("\n".join(header)), min_width=width)
     for cells in zip(*(column[1:] for column in grid), strict=True):
-        table.add_row(*map(Text, cells))  # Text, for rich would take "[.900, .920]" for markup
+        table.add_row(*map(Text, cells))  # Text, for rich would take a label's "[...]" for markup
     return table
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from datamodules import ClassificationDataset, DatasetConfig, classification_dataset
@@ -56,7 +56,7 @@ class PretrainConfig:
     """As in `stages.language.objective`."""
     training: OptimizationConfig
     """Steps, optimiser and schedule."""
-    batch_size: int = 32
+    batch_size: int = Field(default=32, ge=1)
     """Rows a step, over all devices."""
     seed: int = 0
     """Draws the order of the text and the dropout."""
@@ -70,7 +70,7 @@ class LanguageStageConfig:
     """One objective and its settings, such as `{alignment: {...}}` or `{masked: {...}}`."""
     training: OptimizationConfig
     """Steps, optimiser and schedule."""
-    batch_size: int = 16
+    batch_size: int = Field(default=16, ge=1)
     """Rows a step, over all devices."""
     jointly: bool = False
     """Train all language components of a combination together; else each alone, reusable by other combinations."""
@@ -84,7 +84,7 @@ class TaskStageConfig:
 
     training: OptimizationConfig
     """Steps, optimiser and schedule."""
-    batch_size: int = 16
+    batch_size: int = Field(default=16, ge=1)
     """Rows a step, over all devices."""
     head: ClassificationHeadConfig = ClassificationHeadConfig()
     """What reads the hidden states."""
@@ -107,7 +107,7 @@ class TaskStageConfig:
 class EvaluateStageConfig:
     """How the targets are tested."""
 
-    batch_size: int = 64
+    batch_size: int = Field(default=64, ge=1)
     """Rows a batch, over all devices."""
     controls: list[Literal["none", "wrong"]] = dataclasses.field(default_factory=lambda: ["none", "wrong"])
     """Tests beside the targets' own language components: without any, and with another language's."""

@@ -142,6 +142,7 @@ def _quieten_lightning() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     for note in (
         ".*does not have many workers.*",
+        ".*have no `val_dataloader`.*",
         ".*GPU available but not used.*",
         ".*LeafSpec.*deprecated.*",
     ):

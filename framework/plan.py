@@ -173,7 +173,7 @@ class Plan:
     @cached_property
     def done(self) -> frozenset[str]:
         """Identities of the stages that were done when this was first asked."""
-        return frozenset(stage.id for stage in self.stages if self._is_done(stage))
+        return frozenset(stage.id for stage in self.stages if self.is_done(stage))
 
     @property
     def todo(self) -> list[Stage]:
@@ -184,7 +184,8 @@ class Plan:
         """Returns the stages of one kind."""
         return [stage for stage in self.stages if stage.kind == kind]
 
-    def _is_done(self, stage: Stage) -> bool:
+    def is_done(self, stage: Stage) -> bool:
+        """Says whether a stage's outcome is there now."""
         if isinstance(stage, EvaluateStage):
             return (stage.folder.path / "run.json").is_file() and not stage.missing
         return self.store.has(stage.id)
@@ -275,7 +276,7 @@ def _trains_language(
         settings=settings,
         components=components,
         languages=languages,
-        parameters=_count(components, backbone.info),
+        parameters=_count(components, backbone.info, with_lm_head=settings.objective.needs_lm_head),
         data=data,
     )
 
@@ -294,14 +295,11 @@ def _task_stage(
     experiment: Experiment, backbone: BackboneChoice, components: dict[str, tuple[str, ...]], seed: int
 ) -> TaskStage:
     assert experiment.stages.task is not None
-    settings, dataset = (
-        _for_kinds(experiment.stages.task, [*experiment.combination["task"], "head"]),
-        experiment.dataset,
-    )
-    source = experiment.languages.source
+    dataset, source = experiment.dataset, experiment.languages.source
+    task_components = experiment.combination["task"]
+    settings = _for_kinds(experiment.stages.task, [*task_components, "head"])
     used = {language: components[language] for language in source}
     data = [dataset.fingerprint(language, split) for language in source for split in ("train", "validation")]
-    task_components = experiment.combination["task"]
     stage_id = identity(
         stage="task",
         backbone=backbone.determinants,
@@ -398,8 +396,11 @@ def _for_kinds(settings: Any, kinds: Iterable[str]) -> Any:
     return dataclasses.replace(settings, training=dataclasses.replace(settings.training, learning_rates=rates))
 
 
-def _count(components: dict[str, Any], info: BackboneInfo) -> int:
-    return sum(component_class(kind).count_parameters(config, info) for kind, config in components.items())
+def _count(components: dict[str, Any], info: BackboneInfo, *, with_lm_head: bool = False) -> int:
+    return sum(
+        component_class(kind).count_parameters(config, info, with_lm_head=with_lm_head)
+        for kind, config in components.items()
+    )
 
 
 def describe(kind: str, config: Any) -> str:

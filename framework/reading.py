@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from framework.errors import ExperimentError, Mistake, UserError
@@ -77,9 +77,11 @@ def read(file: Path, overrides: list[str] | None = None) -> Source:
         reader.override(data, override)
     if reader.mistakes:
         raise ExperimentError(str(file), reader.mistakes)
-    data = _interpolate(file, data)
+    source = Source(file, [], reader.places)
     grid = data.pop("grid", None) or {}
-    return Source(file, _expand(file, data, grid, reader.places), reader.places)
+    # After the grid is spelt out: what refers to a key that the grid varies follows it.
+    source.cells += [_interpolated(source, cell) for cell in _expand(file, data, grid, reader.places)]
+    return source
 
 
 class _Reader:
@@ -158,12 +160,22 @@ class _Reader:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's safe loader; `1e-3` is a number (in YAML 1.1 it is text) and a key given twice is an error."""
+    """YAML's safe loader, a key given twice being an error, and text read as YAML 1.2 does rather than 1.1.
+
+    So `1e-3` is a number, `off`, `no` and `2026-01-31` are text, and only `true` and `false` are truth values.
+    """
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":timestamp"))]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Builds a mapping, refusing a key that stands twice in it."""
         seen = set()
         for key_node, _ in node.value:
+            if key_node.tag.endswith((":map", ":seq", ":merge")):  # the base class knows what to do with these
+                continue
             key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"{key!r} is given twice", key_node.start_mark)
@@ -171,6 +183,9 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9]+)[eE][-+]?[0-9]+$"),
@@ -211,16 +226,17 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _interpolate(file: Path, data: dict[str, Any]) -> dict[str, Any]:
+def _interpolated(source: Source, cell: Cell) -> Cell:
+    """Replaces every `${key}` in a cell by the value of that key."""
     try:
-        config = OmegaConf.create(data)
-        resolved = OmegaConf.to_container(config, resolve=True)
+        data = OmegaConf.to_container(OmegaConf.create(cell.data), resolve=True)
     except OmegaConfBaseException as error:
-        key = getattr(error, "full_key", None) or ""
-        raise ExperimentError(str(file), [Mistake(str(key), str(error).splitlines()[0])]) from error
-    assert isinstance(config, DictConfig)
-    assert isinstance(resolved, dict)
-    return {str(key): value for key, value in resolved.items()}
+        name = str(getattr(error, "full_key", None) or "")
+        key = tuple(int(part) if part.isdecimal() else part for part in re.findall(r"[^.\[\]]+", name))
+        mistake = Mistake(name, str(error).splitlines()[0], source.place(key))
+        raise ExperimentError(str(source.file), [mistake]) from error
+    assert isinstance(data, dict)
+    return Cell({str(key): value for key, value in data.items()}, cell.settings)
 
 
 def _expand(file: Path, data: dict[str, Any], grid: Any, places: dict[Key, str]) -> list[Cell]:

@@ -348,9 +348,7 @@ def group_runs(runs: Iterable[RunFolder]) -> tuple[list[RunGroup], list[RunFolde
             empty.append(run)
             continue
         key = f"{record.experiment} {_recipe(record)}"
-        group = groups.setdefault(
-            key, RunGroup(record.label, record, {}, {control: {} for control in CONTROLS})
-        )
+        group = groups.setdefault(key, RunGroup(record.label, record, {}, {control: {} for control in CONTROLS}))
         if record.seed in group.runs:
             raise UserError(
                 f"{group.runs[record.seed].path} and {run.path} are both seed {record.seed} of "

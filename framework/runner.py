@@ -1,5 +1,6 @@
 """Carries out a plan on this machine, stage by stage."""
 
+import gc
 import json
 import os
 import subprocess
@@ -53,6 +54,8 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> None:
         devices = experiment.trainer.devices
         clock = _Clock(plan.todo)
         for number, stage in enumerate(plan.todo, start=1):
+            if plan.is_done(stage):  # another experiment that runs beside this one was faster
+                continue
             position = f"[{number:>{len(str(len(plan.todo)))}}/{len(plan.todo)}]"
             title = f"{stage.kind} · {stage.title}"
             left_after = partial(clock.left_after, number)
@@ -62,6 +65,7 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> None:
                 else:
                     _in_processes(stage, file, overrides, devices, progress.update)
             clock.finished(stage)
+            gc.collect()  # a backbone and its hooks refer to each other: without this, each stage's would stay in memory
     if runs:
         comparison = compare([run.folder.path for run in runs])
         console.print()

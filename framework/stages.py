@@ -145,6 +145,8 @@ def load_stage_backbone(choice: BackboneChoice, store: Store, *, with_lm_head: b
             _part(state, "language.full"),
             where=str(store.path(choice.pretrained_by)),
         )
+        if not with_lm_head:
+            backbone.lm_head = None  # else a stage that trains the whole backbone would train a head that it never uses
     return backbone
 
 

@@ -273,8 +273,8 @@ def _mean_f1(
         chosen = (predicted == label).astype(np.float32)
         support: Floats = (weights @ is_gold)[:, None].astype(np.float64)
         hits = weights @ (chosen * is_gold).T
-        # A label that a resample lacks is not in its gold: it weighs nothing, so 1 will do for its divisor.
-        f1 = 2 * hits / np.where(support > 0, support + weights @ chosen.T, 1)
+        # A label that a resample lacks has no hits and weighs nothing; its divisor only must not be 0.
+        f1 = 2 * hits / np.maximum(support + weights @ chosen.T, 1)
         total += label_weight(support) * f1
         divisor += label_weight(support)
     return total / divisor

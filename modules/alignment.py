@@ -62,10 +62,8 @@ class Alignment(StageModule):
         pivot_mask = batch["pivot_attention_mask"]
         pivot = self.combination.encode_bare(batch["pivot_input_ids"], pivot_mask)
         sentence = mean_pool(self.encode(batch), batch["attention_mask"])
-        # In float32 also under autocast: at this temperature cosines in bfloat16 are too coarse.
-        return functional.normalize(sentence.float(), dim=-1), functional.normalize(
-            mean_pool(pivot, pivot_mask).float(), dim=-1
-        )
+        translation = mean_pool(pivot, pivot_mask)
+        return functional.normalize(sentence, dim=-1), functional.normalize(translation, dim=-1)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Returns the loss and logs it as `loss`."""
@@ -88,6 +86,8 @@ class Alignment(StageModule):
         """Returns the loss of each sentence [batch]; their translations are the candidates from number `first`."""
         distance = 1 - (sentences * translations).sum(-1)
         right = torch.arange(first, first + len(sentences), device=sentences.device)
-        logits = sentences @ candidates.T / self.config.temperature
+        # Not in bfloat16: divided by the temperature, cosines of so few digits would be noise.
+        with torch.autocast(sentences.device.type, enabled=False):
+            logits = sentences @ candidates.T / self.config.temperature
         contrast = functional.cross_entropy(logits, right, reduction="none")
         return self.config.cosine_weight * distance + self.config.contrastive_weight * contrast

@@ -184,10 +184,7 @@ def load_backbone(config: BackboneConfig, with_lm_head: bool = False) -> Backbon
     tokenizer = load_tokenizer(info)
     # Loading draws numbers too, for weights that it then replaces: nobody else's are to depend on it.
     with _quiet(), seeded(config.random_init_seed or 0):
-        if config.random_init_seed is None:
-            model = _load_weights(info, with_lm_head)
-        else:
-            model = _draw_weights(info)
+        model = _load_weights(info, with_lm_head) if config.random_init_seed is None else _draw_weights(info)
         return _assemble(model, info, with_lm_head, tokenizer, _lightning_precision(config.precision)).eval()
 
 
@@ -226,9 +223,7 @@ def save_backbone(backbone: Backbone, folder: Path) -> None:
             shutil.copyfile(backbone.info.folder / name, folder / name)
     info = backbone.info
     _build_config(info.name, info.model_type, info.settings).to_json_file(folder / checkpoint.CONFIG)
-    state = {
-        name: parameter.detach().cpu().contiguous() for name, parameter in backbone.own_parameters().items()
-    }
+    state = {name: parameter.detach().cpu().contiguous() for name, parameter in backbone.own_parameters().items()}
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
 
 
@@ -237,9 +232,7 @@ def skeleton(info: BackboneInfo, with_lm_head: bool = False) -> Backbone:
     """Returns a backbone of the right shapes without weights or tokenizer, for counting parameters."""
     with torch.device("meta"), _quiet():
         class_ = _model_class(info, with_lm_head)
-        return _assemble(
-            class_(**_arguments(info, class_)), info, with_lm_head, tokenizer=None, precision="32-true"
-        )
+        return _assemble(class_(**_arguments(info, class_)), info, with_lm_head, tokenizer=None, precision="32-true")
 
 
 def _inspect(config: BackboneConfig, *, weights: bool) -> BackboneInfo:
@@ -250,7 +243,7 @@ def _inspect(config: BackboneConfig, *, weights: bool) -> BackboneInfo:
     described = checkpoint.file_hash(folder / checkpoint.CONFIG)
     if loaded:
         found = checkpoint.read_weights(folder, config.name, revision)
-        weights_hash = checkpoint.combined_hash(described, *(digest for _, digest in found.digests))
+        weights_hash = checkpoint.combined_hash(described, *found.hashes)
         has_lm_head = any(name.endswith(encoder.lm_head_weight) for name in found.names)
     else:
         weights_hash = checkpoint.combined_hash(described, f"random {config.random_init_seed}")
@@ -321,9 +314,7 @@ def _load_weights(info: BackboneInfo, with_lm_head: bool) -> nn.Module:
     except (RuntimeError, ValueError, TypeError) as error:
         raise ModulesError(f"backbone {info.name!r}: the weights do not fit config.json: {error}") from error
     if missing := sorted(report["missing_keys"]):
-        raise ModulesError(
-            f"backbone {info.name!r}: the weights lack {len(missing)} tensors: {missing[0]}, …"
-        )
+        raise ModulesError(f"backbone {info.name!r}: the weights lack {len(missing)} tensors: {missing[0]}, …")
     if wrong := report["mismatched_keys"]:
         raise ModulesError(f"backbone {info.name!r}: the weights do not fit config.json: {wrong[0]}")
     return model

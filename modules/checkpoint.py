@@ -20,7 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import huggingface_hub
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
 from safetensors import SafetensorError, safe_open
 
 from modules.encoders import ENCODERS
@@ -45,6 +52,14 @@ UNSAFE_SETTING = re.compile(r"auto_map|(attn|experts)_implementation|quantizatio
 HARMLESS_SETTING = "_attn_implementation_autoset"
 """A flag that some versions of transformers wrote into every `config.json`."""
 COMMON_SETTINGS = ("tie_word_embeddings", "pad_token_id", "bos_token_id", "eos_token_id")
+HUB_ERRORS: tuple[tuple[type[Exception], str], ...] = (
+    (HFValidationError, "this is neither a folder nor a repository's name"),
+    (GatedRepoError, "the hub asks for consent to its terms; give it on the website, and set HF_TOKEN"),
+    (RepositoryNotFoundError, "the hub has no such repository, or it is private and HF_TOKEN is not set"),
+    (RevisionNotFoundError, "the hub has the repository, but not this revision"),
+    (LocalEntryNotFoundError, "this is neither a folder nor in the cache, and the hub is out of reach"),
+)
+"""What the hub's errors mean, narrow ones before wide ones."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +68,8 @@ class Weights:
 
     names: frozenset[str]
     """Names of the tensors."""
-    digests: tuple[tuple[str, str], ...]
-    """File name and SHA-256 of each file, in order."""
+    hashes: tuple[str, ...]
+    """SHA-256 of each file, in the order of their names."""
 
 
 def fetch(name: str, revision: str | None, *, weights: bool) -> tuple[Path, str]:
@@ -99,8 +114,7 @@ def read_settings(folder: Path, name: str) -> tuple[str, dict[str, Any]]:
     if model_type not in ENCODERS:
         near = did_you_mean(str(model_type), ENCODERS)
         raise ModulesError(
-            f"backbone {name!r}: model type {model_type!r} is not supported{near}; "
-            f"supported: {', '.join(ENCODERS)}"
+            f"backbone {name!r}: model type {model_type!r} is not supported{near}; supported: {', '.join(ENCODERS)}"
         )
 
     from transformers import CONFIG_MAPPING
@@ -121,23 +135,22 @@ def read_weights(folder: Path, name: str, revision: str) -> Weights:
     if files:
         return Weights(
             names=frozenset(key for file in files for key in _tensor_names(file)),
-            digests=tuple((file.name, file_hash(file)) for file in files),
+            hashes=tuple(file_hash(file) for file in files),
         )
     if revision == "local":
         _refuse_pickles(name, [file.name for file in folder.iterdir()])
     with _hub_errors(name, revision):
         repository = huggingface_hub.HfApi().model_info(name, revision=revision, files_metadata=True)
-        listed = repository.siblings or []
-        digests = [
-            (file.rfilename, file.lfs.sha256)
-            for file in listed
-            if file.lfs and WEIGHTS.fullmatch(file.rfilename)
-        ]
-        if not digests:
-            _refuse_pickles(name, [file.rfilename for file in listed])
+        listed = {file.rfilename: file.lfs for file in repository.siblings or []}
+        on_hub = {file: listed[file] for file in sorted(listed) if WEIGHTS.fullmatch(file)}
+        if not on_hub:
+            _refuse_pickles(name, list(listed))
+        if not all(on_hub.values()):
+            # The hub tells SHA-256 only of large files, so that small ones have to be looked at.
+            return read_weights(fetch(name, revision, weights=True)[0], name, revision)
         metadata = huggingface_hub.get_safetensors_metadata(name, revision=revision)
     names = frozenset(key for file in metadata.files_metadata.values() for key in file.tensors)
-    return Weights(names=names, digests=tuple(sorted(digests)))
+    return Weights(names=names, hashes=tuple(stored.sha256 for stored in on_hub.values() if stored))
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -196,11 +209,7 @@ def _refuse_unsafe(settings: Any, where: str) -> None:
 
 def _refuse_pickles(name: str, files: list[str]) -> None:
     pickles = sorted(file for file in files if file.endswith(PICKLES))
-    hint = (
-        f"; {pickles[0]} is refused, since it can run foreign code: look for a converted one"
-        if pickles
-        else ""
-    )
+    hint = f"; {pickles[0]} is refused, since it can run foreign code: look for a converted one" if pickles else ""
     raise ModulesError(f"backbone {name!r} has no model.safetensors{hint}")
 
 
@@ -223,10 +232,7 @@ def _hub_errors(name: str, revision: str | None) -> Iterator[None]:
     at = f" at revision {revision!r}" if revision else ""
     try:
         yield
-    except HFValidationError as error:
-        raise ModulesError(f"backbone {name!r} is neither a folder nor a repository's name") from error
-    except LocalEntryNotFoundError as error:
-        raise ModulesError(f"backbone {name!r}{at} is not here, and the hub is out of reach") from error
-    except (HfHubHTTPError, OSError) as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise ModulesError(f"backbone {name!r}{at} cannot be had from the hub: {reason[-1]}") from error
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        known = (reason for kind, reason in HUB_ERRORS if isinstance(error, kind))
+        reason = next(known, (str(error).strip() or type(error).__name__).splitlines()[0])
+        raise ModulesError(f"backbone {name!r}{at}: {reason}") from error

@@ -57,9 +57,7 @@ class Combination(nn.Module):
         if not isinstance(config, class_.Config):
             raise ModulesError(f"{name} needs a {class_.Config.__name__}, not a {type(config).__name__}")
         if name in self._components:
-            raise ModulesError(
-                f"{role} {class_.kind}: there is one for {language or 'every language'} already"
-            )
+            raise ModulesError(f"{role} {class_.kind}: there is one for {language or 'every language'} already")
         if reason := class_.refuse(config, self.backbone.info):
             raise ModulesError(f"{role} {class_.kind}: {reason}")
         with seeded(seed):
@@ -106,9 +104,7 @@ class Combination(nn.Module):
         for parameter in trained:
             parameter.requires_grad_(True)
 
-    def encode(
-        self, input_ids: Tensor, attention_mask: Tensor, languages: Sequence[str] | None = None
-    ) -> Tensor:
+    def encode(self, input_ids: Tensor, attention_mask: Tensor, languages: Sequence[str] | None = None) -> Tensor:
         """Returns the hidden states of the text, each row seen through the components that act on its language.
 
         Args:
@@ -124,12 +120,9 @@ class Combination(nn.Module):
             ModulesError: If prompts and text together exceed the backbone's positions.
         """
         groups = self._groups(languages or [""] * len(input_ids))
-        if len(groups) == 1:
-            return self._encode(next(iter(groups)), input_ids, attention_mask)
-        parts = [
-            (rows, self._encode(acting, input_ids[rows], attention_mask[rows]))
-            for acting, rows in groups.items()
-        ]
+        if len(groups) < 2:
+            return self._encode(next(iter(groups), ()), input_ids, attention_mask)
+        parts = [(rows, self._encode(acting, input_ids[rows], attention_mask[rows])) for acting, rows in groups.items()]
         return _put_together(parts)
 
     @torch.no_grad()
@@ -162,8 +155,8 @@ class Combination(nn.Module):
             ModulesError: If the backbone was loaded without its language model head.
         """
         groups = self._groups(languages or [""] * len(vectors))
-        if len(groups) == 1:
-            return self._lm_logits(next(iter(groups)), vectors)
+        if len(groups) < 2:
+            return self._lm_logits(next(iter(groups), ()), vectors)
         parts = [(rows, self._lm_logits(acting, vectors[rows])) for acting, rows in groups.items()]
         return _put_together(parts)
 

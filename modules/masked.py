@@ -36,9 +36,7 @@ class MaskedLanguageModeling(StageModule):
             ModulesError: If the backbone was loaded without its language model head.
         """
         if combination.backbone.lm_head is None:
-            raise ModulesError(
-                "masked language modelling needs a backbone loaded with its language model head"
-            )
+            raise ModulesError("masked language modelling needs a backbone loaded with its language model head")
         super().__init__(combination, components, optimization, seed=seed)
         self._validation_loss = MeanMetric()
         self._validation_accuracy = MeanMetric()

@@ -47,7 +47,7 @@ class OptimizationConfig:
     optimizer: OptimizerConfig = OptimizerConfig()
     """The optimiser."""
     learning_rates: dict[str, float] = pydantic.Field(default_factory=dict)
-    """Highest learning rates of kinds of components, such as `prompt`, or of `head`, that differ from the optimiser's."""
+    """Highest learning rates that differ from the optimiser's, by kind of component, such as `prompt`, or `head`."""
     gradient_clip: float | None = 1.0
     """Longest gradient, as the norm over all trained parameters; null leaves gradients as they are."""
 
@@ -64,9 +64,7 @@ class OptimizationConfig:
                 raise ValueError(f"the learning rate of {kind} must be positive")
 
 
-def build(
-    config: OptimizationConfig, parameters: Mapping[str, Iterable[nn.Parameter]]
-) -> tuple[Optimizer, LambdaLR]:
+def build(config: OptimizationConfig, parameters: Mapping[str, Iterable[nn.Parameter]]) -> tuple[Optimizer, LambdaLR]:
     """Returns an optimiser with a group for each kind of parameters, and the schedule of its learning rates.
 
     Args:

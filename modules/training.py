@@ -93,10 +93,7 @@ class StageModule(lightning.LightningModule):
 
     def trained_state(self) -> dict[str, Tensor]:
         """Returns copies on the CPU of everything trained, by component (or "head") and parameter."""
-        return {
-            name: parameter.detach().to("cpu", copy=True).contiguous()
-            for name, parameter in self._trained.items()
-        }
+        return {name: parameter.detach().to("cpu", copy=True).contiguous() for name, parameter in self._trained.items()}
 
     def load_trained_state(self, state: dict[str, Tensor]) -> None:
         """Sets everything trained to a saved state.

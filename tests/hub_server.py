@@ -1,8 +1,8 @@
 """A small stand-in for the Hugging Face hub: enough of its HTTP interface for the real client libraries.
 
-with hub_server([Repository("datasets", "owner/name", [{"README.md": b"..."}])]) as endpoint: set HF_ENDPOINT to the
-endpoint in the environment of a *new* process, for the clients read it when they are imported. Give that process an
-HF_HOME of its own too.
+Use: `with hub_server([Repository("datasets", "owner/name", [{"README.md": b"..."}])]) as endpoint:`. Set
+HF_ENDPOINT to the endpoint in the environment of a *new* process (the clients read it when they are imported)
+and give that process an HF_HOME of its own.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ A new objective is a new file with a class like these and a line here, or a clas
 dotted path.
 """
 
+import dataclasses
 import importlib
 
 from framework.errors import UserError, did_you_mean
@@ -32,6 +33,8 @@ def objective_class(name: str) -> type[Objective]:
         raise UserError(f"unknown objective {name!r}{did_you_mean(name, OBJECTIVES)} (known: {', '.join(OBJECTIVES)})")
     try:
         found: type[Objective] = getattr(importlib.import_module(module), class_name)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, TypeError) as error:
         raise UserError(f"objective {name!r} cannot be imported: {error}") from error
+    if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
+        raise UserError(f"objective {name!r} is not a dataclass of settings")
     return found

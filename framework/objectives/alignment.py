@@ -28,6 +28,11 @@ class AlignmentObjective:
         return False
 
     @property
+    def needs_bare_backbone(self) -> bool:
+        """See `Objective`."""
+        return True
+
+    @property
     def without_components(self) -> tuple[str, ...]:
         """See `Objective`: the pivot's vectors are the goal already."""
         return (self.parallel.pivot,)

@@ -18,6 +18,10 @@ class Objective(Protocol):
         """Whether the backbone must have a trained language-modelling head."""
 
     @property
+    def needs_bare_backbone(self) -> bool:
+        """Whether it compares with the backbone without components, so that it cannot train the backbone itself."""
+
+    @property
     def without_components(self) -> tuple[str, ...]:
         """Languages that need no component of their own."""
 

@@ -26,6 +26,11 @@ class MaskedObjective:
         return True
 
     @property
+    def needs_bare_backbone(self) -> bool:
+        """See `Objective`."""
+        return False
+
+    @property
     def without_components(self) -> tuple[str, ...]:
         """See `Objective`: every language has text of its own to learn from."""
         return ()

@@ -52,9 +52,7 @@ def component_class(kind: str) -> type[Component]:
         return COMPONENTS[kind]
     if "." not in kind:
         known = f"{', '.join(COMPONENTS)}, or the dotted path of your own class"
-        raise ModulesError(
-            f"unknown kind of component {kind!r}{did_you_mean(kind, COMPONENTS)}; known: {known}"
-        )
+        raise ModulesError(f"unknown kind of component {kind!r}{did_you_mean(kind, COMPONENTS)}; known: {known}")
     path, _, name = kind.rpartition(".")
     try:
         found = getattr(importlib.import_module(path), name)

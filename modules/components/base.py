@@ -66,6 +66,9 @@ class Component(nn.Module):
     def count_parameters(cls, config: Any, info: BackboneInfo, *, with_lm_head: bool = False) -> int:
         """Returns the number of parameters that it would train, without loading weights.
 
+        This creates one on a backbone that has neither values nor a tokenizer; a kind whose `create` needs them
+        counts in its own way.
+
         Args:
             config: An instance of `Config`.
             info: The inspected backbone.
@@ -75,9 +78,8 @@ class Component(nn.Module):
         from modules.backbone import skeleton
 
         backbone = skeleton(info, with_lm_head)
-        name = "counted"
         with torch.device("meta"):
-            component = cls.create(config, backbone, name=name, language=None)
+            component = cls.create(config, backbone, name="counted", language=None)
         count = sum(parameter.numel() for parameter in component.own_parameters().values())
         component.detach()
         return count
@@ -138,6 +140,15 @@ def load_state(parameters: dict[str, nn.Parameter], state: dict[str, Tensor], wh
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(state[name])
+
+
+def layers_out_of_range(leave_out: list[int], info: BackboneInfo) -> str | None:
+    """Returns why layers cannot be left out of a backbone, or None when they can."""
+    if outside := [layer for layer in leave_out if not 0 <= layer < info.layers]:
+        return f"leave_out names layer {outside[0]}, but {info.name} has layers 0 to {info.layers - 1}"
+    if len(set(leave_out)) == info.layers:
+        return f"leave_out leaves out all {info.layers} layers of {info.name}"
+    return None
 
 
 def _some(names: list[str]) -> str:

@@ -6,7 +6,8 @@ import pydantic
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from modules.components.in_library import LibraryComponent, layers_out_of_range, plugged_in
+from modules.components.base import layers_out_of_range
+from modules.components.in_library import LibraryComponent, plugged_in
 
 if TYPE_CHECKING:
     from modules.backbone import BackboneInfo

@@ -49,15 +49,6 @@ class LibraryComponent(Component):
         return own
 
 
-def layers_out_of_range(leave_out: list[int], info: "BackboneInfo") -> str | None:
-    """Returns why layers cannot be left out of a backbone, or None when they can."""
-    if outside := [layer for layer in leave_out if not 0 <= layer < info.layers]:
-        return f"leave_out names layer {outside[0]}, but {info.name} has layers 0 to {info.layers - 1}"
-    if len(set(leave_out)) == info.layers:
-        return f"leave_out leaves out all {info.layers} layers of {info.name}"
-    return None
-
-
 def plugged_in(kind: str, info: "BackboneInfo") -> str | None:
     """Returns why a method of the library's native encoders cannot work on a backbone, or None when it can."""
     if ENCODERS[info.model_type].plugged_in:

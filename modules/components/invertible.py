@@ -44,9 +44,7 @@ class Invertible(Component):
         return None
 
     @classmethod
-    def create(
-        cls, config: InvertibleConfig, backbone: "Backbone", *, name: str, language: str | None
-    ) -> Self:
+    def create(cls, config: InvertibleConfig, backbone: "Backbone", *, name: str, language: str | None) -> Self:
         """Makes an untrained one, initialised as the `adapters` library does."""
         from adapters.methods.modeling import Adapter, NICECouplingBlock
 

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
-from modules.components.base import Component
-from modules.components.in_library import layers_out_of_range
+from modules.components.base import Component, layers_out_of_range
 from modules.encoders import ENCODERS
 
 if TYPE_CHECKING:

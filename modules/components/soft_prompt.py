@@ -67,9 +67,7 @@ class SoftPrompt(Component):
         return config.length
 
     @classmethod
-    def create(
-        cls, config: SoftPromptConfig, backbone: "Backbone", *, name: str, language: str | None
-    ) -> "SoftPrompt":
+    def create(cls, config: SoftPromptConfig, backbone: "Backbone", *, name: str, language: str | None) -> "SoftPrompt":
         """Makes a prompt whose table is filled as `config.init` says.
 
         Raises:
@@ -85,9 +83,7 @@ class SoftPrompt(Component):
         return component
 
     @classmethod
-    def count_parameters(
-        cls, config: SoftPromptConfig, info: "BackboneInfo", *, with_lm_head: bool = False
-    ) -> int:
+    def count_parameters(cls, config: SoftPromptConfig, info: "BackboneInfo", *, with_lm_head: bool = False) -> int:
         """Returns the number of its parameters; unlike `create`, without the tokenizer."""
         with torch.device("meta"):
             return sum(parameter.numel() for parameter in cls(config, info.embedding_size).parameters())
@@ -105,9 +101,7 @@ def _initial_tokens(config: SoftPromptConfig, tokenizer: Any, language: str | No
         ordinary = torch.tensor([token for token in range(len(tokenizer)) if token not in special])
         return ordinary[torch.randint(len(ordinary), (config.length,))]
     if "{language}" in config.init and language is None:
-        raise ModulesError(
-            f"prompt: init {config.init!r} names {{language}}, but this prompt serves no single one"
-        )
+        raise ModulesError(f"prompt: init {config.init!r} names {{language}}, but this prompt serves no single one")
     text = config.init.replace("{language}", language or "")
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     if not ids:

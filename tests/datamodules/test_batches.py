@@ -40,7 +40,9 @@ def collate(rows: Sequence[Row], numbers: Sequence[int]) -> Batch:
     return {"names": [row.name for row in rows], "numbers": list(numbers)}
 
 
-def stream(seed: int = 0, rows: Sequence[Row] = ROWS, window: int = 4, size: int = BATCH) -> Iterable[list[Row]]:
+def stream(
+    seed: int = 0, rows: Sequence[Row] = ROWS, window: int = 4, size: int = BATCH
+) -> Iterable[list[Row]]:
     return global_batches(shuffled_epochs(lambda: rows, len(rows), str(seed)), size, str(seed), window)
 
 

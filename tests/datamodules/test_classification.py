@@ -14,7 +14,9 @@ from datamodules import ClassificationData, DataError, DatasetConfig, Example
 from datamodules.k_shot import choose_k_shot
 from tests.datamodules.conftest import Write
 
-EXAMPLES = [Example(str(n), f"w{n}", language, n % 3) for language in ("eng_Latn", "swh_Latn") for n in range(60)]
+EXAMPLES = [
+    Example(str(n), f"w{n}", language, n % 3) for language in ("eng_Latn", "swh_Latn") for n in range(60)
+]
 
 
 def test_k_shot_takes_k_of_each_class_and_language() -> None:
@@ -59,7 +61,9 @@ def folder(write: Write) -> Path:
 
 
 def data(folder: Path, tokenizer: PreTrainedTokenizerFast, **options: Any) -> ClassificationData:
-    config = {key: options.pop(key) for key in ("text_prefix", "max_length", "train_max_length") if key in options}
+    config = {
+        key: options.pop(key) for key in ("text_prefix", "max_length", "train_max_length") if key in options
+    }
     sources = options.pop("sources", ["hau_Latn"])
     return ClassificationData(
         DatasetConfig("afrisenti", path=str(folder), **config), tokenizer, sources=sources, **options
@@ -82,7 +86,9 @@ def test_a_training_batch(folder: Path, tokenizer: PreTrainedTokenizerFast) -> N
             assert label == example.label
             assert (ids[~mask.bool()] == tokenizer.pad_token_id).all()
         assert batch["attention_mask"].sum(1).max() == batch["input_ids"].shape[1]
-        assert batch["input_ids"].dtype == batch["attention_mask"].dtype == batch["labels"].dtype == torch.long
+        assert (
+            batch["input_ids"].dtype == batch["attention_mask"].dtype == batch["labels"].dtype == torch.long
+        )
 
 
 def test_lengths_and_prefix(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
@@ -104,17 +110,23 @@ def test_several_sources_are_mixed(folder: Path, tokenizer: PreTrainedTokenizerF
     assert set(seen.values()) == {1}
 
 
-def test_the_test_splits_of_many_languages_share_batches(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+def test_the_test_splits_of_many_languages_share_batches(
+    folder: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
     made = data(folder, tokenizer, targets=["hau_Latn", "yor_Latn"], eval_batch_size=4)
     batches = list(made.predict_dataloader())
     seen = Counter(pair for batch in batches for pair in zip(batch["language"], batch["id"], strict=True))
     assert len(seen) == 22
     assert set(seen.values()) == {1}
     assert any(len(set(batch["language"])) == 2 for batch in batches)
-    assert {name for batch in made.predict_dataloader(["yor_Latn"]) for name in batch["language"]} == {"yor_Latn"}
+    assert {name for batch in made.predict_dataloader(["yor_Latn"]) for name in batch["language"]} == {
+        "yor_Latn"
+    }
 
 
-def test_texts_without_labels_make_batches_without_labels(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+def test_texts_without_labels_make_batches_without_labels(
+    folder: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
     [batch] = data(folder, tokenizer).examples_dataloader([Example("a", "w1 w2", "yor_Latn")])
     assert set(batch) == {"input_ids", "attention_mask", "language", "id"}
     assert batch["input_ids"].tolist() == [[0, 6, 7, 2]]
@@ -197,5 +209,7 @@ def test_lightning_takes_the_loaders_as_they_are(
     trainer(8).fit(resumed, rest)
     assert resumed.trained == module.trained[12:]
 
-    predicted = trainer(1).predict(module, datamodule=data(folder, tokenizer, targets=["hau_Latn"], eval_batch_size=4))
+    predicted = trainer(1).predict(
+        module, datamodule=data(folder, tokenizer, targets=["hau_Latn"], eval_batch_size=4)
+    )
     assert sorted(name for batch in predicted or [] for name in batch) == [f"test-{n:05d}" for n in range(11)]

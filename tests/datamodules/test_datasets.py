@@ -70,8 +70,12 @@ def test_labels_of_sib200_are_the_published_ones(real_data: Path) -> None:
 def test_labels_in_a_language_are_those_of_its_data(name: str, real_data: Path) -> None:
     found = labelled(name, real_data)
     for language in found.languages:
-        present = {example.label for split in ("validation", "test") for example in found.examples(language, split)}
-        assert {found.labels[label] for label in present if label is not None} == set(found.labels_in(language))
+        present = {
+            example.label for split in ("validation", "test") for example in found.examples(language, split)
+        }
+        assert {found.labels[label] for label in present if label is not None} == set(
+            found.labels_in(language)
+        )
 
 
 @pytest.mark.parametrize("name", ["sib200", "nusax"])
@@ -97,9 +101,7 @@ def test_a_headline_stands_before_its_text(real_data: Path) -> None:
     assert first.id == "validation-00000"
 
 
-@pytest.mark.parametrize(
-    "label", [{"label": 5}, {"category": "sports"}], ids=["number", "name"]
-)
+@pytest.mark.parametrize("label", [{"label": 5}, {"category": "sports"}], ids=["number", "name"])
 def test_both_schemas_of_masakhanews_are_read(label: dict[str, int | str], write: Write) -> None:
     folder = write("swa/test", [{"headline": "H", "text": "T", "url": "u", **label}])
     [example] = classification_dataset("masakhanews", str(folder)).examples("swh_Latn", "test")
@@ -107,11 +109,18 @@ def test_both_schemas_of_masakhanews_are_read(label: dict[str, int | str], write
 
 
 def test_numbered_labels_follow_their_own_order(tmp_path: Path) -> None:
-    features = Features({"tweet": Value("string"), "label": ClassLabel(names=["negative", "neutral", "positive"])})
+    features = Features(
+        {"tweet": Value("string"), "label": ClassLabel(names=["negative", "neutral", "positive"])}
+    )
     (tmp_path / "hau").mkdir()
-    Dataset.from_dict({"tweet": ["a", "b"], "label": [0, 2]}, features).to_parquet(tmp_path / "hau" / "test.parquet")
+    Dataset.from_dict({"tweet": ["a", "b"], "label": [0, 2]}, features).to_parquet(
+        tmp_path / "hau" / "test.parquet"
+    )
     found = classification_dataset("afrisenti", str(tmp_path))
-    assert [found.labels[e.label or 0] for e in found.examples("hau_Latn", "test")] == ["negative", "positive"]
+    assert [found.labels[e.label or 0] for e in found.examples("hau_Latn", "test")] == [
+        "negative",
+        "positive",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -134,13 +143,17 @@ def test_texts_that_two_splits_share_are_found(write: Write) -> None:
 
 
 def test_unknown_datasets() -> None:
-    with pytest.raises(DataError, match=r"^unknown dataset 'sib20'; did you mean 'sib200'\?; known: afrisenti, "):
+    with pytest.raises(
+        DataError, match=r"^unknown dataset 'sib20'; did you mean 'sib200'\?; known: afrisenti, "
+    ):
         dataset("sib20")
     with pytest.raises(DataError, match=r"^dataset 'no.such.Thing' cannot be imported: No module named 'no'"):
         dataset("no.such.Thing")
     with pytest.raises(DataError, match=r"^dataset 'pathlib.Path' is not a subclass of datamodules.Dataset"):
         dataset("pathlib.Path")
-    with pytest.raises(DataError, match=r"^dataset 'wikipedia' has no labels; labelled datasets: afrisenti, "):
+    with pytest.raises(
+        DataError, match=r"^dataset 'wikipedia' has no labels; labelled datasets: afrisenti, "
+    ):
         classification_dataset("wikipedia")
 
 
@@ -163,14 +176,20 @@ def test_a_class_of_ones_own_is_named_by_its_dotted_path(write: Write) -> None:
 
 def test_missing_languages_and_splits(real_data: Path) -> None:
     news = labelled("masakhanews", real_data)
-    with pytest.raises(DataError, match=r"^'swa_Latn' is not a language of masakhanews; nearest: swh_Latn \(Swahili\)$"):
+    with pytest.raises(
+        DataError, match=r"^'swa_Latn' is not a language of masakhanews; nearest: swh_Latn \(Swahili\)$"
+    ):
         news.check("swa_Latn", "test")
     with pytest.raises(DataError, match=r"^'zul_Latn' is not a language of masakhanews"):
         news.labels_in("zul_Latn")
-    with pytest.raises(DataError, match=r"^masakhanews has no dev split for eng_Latn, only train and validation and test"):
+    with pytest.raises(
+        DataError, match=r"^masakhanews has no dev split for eng_Latn, only train and validation and test"
+    ):
         news.check("eng_Latn", "dev")
     tweets = DATASETS["afrisenti"]()
-    with pytest.raises(DataError, match=r"^afrisenti has no train split for tir_Ethi, only validation and test; languages"):
+    with pytest.raises(
+        DataError, match=r"^afrisenti has no train split for tir_Ethi, only validation and test; languages"
+    ):
         tweets.check("tir_Ethi", "train")
 
 

@@ -43,7 +43,8 @@ def sib200(edition: str) -> dict[str, bytes]:
     for language in LANGUAGES:
         for split in SPLITS:
             rows = [
-                {"index_id": n, "category": "travel", "text": f"{edition} {language} {split} {n}"} for n in range(3)
+                {"index_id": n, "category": "travel", "text": f"{edition} {language} {split} {n}"}
+                for n in range(3)
             ]
             files[f"{language}/{split}-00000-of-00001.parquet"] = parquet(rows)
     return files
@@ -80,7 +81,8 @@ from datamodules import DataError, dataset
 def read(key, language, **where):
     try:
         found = dataset(where.pop("name", "sib200"), **where)
-        answer[key] = [found.fingerprint(language, "train"), [e.text for e in found.examples(language, "train")]]
+        texts = [example.text for example in found.examples(language, "train")]
+        answer[key] = [found.fingerprint(language, "train"), texts]
     except DataError as error:
         answer[key] = str(error)
 """
@@ -121,6 +123,7 @@ def test_the_stand_in_also_serves_backbones(endpoint: str, tmp_path: Path) -> No
 from pathlib import Path
 from huggingface_hub import snapshot_download
 for revision in ("main", {MODEL.sha(0)!r}):
-    answer[revision] = (Path(snapshot_download("someone/backbone", revision=revision)) / "config.json").read_text()
+    folder = Path(snapshot_download("someone/backbone", revision=revision))
+    answer[revision] = (folder / "config.json").read_text()
 """
     assert in_new_process(code, endpoint, tmp_path) == {"main": '{"new": 1}', MODEL.sha(0): "{}"}

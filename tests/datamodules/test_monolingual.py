@@ -131,7 +131,9 @@ def test_ranks_and_workers_see_the_same_masked_rows(folder: Path, tokenizer: Pre
             sorted(
                 (ids[mask.bool()].tolist() + labels[mask.bool()].tolist())
                 for part in together
-                for ids, mask, labels in zip(part["input_ids"], part["attention_mask"], part["labels"], strict=True)
+                for ids, mask, labels in zip(
+                    part["input_ids"], part["attention_mask"], part["labels"], strict=True
+                )
             )
             for together in zip(*parts, strict=True)
         ]
@@ -142,21 +144,29 @@ def test_ranks_and_workers_see_the_same_masked_rows(folder: Path, tokenizer: Pre
     assert rows(2, 2, skip=5) == alone[5:]
 
 
-def test_every_block_comes_once_an_epoch_and_is_masked_anew(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+def test_every_block_comes_once_an_epoch_and_is_masked_anew(
+    folder: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
     made = data(folder, tokenizer, batch_size=1)
     count = len(list(made.text.blocks("swh_Latn", "train", made.block_size("swh_Latn"))))
     batches = list(itertools.islice(made.train_dataloader(), 2 * count))
     texts = [tuple(originals(batch)[0].tolist()) for batch in batches]
     assert Counter(texts[:count]) == Counter(texts[count:])
     assert texts[:count] != texts[count:]
-    masks = {text: batch["labels"].tolist() for text, batch in zip(texts[:count], batches[:count], strict=True)}
-    again = {text: batch["labels"].tolist() for text, batch in zip(texts[count:], batches[count:], strict=True)}
+    masks = {
+        text: batch["labels"].tolist() for text, batch in zip(texts[:count], batches[:count], strict=True)
+    }
+    again = {
+        text: batch["labels"].tolist() for text, batch in zip(texts[count:], batches[count:], strict=True)
+    }
     assert masks != again
 
 
 def test_several_languages_are_mixed_in_equal_parts(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     made = data(folder, tokenizer, languages=["swh_Latn", "yor_Latn"])
-    languages = Counter(name for batch in itertools.islice(made.train_dataloader(), 50) for name in batch["language"])
+    languages = Counter(
+        name for batch in itertools.islice(made.train_dataloader(), 50) for name in batch["language"]
+    )
     assert languages["swh_Latn"] / 400 == pytest.approx(0.5, abs=0.07)
 
 
@@ -177,7 +187,9 @@ def test_validation_is_small_and_always_the_same(folder: Path, tokenizer: PreTra
 
 def test_test_splits_are_refused() -> None:
     for split in ("split", "validation_split"):
-        with pytest.raises(ValidationError, match="the language stage may not use a test split; use train or validation"):
+        with pytest.raises(
+            ValidationError, match="the language stage may not use a test split; use train or validation"
+        ):
             MonolingualConfig("sib200", **{split: "test"})
 
 

@@ -33,7 +33,9 @@ def test_sentences_meet_their_translations(real_data: Path) -> None:
 def test_pairs_are_joined_by_id_and_not_by_place(write: Write) -> None:
     rows = {"eng": ["3 c", "1 a", "2 b"], "ind": ["1 A", "2 B", "4 D"], "jav": ["2 b2", "1  "]}
     for code, lines in rows.items():
-        parsed = [dict(zip(("id", "text"), line.split(" ", 1), strict=True), label="neutral") for line in lines]
+        parsed = [
+            dict(zip(("id", "text"), line.split(" ", 1), strict=True), label="neutral") for line in lines
+        ]
         folder = write(f"{code}/train", parsed)
     text = ParallelText(ParallelConfig("nusax", path=str(folder)))
     assert both(text, "ind_Latn") == [("A", "a"), ("B", "b")]
@@ -68,9 +70,13 @@ def test_one_file_for_each_language_or_one_column(write: Write) -> None:
 
 def test_mistakes_in_a_file_are_said(write: Write, tmp_path: Path) -> None:
     folder = write("pairs", [{"swahili": "a", "pivot": "b"}])
-    with pytest.raises(DataError, match=rf"^{folder}/pairs.parquet has no column 'target'; found: swahili, pivot$"):
+    with pytest.raises(
+        DataError, match=rf"^{folder}/pairs.parquet has no column 'target'; found: swahili, pivot$"
+    ):
         both(from_file(folder / "pairs.parquet"))
-    with pytest.raises(DataError, match=rf"^file {folder}/pair.parquet does not exist; did you mean 'pairs.parquet'\?$"):
+    with pytest.raises(
+        DataError, match=rf"^file {folder}/pair.parquet does not exist; did you mean 'pairs.parquet'\?$"
+    ):
         from_file(folder / "pair.parquet").check("swh_Latn")
     with pytest.raises(DataError, match=r"unknown kind of file '.doc'; known: .csv, .tsv, .jsonl, .parquet$"):
         from_file(folder / "pairs.doc").check("swh_Latn")
@@ -81,7 +87,9 @@ def test_mistakes_in_a_file_are_said(write: Write, tmp_path: Path) -> None:
         both(from_file(folder / "blank.parquet"))
     for name, content in (("broken.jsonl", b"{not json"), ("broken.parquet", b"PAR1"), ("none.tsv", b"")):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(DataError, match=rf"^{tmp_path}/{name} (cannot be read: .+|has no column 'target'; found: none)$"):
+        with pytest.raises(
+            DataError, match=rf"^{tmp_path}/{name} (cannot be read: .+|has no column 'target'; found: none)$"
+        ):
             both(from_file(tmp_path / name))
 
 
@@ -93,7 +101,9 @@ def test_mistakes_in_the_config_are_said() -> None:
         ParallelConfig("sib200", split="test")
     with pytest.raises(DataError, match="dataset 'masakhanews' .*; parallel: flores, nusax, sib200$"):
         ParallelText(ParallelConfig("masakhanews"))
-    with pytest.raises(DataError, match="flores has no devtest split for swh_Latn, only validation and test$"):
+    with pytest.raises(
+        DataError, match="flores has no devtest split for swh_Latn, only validation and test$"
+    ):
         ParallelText(ParallelConfig("flores", split="devtest")).check("swh_Latn")
 
 
@@ -104,12 +114,16 @@ def test_the_name_of_the_source() -> None:
 
 def test_a_batch(write: Write, tokenizer: PreTrainedTokenizerFast) -> None:
     rows = [
-        {"target": " ".join(["w1"] * (n + 1)), "pivot": " ".join(["w2"] * (10 - n)), "name": n} for n in range(10)
+        {"target": " ".join(["w1"] * (n + 1)), "pivot": " ".join(["w2"] * (10 - n)), "name": n}
+        for n in range(10)
     ]
     config = ParallelConfig(file=str(write("pairs", rows) / "pairs.parquet"), max_length=8)
     made = ParallelData(config, tokenizer, languages=["swh_Latn", "hau_Latn"], batch_size=4)
     batches = list(itertools.islice(made.train_dataloader(), 10))
-    assert len({pair for batch in batches[:5] for pair in zip(batch["language"], batch["id"], strict=True)}) == 20
+    assert (
+        len({pair for batch in batches[:5] for pair in zip(batch["language"], batch["id"], strict=True)})
+        == 20
+    )
     for batch in batches:
         assert set(batch) == {
             *("input_ids", "attention_mask", "pivot_input_ids", "pivot_attention_mask", "language", "id")

@@ -11,7 +11,9 @@ from datamodules.source import Folder
 from tests.datamodules.conftest import Write
 
 
-def rows(folder: Path, columns: tuple[str, ...] = ("text",), optional: tuple[str, ...] = ()) -> list[dict[str, object]]:
+def rows(
+    folder: Path, columns: tuple[str, ...] = ("text",), optional: tuple[str, ...] = ()
+) -> list[dict[str, object]]:
     return list(Folder(folder).rows("eng", "train", columns, optional))
 
 
@@ -29,7 +31,9 @@ def test_a_split_in_several_files_is_read_in_their_order(write: Write) -> None:
 
 def test_what_is_missing_is_said(write: Write) -> None:
     folder = write("eng/train", [{"texts": "a", "label": 1}])
-    with pytest.raises(DataError, match=rf"^{folder}/eng/train.parquet has no column 'text'; found: texts, label$"):
+    with pytest.raises(
+        DataError, match=rf"^{folder}/eng/train.parquet has no column 'text'; found: texts, label$"
+    ):
         rows(folder)
     with pytest.raises(DataError, match=rf"^folder {folder}/eng has no split 'test'; found: train$"):
         Folder(folder).check("eng", "test")

@@ -184,6 +184,11 @@ class TestFigures:
         assert line(text, "a ") == "a 1.000 1.000 [1.000, 1.000] baseline"
         assert line(text, "b ") == "b .000 .000 [.000, .000] -1.000 [-1.000, -1.000] *"
 
+    def test_a_difference_that_rounds_to_nothing_has_no_sign(self, tmp_path: Path) -> None:
+        for label, right in (("a", 1500), ("b", 1499)):
+            add(make_run(tmp_path, label), "hau_Latn", right, gold=["x"] * 3000)
+        assert "] .000 [-.0" in line(printed(compare([tmp_path], baseline="a")), "b ")
+
     def test_controls_stand_beneath_their_combination(self, study: Path) -> None:
         rows = [(row.label, row.control) for row in compare([study]).rows]
         assert rows == [
@@ -406,6 +411,10 @@ class TestLayout:
         lines = [" ".join(one.split()) for one in printed(compare([tmp_path])).splitlines()]
         assert lines[2:4] == ["macro (95 %)", "task adapter .500 [.400, .600]"]
         assert lines[5:9] == ["task", "adapter", "hau_Latn Hausa .500", "yor_Latn Yoruba .500"]
+
+    def test_a_label_with_brackets(self, tmp_path: Path) -> None:
+        add(make_run(tmp_path, "prompt [bold]"), "hau_Latn", 50)
+        assert line(printed(compare([tmp_path])), "prompt") == "prompt [bold] .500 .500 [.400, .600]"
 
     def test_a_language_without_a_known_name(self, tmp_path: Path) -> None:
         add(make_run(tmp_path), "xqz_Latn", 50)

@@ -227,6 +227,12 @@ def add_key(path: Path) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"colour": "red"}))
 
 
+def give_a_number_as_text(path: Path) -> None:
+    content = json.loads(path.read_text())
+    key = "seed" if path.name == "run.json" else "accuracy"
+    path.write_text(json.dumps(content | {key: str(content[key])}))
+
+
 def make_unreadable(path: Path) -> None:
     path.unlink()
     path.mkdir()
@@ -254,7 +260,7 @@ class TestReading:
         with pytest.raises(UserError, match="nowhere: no such folder"):
             read_runs([tmp_path / "nowhere"])
 
-    @pytest.mark.parametrize("damage", [spoil_json, drop_key, add_key, make_unreadable])
+    @pytest.mark.parametrize("damage", [spoil_json, drop_key, add_key, give_a_number_as_text, make_unreadable])
     @pytest.mark.parametrize("name", ["run.json", "results/own/hau_Latn.json"])
     def test_a_damaged_file_is_named(self, run: RunFolder, name: str, damage: Callable[[Path], None]) -> None:
         run.write(some_result(some_predictions()), some_predictions())

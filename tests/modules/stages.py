@@ -6,14 +6,14 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
 from safetensors.torch import save_file
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from modules import (
     BackboneConfig,
@@ -82,9 +82,7 @@ STAGES: dict[str, tuple[Make, str, Slots]] = {
 def make(name: str, encoders: Path, **optimization: Any) -> StageModule:
     """Builds a stage whose components come from fixed seeds."""
     build, model_type, slots = STAGES[name]
-    whole = Combination(
-        load_backbone(BackboneConfig(name=str(encoders / model_type)), with_lm_head=build is masked)
-    )
+    whole = Combination(load_backbone(BackboneConfig(name=str(encoders / model_type)), with_lm_head=build is masked))
     fill(whole, [slot for slot in slots if slot[1] != "full"], ["swh_Latn"], perturbed=False)
     fill(whole, [slot for slot in slots if slot[1] == "full"], [None], perturbed=False)
     settings = {"steps": 4, "optimizer": OptimizerConfig(lr=0.01, weight_decay=0.01)} | optimization
@@ -98,7 +96,7 @@ def batches(number: int, rank: int = 0, ranks: int = 1) -> list[dict[str, Any]]:
         ids, mask = tiny.batch(ROWS, 10, seed=seed)
         pivot_ids, pivot_mask = tiny.batch(ROWS, 8, seed=100 + seed)
         # Rows differ in how many tokens are masked, so ranks do too.
-        chosen = (torch.arange(10) % 4 == 1) & (torch.arange(10) <= 2 + 2 * torch.arange(ROWS)[:, None])
+        chosen = (torch.arange(10) % 4 == 1) & (torch.arange(10) <= torch.tensor([2, 9, 6, 9])[:, None])
         chosen &= mask.bool()
         everything = {
             "attention_mask": mask,
@@ -119,6 +117,16 @@ def for_stage(stage: StageModule, rows: list[dict[str, Any]]) -> list[dict[str, 
     if not isinstance(stage, MaskedLanguageModeling):
         return rows
     return [batch | {"labels": batch["tokens"]} for batch in rows]
+
+
+class Stream(IterableDataset):
+    """Gives batches without saying how many, as the streams of real data do."""
+
+    def __init__(self, rows: Sequence[dict[str, Any]]) -> None:
+        self.rows = rows
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self.rows)
 
 
 def train(
@@ -144,7 +152,7 @@ def train(
         "use_distributed_sampler": False,
     }
     trainer = lightning.Trainer(**(settings | options))
-    loaders = [DataLoader(list(part), batch_size=None) for part in (rows, validation)]
+    loaders = [DataLoader(Stream(part), batch_size=None) for part in (rows, validation)]
     trainer.fit(stage, loaders[0], loaders[1] if validation else None, ckpt_path=checkpoint)
     return trainer
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from modules import Backbone, Combination, ModulesError
+from modules import ROLES, Backbone, BackboneConfig, Combination, ModulesError, load_backbone
 from modules.components import BottleneckConfig, Full, FullConfig, SoftPrompt, SoftPromptConfig
 from tests.modules import tiny
-from tests.modules.slots import ALONE, COMBINATIONS, MIXED, SIXTEEN, Slots, fill, name, possible
+from tests.modules.slots import ALONE, COMBINATIONS, CONFIGS, MIXED, SIXTEEN, Slots, fill, name, perturb, possible
 
 EVERY_COMBINATION = pytest.mark.parametrize("slots", COMBINATIONS, ids=name)
 EVERY_ENCODER = pytest.mark.parametrize("model_type", tiny.ENCODERS)
@@ -28,9 +28,7 @@ def logits(combination: Combination, languages: list[str]) -> torch.Tensor:
     with torch.no_grad():
         hidden = combination.encode(ids, mask, languages)
         text = mask.bool()
-        return combination.lm_logits(
-            hidden[text], [languages[row] for row in text.nonzero()[:, 0].tolist()]
-        )
+        return combination.lm_logits(hidden[text], [languages[row] for row in text.nonzero()[:, 0].tolist()])
 
 
 @EVERY_ENCODER
@@ -106,9 +104,7 @@ def test_every_component_shows_in_the_logits(
 
 @EVERY_ENCODER
 @EVERY_COMBINATION
-def test_a_batch_may_mix_languages(
-    combination: Callable[..., Combination], model_type: str, slots: Slots
-) -> None:
+def test_a_batch_may_mix_languages(combination: Callable[..., Combination], model_type: str, slots: Slots) -> None:
     whole = filled(combination(model_type), slots)
     ids, mask = tiny.batch(7)
     languages = ["swh_Latn", "hau_Latn", "swh_Latn", "", "yor_Latn", "hau_Latn", "swh_Latn"]
@@ -161,15 +157,31 @@ def test_a_prompt_of_real_tokens_is_those_tokens(
 
 
 @EVERY_ENCODER
+def test_the_task_acts_behind_the_language_in_whatever_order_they_were_added(
+    combination: Callable[..., Combination], model_type: str
+) -> None:
+    ids, mask = tiny.batch()
+    hidden = []
+    for roles in [("language", "task"), ("task", "language")]:
+        whole = combination(model_type)
+        for role in roles:
+            for kind in ("prompt", "adapter"):
+                component = whole.add(role, kind, CONFIGS[kind], language="swh_Latn", seed=ROLES.index(role))
+                perturb(component.own_parameters(), seed=ROLES.index(role))
+        with torch.no_grad():
+            hidden.append(whole.encode(ids, mask, ["swh_Latn"] * 4))
+        assert [component.role for component in whole.components()] == ["language", "language", "task", "task"]
+        stack = whole.backbone.encoder.adapters_config.active_setup
+        assert list(stack) == ["component-language-swh_Latn-adapter", "component-task-swh_Latn-adapter"]
+    assert torch.equal(*hidden)
+
+
+@EVERY_ENCODER
 def test_the_loss_depends_on_nothing_but_parameters_and_batch(
     combination: Callable[..., Combination], model_type: str
 ) -> None:
     whole = filled(combination(model_type), SIXTEEN[-1])
-    trained = {
-        key: parameter.clone()
-        for key, parameter in whole.named_parameters()
-        if "component" in key
-    }
+    trained = {key: parameter.clone() for key, parameter in whole.named_parameters() if "component" in key}
     ids, mask = tiny.batch()
 
     def loss(parameters: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -212,9 +224,7 @@ def test_the_bare_encoding_is_the_untouched_backbone(
 
 
 @EVERY_ENCODER
-def test_full_fine_tuning_reaches_every_weight(
-    combination: Callable[..., Combination], model_type: str
-) -> None:
+def test_full_fine_tuning_reaches_every_weight(combination: Callable[..., Combination], model_type: str) -> None:
     whole = combination(model_type)
     full = whole.add("task", "full", FullConfig(), seed=0)
     whole.train_only([full])
@@ -227,8 +237,6 @@ def test_full_fine_tuning_reaches_every_weight(
 
 
 def test_dropout_is_on_in_training_only(tmp_path_factory: pytest.TempPathFactory) -> None:
-    from modules import BackboneConfig, load_backbone
-
     place = tiny.build(tmp_path_factory.mktemp("dropout"), "xlm-roberta", dropout=0.5)
     whole = Combination(load_backbone(BackboneConfig(name=str(place))))
     ids, mask = tiny.batch()
@@ -239,9 +247,7 @@ def test_dropout_is_on_in_training_only(tmp_path_factory: pytest.TempPathFactory
 
 
 @EVERY_ENCODER
-def test_text_and_prompts_must_fit_the_positions(
-    combination: Callable[..., Combination], model_type: str
-) -> None:
+def test_text_and_prompts_must_fit_the_positions(combination: Callable[..., Combination], model_type: str) -> None:
     whole = combination(model_type)
     whole.add("language", "prompt", SoftPromptConfig(length=3), language="swh_Latn", seed=0)
     whole.add("task", "prompt", SoftPromptConfig(length=2), seed=0)

@@ -142,9 +142,7 @@ def test_a_state_is_a_copy(combination: Callable[..., Combination]) -> None:
     assert all(torch.equal(tensor, kept[key]) for key, tensor in component.own_state().items())
 
 
-def test_a_prompts_initial_text_is_repeated_without_special_tokens(
-    combination: Callable[..., Combination]
-) -> None:
+def test_a_prompts_initial_text_is_repeated_without_special_tokens(combination: Callable[..., Combination]) -> None:
     whole = combination()
     config = SoftPromptConfig(length=7, init="w3 {language} w4")
     prompt = whole.add("language", "prompt", config, language="swh_Latn", language_name="w9", seed=0)
@@ -219,9 +217,7 @@ def test_an_invertible_adapter_sees_the_text_and_never_the_prompts(
     prompt, invertible, task_prompt = whole.components()
     ids, mask = tiny.batch()
     seen: dict[str, Any] = {}
-    whole.backbone.encoder.register_forward_pre_hook(
-        lambda module, args, kwargs: seen.update(kwargs), with_kwargs=True
-    )
+    whole.backbone.encoder.register_forward_pre_hook(lambda module, args, kwargs: seen.update(kwargs), with_kwargs=True)
     whole.encode(ids, mask, ["swh_Latn"] * 4)
     changed = invertible.embed(whole.backbone.embeddings(ids))
     prompts = torch.cat([prompt.prompt(), task_prompt.prompt()]).expand(4, -1, -1)

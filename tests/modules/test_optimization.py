@@ -32,9 +32,7 @@ def test_adafactor() -> None:
 
 def test_the_schedule_rises_and_falls() -> None:
     config = OptimizationConfig(steps=8, warmup_steps=3)
-    assert [schedule(config, step) for step in range(9)] == pytest.approx(
-        [0.25, 0.5, 0.75, 1, 0.8, 0.6, 0.4, 0.2, 0]
-    )
+    assert [schedule(config, step) for step in range(9)] == pytest.approx([0.25, 0.5, 0.75, 1, 0.8, 0.6, 0.4, 0.2, 0])
     constant = OptimizationConfig(steps=8, warmup_steps=1, decay="constant")
     assert [schedule(constant, step) for step in range(4)] == [0.5, 1, 1, 1]
 
@@ -49,7 +47,7 @@ def test_the_schedule_moves_every_group() -> None:
 
 def test_a_learning_rate_for_nothing_is_refused() -> None:
     config = OptimizationConfig(steps=2, learning_rates={"adaptor": 0.1})
-    with pytest.raises(ModulesError, match="'adaptor' is not trained .* .did you mean 'adapter'.*trained: adapter, head"):
+    with pytest.raises(ModulesError, match="'adaptor' is not trained .* .did you mean 'adapter'.*: adapter, head"):
         build(config, parameters("adapter", "head"))
 
 

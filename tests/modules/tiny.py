@@ -66,19 +66,13 @@ ENCODERS = list(SETTINGS)
 WORDS = [f"w{number}" for number in range(VOCABULARY - 5)]
 
 
-def build(
-    folder: Path, model_type: str, *, seed: int = 0, dropout: float | None = None, **settings: Any
-) -> Path:
+def build(folder: Path, model_type: str, *, seed: int = 0, dropout: float | None = None, **settings: Any) -> Path:
     """Writes a random encoder with its language model head and a tokenizer of words `w0`, `w1`, …."""
     folder.mkdir(parents=True, exist_ok=True)
     config = CONFIG_MAPPING[model_type](**(SETTINGS[model_type] | settings))
     if dropout is not None:
         for name in vars(config):
-            if (
-                "dropout" in name
-                and not name.startswith("classifier")
-                and isinstance(getattr(config, name), float)
-            ):
+            if "dropout" in name and not name.startswith("classifier") and isinstance(getattr(config, name), float):
                 setattr(config, name, dropout)
     class_ = MODEL_FOR_MASKED_LM_MAPPING[type(config)]
     with torch.random.fork_rng():

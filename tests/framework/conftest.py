@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from framework.cli import main
+from tests.framework import tiny
+from tests.framework.tiny import ROOT, Desk
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command left."""
+
+    code: int
+    out: str
+    err: str
+
+
+Modulingua = Callable[..., Answer]
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of what tests share and leave as it is: `encoder`, `texts`, `corpus`."""
+    folder = tmp_path_factory.mktemp("world")
+    tiny.build_encoder(folder / "encoder")
+    tiny.build_texts(folder / "texts")
+    tiny.build_corpus(folder / "corpus")
+    return folder
+
+
+def desk_in(folder: Path, world: Path) -> Desk:
+    return Desk(folder, world / "encoder", world / "texts", world / "corpus")
+
+
+@pytest.fixture
+def desk(tmp_path: Path, world: Path) -> Desk:
+    """An empty folder to work in."""
+    return desk_in(tmp_path, world)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, world: Path) -> Desk:
+    """A folder in which the tiny experiment was run. Tests leave it as it is."""
+    desk = desk_in(tmp_path_factory.mktemp("finished"), world)
+    desk.run()
+    return desk
+
+
+@pytest.fixture
+def modulingua(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Modulingua:
+    """Calls the command line in this process."""
+
+    def call(*words: str | Path) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["modulingua", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main()
+        printed = capsys.readouterr()
+        code = left.value.code
+        return Answer(code if isinstance(code, int) else 0, printed.out, printed.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of published datasets in the hub's layout."""
+    folder = Path(os.environ.get("MODULINGUA_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no data at {folder}; set MODULINGUA_DATA")
+    return folder

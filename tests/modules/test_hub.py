@@ -1,0 +1,147 @@
+"""Backbones from the hub, with the real client and a stand-in for the server."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modules import BackboneConfig, inspect_backbone
+from tests.hub_server import Repository, hub_server
+
+ROOT = Path(__file__).parents[2]
+NAME = "someone/tiny"
+
+ASK = """
+import hashlib, json, sys
+import huggingface_hub
+from huggingface_hub.hf_api import BlobLfsInfo
+from modules import BackboneConfig, ModulesError, inspect_backbone, load_backbone
+
+def as_large_files(ask):
+    # The stand-in keeps no file in large-file storage; the hub keeps all weights there, and tells their hashes.
+    def answer(self, name, **options):
+        found = ask(self, name, **options)
+        for file in found.siblings:
+            if file.rfilename.endswith(".safetensors"):
+                file.lfs = BlobLfsInfo(size=1, sha256=LARGE[file.rfilename], pointer_size=1)
+        return found
+    return answer
+
+LARGE, requests = json.loads(sys.argv[1]), json.loads(sys.argv[2])
+if LARGE:
+    huggingface_hub.HfApi.model_info = as_large_files(huggingface_hub.HfApi.model_info)
+answers = []
+for what, settings in requests:
+    config = BackboneConfig(**settings)
+    try:
+        info = inspect_backbone(config) if what == "inspect" else load_backbone(config, with_lm_head=True).info
+        files = sorted(file.name for file in info.folder.iterdir())
+        answers.append([info.revision, info.weights_hash, info.tokenizer_hash, info.has_lm_head, files])
+    except ModulesError as error:
+        answers.append(str(error))
+print(json.dumps(answers))
+"""
+
+Ask = Callable[..., list[Any]]
+
+
+@pytest.fixture(scope="module")
+def commits(folder: Callable[[str], Path]) -> list[dict[str, bytes]]:
+    def files(model_type: str) -> dict[str, bytes]:
+        found = {file.name: file.read_bytes() for file in folder(model_type).iterdir()}
+        return found | {"onnx/model.safetensors": b"of something else", "README.md": b"long"}
+
+    pickled = files("bert")
+    pickled["pytorch_model.bin"] = pickled.pop("model.safetensors")
+    unsafe = files("bert")
+    settings = json.loads(unsafe["config.json"]) | {"_attn_implementation_internal": "evil/kernel"}
+    unsafe["config.json"] = json.dumps(settings).encode()
+    return [pickled, unsafe, files("bert"), files("xlm-roberta")]
+
+
+@pytest.fixture(scope="module")
+def repository(commits: list[dict[str, bytes]]) -> Repository:
+    return Repository("models", NAME, commits)
+
+
+@pytest.fixture(scope="module")
+def endpoint(repository: Repository) -> Iterator[str]:
+    with hub_server([repository]) as address:
+        yield address
+
+
+@pytest.fixture
+def ask(endpoint: str, tmp_path: Path) -> Ask:
+    """Answers requests in a new process, which begins with an empty cache."""
+
+    def ask(
+        *requests: tuple[str, dict[str, Any]], large: dict[str, str] | None = None, offline: str = "0"
+    ) -> list[Any]:
+        environment = os.environ | {
+            "HF_ENDPOINT": endpoint,
+            "HF_HOME": str(tmp_path),
+            "HF_HUB_OFFLINE": offline,
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "PYTHONPATH": str(ROOT),
+        }
+        command = [sys.executable, "-c", ASK, json.dumps(large or {}), json.dumps(requests)]
+        completed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert completed.returncode == 0, completed.stderr
+        return json.loads(completed.stdout.splitlines()[-1])
+
+    return ask
+
+
+def test_a_backbone_from_the_hub(ask: Ask, repository: Repository, folder: Callable[[str], Path]) -> None:
+    local = {name: inspect_backbone(BackboneConfig(name=str(folder(name)))) for name in ("bert", "xlm-roberta")}
+    weights = (folder("xlm-roberta") / "model.safetensors").read_bytes()
+    small = ["config.json", "tokenizer.json", "tokenizer_config.json"]
+    inspected, loaded, pinned = ask(
+        ("inspect", {"name": NAME}),
+        ("load", {"name": NAME}),
+        ("load", {"name": NAME, "revision": repository.sha(2)}),
+        large={"model.safetensors": hashlib.sha256(weights).hexdigest(), "onnx/model.safetensors": "0"},
+    )
+    newest = local["xlm-roberta"]
+    known = [repository.sha(3), newest.weights_hash, newest.tokenizer_hash, True]
+    assert inspected == [*known, small]
+    assert loaded == [*known, sorted([*small, "model.safetensors"])]
+    assert pinned[:2] == [repository.sha(2), local["bert"].weights_hash]
+    assert ask(("load", {"name": NAME}), offline="1") == [loaded]
+
+
+def test_what_the_hub_does_not_hash_is_hashed_here(
+    ask: Ask, repository: Repository, folder: Callable[[str], Path]
+) -> None:
+    (inspected,) = ask(("inspect", {"name": NAME}))
+    local = inspect_backbone(BackboneConfig(name=str(folder("xlm-roberta"))))
+    assert inspected[:2] == [repository.sha(3), local.weights_hash]
+
+
+def test_what_cannot_be_had_is_said_in_one_line(ask: Ask, repository: Repository) -> None:
+    answers = ask(
+        ("load", {"name": "someone/nothing"}),
+        ("load", {"name": NAME, "revision": "v9"}),
+        ("inspect", {"name": NAME, "revision": repository.sha(0)}),
+        ("load", {"name": NAME, "revision": repository.sha(1)}),
+        ("load", {"name": "no such name!"}),
+    )
+    assert all("\n" not in answer for answer in answers)
+    assert answers[0].startswith("backbone 'someone/nothing': the hub has no such repository")
+    assert answers[1].startswith("backbone 'someone/tiny' at revision 'v9': the hub has the repository, but not")
+    assert "has no model.safetensors; pytorch_model.bin is refused" in answers[2]
+    assert "config.json is refused: '_attn_implementation_internal'" in answers[3]
+    assert answers[4] == "backbone 'no such name!': this is neither a folder nor a repository's name"
+
+
+def test_without_a_hub_or_a_cache(ask: Ask) -> None:
+    (answer,) = ask(("load", {"name": NAME}), offline="1")
+    assert answer == "backbone 'someone/tiny': this is neither a folder nor in the cache, and the hub is out of reach"
