@@ -243,6 +243,13 @@ plt_Latn | Plateau Malagasy | Austronesian | mg | mlg
 pol_Latn | Polish | Indo-European | pl
 por_Latn | Portuguese | Indo-European | pt
 prs_Arab | Dari | Indo-European
+qaa_Latn | Synthetic A | constructed
+qab_Latn | Synthetic B | constructed
+qac_Latn | Synthetic C | constructed
+qad_Latn | Synthetic D | constructed
+qae_Latn | Synthetic E | constructed
+qaf_Latn | Synthetic F | constructed
+qag_Latn | Synthetic G | constructed
 quy_Latn | Ayacucho Quechua | Quechuan | qu | que
 ron_Latn | Romanian | Indo-European | ro
 run_Latn | Rundi | Atlantic-Congo | rn

@@ -137,8 +137,8 @@ class MonolingualData(LightningDataModule):
     """Masked blocks of one or several languages; several are mixed in equal parts.
 
     Batches: `input_ids` and `attention_mask` [B, T] long, `labels` [B, T] long with the original token where
-    one is to be predicted and -100 elsewhere, `language` a list of B strings. The masks depend on the seed and
-    on a row's number in the stream of global batches, not on ranks or workers; each epoch has its own.
+    one is to be predicted and -100 elsewhere, `language` a list of B strings. The masks depend on the seed
+    and on a row's number in the stream of global batches, not on ranks or workers; each epoch has its own.
     """
 
     def __init__(

@@ -10,6 +10,7 @@ from datamodules.errors import DataError, first_line, nearest
 from datamodules.masakhanews import MasakhaNews
 from datamodules.nusax import NusaX
 from datamodules.sib200 import Sib200
+from datamodules.synthetic import Synthetic, SyntheticText
 from datamodules.texts import FloresPlus, FolderTexts, Wikipedia
 
 _CLASSES: tuple[type[Dataset], ...] = (
@@ -19,6 +20,8 @@ _CLASSES: tuple[type[Dataset], ...] = (
     MasakhaNews,
     NusaX,
     Sib200,
+    Synthetic,
+    SyntheticText,
     Wikipedia,
 )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datamodules.dataset import ClassificationDataset, Example
 from datamodules.languages import LANGUAGES
 from datamodules.source import Row
+from datamodules.synthetic import SYNTHETIC_LANGUAGES
 
-_OTHER_DATASETS_LANGUAGES = {"arq_Arab", "bbc_Latn", "mad_Latn", "nij_Latn", "pcm_Latn"}
+_OTHER_DATASETS_LANGUAGES = {"arq_Arab", "bbc_Latn", "mad_Latn", "nij_Latn", "pcm_Latn", *SYNTHETIC_LANGUAGES}
 
 
 class Sib200(ClassificationDataset):

@@ -71,8 +71,8 @@ SYNTHETIC_LANGUAGES = {
     "qab_Latn": SyntheticLanguage(("pk", "fh"), "SOV", adjective_first=False, particle_last=True, anew=0.1),
     "qac_Latn": SyntheticLanguage(("td", "dz"), anew=0.1),
     "qad_Latn": SyntheticLanguage(("ei", "ie"), "VSO", adjective_first=False, anew=0.1),
-    "qae_Latn": SyntheticLanguage(("pktd", "fhdz"), "SOV", particle_last=True, anew=0.1),
-    "qaf_Latn": SyntheticLanguage(("ptd", "fdz"), adjective_first=False, particle_last=True, anew=0.1),
+    "qae_Latn": SyntheticLanguage(("pkr", "fhj"), "SOV", particle_last=True, anew=0.1),
+    "qaf_Latn": SyntheticLanguage(("tdb", "dzv"), adjective_first=False, particle_last=True, anew=0.1),
     "qag_Latn": SyntheticLanguage(("lrk", "rjh"), "VSO", anew=0.2),
 }
 """By FLORES code; ISO 639 leaves `qaa` to `qtz` to everybody's own use."""

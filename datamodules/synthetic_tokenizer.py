@@ -25,7 +25,7 @@ LANGUAGES = ("qaa_Latn", "qab_Latn", "qac_Latn", "qad_Latn")
 WORDS = 200
 
 _SPECIAL = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
-_SYLLABLES = tuple(map("".join, itertools.product("bdfghjklmnprstz", "aeiou")))
+_SYLLABLES = tuple(map("".join, itertools.product("bdfghjklmnprstvz", "aeiou")))
 _DOCUMENTS_OF_LANGUAGE = 200
 
 

@@ -207,8 +207,8 @@ def check_lengths(backbone: BackboneConfig, combination: dict[str, dict[str, Any
         for kind, config in components.items()
     )
     for key in ("max_length", "train_max_length"):
-        length = getattr(data, key) or 0
-        if length + prompts > info.max_positions:
+        length = getattr(data, key)
+        if length is not None and length + prompts > info.max_positions:
             yield (
                 ("data", key),
                 f"{length} tokens of text and {prompts} of prompts exceed the {info.max_positions} positions "

@@ -589,11 +589,10 @@ def _blocks(grid: Grid, width: int) -> Iterator[Grid]:
 
 def _table(grid: Grid) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for place, column in enumerate(grid):
-        # The labels in the first column may fold where there is no room; figures never do.
-        width = min(_width(column), LABEL_WIDTH) if place == 0 else _width(column)
-        header = [part for line in column[0].split("\n") for part in textwrap.wrap(line, max(width, 1))]
-        table.add_column(Text("\n".join(header)), min_width=width)
+    for column in grid:
+        width = max(_width(column), 1)
+        header = [part for line in column[0].split("\n") for part in textwrap.wrap(line, width)]
+        table.add_column(Text("\n".join(header)))
     for cells in zip(*(column[1:] for column in grid), strict=True):
         table.add_row(*map(Text, cells))  # Text, for rich would take a label's "[...]" for markup
     return table

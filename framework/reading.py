@@ -42,12 +42,10 @@ class Source:
 
     def place(self, key: Key) -> str:
         """Returns the place of the key, or of the nearest key above it that was written down."""
-        if self.places.get(("grid", dotted(key))):
-            return self.places["grid", dotted(key)]
-        for end in range(len(key), 0, -1):
-            if place := self.places.get(key[:end]) or self.places.get(("grid", dotted(key[:end]))):
-                return place
-        return ""
+        parts = [key[:end] for end in range(len(key), 0, -1)]
+        # The grid's values lie over all others.
+        places = [self.places.get(("grid", dotted(part))) for part in parts] + [self.places.get(part) for part in parts]
+        return next(filter(None, places), "")
 
 
 def dotted(key: Key) -> str:

@@ -2,6 +2,7 @@
 
     runs/<experiment>/<folder>/
       run.json                                   RunRecord: what the run is
+      experiment.yaml                            the experiment with all its settings, written by the runner
       README.md                                  how to get it again
       predictions/<control>/<language>.parquet   each example's gold and predicted label
       results/<control>/<language>.json          LanguageResult: the scores of these predictions

@@ -11,10 +11,12 @@ import dataclasses
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -27,7 +29,7 @@ PASSPORT = "passport.json"
 HISTORY = "history.jsonl"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Passport:
     """What travels with a trained stage's components."""
 
@@ -59,6 +61,9 @@ class Passport:
     """When, by which versions and commit."""
     weights_sha256: str = ""
     """Hash of the weights file; the store fills it in."""
+
+
+_PASSPORT = TypeAdapter(Passport)
 
 
 class Store:
@@ -100,10 +105,14 @@ class Store:
         """
         file = self.path(identity) / PASSPORT
         try:
-            return Passport(**json.loads(file.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
+            return _PASSPORT.validate_json(file.read_bytes(), strict=True)
+        except OSError as error:
+            raise UserError(f"{file}: {error.strerror}. {_again(identity)}") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            reason = ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
             raise UserError(
-                f"{file}: not a passport that this version can read ({error}). {_again(identity)}"
+                f"{file}: not a passport that this version can read ({reason}). {_again(identity)}"
             ) from error
 
     def read(self, identity: str, backbone: Mapping[str, str]) -> dict[str, Tensor]:
@@ -117,7 +126,7 @@ class Store:
             The weights by name.
 
         Raises:
-            UserError: Another backbone carried them, or the file is damaged.
+            UserError: Another backbone carried them, they are another stage's, or the file is damaged.
         """
         passport = self.passport(identity)
         file = self.path(identity) / WEIGHTS
@@ -125,9 +134,11 @@ class Store:
             theirs = passport.backbone.get(what, "")
             if what in ("weights", "tokenizer") and theirs != mine:
                 raise UserError(
-                    f"{file.parent}: trained on another backbone: the {what} hash of {passport.backbone['name']} "
-                    f"is {theirs[:12]}, that of {backbone['name']} is {mine[:12]}"
+                    f"{file.parent}: trained on another backbone: the {what} hash of {passport.backbone.get('name')} "
+                    f"is {theirs[:12]}, that of {backbone.get('name')} is {mine[:12]}"
                 )
+        if passport.id != identity:
+            raise UserError(f"{file.parent}: the passport is that of {passport.id}. {_again(identity)}")
         if not file.is_file() or sha256(file) != passport.weights_sha256:
             raise UserError(f"{file}: damaged or cut short (its SHA-256 is not the passport's). {_again(identity)}")
         try:
@@ -137,9 +148,17 @@ class Store:
             raise UserError(f"{file}: not a safetensors file ({error}). {_again(identity)}") from error
 
     def history(self, identity: str) -> list[dict[str, float]]:
-        """Reads the training curves of a stage."""
-        with (self.path(identity) / HISTORY).open(encoding="utf-8") as lines:
-            return [json.loads(line) for line in lines]
+        """Reads the training curves of a stage.
+
+        Raises:
+            UserError: The file cannot be read.
+        """
+        file = self.path(identity) / HISTORY
+        try:
+            with file.open(encoding="utf-8") as lines:
+                return [json.loads(line) for line in lines]
+        except (OSError, ValueError) as error:
+            raise UserError(f"{file}: cannot be read ({error}). {_again(identity)}") from error
 
     def passports(self) -> list[Passport]:
         """Reads all passports, in the order of their identities."""

@@ -98,7 +98,8 @@ def _track(
     if config.mode == "online" and not wandb.login(prompt=False, verify=False):
         raise UserError("not logged in; run `wandb login`, or set tracking.mode to offline")
     folder = run.path / "wandb"
-    _drop_unsent_copies(folder)
+    if config.mode == "offline":
+        _drop_unsent_copies(folder)
     tracked = wandb.init(
         mode="online" if config.mode == "online" else "offline",
         project=config.project,
@@ -135,6 +136,7 @@ def _track(
     tracked.finish()
     if config.mode == "online":
         (folder / CURVES_SENT).touch()
+        _drop_unsent_copies(folder)
 
 
 @contextmanager

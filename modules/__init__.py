@@ -1,5 +1,14 @@
 """What is trained: a frozen backbone, the components on it, and the ways to train them.
 
+    from modules import BackboneConfig, Combination, load_backbone
+    from modules.components import BottleneckConfig, SoftPromptConfig
+
+    combination = Combination(load_backbone(BackboneConfig(name="FacebookAI/xlm-roberta-base")))
+    combination.add("language", "prompt", SoftPromptConfig(length=10), language="swh_Latn", seed=0)
+    combination.add("task", "adapter", BottleneckConfig(reduction_factor=16), seed=0)
+    texts = combination.backbone.tokenizer(["Habari ya dunia"], return_tensors="pt")
+    hidden = combination.encode(texts["input_ids"], texts["attention_mask"], ["swh_Latn"])
+
 The stages of training stand in modules of their own, which need Lightning: `modules.classification`,
 `modules.alignment` and `modules.masked`.
 """

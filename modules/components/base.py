@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from modules.backbone import Backbone, BackboneInfo, skeleton
 from modules.errors import ModulesError
-
-if TYPE_CHECKING:
-    from modules.backbone import Backbone, BackboneInfo
 
 
 class Component(nn.Module):
@@ -74,9 +72,6 @@ class Component(nn.Module):
             info: The inspected backbone.
             with_lm_head: Whether the stage uses the language model head, which only the whole backbone trains.
         """
-        # Here because the backbone's module stands on this one.
-        from modules.backbone import skeleton
-
         backbone = skeleton(info, with_lm_head)
         with torch.device("meta"):
             component = cls.create(config, backbone, name="counted", language=None)

@@ -1,16 +1,14 @@
 """Bottleneck adapters behind the sublayers of each transformer layer."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import pydantic
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+from modules.backbone import BackboneInfo
 from modules.components.base import layers_out_of_range
 from modules.components.in_library import LibraryComponent
-
-if TYPE_CHECKING:
-    from modules.backbone import BackboneInfo
 
 PHM_DIMENSION = 4
 """Compacter's matrices are sums of this many Kronecker products, so that widths must be multiples of it."""
@@ -41,7 +39,7 @@ class Bottleneck(LibraryComponent):
     Config = BottleneckConfig
 
     @classmethod
-    def refuse(cls, config: BottleneckConfig, info: "BackboneInfo") -> str | None:
+    def refuse(cls, config: BottleneckConfig, info: BackboneInfo) -> str | None:
         """Returns why it cannot work on a backbone, or None when it can."""
         bottleneck = info.hidden_size // config.reduction_factor
         if bottleneck < 1:

@@ -1,15 +1,13 @@
 """The backbone's own weights, for full fine-tuning and for pretraining."""
 
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import nn
 
+from modules.backbone import Backbone
 from modules.components.base import Component
-
-if TYPE_CHECKING:
-    from modules.backbone import Backbone
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -27,13 +25,13 @@ class Full(Component):
     Config = FullConfig
     changes_backbone = True
 
-    def __init__(self, backbone: "Backbone") -> None:
+    def __init__(self, backbone: Backbone) -> None:
         """Refers to the backbone without holding it as a submodule, which would list its parameters twice."""
         super().__init__()
         self._backbone = (backbone,)
 
     @classmethod
-    def create(cls, config: FullConfig, backbone: "Backbone", *, name: str, language: str | None) -> Self:
+    def create(cls, config: FullConfig, backbone: Backbone, *, name: str, language: str | None) -> Self:
         """Refers to the backbone."""
         return cls(backbone)
 

@@ -1,16 +1,14 @@
 """Trainable factors on keys, values and the feed-forward layer's hidden units (Liu et al., 2022)."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pydantic
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+from modules.backbone import BackboneInfo
 from modules.components.base import layers_out_of_range
 from modules.components.in_library import LibraryComponent, plugged_in
-
-if TYPE_CHECKING:
-    from modules.backbone import BackboneInfo
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -28,7 +26,7 @@ class IA3(LibraryComponent):
     Config = IA3Config
 
     @classmethod
-    def refuse(cls, config: IA3Config, info: "BackboneInfo") -> str | None:
+    def refuse(cls, config: IA3Config, info: BackboneInfo) -> str | None:
         """Returns why it cannot work on a backbone, or None when it can."""
         return plugged_in(cls.kind, info) or layers_out_of_range(config.leave_out, info)
 

@@ -1,14 +1,12 @@
 """Components that are carried out by the `adapters` library, inside the backbone's layers."""
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from torch import nn
 
+from modules.backbone import Backbone, BackboneInfo
 from modules.components.base import Component
 from modules.encoders import ENCODERS
-
-if TYPE_CHECKING:
-    from modules.backbone import Backbone, BackboneInfo
 
 
 class LibraryComponent(Component):
@@ -18,7 +16,7 @@ class LibraryComponent(Component):
     methods that have a subclass of this one; others of the library silently drop or chain all but one of them.
     """
 
-    def __init__(self, backbone: "Backbone", name: str) -> None:
+    def __init__(self, backbone: Backbone, name: str) -> None:
         """Refers to the encoder without holding it as a submodule, which would list its parameters twice."""
         super().__init__()
         self.stack_name = name
@@ -30,7 +28,7 @@ class LibraryComponent(Component):
         raise NotImplementedError
 
     @classmethod
-    def create(cls, config: Any, backbone: "Backbone", *, name: str, language: str | None) -> Self:
+    def create(cls, config: Any, backbone: Backbone, *, name: str, language: str | None) -> Self:
         """Adds it to the encoder's layers."""
         backbone.encoder.add_adapter(name, config=cls.library_config(config))
         return cls(backbone, name)
@@ -49,7 +47,7 @@ class LibraryComponent(Component):
         return own
 
 
-def plugged_in(kind: str, info: "BackboneInfo") -> str | None:
+def plugged_in(kind: str, info: BackboneInfo) -> str | None:
     """Returns why a method of the library's native encoders cannot work on a backbone, or None when it can."""
     if ENCODERS[info.model_type].plugged_in:
         return f"{kind} is not possible on {info.name}: `adapters` does not support it for {info.model_type}"

@@ -1,15 +1,13 @@
 """An invertible change of the embedding space (Pfeiffer et al., 2020)."""
 
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
+from modules.backbone import Backbone, BackboneInfo
 from modules.components.base import Component
-
-if TYPE_CHECKING:
-    from modules.backbone import Backbone, BackboneInfo
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -37,14 +35,14 @@ class Invertible(Component):
         self.coupling = coupling
 
     @classmethod
-    def refuse(cls, config: InvertibleConfig, info: "BackboneInfo") -> str | None:
+    def refuse(cls, config: InvertibleConfig, info: BackboneInfo) -> str | None:
         """Returns why it cannot work on a backbone, or None when it can."""
         if info.embedding_size // 2 < config.reduction_factor:
             return f"reduction_factor {config.reduction_factor} exceeds half the embedding size {info.embedding_size}"
         return None
 
     @classmethod
-    def create(cls, config: InvertibleConfig, backbone: "Backbone", *, name: str, language: str | None) -> Self:
+    def create(cls, config: InvertibleConfig, backbone: Backbone, *, name: str, language: str | None) -> Self:
         """Makes an untrained one, initialised as the `adapters` library does."""
         from adapters.methods.modeling import Adapter, NICECouplingBlock
 

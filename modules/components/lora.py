@@ -1,7 +1,7 @@
 """Low-rank changes of linear layers (Hu et al., 2022)."""
 
 import functools
-from typing import TYPE_CHECKING, Literal, Self
+from typing import Literal, Self
 
 import pydantic
 from pydantic import ConfigDict
@@ -10,11 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
+from modules.backbone import Backbone, BackboneInfo
 from modules.components.base import Component, layers_out_of_range
 from modules.encoders import ENCODERS
-
-if TYPE_CHECKING:
-    from modules.backbone import Backbone, BackboneInfo
 
 Target = Literal["query", "key", "value", "attention_output", "feed_forward_in", "feed_forward_out"]
 DEFAULT_TARGETS: tuple[Target, ...] = ("query", "value")
@@ -82,12 +80,12 @@ class LoRA(Component):
         self._hooks: list[RemovableHandle] = []
 
     @classmethod
-    def refuse(cls, config: LoRAConfig, info: "BackboneInfo") -> str | None:
+    def refuse(cls, config: LoRAConfig, info: BackboneInfo) -> str | None:
         """Returns why it cannot work on a backbone, or None when it can."""
         return layers_out_of_range(config.leave_out, info)
 
     @classmethod
-    def create(cls, config: LoRAConfig, backbone: "Backbone", *, name: str, language: str | None) -> Self:
+    def create(cls, config: LoRAConfig, backbone: Backbone, *, name: str, language: str | None) -> Self:
         """Makes one whose products are zero, and hooks it to the encoder's linear layers."""
         component = cls()
         encoder = ENCODERS[backbone.info.model_type]

@@ -1,14 +1,12 @@
 """Trainable keys and values that each attention layer sees beside those of the text (Li and Liang, 2021)."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+from modules.backbone import BackboneInfo
 from modules.components.in_library import LibraryComponent, plugged_in
-
-if TYPE_CHECKING:
-    from modules.backbone import BackboneInfo
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -35,7 +33,7 @@ class Prefix(LibraryComponent):
     Config = PrefixConfig
 
     @classmethod
-    def refuse(cls, config: PrefixConfig, info: "BackboneInfo") -> str | None:
+    def refuse(cls, config: PrefixConfig, info: BackboneInfo) -> str | None:
         """Returns why it cannot work on a backbone, or None when it can."""
         return plugged_in(cls.kind, info)
 

@@ -1,17 +1,15 @@
 """Trainable vectors that stand before the text's embeddings (Lester et al., 2021)."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
+from modules.backbone import Backbone, BackboneInfo
 from modules.components.base import Component
 from modules.errors import ModulesError
-
-if TYPE_CHECKING:
-    from modules.backbone import Backbone, BackboneInfo
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -67,7 +65,7 @@ class SoftPrompt(Component):
         return config.length
 
     @classmethod
-    def create(cls, config: SoftPromptConfig, backbone: "Backbone", *, name: str, language: str | None) -> "SoftPrompt":
+    def create(cls, config: SoftPromptConfig, backbone: Backbone, *, name: str, language: str | None) -> "SoftPrompt":
         """Makes a prompt whose table is filled as `config.init` says.
 
         Raises:
@@ -83,7 +81,7 @@ class SoftPrompt(Component):
         return component
 
     @classmethod
-    def count_parameters(cls, config: SoftPromptConfig, info: "BackboneInfo", *, with_lm_head: bool = False) -> int:
+    def count_parameters(cls, config: SoftPromptConfig, info: BackboneInfo, *, with_lm_head: bool = False) -> int:
         """Returns the number of its parameters; unlike `create`, without the tokenizer."""
         with torch.device("meta"):
             return sum(parameter.numel() for parameter in cls(config, info.embedding_size).parameters())

@@ -44,9 +44,9 @@ def test_pairs_are_joined_by_id_and_not_by_place(write: Write) -> None:
 
 
 TABLES = {
-    "tsv": 'target\tpivot\nsema "habari\tsay "hello\nNA\tnull\n',
-    "csv": 'pivot,target,more\n"say ""hello","sema ""habari",1\nnull,NA,2\n',
-    "jsonl": '{"target": "sema \\"habari", "pivot": "say \\"hello"}\n{"pivot": "null", "target": "NA"}\n',
+    "tsv": 'target\tpivot\n"sema habari\t"say hello\nNA\tnull\n',
+    "csv": 'pivot,target,more\n"""say hello","""sema habari",1\nnull,NA,2\n',
+    "jsonl": '{"target": "\\"sema habari", "pivot": "\\"say hello"}\n{"pivot": "null", "target": "NA"}\n',
 }
 
 
@@ -54,7 +54,7 @@ TABLES = {
 def test_a_file_of_ones_own(kind: str, tmp_path: Path) -> None:
     file = tmp_path / f"pairs.{kind}"
     file.write_text(TABLES[kind], encoding="utf-8")
-    assert both(from_file(file)) == [('sema "habari', 'say "hello'), ("NA", "null")]
+    assert both(from_file(file)) == [('"sema habari', '"say hello'), ("NA", "null")]
 
 
 def test_one_file_for_each_language_or_one_column(write: Write) -> None:
@@ -99,7 +99,7 @@ def test_mistakes_in_the_config_are_said() -> None:
             ParallelConfig(**options)
     with pytest.raises(ValidationError, match="the language stage may not use a test split"):
         ParallelConfig("sib200", split="test")
-    with pytest.raises(DataError, match="dataset 'masakhanews' .*; parallel: flores, nusax, sib200$"):
+    with pytest.raises(DataError, match="dataset 'masakhanews' .*; parallel: flores, nusax, sib200"):
         ParallelText(ParallelConfig("masakhanews"))
     with pytest.raises(
         DataError, match="flores has no devtest split for swh_Latn, only validation and test$"

@@ -241,7 +241,7 @@ def test_is_fast_enough_for_all_of_sib_200(parallel: bool) -> None:
         test_set = TestSet([f"{number:03d} {'' if parallel else language}" for number in range(204)], gold)
         codes = generator.integers(8, size=(3, 204), dtype=np.int32)
         row[str(language)] = Outcome(test_set, dict(enumerate(codes)))
-    start = time.monotonic()
+    start = time.process_time()
     average = Bootstrap().macro_average(row, "macro_f1")
     assert average.resampling == ("parallel" if parallel else "per language")
-    assert time.monotonic() - start < 8  # about half a second on one idle core
+    assert time.process_time() - start < 5  # seconds of computing, however busy the machine; it takes about half of one

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +171,7 @@ def offline_copies(run: RunFolder) -> list[Path]:
 
 def command_line(*arguments: str) -> str:
     done = subprocess.run(
-        [str(Path(sys.executable).with_name("wandb")), *arguments], capture_output=True, text=True, timeout=60
+        [str(Path(sys.executable).with_name("wandb")), *arguments], capture_output=True, text=True, timeout=200
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -181,10 +182,14 @@ def state_of(copy: Path) -> dict[str, Any]:
     return json.loads(command_line("leet", "inspect", "--summary", "--json", str(copy)))
 
 
+@cache
+def all_records(copy: Path) -> list[dict[str, Any]]:
+    return list(map(json.loads, command_line("leet", "inspect", "--json", str(copy)).splitlines()))
+
+
 def records_of(copy: Path, kind: str) -> list[dict[str, Any]]:
     """Returns an offline copy's records of one kind: run, history, metric, artifact …"""
-    records = map(json.loads, command_line("leet", "inspect", "--json", str(copy)).splitlines())
-    return [record[kind] for record in records if record["type"] == kind]
+    return [record[kind] for record in all_records(copy) if record["type"] == kind]
 
 
 def history_of(copy: Path) -> list[dict[str, Any]]:
@@ -300,6 +305,20 @@ class TestOnline:
         [copy] = offline_copies(run)
         assert curves(history_of(copy)) == []
 
+    def test_makes_an_offline_copy_needless_only_when_it_succeeds(
+        self, run: RunFolder, server: WandbServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert track(run, HISTORY, OFFLINE) is None
+        with monkeypatch.context() as patch:
+            patch.setattr(tracking, "START_SECONDS", 1)
+            server.broken = "/"
+            assert track(run, HISTORY, ONLINE) is not None
+            assert len(offline_copies(run)) == 1
+        server.broken = None
+        assert track(run, HISTORY, ONLINE) is None
+        assert offline_copies(run) == []
+        assert curves(server.runs["7f3a9c"].history) == CURVES
+
     def test_runs_are_kept_apart(self, run: RunFolder, server: WandbServer, tmp_path: Path) -> None:
         other = make_run(tmp_path, "00ff", seed=2)
         for one in (run, other):
@@ -320,7 +339,7 @@ class TestFailure:
         before = self.everything_but_wandb(run)
         start = time.monotonic()
         warning = track(run, HISTORY, config)
-        assert time.monotonic() - start < 20
+        assert time.monotonic() - start < 60  # not the client's own patience, which has no end
         assert warning is not None
         assert warning.startswith("W&B does not have language prompt + task adapter, seed 1: ")
         assert "\n" not in warning

@@ -1,4 +1,4 @@
-"""A tiny world for whole experiments: an encoder, labelled and plain texts in three languages, an experiment on them."""
+"""A tiny world for whole experiments: an encoder, texts in three languages with and without labels, an experiment."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ EXPERIMENT: dict[str, Any] = {
         },
     },
     "seeds": [0],
+    "trainer": {"accelerator": "cpu"},
     "tracking": {"mode": "off"},
     "store": "",
     "runs": "",

@@ -69,7 +69,6 @@ STAGES: dict[str, tuple[Make, str, Slots]] = {
     ),
     "masked invertible": (masked, "modernbert", (("language", "invertible"), ("language", "lora"))),
     "masked pretraining": (masked, "bert", (("language", "full"),)),
-    "masked pretraining of deberta": (masked, "deberta-v2", (("language", "full"),)),
     "aligned prompt and adapter": (
         alignment,
         "bert",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+import modules
 from modules import ROLES, Backbone, BackboneConfig, Combination, ModulesError, load_backbone
 from modules.components import BottleneckConfig, Full, FullConfig, SoftPrompt, SoftPromptConfig
 from tests.modules import tiny
@@ -224,20 +227,26 @@ def test_the_bare_encoding_is_the_untouched_backbone(
 
 
 @EVERY_ENCODER
-def test_full_fine_tuning_reaches_every_weight(combination: Callable[..., Combination], model_type: str) -> None:
-    whole = combination(model_type)
+@pytest.mark.parametrize("with_lm_head", [True, False])
+def test_full_fine_tuning_reaches_every_weight(
+    folder: Callable[[str], Path], model_type: str, with_lm_head: bool
+) -> None:
+    whole = Combination(load_backbone(BackboneConfig(name=str(folder(model_type))), with_lm_head=with_lm_head))
     full = whole.add("task", "full", FullConfig(), seed=0)
     whole.train_only([full])
     ids, mask = tiny.batch(8, 20)
-    whole.lm_logits(whole.encode(ids, mask)[mask.bool()]).logsumexp(-1).square().sum().backward()
+    vectors = whole.encode(ids, mask)[mask.bool()]
+    if with_lm_head:
+        vectors = whole.lm_logits(vectors)
+    vectors.logsumexp(-1).square().sum().backward()
     assert {id(parameter) for parameter in whole.parameters()} == {
         id(parameter) for parameter in full.own_parameters().values()
     }
     assert [name for name, parameter in full.own_parameters().items() if parameter.grad is None] == []
 
 
-def test_dropout_is_on_in_training_only(tmp_path_factory: pytest.TempPathFactory) -> None:
-    place = tiny.build(tmp_path_factory.mktemp("dropout"), "xlm-roberta", dropout=0.5)
+def test_dropout_is_on_in_training_only(tmp_path: Path) -> None:
+    place = tiny.build(tmp_path, "xlm-roberta", dropout=0.5)
     whole = Combination(load_backbone(BackboneConfig(name=str(place))))
     ids, mask = tiny.batch()
     assert torch.equal(whole.encode(ids, mask), whole.encode(ids, mask))
@@ -318,3 +327,10 @@ def test_the_bare_backbone_is_gone_once_it_is_trained(combination: Callable[...,
     assert isinstance(whole.add("task", "full", FullConfig(), seed=0), Full)
     with pytest.raises(ModulesError, match="component-task-full changes its weights"):
         whole.encode_bare(*tiny.batch())
+
+
+def test_the_example_of_the_package_runs(folder: Callable[[str], Path]) -> None:
+    lines = [line[4:] for line in str(modules.__doc__).splitlines() if line.startswith("    ")]
+    names: dict[str, Any] = {}
+    exec("\n".join(lines).replace("FacebookAI/xlm-roberta-base", str(folder("xlm-roberta"))), names)
+    assert names["hidden"].shape == (1, 5, tiny.WIDTH)

@@ -73,7 +73,7 @@ def two_ranks(folder: Callable[[str], Path], tmp_path_factory: pytest.TempPathFa
             for rank in range(2)
         ]
         try:
-            codes = [rank.wait(timeout=300) for rank in ranks]
+            codes = [rank.wait(timeout=900) for rank in ranks]
         finally:
             for rank in ranks:
                 rank.kill()

@@ -1,0 +1,644 @@
+"""The user's mistakes: exit code 2 and one message that says where, what and what instead; nothing is written."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from framework.store import PASSPORT, WEIGHTS, Store
+from tests.framework.conftest import Answer, Modulingua
+from tests.framework.tiny import Desk, build_encoder, command_line, read_rows, write_rows
+
+Changes = dict[str, Any]
+
+
+class Case(NamedTuple):
+    """A mistake in an experiment."""
+
+    changes: Changes | Callable[[Desk], Changes]
+    key: str
+    """The key that the message names."""
+    at: str
+    """Text of the line that it points at."""
+    words: tuple[str, ...]
+    """What the message says."""
+    last: bool = False
+    """It points at the last such line, not at the first."""
+
+
+def with_config(**settings: Any) -> Callable[[Desk], Changes]:
+    """A backbone with more in its `config.json`."""
+
+    def changes(desk: Desk) -> Changes:
+        folder = desk.copy_of(desk.encoder, "backbone")
+        known = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(known | settings))
+        return {"backbone.name": str(folder)}
+
+    return changes
+
+
+def without_file(name: str) -> Callable[[Desk], Changes]:
+    """A backbone that lacks a file, with a pickle in its place."""
+
+    def changes(desk: Desk) -> Changes:
+        folder = desk.copy_of(desk.encoder, "backbone")
+        (folder / name).rename(folder / "pytorch_model.bin")
+        return {"backbone.name": str(folder)}
+
+    return changes
+
+
+def without_head(**changes: Any) -> Callable[[Desk], Changes]:
+    """A backbone without a trained language-modelling head, learning from masked text."""
+
+    def all_changes(desk: Desk) -> Changes:
+        folder = build_encoder(desk.folder / "backbone", lm_head=False)
+        return {"backbone.name": str(folder)} | (changes or desk.masked)
+
+    return all_changes
+
+
+def pretrain_without_head(desk: Desk) -> Changes:
+    folder = build_encoder(desk.folder / "backbone", lm_head=False)
+    pretrain = {"languages": ["swh_Latn"], "objective": {"masked": desk.text}, "training": {"steps": 1}}
+    return {"backbone.name": str(folder), "pretrain": pretrain}
+
+
+def pretrain(languages: list[str]) -> Callable[[Desk], Changes]:
+    def changes(desk: Desk) -> Changes:
+        objective = {"masked": desk.text}
+        return {"pretrain": {"languages": languages, "objective": objective, "training": {"steps": 1}}}
+
+    return changes
+
+
+def pretrain_by_alignment(desk: Desk) -> Changes:
+    objective = desk.experiment["stages"]["language"]["objective"]
+    return {"pretrain": {"languages": ["swh_Latn"], "objective": objective, "training": {"steps": 1}}}
+
+
+def without_split(code: str, split: str) -> Callable[[Desk], Changes]:
+    def changes(desk: Desk) -> Changes:
+        texts = desk.copy_of(desk.texts, "texts")
+        (texts / code / f"{split}.parquet").unlink()
+        parallel = "stages.language.objective.alignment.parallel.path"
+        return {"data.path": str(texts), parallel: str(desk.texts)}
+
+    return changes
+
+
+def leaking(desk: Desk) -> Changes:
+    texts = desk.copy_of(desk.texts, "texts")
+    train, test = (read_rows(texts / "eng_Latn" / f"{split}.parquet") for split in ("train", "test"))
+    test[3]["text"] = f" {train[5]['text']}\n"
+    write_rows(texts / "eng_Latn" / "test.parquet", test)
+    return {"data.path": str(texts), "languages.targets": ["swh_Latn", "eng_Latn"]}
+
+
+def on_nothing(desk: Desk) -> Changes:
+    return {"data": None, "combination": {}, "stages": {}}
+
+
+TASK_TEXT = "stages.task.training"
+PARALLEL = "stages.language.objective.alignment.parallel"
+MASKED = "stages.language.objective.masked"
+
+MISTAKES: dict[str, Case] = {
+    # spelling
+    "a section": Case({"langauges": {}}, "langauges", "langauges:", ("did you mean 'languages'?", "known: backbone,")),
+    "a key": Case({"stages.task.bach_size": 4}, "stages.task.bach_size", "bach_size:", ("mean 'batch_size'?",)),
+    "a key that belongs elsewhere": Case(
+        {"targets": ["swh_Latn"]}, "targets", "targets:", ("did you mean 'languages.targets'?",), last=True
+    ),
+    "a component's key": Case(
+        {"combination.task.adapter.reduction_facto": 4},
+        "combination.task.adapter.reduction_facto",
+        "reduction_facto:",
+        ("unknown key", "did you mean 'reduction_factor'?"),
+    ),
+    "a component": Case(
+        {"combination.task": {"adaptor": {}}}, "combination.task.adaptor", "adaptor:", ("did you mean 'adapter'?",)
+    ),
+    "a role": Case({"combination.tasks": {"lora": {}}}, "combination.tasks", "tasks:", ("did you mean 'task'?",)),
+    "a choice": Case(
+        {"stages.task.choose": "bst"}, "stages.task.choose", "choose:", ("not one of best, last; did you mean 'best'?",)
+    ),
+    "a dataset": Case({"data.name": "sib20"}, "data.name", "name: sib20", ("did you mean 'sib200'?",)),
+    "a language": Case(
+        {"languages.targets": ["swh_Latn", "swa_Latn"]},
+        "languages.targets[1]",
+        "swa_Latn",
+        ("unknown language 'swa_Latn'", "nearest: swh_Latn (Swahili)"),
+    ),
+    "an objective": Case(
+        {"stages.language.objective": {"alignmnt": {}}},
+        "stages.language.objective.alignmnt",
+        "alignmnt:",
+        ("did you mean 'alignment'?",),
+    ),
+    "an objective's key": Case(
+        {f"{PARALLEL}.pivto": "x"}, f"{PARALLEL}.pivto", "pivto:", ("unknown key; did you mean 'pivot'?",)
+    ),
+    "a kind with a learning rate": Case(
+        {f"{TASK_TEXT}.learning_rates": {"promt": 0.1}},
+        f"{TASK_TEXT}.learning_rates.promt",
+        "promt:",
+        ("did you mean 'prompt'?",),
+    ),
+    "a class of one's own": Case(
+        {"combination.task": {"no.such.Part": {}}},
+        "combination.task.no.such.Part",
+        "no.such.Part:",
+        ("cannot be imported",),
+    ),
+    "an objective that is none": Case(
+        {"stages.language.objective": {"json.JSONDecoder": {}}},
+        "stages.language.objective.json.JSONDecoder",
+        "json.JSONDecoder:",
+        ("is not a dataclass of settings",),
+    ),
+    # types and numbers
+    "text for a list": Case({"seeds": "banana"}, "seeds", "seeds:", ('"banana" is not a list',)),
+    "text for a number": Case(
+        {"combination.language.prompt.length": "ten"},
+        "combination.language.prompt.length",
+        " length:",
+        ('"ten" is not a whole number',),
+    ),
+    "a list for a mapping": Case({"languages": ["swh_Latn"]}, "languages", "languages:", ("is not a mapping",)),
+    "text for a component": Case(
+        {"combination.task.adapter": "seq_bn"}, "combination.task.adapter", "adapter:", ('"seq_bn" is not a mapping',)
+    ),
+    "no steps": Case({f"{TASK_TEXT}.steps": 0}, TASK_TEXT, "training:", ("steps must be at least 1",), last=True),
+    "no rows in a batch": Case(
+        {"stages.task.batch_size": 0}, "stages.task.batch_size", "batch_size: 0", ("greater than or equal to 1",)
+    ),
+    "no rows in a test batch": Case(
+        {"stages.evaluate": {"batch_size": -1}},
+        "stages.evaluate.batch_size",
+        "batch_size: -1",
+        ("greater than or equal to 1",),
+    ),
+    "a seed twice": Case({"seeds": [1, 2, 1]}, "seeds", "seeds:", ("a seed is given twice",)),
+    "no seed": Case({"seeds": []}, "seeds", "seeds:", ("names no seed",)),
+    "a seed below zero": Case({"seeds": [0, -1]}, "seeds[1]", "- -1", ("-1 is not a seed",)),
+    "a seed too large": Case(
+        {"stages.language.seed": 2**40}, "stages.language.seed", "seed: 1099", ("is not a seed: 0 to 4294967295",)
+    ),
+    "a name that is no folder's": Case({"name": "a/b"}, "name", "name: a/b", ("'a/b' names the folder",)),
+    "two objectives": Case(
+        {"stages.language.objective.masked": {}},
+        "stages.language.objective",
+        "objective:",
+        ("must name one objective",),
+    ),
+    # backbones
+    "no such backbone": Case(
+        {"backbone.name": "./no/such/folder"}, "backbone.name", "name: ./no", ("there is no such folder",)
+    ),
+    "remote code": Case(
+        with_config(auto_map={"AutoModel": "foreign.Model"}),
+        "backbone.name",
+        "/backbone",
+        ("config.json is refused", "'auto_map' can make transformers run foreign code"),
+    ),
+    "an attention from elsewhere": Case(
+        with_config(_attn_implementation_internal="foreign/kernel"),
+        "backbone.name",
+        "/backbone",
+        ("config.json is refused", "_attn_implementation_internal"),
+    ),
+    "an attention from elsewhere, deeper down": Case(
+        with_config(text_config={"attn_implementation": "foreign/kernel"}),
+        "backbone.name",
+        "/backbone",
+        ("config.json is refused", "attn_implementation"),
+    ),
+    "a decoder": Case(
+        with_config(model_type="bert-generation"),
+        "backbone.name",
+        "/backbone",
+        ("model type 'bert-generation' is not supported", "supported: bert,"),
+    ),
+    "pickled weights": Case(
+        without_file("model.safetensors"),
+        "backbone.name",
+        "/backbone",
+        ("has no model.safetensors", "pytorch_model.bin is refused"),
+    ),
+    "no tokenizer": Case(without_file("tokenizer.json"), "backbone.name", "/backbone", ("has no tokenizer",)),
+    "masked text without a trained head": Case(
+        without_head(),
+        "stages.language.objective",
+        "objective:",
+        ("has no trained language-modelling head", "use `alignment`"),
+    ),
+    "pretraining without a trained head": Case(
+        pretrain_without_head,
+        "pretrain.objective",
+        "objective:",
+        ("has no trained language-modelling head",),
+        last=True,
+    ),
+    "pretraining by alignment": Case(
+        pretrain_by_alignment,
+        "pretrain.objective",
+        "objective:",
+        ("cannot train the backbone itself; use `masked`",),
+        last=True,
+    ),
+    "pretraining on no language": Case(pretrain([]), "pretrain.languages", "languages: []", ("names no language",)),
+    "pretraining on a language twice": Case(
+        pretrain(["swh_Latn", "swh_Latn"]), "pretrain.languages[1]", "- swh_Latn", ("given twice",), last=True
+    ),
+    # data and languages
+    "a language without data": Case(
+        {"languages.targets": ["yor_Latn"]}, "languages.targets[0]", "yor_Latn", ("has no 'yor_Latn'",)
+    ),
+    "a language of another dataset": Case(
+        {"languages.targets": ["pcm_Latn"]},
+        "languages.targets[0]",
+        "pcm_Latn",
+        ("'pcm_Latn' is not a language of sib200",),
+    ),
+    "a language twice": Case(
+        {"languages.targets": ["swh_Latn", "swh_Latn"]},
+        "languages.targets[1]",
+        "- swh_Latn",
+        ("swh_Latn is given twice",),
+        last=True,
+    ),
+    "no target": Case({"languages.targets": []}, "languages.targets", "targets:", ("no language to test on",)),
+    "no source": Case({"languages.source": []}, "languages.source", "source:", ("no language to learn the task in",)),
+    "no training split": Case(
+        without_split("eng_Latn", "train"),
+        "languages.source[0]",
+        "- eng_Latn",
+        ("has no split 'train'; found: test, validation",),
+    ),
+    "no test split": Case(
+        without_split("hau_Latn", "test"),
+        "languages.targets[1]",
+        "- hau_Latn",
+        ("has no split 'test'; found: train, validation",),
+    ),
+    "a dataset that declares no training split": Case(
+        {"data.name": "afrisenti", "languages.source": ["gaz_Latn"], "languages.targets": ["hau_Latn"]},
+        "languages.source[0]",
+        "gaz_Latn",
+        ("afrisenti has no train split for gaz_Latn", "languages with train: amh_Ethi"),
+    ),
+    "texts without labels": Case({"data.name": "texts"}, "data.name", "name: texts", ("'texts' has no labels",)),
+    "a leak": Case(
+        leaking,
+        "languages.source[0]",
+        "- eng_Latn",
+        ("eng_Latn is also a target, and 1 of its test texts stand in its training split", "test example 3"),
+    ),
+    "parallel test text": Case({f"{PARALLEL}.split": "test"}, PARALLEL, "parallel:", ("may not use a test split",)),
+    "monolingual test text": Case(
+        {"stages.language.objective": {"masked": {"text": {"dataset": "texts", "path": ".", "split": "test"}}}},
+        f"{MASKED}.text",
+        "text:",
+        ("may not use a test split; use train or validation",),
+    ),
+    "monolingual test text for validation": Case(
+        {"stages.language.objective": {"masked": {"text": {"validation_split": "test"}}}},
+        f"{MASKED}.text",
+        "text:",
+        ("may not use a test split",),
+    ),
+    "no parallel text": Case(
+        {f"{PARALLEL}.dataset": "afrisenti"},
+        "stages.language.objective",
+        "objective:",
+        ("no translations of each other",),
+    ),
+    "no monolingual text": Case(
+        lambda desk: desk.masked | {f"{MASKED}.text.path": str(desk.folder)},
+        "stages.language.objective",
+        "objective:",
+        ("has no 'eng_Latn'",),
+    ),
+    "all languages of no dataset": Case(
+        lambda desk: {
+            "data": None,
+            "combination.task": {},
+            "languages.targets": ["all"],
+            f"{PARALLEL}.path": str(desk.texts),
+        },
+        "languages.targets",
+        "targets:",
+        ("[all] means the languages of the dataset",),
+    ),
+    # what cannot work together
+    "nothing to train": Case(on_nothing, "combination", "combination:", ("nothing to train",)),
+    "a component of nothing": Case(
+        {"combination.task.adapter.leave_out": [0, 1]},
+        "combination.task.adapter",
+        "adapter:",
+        ("leave_out leaves out all 2 layers",),
+    ),
+    "a layer that is not there": Case(
+        {"combination.task.adapter.leave_out": [2]}, "combination.task.adapter", "adapter:", ("names layer 2",)
+    ),
+    "a component too narrow": Case(
+        {"combination.task.adapter.reduction_factor": 33},
+        "combination.task.adapter",
+        "adapter:",
+        ("reduction_factor 33 exceeds the hidden size 32",),
+    ),
+    "the whole backbone for each language": Case(
+        {"combination.language": {"full": {}}}, "combination.language.full", "full:", ("`pretrain` trains it",)
+    ),
+    "no language stage": Case({"stages.language": None}, "stages.language", "language: null", ("is required",)),
+    "no task stage": Case({"stages.task": None}, "stages.task", "task: null", ("is required",)),
+    "task components without data": Case(
+        lambda desk: {"data": None, f"{PARALLEL}.path": str(desk.texts)},
+        "combination.task",
+        "task:",
+        ("need labelled data",),
+    ),
+    "no positions left": Case(
+        {"combination.task.prompt": {"length": 20}},
+        "data.max_length",
+        "max_length:",
+        ("24 tokens of text and 23 of prompts exceed the 40 positions",),
+    ),
+    "no positions left in training": Case(
+        {"data.train_max_length": 38}, "data.train_max_length", "train_max_length:", ("exceed the 40 positions",)
+    ),
+    "rows that do not divide": Case(
+        {"trainer.devices": 2, "stages.task.batch_size": 3},
+        "stages.task.batch_size",
+        "batch_size: 3",
+        ("3 rows do not divide over 2 devices",),
+    ),
+    "more devices than there are": Case(
+        {"trainer": {"devices": 4096, "accelerator": "cpu"}, "stages.task.batch_size": 4096},
+        "trainer.devices",
+        "devices:",
+        ("4096 devices are asked for; this machine has",),
+    ),
+    # the grid
+    "a grid over an unknown section": Case({"grid.sedes": [1, 2]}, "sedes", "sedes:", ("did you mean 'seeds'?",)),
+    "a grid over an unknown key": Case(
+        {"grid.combination.task.adapter.reduction": [1, 2]},
+        "combination.task.adapter.reduction",
+        "combination.task.adapter.reduction:",
+        ("did you mean 'reduction_factor'?",),
+        last=True,
+    ),
+    "a wrong value in a grid": Case(
+        {"grid.combination.task": [{}, {"adaptor": {}}]},
+        "combination.task.adaptor",
+        "combination.task:",
+        ("did you mean 'adapter'?",),
+        last=True,
+    ),
+    "a grid of no list": Case({"grid.seeds": 3}, "grid.seeds", "seeds: 3", ("must be a list",)),
+}
+
+
+def tree(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*"))
+
+
+def is_refused(answer: Answer) -> None:
+    assert answer.code == 2, answer
+    assert answer.out == ""
+    assert "Traceback" not in answer.err
+
+
+def line_of(file: Path, text: str, *, last: bool = False) -> int:
+    """The first or the last line that holds the text."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return [number for number, line in enumerate(lines, start=1) if text in line][-1 if last else 0]
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_in_an_experiment(name: str, desk: Desk, modulingua: Modulingua) -> None:
+    case = MISTAKES[name]
+    file = desk.write(case.changes(desk) if callable(case.changes) else case.changes)
+    before = tree(desk.folder)
+    answer = modulingua("run", file)
+    is_refused(answer)
+    heading, *mistakes = answer.err.splitlines()
+    assert re.fullmatch(rf"{re.escape(str(file))} has \d+ mistakes?:", heading)
+    place = rf" +line {line_of(file, case.at, last=case.last)} +{re.escape(case.key)}  +"
+    told = [mistake for mistake in mistakes if re.match(place, mistake)]
+    assert told, answer.err
+    assert any(all(word in mistake for word in case.words) for mistake in told), answer.err
+    assert tree(desk.folder) == before
+
+
+def test_all_mistakes_come_together(desk: Desk, modulingua: Modulingua) -> None:
+    file = desk.folder / "experiment.yaml"
+    file.write_text(
+        f"""\
+name: five
+backbone: {{name: {desk.encoder}, precison: "32"}}
+combination:
+  task: {{adaptor: {{}}}}
+data: {{name: sib200, path: {desk.texts}, max_length: 24}}
+languages:
+  source: [eng_Latn]
+  targets: [hau_Latn, swa_Latn]
+stages:
+  task: {{training: {{steps: many}}}}
+seeds: banana
+"""
+    )
+    before = tree(desk.folder)
+    for command in ("plan", "run", "tokenization"):
+        answer = modulingua(command, file)
+        is_refused(answer)
+        assert [line.split()[:3] for line in answer.err.splitlines()[1:]] == [
+            ["line", "2", "backbone.precison"],
+            ["line", "4", "combination.task.adaptor"],
+            ["line", "10", "stages.task.training.steps"],
+            ["line", "11", "seeds"],
+            ["line", "8", "languages.targets[1]"],
+        ], answer.err
+        assert answer.err.startswith(f"{file} has 5 mistakes:")
+        assert tree(desk.folder) == before
+
+
+def test_a_mistake_in_an_extended_file_is_placed_there(desk: Desk, modulingua: Modulingua) -> None:
+    desk.write({"seeds": "banana"}, name="base.yaml")
+    file = desk.folder / "child.yaml"
+    file.write_text("extends: [base.yaml]\nname: child\n")
+    answer = modulingua("run", file, "stages.task.batch_size=x")
+    is_refused(answer)
+    assert f"  base.yaml line {line_of(desk.folder / 'base.yaml', 'seeds:')}  seeds" in answer.err
+    assert re.search(r"command line +stages\.task\.batch_size +\"x\" is not a whole number", answer.err)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("extends: [experiment.yaml]\n", ["circle: experiment.yaml -> experiment.yaml"]),
+        ("extends: [gone.yaml]\n", ["line 1", "extends[0]", "there is no file gone.yaml"]),
+        ("name: a\nname: b\n", ["line 2", "'name' is given twice"]),
+        ("name: [\n", ["line 2", "not valid YAML"]),
+        ("name: ${nowhere}\n", ["line 1", "name", "'nowhere' not found"]),
+        ("", ["backbone", "is required", "combination", "languages", "stages"]),
+    ],
+)
+def test_a_file_that_cannot_be_read(desk: Desk, modulingua: Modulingua, text: str, words: list[str]) -> None:
+    file = desk.folder / "experiment.yaml"
+    file.write_text(text)
+    answer = modulingua("run", file)
+    is_refused(answer)
+    assert all(word in answer.err for word in words), answer.err
+    assert tree(desk.folder) == [file]
+
+
+def test_a_command_line_that_cannot_be_read(desk: Desk, modulingua: Modulingua) -> None:
+    missing = modulingua("run", desk.folder / "gone.yaml")
+    is_refused(missing)
+    assert missing.err.strip() == f"{desk.folder / 'gone.yaml'}: there is no such experiment file"
+    word = modulingua("run", desk.write(), "seeds")
+    is_refused(word)
+    assert "an override is written key=value" in word.err
+    misspelt = modulingua("rum", desk.write())
+    is_refused(misspelt)
+    assert "No such command 'rum'" in misspelt.err
+
+
+@pytest.mark.parametrize("key", ["store", "runs"])
+def test_a_folder_that_cannot_be_written(desk: Desk, modulingua: Modulingua, key: str) -> None:
+    # Not a folder without permission to write: root has it everywhere.
+    (desk.folder / "file").write_text("")
+    place = desk.folder / "file" / "below"
+    answer = modulingua("run", desk.write({key: str(place)}))
+    is_refused(answer)
+    assert answer.err.strip() == f"{key}: cannot write in the folder {place}: Not a directory"
+    assert desk.files() == {}
+
+
+class TestDamagedComponents:
+    """A run that needs a component which is not what its place says: it is refused, with the way out."""
+
+    @pytest.fixture
+    def trained(self, desk: Desk, finished: Desk) -> Desk:
+        """The finished experiment's components, without its runs."""
+        desk.copy_of(finished.folder / "store", "store")
+        return desk
+
+    def refused(self, desk: Desk, modulingua: Modulingua) -> str:
+        before = desk.files()
+        answer = modulingua("run", desk.write())
+        assert answer.code == 2, answer
+        assert "Traceback" not in answer.err
+        assert desk.files() == before
+        return answer.err
+
+    @pytest.fixture(params=["language", "task"])
+    def victim(self, trained: Desk, request: pytest.FixtureRequest) -> Path:
+        """The folder of a component that the run needs."""
+        stage = trained.plan().of_kind(request.param)[0]
+        assert trained.store.has(stage.id)
+        return trained.store.path(stage.id)
+
+    def test_of_another_backbone(self, trained: Desk, victim: Path, modulingua: Modulingua, world: Path) -> None:
+        other = build_encoder(trained.folder / "other", seed=1)
+        elsewhere = Desk(trained.folder, other, trained.texts, trained.corpus)
+        stages = elsewhere.plan({"store": str(trained.folder / "others")}).stages
+        elsewhere.run({"store": str(trained.folder / "others"), "runs": str(trained.folder / "others")})
+        kind = Store(trained.folder / "store").passport(victim.name).stage
+        foreign = Store(trained.folder / "others").path(next(stage.id for stage in stages if stage.kind == kind))
+        shutil.rmtree(victim)
+        shutil.copytree(foreign, victim)
+        message = self.refused(trained, modulingua)
+        theirs, mine = (stages[0].backbone.info.weights_hash, trained.plan().stages[0].backbone.info.weights_hash)
+        assert f"{victim}: trained on another backbone" in message
+        assert theirs[:12] in message
+        assert mine[:12] in message
+
+    def test_of_another_stage(self, trained: Desk, modulingua: Modulingua) -> None:
+        first, second = (stage.id for stage in trained.plan().of_kind("language"))
+        shutil.rmtree(trained.store.path(second))
+        shutil.copytree(trained.store.path(first), trained.store.path(second))
+        assert f"the passport is that of {first}" in self.refused(trained, modulingua)
+
+    def test_with_a_changed_weight(self, trained: Desk, victim: Path, modulingua: Modulingua) -> None:
+        content = bytearray((victim / WEIGHTS).read_bytes())
+        content[-1] ^= 1
+        (victim / WEIGHTS).write_bytes(content)
+        message = self.refused(trained, modulingua)
+        assert f"{victim / WEIGHTS}: damaged or cut short" in message
+        assert f"`modulingua components remove {victim.name}`" in message
+
+    def test_cut_short(self, trained: Desk, victim: Path, modulingua: Modulingua) -> None:
+        (victim / WEIGHTS).write_bytes((victim / WEIGHTS).read_bytes()[:-7])
+        assert f"{victim / WEIGHTS}: damaged or cut short" in self.refused(trained, modulingua)
+
+    def test_without_weights(self, trained: Desk, victim: Path, modulingua: Modulingua) -> None:
+        (victim / WEIGHTS).unlink()
+        assert f"{victim / WEIGHTS}: damaged or cut short" in self.refused(trained, modulingua)
+
+    @pytest.mark.parametrize("text", ['{"id": ', "[]", "{}", "nothing", b"\xff\xfe"])
+    def test_with_a_damaged_passport(
+        self, trained: Desk, victim: Path, modulingua: Modulingua, text: str | bytes
+    ) -> None:
+        (victim / PASSPORT).write_bytes(text.encode() if isinstance(text, str) else text)
+        message = self.refused(trained, modulingua)
+        assert f"{victim / PASSPORT}: not a passport" in message
+        assert f"`modulingua components remove {victim.name}`" in message
+
+    def test_with_a_passport_of_other_types(self, trained: Desk, victim: Path, modulingua: Modulingua) -> None:
+        passport = json.loads((victim / PASSPORT).read_text())
+        (victim / PASSPORT).write_text(json.dumps(passport | {"backbone": "xlm-roberta-base"}))
+        assert "not a passport that this version can read (backbone" in self.refused(trained, modulingua)
+
+    def test_the_way_out_works(self, trained: Desk, victim: Path, modulingua: Modulingua) -> None:
+        good = (victim / WEIGHTS).read_bytes()
+        (victim / WEIGHTS).write_bytes(b"")
+        message = self.refused(trained, modulingua)
+        command = re.search(r"`modulingua (components remove \w+)`", message)
+        assert command is not None
+        answer = modulingua(*command[1].split(), "--store", trained.folder / "store")
+        assert answer.code == 0
+        trained.run()
+        assert (victim / WEIGHTS).read_bytes() == good
+
+
+class TestEmptyTexts:
+    """Text that turns out to be none when it is read."""
+
+    def test_labelled(self, desk: Desk, modulingua: Modulingua) -> None:
+        texts = desk.copy_of(desk.texts, "texts")
+        rows = read_rows(texts / "eng_Latn" / "train.parquet")
+        rows[4]["text"] = "  "
+        write_rows(texts / "eng_Latn" / "train.parquet", rows)
+        answer = modulingua("run", desk.write({"data.path": str(texts), "combination.language": {}}))
+        assert answer.code == 2
+        assert answer.err.strip() == "sib200 eng_Latn, row 4: the text is empty"
+        assert {Path(file).parts[0] for file in desk.files()} == {"texts"}
+
+    def test_monolingual(self, desk: Desk, modulingua: Modulingua) -> None:
+        corpus = desk.copy_of(desk.corpus, "corpus")
+        write_rows(corpus / "eng_Latn" / "train.parquet", [{"text": " "}, {"text": ""}])
+        answer = modulingua("run", desk.write(desk.masked | {f"{MASKED}.text.path": str(corpus)}))
+        assert answer.code == 2
+        assert answer.err.strip() == "texts eng_Latn: the train split holds no text"
+        assert {Path(file).parts[0] for file in desk.files()} == {"corpus"}
+
+
+def test_in_a_process_of_its_own(desk: Desk) -> None:
+    before = tree(desk.folder)
+    file = desk.write({"combination.task": {"adaptor": {}}, "seeds": [0, 0]})
+    answer = command_line("plan", file)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.splitlines()[0] == f"{file} has 2 mistakes:"
+    assert "did you mean 'adapter'?" in answer.stderr
+    assert len(answer.stderr.splitlines()) == 3
+    assert tree(desk.folder) == [*before, file]
