@@ -93,7 +93,13 @@ def print_tokenization(plan: Plan, console: Console) -> None:
     if experiment.data is None:
         raise UserError(f"{experiment.name}: there is no data whose tokens could be counted")
     codes = list(dict.fromkeys([*experiment.languages.source, *experiment.targets]))
-    rows = tokenization_report(experiment.dataset, load_tokenizer(plan.stages[0].backbone.info), codes)
+    rows = tokenization_report(
+        experiment.dataset,
+        load_tokenizer(plan.stages[0].backbone.info),
+        codes,
+        max_length=experiment.data.max_length,
+        text_prefix=experiment.data.text_prefix,
+    )
     table = Table(box=None, header_style="bold")
     table.add_column("language")
     table.add_column("")
@@ -155,7 +161,9 @@ def print_passport(passport: Passport, console: Console) -> None:
 
 
 def _parameters(info: BackboneInfo) -> int:
-    return sum(parameter.numel() for parameter in skeleton(info).own_parameters().values())
+    return sum(
+        parameter.numel() for parameter in skeleton(info, with_lm_head=info.has_lm_head).own_parameters().values()
+    )
 
 
 def _count(number: int, noun: str) -> str:

@@ -65,7 +65,7 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> None:
                 else:
                     _in_processes(stage, file, overrides, devices, progress.update)
             clock.finished(stage)
-            gc.collect()  # a backbone and its hooks refer to each other: without this, each stage's would stay in memory
+            gc.collect()  # a backbone and its hooks refer to each other: else each stage's would stay in memory
     if runs:
         comparison = compare([run.folder.path for run in runs])
         console.print()
@@ -130,12 +130,13 @@ class _Clock:
 
     def __init__(self, stages: list[Stage]) -> None:
         self.stages = stages
+        self.sizes = {stage.id: _size(stage) for stage in stages}
         self.started = time.monotonic()
         self.seconds: dict[str, list[float]] = {}
 
     def finished(self, stage: Stage) -> None:
         now = time.monotonic()
-        self.seconds.setdefault(stage.kind, []).append((now - self.started) / max(_size(stage), 1))
+        self.seconds.setdefault(stage.kind, []).append((now - self.started) / self.sizes[stage.id])
         self.started = now
 
     def left_after(self, number: int) -> str:
@@ -144,7 +145,7 @@ class _Clock:
         if not rest or any(stage.kind not in self.seconds for stage in rest):
             return ""
         pace = {kind: sum(measured) / len(measured) for kind, measured in self.seconds.items()}
-        return f"  (then {duration(sum(pace[stage.kind] * _size(stage) for stage in rest))})"
+        return f"  (then {duration(sum(pace[stage.kind] * self.sizes[stage.id] for stage in rest))})"
 
 
 def _size(stage: Stage) -> int:
@@ -152,7 +153,7 @@ def _size(stage: Stage) -> int:
     if isinstance(stage, LanguageStage | TaskStage):
         return stage.steps
     assert isinstance(stage, EvaluateStage)
-    return len(stage.missing)
+    return max(1, len(stage.missing))
 
 
 if __name__ == "__main__":

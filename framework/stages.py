@@ -12,6 +12,7 @@ from datamodules import ClassificationData, language
 from framework.config import Experiment
 from framework.fitting import History, Report, fit, make_trainer
 from framework.identity import plain
+from framework.leaks import find_leak
 from framework.plan import BackboneChoice, EvaluateStage, LanguageStage, Stage, TaskStage, Test
 from framework.provenance import command, commit, made, versions
 from framework.results import LanguageResult, Predictions, RunRecord
@@ -319,6 +320,14 @@ def _from_all_ranks(batches: list[Any]) -> list[Any]:
     return [batch for rank in gathered for batch in rank]
 
 
+def _leaks(stage: EvaluateStage) -> list[str]:
+    """Says which source languages' scores are a little too good, their test texts being known."""
+    experiment = stage.experiment
+    sources = [code for code in experiment.languages.source if code in experiment.targets]
+    leaks = [find_leak(experiment.dataset, code) for code in sources]
+    return [f"{leak}." for leak in leaks if leak]
+
+
 def _finish(stage: EvaluateStage, store: Store) -> None:
     """Writes what the run is, now that all its results are there, and shows it to W&B."""
     if _rank() != 0:
@@ -337,7 +346,7 @@ def _finish(stage: EvaluateStage, store: Store) -> None:
         dataset=experiment.data.name,
         source=experiment.languages.source,
         components={f"{passport.stage} {passport.title}": identity for identity, passport in passports.items()},
-        notes=list(dict.fromkeys(note for passport in passports.values() for note in passport.notes)),
+        notes=[*dict.fromkeys(note for passport in passports.values() for note in passport.notes), *_leaks(stage)],
         versions=versions(),
         commit=commit(),
         command=command(),

@@ -300,7 +300,7 @@ MISTAKES: dict[str, Case] = {
         leaking,
         "languages.source[0]",
         "- eng_Latn",
-        ("eng_Latn is also a target, and 1 of its test texts stand in its training split", "test example 3"),
+        ("1 of the 14 test texts of eng_Latn stand in its training or validation split", "as a target its score"),
     ),
     "parallel test text": Case({f"{PARALLEL}.split": "test"}, PARALLEL, "parallel:", ("may not use a test split",)),
     "monolingual test text": Case(
