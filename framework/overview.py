@@ -21,13 +21,10 @@ def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
         verbose: Print each stage on a line of its own; else stages that differ by language or seed share one.
     """
     first = plan.variants[0].experiment
-    backbone = plan.stages[0].backbone.info if plan.stages else None
-    targets = first.targets
     console.print(
-        f"{plan.name} · {backbone.name if backbone else first.backbone.name}"
-        f"{'@' + backbone.revision[:7] if backbone and backbone.revision != 'local' else ''} · "
+        f"{plan.name} · {plan.stages[0].backbone.shown} · "
         f"{_count(len(plan.variants), 'combination')} × {_count(len(first.seeds), 'seed')} · "
-        f"{', '.join(first.languages.source) or '–'} → {_some(targets)}\n",
+        f"{', '.join(first.languages.source) or '–'} → {_some(first.targets)}\n",
         highlight=False,
     )
     table = Table(box=None, pad_edge=True, header_style="bold")

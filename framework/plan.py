@@ -36,6 +36,13 @@ class BackboneChoice:
         return BackboneChoice(self.config, self.info)
 
     @property
+    def shown(self) -> str:
+        """Its name on screen: a hub name with the commit, or the name of a local folder."""
+        if self.info.revision == "local":
+            return Path(self.info.name).resolve().name
+        return f"{self.info.name}@{self.info.revision[:7]}"
+
+    @property
     def passport(self) -> dict[str, str]:
         """What a component's passport says of its backbone."""
         return {

@@ -342,7 +342,7 @@ def _finish(stage: EvaluateStage, store: Store) -> None:
         seed=stage.seed,
         combination=plain(experiment.combination),
         settings={key: str(value) for key, value in variant.settings.items()},
-        backbone=f"{stage.backbone.info.name}@{stage.backbone.info.revision[:12]}",
+        backbone=stage.backbone.shown,
         dataset=experiment.data.name,
         source=experiment.languages.source,
         components={f"{passport.stage} {passport.title}": identity for identity, passport in passports.items()},

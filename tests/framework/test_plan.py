@@ -163,15 +163,15 @@ class TestOverview:
         assert lines[0] == f"tiny · {desk.encoder} · 16 combinations × 2 seeds · eng_Latn → swh_Latn, hau_Latn"
         rows = rows_of(answer)
         assert "stage what runs cached trains steps" in rows
-        # A prompt has 2 × 32 numbers; the encoder has 18,528.
-        assert "language prompt length=2 · swh_Latn, hau_Latn 2 0 64 (0.35%) 2" in rows
+        # A prompt has 2 × 32 numbers; the encoder with its head has 19,712.
+        assert "language prompt length=2 · swh_Latn, hau_Latn 2 0 64 (0.32%) 2" in rows
         # 2 layers × (32 × 8 + 8 + 8 × 32 + 32), as 32 / 4 is 8.
-        assert "language adapter reduction_factor=4 · swh_Latn, hau_Latn 2 0 1104 (5.96%) 2" in rows
+        assert "language adapter reduction_factor=4 · swh_Latn, hau_Latn 2 0 1104 (5.60%) 2" in rows
         # The head has (32 + 1) × 7 numbers, the prompt 3 × 32, the adapter 2 × (32 × 4 + 4 + 4 × 32 + 32).
-        assert "task head only · 2 seeds 2 0 231 (1.25%) 4" in rows
-        assert "task task prompt · 2 seeds 2 0 327 (1.76%) 4" in rows
-        assert "task task adapter · 2 seeds 2 0 815 (4.40%) 4" in rows
-        assert "task task prompt + task adapter · 2 seeds 2 0 911 (4.92%) 4" in rows
+        assert "task head only · 2 seeds 2 0 231 (1.17%) 4" in rows
+        assert "task task prompt · 2 seeds 2 0 327 (1.66%) 4" in rows
+        assert "task task adapter · 2 seeds 2 0 815 (4.13%) 4" in rows
+        assert "task task prompt + task adapter · 2 seeds 2 0 911 (4.62%) 4" in rows
         assert "evaluate 2 languages + controls 32 0 – –" in rows
         assert lines[-1] == (
             f" to do: 44 stages · components in {desk.folder}/store/ · results in {desk.folder}/runs/tiny/"
@@ -190,7 +190,7 @@ class TestOverview:
         assert "nothing to do: every run is there" in answer.out
         desk.copy_of(finished.folder / "store", "store")
         rows = rows_of(modulingua("plan", desk.write()))
-        assert "language prompt length=3 · swh_Latn, hau_Latn 2 2 96 (0.52%) 2" in rows
+        assert "language prompt length=3 · swh_Latn, hau_Latn 2 2 96 (0.49%) 2" in rows
         assert "evaluate 2 languages + controls 1 0 – –" in rows
 
     def test_it_is_quick(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -315,6 +315,7 @@ class TestOnline:
             assert track(run, HISTORY, ONLINE) is not None
             assert len(offline_copies(run)) == 1
         server.broken = None
+        wandb.teardown()  # as from a new process: this one's client still tries
         assert track(run, HISTORY, ONLINE) is None
         assert offline_copies(run) == []
         assert curves(server.runs["7f3a9c"].history) == CURVES

@@ -1,0 +1,483 @@
+"""Whole runs: what they leave, that they are carried on rather than done again, and what each stage stands on."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from framework import leaks
+from framework.plan import EvaluateStage, LanguageStage, TaskStage
+from framework.stages import load_stage_backbone
+from framework.store import WEIGHTS
+from modules import load_backbone
+from tests.framework.conftest import Modulingua
+from tests.framework.tiny import (
+    LABELS,
+    ROWS,
+    SOURCE,
+    TARGETS,
+    Desk,
+    build_encoder,
+    command_line,
+    outcome,
+    read_rows,
+    runs,
+    write_rows,
+)
+
+KINDS: dict[str, dict[str, Any]] = {
+    "prompt": {"length": 2},
+    "adapter": {"reduction_factor": 8},
+    "invertible": {},
+    "lora": {"rank": 2},
+    "prefix": {"length": 2, "bottleneck_size": 4},
+    "ia3": {},
+}
+
+
+def weights(desk: Desk, identity: str) -> dict[str, Tensor]:
+    return load_file(desk.store.path(identity) / WEIGHTS)
+
+
+def equal(left: Mapping[str, Tensor], right: Mapping[str, Tensor]) -> bool:
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+class TestARun:
+    """The finished tiny experiment: a language prompt, aligned, under a task adapter."""
+
+    def test_it_leaves_results_of_every_language_with_its_controls(self, finished: Desk) -> None:
+        [run] = runs(finished.plan())
+        found = outcome(run)
+        assert set(found) == {(control, code) for control in ("own", "none", "wrong") for code in TARGETS}
+        for (control, code), (result, predictions) in found.items():
+            gold = {row["index_id"]: row["category"] for row in read_rows(finished.texts / code / "test.parquet")}
+            assert {int(name): label for name, label, _, _ in predictions} == gold
+            assert {label for _, _, label, _ in predictions} <= set(LABELS)
+            assert all(1 / len(LABELS) <= probability <= 1 for _, _, _, probability in predictions)
+            right = sum(label == guess for _, label, guess, _ in predictions)
+            assert result.accuracy == pytest.approx(right / ROWS["test"])
+            other = {"own": code, "none": "", "wrong": next(target for target in TARGETS if target != code)}
+            assert result.component_language == other[control]
+            assert not result.source
+
+    def test_components_act_and_those_of_another_language_act_otherwise(self, finished: Desk) -> None:
+        [run] = runs(finished.plan())
+        found = outcome(run)
+        for code in TARGETS:
+            seen = {str(found[control, code][1]) for control in ("own", "none", "wrong")}
+            assert len(seen) == 3
+
+    def test_it_says_what_it_is(self, finished: Desk) -> None:
+        plan = finished.plan()
+        [stage], [task] = plan.of_kind("evaluate"), plan.of_kind("task")
+        record = stage.folder.record
+        assert (record.id, record.recipe, record.seed) == (stage.id, stage.recipe, 0)
+        assert (record.experiment, record.label) == ("tiny", "language prompt + task adapter")
+        assert record.combination["language"]["prompt"]["length"] == 3
+        assert set(record.components.values()) == {stage.id for stage in plan.stages if stage.kind != "evaluate"}
+        assert record.components[f"task {task.title}"] == task.id
+        assert record.notes == [
+            "Language components were aligned on parallel sentences (sib200, train split, pivot eng_Latn); "
+            "their labels were not used."
+        ]
+        assert {path.name for path in stage.folder.path.iterdir()} == {
+            "README.md",
+            "experiment.yaml",
+            "predictions",
+            "results",
+            "run.json",
+        }
+        assert {"results.csv", "table-accuracy.md"} <= {path.name for path in plan.folder.iterdir()}
+
+    def test_its_passports_say_what_was_trained(self, finished: Desk) -> None:
+        plan = finished.plan()
+        assert {passport.id for passport in finished.store.passports()} == {
+            stage.id for stage in plan.stages if stage.kind != "evaluate"
+        }
+        for stage in (*plan.of_kind("language"), *plan.of_kind("task")):
+            passport = finished.store.passport(stage.id)
+            assert passport.stage == stage.kind
+            assert passport.backbone["weights"] == stage.backbone.info.weights_hash
+            assert passport.parameters == sum(tensor.numel() for tensor in weights(finished, stage.id).values())
+            assert passport.training["training"]["steps"] == stage.steps
+            assert passport.data == stage.data
+            assert passport.made["torch"] == torch.__version__
+        language, task = plan.of_kind("language")[0], plan.of_kind("task")[0]
+        assert finished.store.passport(language.id).components["language.prompt"]["length"] == 3
+        assert finished.store.passport(language.id).languages == ["swh_Latn"]
+        assert finished.store.passport(task.id).languages == [SOURCE]
+        assert set(finished.store.passport(task.id).metrics) >= {"loss", "validation/accuracy", "validation/macro_f1"}
+        assert [row["step"] for row in finished.store.history(task.id)] == [2, 4]
+
+    def test_run_again_it_does_nothing_and_says_so(self, finished: Desk, modulingua: Modulingua) -> None:
+        before = finished.files()
+        answer = modulingua("run", finished.folder / "experiment.yaml")
+        assert (answer.code, answer.err) == (0, "")
+        assert answer.out.splitlines()[0] == "nothing to do: 1 of 1 runs are there"
+        assert "language prompt + task adapter" in answer.out
+        assert finished.files() == before
+
+    def test_the_same_experiment_elsewhere_gives_the_same(self, desk: Desk, finished: Desk) -> None:
+        desk.run()
+        for stage in desk.plan().stages[:3]:
+            assert equal(weights(desk, stage.id), weights(finished, stage.id))
+        assert outcome(runs(desk.plan())[0]) == outcome(runs(finished.plan())[0])
+
+    def test_another_seed_gives_another_task_stage(self, desk: Desk, finished: Desk) -> None:
+        desk.copy_of(finished.folder / "store", "store")
+        desk.run({"seeds": [0, 1]})
+        first, second = desk.plan({"seeds": [0, 1]}).of_kind("task")
+        assert not equal(weights(desk, first.id), weights(desk, second.id))
+
+
+class TestCarryingOn:
+    def test_a_killed_run_is_carried_on(self, desk: Desk, finished: Desk) -> None:
+        """Killed while the second component is written, and again between two tests."""
+        kill_at = """
+import os, signal, sys
+from framework import files, results
+from framework.cli import main
+
+what, after = sys.argv.pop(1), int(sys.argv.pop(1))
+calls = 0
+
+def killing(function):
+    def call(*arguments, **words):
+        global calls
+        calls += 1
+        if calls > after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **words)
+    return call
+
+if what == "training":
+    files.os.replace = killing(files.os.replace)
+else:
+    results.RunFolder.write = killing(results.RunFolder.write)
+main()
+"""
+        file = desk.write()
+        plan = desk.plan()
+        killed = command_line("training", "1", "run", file, code=kill_at)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        assert [stage.id for stage in plan.stages if desk.store.has(stage.id)] == [plan.stages[0].id]
+        first = desk.files()
+
+        killed = command_line("evaluation", "2", "run", file, code=kill_at)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        assert [stage.kind for stage in plan.stages if desk.store.has(stage.id)] == ["language", "language", "task"]
+        assert "[1/3] language" in killed.stdout
+        second = desk.files()
+        assert {name: second[name] for name in first} == first
+        [run] = plan.of_kind("evaluate")
+        assert len(run.folder.results()) == 2
+        assert [stage.kind for stage in desk.plan().todo] == ["evaluate"]
+
+        printed = desk.run()
+        assert printed.startswith("[1/1] evaluate")
+        third = desk.files()
+        assert {name: third[name] for name in second} == second
+        assert outcome(run.folder) == outcome(runs(finished.plan())[0])
+        for stage in plan.stages[:3]:
+            assert equal(weights(desk, stage.id), weights(finished, stage.id))
+
+    def test_killed_before_its_record_is_written(self, desk: Desk, finished: Desk) -> None:
+        for part in ("store", "runs"):
+            desk.copy_of(finished.folder / part, part)
+        [run] = runs(desk.plan())
+        (run.path / "run.json").unlink()
+        before = desk.files()
+        assert desk.run().startswith("[1/1] evaluate")
+        after = desk.files()
+        assert (run.path / "run.json").is_file()
+        kept = [name for name in before if "/results/" in name or "/predictions/" in name or name.startswith("store")]
+        assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
+
+    def test_another_target_is_all_that_is_tested(self, desk: Desk, finished: Desk) -> None:
+        for part in ("store", "runs"):
+            desk.copy_of(finished.folder / part, part)
+        before = desk.files()
+        printed = desk.run({"languages.targets": [*TARGETS, SOURCE]})
+        assert printed.startswith("[1/1] evaluate")
+        after = desk.files()
+        [run] = runs(desk.plan())
+        new = set(after) - set(before)
+        place = run.path.relative_to(desk.folder)
+        assert new == {f"{place}/results/own/{SOURCE}.json", f"{place}/predictions/own/{SOURCE}.parquet"}
+        changed = {Path(name).name for name in before if before[name] != after[name]}
+        assert changed == {"run.json", "README.md", "experiment.yaml", "results.csv", "table-accuracy.md"}
+        assert [result.language for result in run.results() if result.source] == [SOURCE]
+
+    def test_a_target_whose_components_are_new_is_trained_and_tested(self, desk: Desk) -> None:
+        desk.run({"languages.targets": ["swh_Latn"]})
+        before = desk.files()
+        printed = desk.run()
+        heads = [line.split(" · ")[0] for line in printed.splitlines() if line.startswith("[")]
+        assert heads == ["[1/2] language", "[2/2] evaluate"]
+        after = desk.files()
+        assert {name: after[name] for name in before if name.startswith("store")} == {
+            name: before[name] for name in before if name.startswith("store")
+        }
+        [run] = runs(desk.plan())
+        # Only now is there another language to borrow from.
+        kept = {f"{control}/swh_Latn" for control in ("own", "none")}
+        tested = {
+            str(Path(name).relative_to(run.path.relative_to(desk.folder) / "results").with_suffix(""))
+            for name in after
+            if "/results/" in name and after[name] != before.get(name)
+        }
+        assert tested == {f"{control}/{code}" for control in ("own", "none", "wrong") for code in TARGETS} - kept
+
+    def test_a_component_serves_every_experiment_that_needs_it(self, desk: Desk, finished: Desk) -> None:
+        desk.copy_of(finished.folder / "store", "store")
+        before = desk.files()
+        printed = desk.run({"name": "another", "combination.task": {"lora": {"rank": 2}}})
+        heads = [line.split(" · ")[0] for line in printed.splitlines() if line.startswith("[")]
+        assert heads == ["[1/2] task", "[2/2] evaluate"]
+        assert before.items() <= desk.files().items()
+
+    def test_a_removed_component_is_trained_again_to_the_same(self, desk: Desk, finished: Desk) -> None:
+        desk.copy_of(finished.folder / "store", "store")
+        victim = desk.plan().of_kind("language")[1]
+        desk.store.remove(victim.id)
+        desk.run()
+        assert equal(weights(desk, victim.id), weights(finished, victim.id))
+
+
+class TestControls:
+    def test_without_language_components_a_run_is_what_none_says(self, desk: Desk) -> None:
+        grid = {"combination.language": [{}, {"prompt": {"length": 3}}]}
+        desk.run({"grid": grid})
+        plan = desk.plan({"grid": grid})
+        assert len(plan.of_kind("task")) == 1
+        without, with_prompt = (outcome(run) for run in runs(plan))
+        for code in TARGETS:
+            assert with_prompt["none", code][1] == without["own", code][1]
+            assert with_prompt["own", code][1] != without["own", code][1]
+        assert set(without) == {("own", code) for code in TARGETS}
+
+    def test_wrong_components_are_those_of_the_other_language(self, desk: Desk, finished: Desk) -> None:
+        """Were swh_Latn's components put in hau_Latn's place, `own` would give what `wrong` did."""
+        desk.copy_of(finished.folder / "store", "store")
+        swahili, hausa = desk.plan().of_kind("language")
+        passport, curve = desk.store.passport(hausa.id), desk.store.history(hausa.id)
+        desk.store.write(passport, weights(desk, swahili.id), curve)
+        desk.run()
+        swapped, right = (outcome(runs(place.plan())[0]) for place in (desk, finished))
+        assert swapped["own", "hau_Latn"][1] == right["wrong", "hau_Latn"][1]
+        assert swapped["own", "swh_Latn"][1] == right["own", "swh_Latn"][1]
+
+
+class TestMasked:
+    @pytest.fixture(scope="class")
+    def masked(self, tmp_path_factory: pytest.TempPathFactory, finished: Desk) -> Desk:
+        """A folder in which language components learnt from masked text, those of the source language too."""
+        desk = Desk(tmp_path_factory.mktemp("masked"), finished.encoder, finished.texts, finished.corpus)
+        desk.run(desk.masked)
+        return desk
+
+    def test_it_trains_a_component_for_each_language(self, masked: Desk) -> None:
+        plan = masked.plan(masked.masked)
+        assert [stage.languages for stage in plan.of_kind("language")] == [[SOURCE], *([code] for code in TARGETS)]
+        trained = [weights(masked, stage.id)["language.prompt/table"] for stage in plan.of_kind("language")]
+        assert not any(torch.equal(trained[left], trained[right]) for left, right in ((0, 1), (1, 2), (0, 2)))
+        assert masked.store.passport(plan.stages[0].id).training["objective"]["masked"]["mask_probability"] == 0.15
+        assert len(outcome(runs(plan)[0])) == 6
+        assert runs(plan)[0].record.notes == []
+
+    def test_the_task_is_learnt_under_the_components_of_the_source(self, masked: Desk, desk: Desk) -> None:
+        desk.copy_of(masked.folder / "store", "store")
+        plan = desk.plan(desk.masked)
+        [task] = plan.of_kind("task")
+        [source] = task.needs
+        before = weights(desk, task.id)
+        changed = {name: tensor + 1 for name, tensor in weights(desk, source).items()}
+        desk.store.write(desk.store.passport(source), changed, [])
+        desk.store.remove(task.id)
+        desk.run(desk.masked)
+        assert equal(weights(desk, source), changed), "a frozen component was changed"
+        assert not equal(weights(desk, task.id), before)
+
+
+class TestPretraining:
+    """A backbone drawn at random, pretrained on three languages, then masked text and a task on it."""
+
+    def changes(self, desk: Desk) -> dict[str, Any]:
+        pretrain = {
+            "languages": [SOURCE, *TARGETS],
+            "objective": {"masked": desk.text},
+            "training": {"steps": 3, "optimizer": {"lr": 0.01}},
+            "batch_size": 4,
+        }
+        return desk.masked | {"pretrain": pretrain}
+
+    def random_backbone(self, desk: Desk) -> dict[str, Any]:
+        folder = desk.copy_of(desk.encoder, "random")
+        (folder / "model.safetensors").unlink()
+        return {"backbone": {"name": str(folder), "precision": "32", "random_init_seed": 3}}
+
+    def test_later_stages_stand_on_the_pretrained_weights(self, desk: Desk) -> None:
+        changes = self.changes(desk) | self.random_backbone(desk)
+        printed = desk.run(changes)
+        assert printed.startswith("[1/6] pretrain · backbone · eng_Latn, swh_Latn, hau_Latn")
+        plan = desk.plan(changes)
+        assert plan.todo == []
+        pretraining, *others = plan.stages
+        trained = weights(desk, pretraining.id)
+        start = load_backbone(pretraining.backbone.config, with_lm_head=True).own_parameters()
+        assert {name.removeprefix("language.full/") for name in trained} == set(start)
+        moved = [name for name in start if not torch.equal(trained[f"language.full/{name}"], start[name])]
+        assert len(moved) > len(start) / 2
+        passport = desk.store.passport(pretraining.id)
+        assert passport.parameters == sum(tensor.numel() for tensor in trained.values())
+        for stage in others:
+            assert pretraining.id in stage.needs or stage.kind == "evaluate"
+            stands_on = load_stage_backbone(stage.backbone, desk.store, with_lm_head=True).own_parameters()
+            assert all(torch.equal(tensor, trained[f"language.full/{name}"]) for name, tensor in stands_on.items())
+        for stage in others[:-1]:
+            assert desk.store.passport(stage.id).backbone["weights"] == pretraining.id
+
+    def test_another_pretraining_makes_everything_anew(self, desk: Desk) -> None:
+        changes = self.changes(desk)
+        before = {stage.id for stage in desk.plan(changes).stages}
+        changes["pretrain"]["training"]["steps"] = 4
+        assert before.isdisjoint({stage.id for stage in desk.plan(changes).stages})
+        assert before.isdisjoint({stage.id for stage in desk.plan(desk.masked).stages})
+
+    def test_the_whole_pretrained_backbone_can_learn_the_task(self, desk: Desk) -> None:
+        changes = self.changes(desk) | {"combination": {"task": {"full": {}}}}
+        desk.run(changes)
+        pretraining, task, _ = desk.plan(changes).stages
+        state = weights(desk, task.id)
+        assert desk.store.passport(task.id).parameters == sum(tensor.numel() for tensor in state.values())
+        # The language-modelling head has no part in the task.
+        assert not any("lm_head" in name for name in state)
+        assert any("lm_head" in name for name in weights(desk, pretraining.id))
+
+
+class TestKinds:
+    @pytest.fixture(scope="class")
+    def all_kinds(self, tmp_path_factory: pytest.TempPathFactory, finished: Desk) -> Desk:
+        """A folder in which every kind served as a language component and as a task component."""
+        desk = Desk(tmp_path_factory.mktemp("kinds"), finished.encoder, finished.texts, finished.corpus)
+        desk.run(self.changes())
+        return desk
+
+    def changes(self) -> dict[str, Any]:
+        tasks = [{}, *({kind: settings} for kind, settings in KINDS.items()), {"full": {}}]
+        return {"combination.language": KINDS, "grid.combination.task": tasks, "languages.targets": ["swh_Latn"]}
+
+    def test_each_is_trained_in_each_role_and_counted_right(self, all_kinds: Desk) -> None:
+        plan = all_kinds.plan(self.changes())
+        assert plan.todo == []
+        trained: list[LanguageStage | TaskStage] = [*plan.of_kind("language"), *plan.of_kind("task")]
+        slots = [set(all_kinds.store.passport(stage.id).components) for stage in trained]
+        assert slots == [
+            *({f"language.{kind}"} for kind in KINDS),
+            set(),
+            *({f"task.{kind}"} for kind in KINDS),
+            {"task.full"},
+        ]
+        for stage in trained:
+            state = weights(all_kinds, stage.id)
+            assert stage.parameters == sum(tensor.numel() for tensor in state.values()), stage.title
+            assert all(bool(tensor.isfinite().all()) for tensor in state.values())
+
+    def test_each_changes_what_is_predicted(self, all_kinds: Desk) -> None:
+        found = [outcome(run) for run in runs(all_kinds.plan(self.changes()))]
+        seen = {str(each["own", "swh_Latn"][1]) for each in found}
+        assert len(seen) == len(found) == 8
+        assert all(each["own", "swh_Latn"][1] != each["none", "swh_Latn"][1] for each in found)
+
+    def test_the_encoder_is_left_as_it_was(self, all_kinds: Desk) -> None:
+        evaluations: list[EvaluateStage] = all_kinds.plan(self.changes()).of_kind("evaluate")
+        fresh = load_backbone(evaluations[0].backbone.config).own_parameters()
+        published = load_file(all_kinds.encoder / "model.safetensors")
+        assert all(torch.equal(tensor, published[name]) for name, tensor in fresh.items())
+
+
+def test_components_of_a_language_can_be_trained_jointly(desk: Desk) -> None:
+    both = {"prompt": {"length": 3}, "adapter": {"reduction_factor": 8}}
+    changes = {"combination.language": both, "languages.targets": ["swh_Latn"], "stages.language.jointly": True}
+    desk.run(changes)
+    plan = desk.plan(changes)
+    [language] = plan.of_kind("language")
+    state = weights(desk, language.id)
+    assert {name.split("/")[0] for name in state} == {"language.prompt", "language.adapter"}
+    assert plan.todo == []
+    alone = changes | {"stages.language.jointly": False}
+    desk.run(alone)
+    prompt, _ = desk.plan(alone).of_kind("language")
+    assert not torch.equal(weights(desk, prompt.id)["language.prompt/table"], state["language.prompt/table"])
+
+
+def test_the_best_step_is_kept_or_the_last(desk: Desk) -> None:
+    training = {"steps": 6, "optimizer": {"lr": 0.5}, "decay": "constant"}
+    changes = {"combination": {}, "stages.task.training": training, "stages.task.validate_every": 1}
+    grid = {"stages.task.choose": ["best", "last"]}
+    desk.run(changes | {"grid": grid})
+    best, last = desk.plan(changes | {"grid": grid}).of_kind("task")
+    curve = [row["validation/accuracy"] for row in desk.store.history(best.id)]
+    assert curve == [row["validation/accuracy"] for row in desk.store.history(last.id)]
+    chosen = curve.index(max(curve)) + 1
+    assert chosen < 6, "the best step must not be the last one, or this test says nothing"
+    assert not equal(weights(desk, best.id), weights(desk, last.id))
+    # Were training to end at the chosen step, the last would be the best.
+    short = changes | {"stages.task.training": training | {"steps": chosen}, "stages.task.choose": "last"}
+    desk.run(short)
+    assert equal(weights(desk, desk.plan(short).of_kind("task")[0].id), weights(desk, best.id))
+
+
+def test_a_few_known_test_texts_are_told_with_the_results(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = desk.copy_of(desk.texts, "texts")
+    known = read_rows(texts / SOURCE / "validation.parquet")[0]["text"]
+    rows = read_rows(texts / SOURCE / "test.parquet")
+    rows[3]["text"] = known
+    write_rows(texts / SOURCE / "test.parquet", rows)
+    monkeypatch.setattr(leaks, "TOLERATED", 0.1)
+    changes = {"data.path": str(texts), "combination": {}, "languages.targets": [SOURCE]}
+    printed = desk.run(changes)
+    note = "1 of the 14 test texts of eng_Latn stand in its training or validation split (the first is 3)."
+    assert runs(desk.plan(changes))[0].record.notes == [note]
+    assert note in " ".join(printed.split())
+
+
+def test_an_experiment_without_data_ends_with_its_components(desk: Desk, modulingua: Modulingua) -> None:
+    parallel = "stages.language.objective.alignment.parallel.path"
+    file = desk.write({"data": None, "combination.task": {}, parallel: str(desk.texts)})
+    answer = modulingua("run", file)
+    assert (answer.code, answer.err) == (0, "")
+    assert {passport.stage for passport in desk.store.passports()} == {"language"}
+    assert modulingua("run", file).out == "nothing to do: every component is there\n"
+
+
+def test_the_curve_of_a_long_stage_has_points(desk: Desk) -> None:
+    changes = {"combination": {}, "stages.task.training.steps": 25, "stages.task.validate_every": 15}
+    desk.run(changes)
+    rows = desk.store.history(desk.plan(changes).of_kind("task")[0].id)
+    assert [row["step"] for row in rows] == [10, 15, 20, 25]
+    assert [set(row) - {"step"} for row in rows[:2]] == [
+        {"loss"},
+        {"validation/loss", "validation/accuracy", "validation/macro_f1"},
+    ]
+
+
+def test_a_run_can_be_told_from_its_folder_alone(finished: Desk) -> None:
+    [run] = runs(finished.plan())
+    assert json.loads((run.path / "run.json").read_text())["id"].startswith(run.path.name.rpartition("-")[2])
+
+
+def test_an_encoder_can_be_far_away_from_its_copy(desk: Desk, finished: Desk) -> None:
+    """Components trained on one copy of a backbone serve another copy of the same weights."""
+    desk.copy_of(finished.folder / "store", "store")
+    printed = desk.run({"backbone.name": str(build_encoder(desk.folder / "copy"))})
+    assert printed.startswith("[1/1] evaluate")
