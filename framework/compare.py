@@ -165,12 +165,14 @@ class Comparison:
             folder: Where to; it is made when it is not there.
 
         Returns:
-            The files written: `table-<metric>.md` and `results.csv`.
+            The files: `table-<metric>.md` and `results.csv`. One that says the same already is left as it is.
         """
-        files = {f"table-{self.metric}.md": self.markdown(), "results.csv": self.csv()}
-        for name, text in files.items():
-            write_whole(Path(folder) / name, text.encode())
-        return [Path(folder) / name for name in files]
+        texts = {f"table-{self.metric}.md": self.markdown(), "results.csv": self.csv()}
+        files = {Path(folder) / name: text.encode() for name, text in texts.items()}
+        for file, content in files.items():
+            if not file.is_file() or file.read_bytes() != content:
+                write_whole(file, content)
+        return list(files)
 
     def _prefers_wide(self) -> bool:
         return len(self.languages) <= min(MOST_LANGUAGE_COLUMNS, len(self.rows))

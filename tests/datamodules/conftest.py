@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,6 @@ ROOT = Path(__file__).parents[2]
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 
 Write = Callable[[str, list[dict[str, Any]]], Path]
-
-
-@pytest.fixture(scope="session")
-def real_data() -> Path:
-    """The folder of published datasets in the hub's layout."""
-    folder = Path(os.environ.get("MODULINGUA_DATA", ROOT.parent / "shared" / "data"))
-    if not folder.is_dir():
-        pytest.skip(f"no data at {folder}; set MODULINGUA_DATA")
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ import pytest
 
 from framework.cli import main
 from tests.framework import tiny
-from tests.framework.tiny import ROOT, Desk
+from tests.framework.tiny import Desk
 
 
 @dataclass(frozen=True)
@@ -67,12 +66,3 @@ def modulingua(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
         return Answer(code if isinstance(code, int) else 0, printed.out, printed.err)
 
     return call
-
-
-@pytest.fixture(scope="session")
-def real_data() -> Path:
-    """The folder of published datasets in the hub's layout."""
-    folder = Path(os.environ.get("MODULINGUA_DATA", ROOT.parent / "shared" / "data"))
-    if not folder.is_dir():
-        pytest.skip(f"no data at {folder}; set MODULINGUA_DATA")
-    return folder

@@ -254,6 +254,15 @@ class TestOffline:
         assert curves(served.history) == CURVES
         check_summary(served.summary, swh_Latn="aabb")
 
+    def test_another_run_of_the_process_goes_on(self, run: RunFolder, tmp_path: Path) -> None:
+        other = wandb.init(mode="offline", dir=tmp_path, settings=wandb.Settings(silent=True, console="off"))
+        assert track(run, HISTORY, OFFLINE) is None
+        assert wandb.run is other
+        other.log({"still": "open"})
+        other.finish()
+        [copy] = offline_copies(run)
+        assert curves(history_of(copy)) == CURVES
+
     def test_a_session_begun_elsewhere_does_not_send_it_online(self, run: RunFolder, server: WandbServer) -> None:
         wandb.setup()
         assert track(run, HISTORY, OFFLINE) is None
@@ -305,17 +314,8 @@ class TestOnline:
         [copy] = offline_copies(run)
         assert curves(history_of(copy)) == []
 
-    def test_makes_an_offline_copy_needless_only_when_it_succeeds(
-        self, run: RunFolder, server: WandbServer, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_makes_an_offline_copy_needless(self, run: RunFolder, server: WandbServer) -> None:
         assert track(run, HISTORY, OFFLINE) is None
-        with monkeypatch.context() as patch:
-            patch.setattr(tracking, "START_SECONDS", 1)
-            server.broken = "/"
-            assert track(run, HISTORY, ONLINE) is not None
-            assert len(offline_copies(run)) == 1
-        server.broken = None
-        wandb.teardown()  # as from a new process: this one's client still tries
         assert track(run, HISTORY, ONLINE) is None
         assert offline_copies(run) == []
         assert curves(server.runs["7f3a9c"].history) == CURVES
@@ -351,8 +351,10 @@ class TestFailure:
 
     def test_a_server_out_of_order(self, run: RunFolder, server: WandbServer, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tracking, "START_SECONDS", 1)
+        assert track(run, HISTORY, OFFLINE) is None
         server.broken = "/"
         self.check_warning(run, ONLINE)
+        assert len(offline_copies(run)) == 1, "what could not be sent must stay"
 
     def test_a_server_that_fails_in_the_middle(
         self, run: RunFolder, server: WandbServer, monkeypatch: pytest.MonkeyPatch

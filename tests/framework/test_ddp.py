@@ -1,0 +1,60 @@
+"""Two processes come to what one does, from the command line on."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from framework.store import WEIGHTS
+from tests.framework.conftest import Modulingua
+from tests.framework.tiny import Desk, command_line, outcome, runs
+
+TWO = {"trainer.devices": 2, "languages.targets": ["swh_Latn"]}
+"""The tiny experiment with one of its targets."""
+
+
+def test_two_processes_come_to_what_one_does(desk: Desk, finished: Desk, modulingua: Modulingua) -> None:
+    file = desk.write(TWO)
+    answer = command_line("run", file)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    heads = [line.split(" · ")[0] for line in answer.stdout.splitlines() if line.startswith("[")]
+    assert heads == ["[1/3] language", "[2/3] task", "[3/3] evaluate"]
+    assert answer.stdout.isprintable() or not {"\x1b", "\r", "\t"} & set(answer.stdout)
+
+    plan = desk.plan(TWO)
+    assert plan.todo == []
+    for stage in plan.of_kind("language") + plan.of_kind("task"):
+        two, one = (load_file(place.store.path(stage.id) / WEIGHTS) for place in (desk, finished))
+        assert two.keys() == one.keys()
+        for name, tensor in one.items():
+            torch.testing.assert_close(
+                two[name], tensor, rtol=1e-4, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}"
+            )
+        curves = [place.store.history(stage.id) for place in (desk, finished)]
+        for left, right in zip(*curves, strict=True):
+            assert left == pytest.approx(right, abs=1e-4)
+
+    [two_run], [one_run] = runs(plan), runs(finished.plan())
+    assert two_run.path.name == one_run.path.name
+    two_found, one_found = outcome(two_run), outcome(one_run)
+    assert set(two_found) == {("own", "swh_Latn"), ("none", "swh_Latn")}
+    for test, (result, predictions) in two_found.items():
+        assert result.identity == one_found[test][0].identity
+        assert [row[:3] for row in predictions] == [row[:3] for row in one_found[test][1]]
+        assert [row[3] for row in predictions] == pytest.approx([row[3] for row in one_found[test][1]], abs=1e-4)
+
+    again = modulingua("run", file)
+    assert again.out.splitlines()[0] == "nothing to do: 1 of 1 runs are there"
+    one_device = modulingua("run", file, "trainer.devices=1")
+    assert one_device.out.splitlines()[0] == "nothing to do: 1 of 1 runs are there"
+
+
+def test_a_mistake_in_a_process_is_said_as_plainly(desk: Desk, finished: Desk, modulingua: Modulingua) -> None:
+    desk.copy_of(finished.folder / "store", "store")
+    victim = desk.store.path(desk.plan(TWO).of_kind("task")[0].id) / WEIGHTS
+    victim.write_bytes(b"")
+    answer = modulingua("run", desk.write(TWO))
+    assert answer.code == 2
+    assert answer.err.startswith(f"{victim}: damaged or cut short")
+    assert len(answer.err.splitlines()) == 1

@@ -1,0 +1,81 @@
+"""Every YAML that comes with Modulingua is an experiment, or a part of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from framework.plan import Plan
+from framework.reading import read
+from framework.runner import plan_experiment
+from tests.framework.tiny import ROOT, build_encoder
+
+EXPERIMENTS = ROOT / "experiments"
+FILES = sorted(EXPERIMENTS.rglob("*.yaml"))
+FOLDERS = {"sib200": "sib200", "masakhanews": "masakhanews", "afrisenti": "afrisenti", "nusax": "nusax_senti"}
+"""Where the datasets lie in the folder of published data."""
+SELF_CONTAINED = "quickstart"
+"""Experiments that need neither the hub nor data."""
+
+
+def name(file: Path) -> str:
+    return str(file.relative_to(EXPERIMENTS))
+
+
+def is_whole(file: Path) -> bool:
+    return "name" in yaml.safe_load(file.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def roomy_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny encoder with as many positions as real ones have."""
+    return build_encoder(tmp_path_factory.mktemp("roomy") / "encoder", max_position_embeddings=514)
+
+
+def planned(file: Path, encoder: Path, data: Path) -> Plan:
+    if file.stem.startswith(SELF_CONTAINED):
+        return plan_experiment(file, [])
+    [dataset] = {cell.data["data"]["name"] for cell in read(file, []).cells}
+    folder = data / FOLDERS[dataset]
+    if not folder.is_dir():
+        pytest.skip(f"no data at {folder}")
+    return plan_experiment(file, [f"backbone.name={encoder}", f"data.path={folder}"])
+
+
+def test_there_are_some() -> None:
+    assert sum(map(is_whole, FILES)) >= 4
+    assert (EXPERIMENTS / "sib200" / "all-combinations.yaml") in FILES
+
+
+@pytest.mark.parametrize("file", filter(is_whole, FILES), ids=name)
+def test_an_experiment_can_be_planned(
+    file: Path, roomy_encoder: Path, real_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    plan = planned(file, roomy_encoder, real_data)
+    assert plan.of_kind("evaluate")
+    assert plan.name in (file.stem, f"{file.parent.name}-{file.stem}")
+    # Whoever opens the file finds how to run it.
+    assert f"modulingua run {file.relative_to(ROOT)}" in file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if not is_whole(file)], ids=name)
+def test_a_part_can_be_read(file: Path) -> None:
+    [cell] = read(file, ["data.path=somewhere", "data.text_prefix=x"]).cells
+    assert set(cell.data) <= {"backbone", "data", "languages", "stages", "seeds", "trainer", "pretrain", "combination"}
+
+
+def test_all_combinations_are_sixteen(roomy_encoder: Path, real_data: Path) -> None:
+    plan = planned(EXPERIMENTS / "sib200" / "all-combinations.yaml", roomy_encoder, real_data)
+    kinds = {
+        (frozenset(variant.experiment.combination["language"]), frozenset(variant.experiment.combination["task"]))
+        for variant in plan.variants
+    }
+    assert len(kinds) == len(plan.variants) == 16
+
+
+def test_the_study_of_all_languages_names_them_all(roomy_encoder: Path, real_data: Path) -> None:
+    plan = planned(EXPERIMENTS / "sib200" / "task-adapter.yaml", roomy_encoder, real_data)
+    assert {len(stage.tests) for stage in plan.of_kind("evaluate")} == {205}

@@ -1,0 +1,141 @@
+"""Labels for new texts, from a run's trained combination."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from pathlib import Path
+
+import pytest
+
+from datamodules import DataError
+from framework import predict
+from framework.errors import UserError
+from framework.predict import predict_lines
+from framework.results import RunFolder
+from tests.framework.conftest import Modulingua
+from tests.framework.tiny import TARGETS, Desk, build_encoder, read_rows, runs
+
+
+@pytest.fixture(scope="module")
+def run(finished: Desk) -> RunFolder:
+    [run] = runs(finished.plan())
+    return run
+
+
+def texts_and_answers(desk: Desk, run: RunFolder, code: str) -> tuple[list[str], list[tuple[str, float]]]:
+    """A language's test texts, and what the run said of each."""
+    predictions = run.predictions("own", code)
+    said = dict(zip(predictions.id, zip(predictions.predicted, predictions.probability, strict=True), strict=True))
+    rows = read_rows(desk.texts / code / "test.parquet")
+    return [row["text"] for row in rows], [
+        (label, float(probability)) for label, probability in (said[str(row["index_id"])] for row in rows)
+    ]
+
+
+def same(found: list[tuple[str, float]], expected: list[tuple[str, float]]) -> bool:
+    # Texts stand in other batches than in the test, so the last digits may differ.
+    return [label for label, _ in found] == [label for label, _ in expected] and [
+        probability for _, probability in found
+    ] == pytest.approx([probability for _, probability in expected], abs=1e-6)
+
+
+@pytest.mark.parametrize("code", TARGETS)
+def test_it_says_what_the_run_said(finished: Desk, run: RunFolder, code: str) -> None:
+    texts, expected = texts_and_answers(finished, run, code)
+    assert same(list(predict_lines(run.path, code, texts)), expected)
+    other = next(target for target in TARGETS if target != code)
+    # With another language's components it says something else: so the right ones acted.
+    assert not same(list(predict_lines(run.path, other, texts)), expected)
+
+
+def test_the_order_of_the_texts_is_kept(finished: Desk, run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predict, "TEXTS_AT_ONCE", 4)
+    texts, expected = texts_and_answers(finished, run, "swh_Latn")
+    order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
+    assert same(
+        list(predict_lines(run.path, "swh_Latn", [texts[number] for number in order])),
+        [expected[number] for number in order],
+    )
+
+
+def test_equal_texts_get_equal_answers_each(finished: Desk, run: RunFolder) -> None:
+    texts, expected = texts_and_answers(finished, run, "swh_Latn")
+    assert same(list(predict_lines(run.path, "swh_Latn", [texts[0]] * 3)), [expected[0]] * 3)
+
+
+def test_blank_lines_are_passed_over(finished: Desk, run: RunFolder) -> None:
+    texts, expected = texts_and_answers(finished, run, "swh_Latn")
+    lines = ["\n", f"  {texts[0]}\n", " \t\n", "", f"{texts[1]}\r\n"]
+    assert same(list(predict_lines(run.path, "swh_Latn", lines)), expected[:2])
+    assert list(predict_lines(run.path, "swh_Latn", ["", "\n"])) == []
+
+
+def test_answers_come_while_texts_do(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predict, "TEXTS_AT_ONCE", 2)
+    taken = []
+
+    def lines() -> object:
+        for number in range(6):
+            taken.append(number)
+            yield f"w{number} w9"
+
+    answers = predict_lines(run.path, "swh_Latn", lines())
+    next(answers)
+    assert taken == [0, 1]
+
+
+class TestMistakes:
+    def test_an_unknown_language(self, run: RunFolder) -> None:
+        with pytest.raises(DataError, match=r"unknown language 'swa_Latn'; nearest: swh_Latn \(Swahili\)"):
+            list(predict_lines(run.path, "swa_Latn", ["w1"]))
+
+    def test_a_language_without_components(self, run: RunFolder) -> None:
+        with pytest.raises(UserError, match="no language components for yor_Latn.*it has eng_Latn, swh_Latn, hau_Latn"):
+            list(predict_lines(run.path, "yor_Latn", ["w1"]))
+
+    def test_a_folder_that_is_no_run(self, finished: Desk) -> None:
+        with pytest.raises(UserError, match=r"run\.json"):
+            list(predict_lines(finished.folder / "runs" / "tiny", "swh_Latn", ["w1"]))
+
+    def test_a_component_that_is_gone(self, desk: Desk) -> None:
+        desk.run({"languages.targets": ["swh_Latn"]})
+        plan = desk.plan({"languages.targets": ["swh_Latn"]})
+        desk.store.remove(plan.of_kind("language")[0].id)
+        with pytest.raises(UserError, match=r"passport\.json: No such file"):
+            list(predict_lines(runs(plan)[0].path, "swh_Latn", ["w1"]))
+
+    def test_a_backbone_that_is_another_now(self, desk: Desk) -> None:
+        folder = desk.copy_of(desk.encoder, "mine")
+        changes = {"backbone.name": str(folder), "combination": {}, "languages.targets": ["swh_Latn"]}
+        desk.run(changes)
+        [run] = runs(desk.plan(changes))
+        shutil.rmtree(folder)
+        build_encoder(folder, seed=1)
+        with pytest.raises(UserError, match="its data or its backbone is no longer what it was"):
+            list(predict_lines(run.path, "swh_Latn", ["w1"]))
+
+
+def test_without_language_components_it_takes_any_language(desk: Desk) -> None:
+    changes = {"combination.language": {}, "languages.targets": ["swh_Latn"]}
+    desk.run(changes)
+    [run] = runs(desk.plan(changes))
+    texts, expected = texts_and_answers(desk, run, "swh_Latn")
+    assert same(list(predict_lines(run.path, "swh_Latn", texts)), expected)
+    assert same(list(predict_lines(run.path, "yor_Latn", texts)), expected)
+
+
+def test_from_the_command_line(
+    finished: Desk, run: RunFolder, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts, expected = texts_and_answers(finished, run, "hau_Latn")
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(texts[:3]) + "\n"))
+    answer = modulingua("predict", run.path, "--language", "hau_Latn")
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out == "".join(f"{label}\t{probability:.3f}\n" for label, probability in expected[:3])
+    refused = modulingua("predict", run.path, "--language", "hausa")
+    assert refused.code == 2
+    assert refused.err.strip() == "unknown language 'hausa'; nearest: hau_Latn (Hausa)"
+    missing = modulingua("predict", Path("nowhere"), "--language", "hau_Latn")
+    assert (missing.code, missing.out) == (2, "")
+    assert missing.err.startswith("nowhere/run.json: no such file")
