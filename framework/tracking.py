@@ -126,7 +126,9 @@ def _track(
         ),
     )
     try:
-        _log_curves(tracked, history, first=_first_row(tracked, folder, config, len(history)))
+        # Offline, the client does not know what a server has, and an upload adds to it.
+        if config.mode == "online" or not _server_has_curves(folder):
+            _log_curves(tracked, history)
         tracked.summary.update(_summary(results))
         tracked.log({"results": _table(record, results)})
     except BaseException:
@@ -166,19 +168,16 @@ def _drop_unsent_copies(folder: Path) -> None:
     shutil.rmtree(folder / "data", ignore_errors=True)
 
 
-def _first_row(tracked: "wandb.Run", folder: Path, config: TrackingConfig, rows: int) -> int:
-    """Which row of the curves to send first; a server may have some or all of them."""
-    if config.mode == "online":
-        return tracked.step  # the server's word: a row's number is its W&B step
-    sent = (folder / CURVES_SENT).exists() or any(folder.glob("offline-run-*/*.synced"))
-    return rows if sent else 0
+def _server_has_curves(folder: Path) -> bool:
+    return (folder / CURVES_SENT).exists() or any(folder.glob("offline-run-*/*.synced"))
 
 
-def _log_curves(tracked: "wandb.Run", history: Sequence[Mapping[str, Any]], first: int) -> None:
+def _log_curves(tracked: "wandb.Run", history: Sequence[Mapping[str, Any]]) -> None:
     for stage in dict.fromkeys(row["stage"] for row in history):
         tracked.define_metric(f"{stage}/step", hidden=True)
         tracked.define_metric(f"{stage}/*", step_metric=f"{stage}/step")
-    for number, row in enumerate(history[first:], start=first):
+    # A row's number is its W&B step: of a run that goes on, the client leaves out the steps that the server has.
+    for number, row in enumerate(history):
         tracked.log({f"{row['stage']}/{key}": row[key] for key in row if key != "stage"}, step=number)
 
 

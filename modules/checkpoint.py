@@ -45,7 +45,7 @@ VOCABULARY_FILES = (
 )
 TOKENIZER_CONFIG = "tokenizer_config.json"
 TOKENIZER_FILES = (*VOCABULARY_FILES, TOKENIZER_CONFIG, "special_tokens_map.json", "added_tokens.json")
-WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors")
+WEIGHTS = re.compile(r"model(-\d+-of-(?P<files>\d+))?\.safetensors")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack")
 
 UNSAFE_SETTING = re.compile(r"auto_map|(attn|experts)_implementation|quantization_config")
@@ -132,11 +132,13 @@ def read_weights(folder: Path, name: str, revision: str) -> Weights:
         ModulesError: If there are no safetensors files, or they cannot be read.
     """
     files = weight_files(folder)
-    if files:
+    if files and len(files) == _number_of_files(files[0]):
         return Weights(
             names=frozenset(key for file in files for key in _tensor_names(file)),
             hashes=tuple(file_hash(file) for file in files),
         )
+    if files and revision == "local":
+        raise ModulesError(f"backbone {name!r} has {len(files)} of {_number_of_files(files[0])} weight files")
     if revision == "local":
         _refuse_pickles(name, [file.name for file in folder.iterdir()])
     with _hub_errors(name, revision):
@@ -211,6 +213,13 @@ def _refuse_pickles(name: str, files: list[str]) -> None:
     pickles = sorted(file for file in files if file.endswith(PICKLES))
     hint = f"; {pickles[0]} is refused, since it can run foreign code: look for a converted one" if pickles else ""
     raise ModulesError(f"backbone {name!r} has no model.safetensors{hint}")
+
+
+def _number_of_files(file: Path) -> int:
+    """Returns how many weight files there are where this is one of them."""
+    name = WEIGHTS.fullmatch(file.name)
+    assert name is not None
+    return int(name["files"] or 1)
 
 
 def _tensor_names(file: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
+import torch
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
@@ -18,9 +19,10 @@ def mean_pool(hidden: Tensor, attention_mask: Tensor) -> Tensor:
         attention_mask: [batch, time], 1 at tokens.
 
     Returns:
-        [batch, size].
+        [batch, size], in float32 at least.
     """
     mask = attention_mask.unsqueeze(-1).bool()
+    hidden = hidden.to(torch.promote_types(hidden.dtype, torch.float32))
     # Filled rather than multiplied: hidden states of padding may be anything, NaN included.
     return hidden.masked_fill(~mask, 0).sum(1) / mask.sum(1)
 

@@ -263,10 +263,15 @@ class TestOffline:
         [copy] = offline_copies(run)
         assert curves(history_of(copy)) == CURVES
 
-    def test_a_session_begun_elsewhere_does_not_send_it_online(self, run: RunFolder, server: WandbServer) -> None:
+    def test_a_session_begun_elsewhere_changes_nothing(
+        self, run: RunFolder, server: WandbServer, capfd: pytest.CaptureFixture[str]
+    ) -> None:
         wandb.setup()
         assert track(run, HISTORY, OFFLINE) is None
         assert server.operations == []
+        assert len(offline_copies(run)) == 1
+        printed = capfd.readouterr()
+        assert (printed.out, printed.err) == ("", "")
 
 
 class TestOnline:

@@ -157,6 +157,9 @@ def test_weights_may_be_in_several_files(folder: Folder, copy: Path) -> None:
     whole = load_backbone(BackboneConfig(name=str(folder("xlm-roberta"))))
     parts = load_backbone(BackboneConfig(name=str(copy)))
     assert torch.equal(Combination(parts).encode(ids, mask), Combination(whole).encode(ids, mask))
+    file.unlink()
+    with pytest.raises(ModulesError, match="has 1 of 2 weight files"):
+        inspect_backbone(BackboneConfig(name=str(copy)))
 
 
 @pytest.mark.parametrize(

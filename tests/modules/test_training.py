@@ -307,6 +307,14 @@ def test_the_alignment_loss(stage: Callable[..., StageModule]) -> None:
         torch.testing.assert_close(trained._losses(*vectors, vectors[1], 0), expected)
 
 
+@pytest.mark.parametrize("name", ["aligned prompt and adapter", "aligned prefix"])
+def test_vectors_are_compared_in_float32(stage: Callable[..., StageModule], name: str) -> None:
+    trained = stage(name)
+    with torch.autocast("cpu", torch.bfloat16):
+        vectors = trained(batches(1)[0])
+    assert [vector.dtype for vector in vectors] == [torch.float32] * 2
+
+
 def test_alignment_needs_the_bare_backbone(combination: Callable[..., Combination]) -> None:
     whole = combination("bert")
     whole.add("language", "full", FullConfig(), seed=0)
