@@ -22,8 +22,10 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o755)  # mkdtemp makes it private; a shared store is read by colleagues
-        if folder.exists():
-            shutil.rmtree(folder)
+        if folder.exists():  # moved aside first, so that a reader meets either the old one or the new one
+            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+            os.replace(folder, old)
+            shutil.rmtree(old)
         os.replace(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -1,6 +1,7 @@
 """Lightning's Trainer as every stage uses it: devices, precision, curves, the choice of the best step."""
 
 import logging
+import math
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from lightning import Callback, LightningDataModule, LightningModule, Trainer, s
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from framework.config import TrainerConfig
+from framework.errors import UserError
 from modules.training import StageModule
 
 Report = Callable[[int, str], None]
@@ -120,7 +122,10 @@ class _Curve(Callback):
     ) -> None:
         step = trainer.global_step
         if step % LOG_EVERY == 0 or step == trainer.max_steps:
-            self._add(step, {"loss": float(trainer.callback_metrics["loss"])})
+            loss = float(trainer.callback_metrics["loss"])
+            if not math.isfinite(loss):
+                raise UserError(f"the training diverged: at step {step} the loss is {loss}; try a lower learning rate")
+            self._add(step, {"loss": loss})
         self.report(step, "  ".join(f"{name} {value:.3f}" for name, value in self.news.items()))
 
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:

@@ -52,7 +52,7 @@ def _what(stage: Stage) -> tuple[str, str]:
     """Names a stage without its language or seed, so that its like can be counted."""
     kind = stage.kind
     if isinstance(stage, EvaluateStage):
-        return kind, ""
+        return kind, stage.variant.label
     return kind, stage.title.rpartition(" · ")[0]
 
 
@@ -76,7 +76,7 @@ def _title(group: list[Any], verbose: bool) -> str:
     if isinstance(stage, EvaluateStage):
         tested = {test.language for test in stage.tests}
         controls = any(test.control != "own" for member in group for test in member.tests)
-        return f"{_count(len(tested), 'language')}{' + controls' if controls else ''}"
+        return f"{stage.variant.label} · {_count(len(tested), 'language')}{' + controls' if controls else ''}"
     return f"{_what(stage)[1]} · {_count(len(group), 'seed')}"
 
 

@@ -1,12 +1,17 @@
 """When, by what and from which commit a result was made."""
 
 import importlib.metadata
+import os
 import platform
+import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+
+COMMAND = "MODULINGUA_COMMAND"
+"""The environment variable through which a process tells those that it starts what was typed."""
 
 LIBRARIES = ("modulingua", "torch", "lightning", "transformers", "adapters", "datasets")
 
@@ -36,8 +41,11 @@ def commit() -> str:
 
 
 def command() -> str:
-    """Returns the command line of this process, as it can be typed again."""
-    return " ".join(["modulingua", *sys.argv[1:]])
+    """Returns the command line that a person typed, as it can be typed again.
+
+    A process that works for another finds it in the environment.
+    """
+    return os.environ.get(COMMAND, shlex.join(["modulingua", *sys.argv[1:]]))
 
 
 def made() -> dict[str, str]:

@@ -127,12 +127,19 @@ class _Reader:
             return
         # The keys of `grid` hold dots themselves.
         parts = ["grid", key.removeprefix("grid.")] if key.startswith("grid.") else key.split(".")
+        for varied in data.get("grid") or {}:
+            if parts[0] != "grid" and f"{key}.".startswith(f"{varied}."):
+                reason = f"the grid sets {varied}; override grid.{varied}=[…], or take it away with grid=null"
+                self.mistakes.append(Mistake(key, reason, "command line"))
         target = data
         for part in parts[:-1]:
             if not isinstance(target.get(part), dict):
                 target[part] = {}
             target = target[part]
         target[parts[-1]] = value
+        below = [place for place in self.places if place[: len(parts)] == tuple(parts)]
+        for place in below:
+            del self.places[place]
         self.places[tuple(parts)] = "command line"
 
     def _parse(self, file: Path) -> tuple[dict[str, Any], dict[Key, str]]:

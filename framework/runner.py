@@ -19,6 +19,8 @@ from framework.files import require_writable
 from framework.fitting import Report
 from framework.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage, make_plan
 from framework.progress import StageProgress, duration
+from framework.provenance import COMMAND
+from framework.provenance import command as typed
 from framework.stages import carry_out
 
 
@@ -104,10 +106,11 @@ def _in_processes(stage: Stage, file: Path, overrides: list[str], devices: int, 
     # Processes that share cores must not start a thread per core each: they would fight and be ten times slower.
     threads = str(max(1, (os.cpu_count() or 1) // devices))
     command = [sys.executable, "-m", "framework.runner", str(file), json.dumps(overrides), stage.id]
+    environment = {"OMP_NUM_THREADS": threads, **os.environ, COMMAND: typed()}
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
             command,
-            env={"OMP_NUM_THREADS": threads, **os.environ},
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from functools import singledispatch
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -15,7 +16,7 @@ from framework.identity import plain
 from framework.leaks import find_leak
 from framework.plan import BackboneChoice, EvaluateStage, LanguageStage, Stage, TaskStage, Test
 from framework.provenance import command, commit, made, versions
-from framework.results import LanguageResult, Predictions, RunRecord
+from framework.results import LanguageResult, Predictions, RunRecord, write_whole
 from framework.store import Passport, Store
 from framework.tracking import track
 from modules import Backbone, ClassificationHead, Combination, Component, load_backbone
@@ -353,8 +354,10 @@ def _finish(stage: EvaluateStage, store: Store) -> None:
         recipe=stage.recipe,
     )
     stage.folder.path.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(variant.data, sort_keys=False, allow_unicode=True)
-    (stage.folder.path / "experiment.yaml").write_text(text, encoding="utf-8")
+    # Where its components lie is written out, so that the run can be used from any folder.
+    folders = {"store": str(store.folder.resolve()), "runs": str(Path(experiment.runs).resolve())}
+    text = yaml.safe_dump({**variant.data, **folders}, sort_keys=False, allow_unicode=True)
+    write_whole(stage.folder.path / "experiment.yaml", text.encode())
     stage.folder.write_record(record)
     history = [{"stage": "task", **row} for row in store.history(stage.task.id)]
     if warning := track(stage.folder, history, experiment.tracking):

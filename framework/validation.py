@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import types
 import typing
 from typing import Any, TypeVar
@@ -40,12 +41,22 @@ def validate(type_: type[T], data: Any, key: Key = ()) -> tuple[T | None, list[P
     Returns:
         The object, or None when there are problems; and the problems.
     """
+    if not _is_finite(data):
+        return None, [(key, "holds a number that is not finite")]
     try:
         # JSON's strict mode takes a mapping for a dataclass and a whole number for a float, and converts nothing else.
         value = pydantic.TypeAdapter(type_).validate_json(json.dumps(data, default=str), strict=True)
     except pydantic.ValidationError as error:
         return None, [_problem(type_, key, detail) for detail in error.errors(include_url=False)]
     return value, []
+
+
+def _is_finite(data: Any) -> bool:
+    if isinstance(data, dict):
+        return all(map(_is_finite, data.values()))
+    if isinstance(data, list):
+        return all(map(_is_finite, data))
+    return not isinstance(data, float) or math.isfinite(data)
 
 
 def _problem(type_: type, key: Key, detail: Any) -> Problem:

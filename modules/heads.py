@@ -22,14 +22,17 @@ def mean_pool(hidden: Tensor, attention_mask: Tensor) -> Tensor:
         [batch, size], in float32 at least.
     """
     mask = attention_mask.unsqueeze(-1).bool()
-    hidden = hidden.to(torch.promote_types(hidden.dtype, torch.float32))
     # Filled rather than multiplied: hidden states of padding may be anything, NaN included.
-    return hidden.masked_fill(~mask, 0).sum(1) / mask.sum(1)
+    return _precise(hidden).masked_fill(~mask, 0).sum(1) / mask.sum(1)
 
 
 def first_token(hidden: Tensor, attention_mask: Tensor) -> Tensor:
-    """Returns the hidden state of each row's first token [batch, size]."""
-    return hidden[:, 0]
+    """Returns the hidden state of each row's first token [batch, size], in float32 at least."""
+    return _precise(hidden[:, 0])
+
+
+def _precise(hidden: Tensor) -> Tensor:
+    return hidden.to(torch.promote_types(hidden.dtype, torch.float32))
 
 
 POOLING = {"mean": mean_pool, "cls": first_token}
@@ -69,5 +72,7 @@ class ClassificationHead(nn.Module):
 
     def forward(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
         """Returns logits [batch, labels] for hidden states [batch, time, size]."""
-        logits: Tensor = self.linear(self.dropout(self.pool(hidden, attention_mask)))
+        # So small a layer gains no time from bfloat16, and its logits would lose digits.
+        with torch.autocast(hidden.device.type, enabled=False):
+            logits: Tensor = self.linear(self.dropout(self.pool(hidden, attention_mask)))
         return logits

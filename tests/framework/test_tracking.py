@@ -255,7 +255,8 @@ class TestOffline:
         check_summary(served.summary, swh_Latn="aabb")
 
     def test_another_run_of_the_process_goes_on(self, run: RunFolder, tmp_path: Path) -> None:
-        other = wandb.init(mode="offline", dir=tmp_path, settings=wandb.Settings(silent=True, console="off"))
+        quick = wandb.Settings(silent=True, console="off", disable_git=True, disable_code=True)
+        other = wandb.init(mode="offline", dir=tmp_path, settings=quick)
         assert track(run, HISTORY, OFFLINE) is None
         assert wandb.run is other
         other.log({"still": "open"})

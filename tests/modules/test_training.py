@@ -220,6 +220,8 @@ def test_predictions(stage: Callable[..., StageModule]) -> None:
     assert second["probabilities"].dtype == torch.float32
     assert second["probabilities"].shape == (ROWS, len(LABELS))
     torch.testing.assert_close(second["probabilities"].sum(-1), torch.ones(ROWS))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert classifier(rows[0]).dtype == torch.float32
 
 
 def test_controls_change_whose_components_act(stage: Callable[..., StageModule]) -> None:
