@@ -10,6 +10,8 @@ help: ## Say what each target does
 
 setup: .venv/.installed ## Install Modulingua and its tools into .venv, once
 
+# A tiny model gains nothing from a second thread, and loses much where something else runs.
+quickstart: export OMP_NUM_THREADS = 1
 quickstart: setup ## Train and test a small grid on synthetic languages, offline, in a few minutes
 	$(BIN)/modulingua run experiments/quickstart.yaml
 

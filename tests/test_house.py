@@ -111,7 +111,8 @@ def run_python(code: str, *arguments: str) -> str:
 
 def test_help_names_every_command_of_the_readme() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    commands = set(re.findall(r"(?:^|[`$] ?)modulingua ([a-z]+)", readme, flags=re.MULTILINE))
+    commands = set(re.findall(r"\bmodulingua ([a-z]+)|^\| `([a-z]+)[ `]", readme, flags=re.MULTILINE))
+    commands = {command for found in commands for command in found if command}
     assert commands, "the README shows no command"
     shown = run_python("from framework.cli import main; main()", "--help")
     assert {command for command in commands if not re.search(rf"\b{command}\b", shown)} == set()

@@ -58,7 +58,7 @@ print(digest.hexdigest())
 """
 
 
-DIGEST = "DIGEST_HERE"
+DIGEST = "cc4d0ecd3f458ffc18ba8ea7d014aea2eaf9095c65924399c8d02abde5311a9c"
 
 
 def test_every_process_draws_the_same() -> None:

@@ -112,9 +112,9 @@ class TestProgress:
         lines = desk.run({"combination": {}, "seeds": [0, 1]}).splitlines()
         assert all(line.isprintable() for line in lines)
         told = [line for line in lines if line.startswith("[")]
-        assert re.fullmatch(r"\[1/4\] task · head only · seed 0  1/4   0:\d\d left", told[0])
+        assert re.fullmatch(r"\[1/4\] task · head only · seed 0  1/4 +0:\d\d left", told[0])
         assert re.fullmatch(
-            r"\[1/4\] task · head only · seed 0  4/4  loss \d\.\d+  dev accuracy \d\.\d+  0:00 left", told[3]
+            r"\[1/4\] task · head only · seed 0  4/4 +loss \d\.\d+  dev accuracy \d\.\d+ +0:00 left", told[3]
         )
         assert re.fullmatch(r"\[1/4\] task · head only · seed 0 · 0:\d\d", told[4])
         assert "[3/4] evaluate · head only · seed 0  2/2  own: swh_Latn, hau_Latn  0:00 left" in told
@@ -123,7 +123,15 @@ class TestProgress:
 
     @pytest.mark.parametrize(
         ("seconds", "words"),
-        [(0, "0:00"), (31.9, "0:31"), (599, "9:59"), (1320, "22 min"), (5999, "100 min"), (11100, "3 h 05 min")],
+        [
+            (0, "0:00"),
+            (31.9, "0:31"),
+            (599, "9:59"),
+            (1320, "22 min"),
+            (5940, "99 min"),
+            (5999, "1 h 40 min"),
+            (11100, "3 h 05 min"),
+        ],
     )
     def test_durations_are_written_as_people_do(self, seconds: float, words: str) -> None:
         assert duration(seconds) == words
