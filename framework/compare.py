@@ -307,7 +307,7 @@ def _rows(group: RunGroup, groups: list[RunGroup], metric: str) -> Iterator[Row]
         cells = {
             language: _make_cell(list(of_seeds.values()), metric)
             for language, of_seeds in results.items()
-            if language not in missing
+            if of_seeds.keys() == set(group.seeds)
         }
         if results:
             yield Row(group.label, control, group.seeds, cells, missing)
@@ -442,7 +442,8 @@ def _about_runs(groups: list[RunGroup], empty: list[RunFolder]) -> Iterator[str]
         for group in groups:
             labels.setdefault(fact(group), []).append(group.label)
         if len(labels) > 1:
-            yield (f"{name}: " + "; ".join(f"{what} ({', '.join(which)})" for what, which in labels.items()) + ".")
+            listed = "; ".join(f"{what} ({', '.join(which)})" for what, which in labels.items())
+            yield f"{name}: {listed}."
         elif name not in ("backbone", "source"):  # the title has these
             yield f"{name}: {next(iter(labels))}."
     notes = [note for group in groups for run in group.runs.values() for note in run.record.notes]

@@ -53,7 +53,7 @@ digest = hashlib.sha256()
 for code in SYNTHETIC_LANGUAGES:
     for found, split in (Synthetic(), "train"), (Synthetic(), "test"), (SyntheticText(), "train"):
         for example in found.examples(code, split):
-            digest.update(f"{example}\\n".encode())
+            digest.update(f"{example.id} {example.label} {example.text}\\n".encode())
 print(digest.hexdigest())
 """
 
