@@ -177,6 +177,9 @@ MISTAKES: dict[str, Case] = {
         {"combination.task.adapter": "seq_bn"}, "combination.task.adapter", "adapter:", ('"seq_bn" is not a mapping',)
     ),
     "no steps": Case({f"{TASK_TEXT}.steps": 0}, TASK_TEXT, "training:", ("steps must be at least 1",), last=True),
+    "a number without end": Case(
+        {f"{TASK_TEXT}.optimizer.lr": float("inf")}, "stages", "stages:", ("holds a number that is not finite",)
+    ),
     "no rows in a batch": Case(
         {"stages.task.batch_size": 0}, "stages.task.batch_size", "batch_size: 0", ("greater than or equal to 1",)
     ),
@@ -631,6 +634,16 @@ class TestEmptyTexts:
         assert answer.code == 2
         assert answer.err.strip() == "texts eng_Latn: the train split holds no text"
         assert {Path(file).parts[0] for file in desk.files()} == {"corpus"}
+
+
+def test_a_training_that_diverges(desk: Desk, modulingua: Modulingua) -> None:
+    changes = {"combination": {"task": {"full": {}}}, "stages.task.training.optimizer.lr": 1e30}
+    answer = modulingua("run", desk.write(changes))
+    assert answer.code == 2
+    assert re.fullmatch(
+        "the training diverged: at step 4 the loss is (nan|inf); try a lower learning rate\n", answer.err
+    )
+    assert desk.files() == {}
 
 
 def test_in_a_process_of_its_own(desk: Desk) -> None:

@@ -32,6 +32,7 @@ def test_two_processes_come_to_what_one_does(desk: Desk, finished: Desk, modulin
             torch.testing.assert_close(
                 two[name], tensor, rtol=1e-4, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}"
             )
+        assert desk.store.passport(stage.id).made["command"] == f"modulingua run {file}"
         curves = [place.store.history(stage.id) for place in (desk, finished)]
         for left, right in zip(*curves, strict=True):
             assert left == pytest.approx(right, abs=1e-4)

@@ -125,6 +125,18 @@ def test_without_language_components_it_takes_any_language(desk: Desk) -> None:
     assert same(list(predict_lines(run.path, "yor_Latn", texts)), expected)
 
 
+def test_from_any_folder(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store was named as seen from the folder in which the run was made."""
+    monkeypatch.chdir(desk.folder)
+    changes = {"store": "store", "runs": "runs", "combination.language": {}, "languages.targets": ["swh_Latn"]}
+    desk.run(changes)
+    [run] = runs(desk.plan(changes))
+    texts, expected = texts_and_answers(desk, run, "swh_Latn")
+    monkeypatch.chdir(desk.folder / "runs")
+    place = Path("tiny") / run.path.name
+    assert same(list(predict_lines(place, "swh_Latn", texts)), texts_and_answers(desk, RunFolder(place), "swh_Latn")[1])
+
+
 def test_from_the_command_line(
     finished: Desk, run: RunFolder, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -143,6 +143,15 @@ class TestOverrides:
         file = write("a.yaml", "data: {path: a}\ntext: {path: '${data.path}'}\n")
         assert data(read(file, ["data.path=b"]))["text"] == {"path": "b"}
 
+    @pytest.mark.parametrize("word", ["a.b=5", "a.b.c=5"])
+    def test_what_the_grid_sets_cannot_be_set_beside_it(self, write: Write, word: str) -> None:
+        file = write("a.yaml", "a: {b: 0, d: 0}\ngrid: {a.b: [1, 2]}\n")
+        [(place, key, reason)] = mistakes(file, word)
+        assert (place, key) == ("command line", word.partition("=")[0])
+        assert reason.startswith("the grid sets a.b; override grid.a.b=[…]")
+        assert len(read(file, ["a.d=5"]).cells) == 2
+        assert [cell.data["a"]["b"] for cell in read(file, ["grid=null", "a.b=5"]).cells] == [5]
+
     def test_every_word_that_is_none_is_named(self, write: Write) -> None:
         found = mistakes(write("a.yaml", "x: 1\n"), "steps", "=3", "x=[1", "y=2")
         assert [key for _, key, _ in found] == ["steps", "=3", "x"]
