@@ -25,6 +25,9 @@ LOG_EVERY = 10
 CHOSEN_BY = "validation/accuracy"
 """What the best step is chosen by, on the source languages' validation split."""
 
+SHOWN = {"loss": "loss", CHOSEN_BY: "dev accuracy"}
+"""What progress shows of the curve, and what it calls it."""
+
 History = list[dict[str, float]]
 
 
@@ -124,17 +127,18 @@ class _Curve(Callback):
         if step % LOG_EVERY == 0 or step == trainer.max_steps:
             loss = float(trainer.callback_metrics["loss"])
             if not math.isfinite(loss):
-                raise UserError(f"the training diverged: at step {step} the loss is {loss}; try a lower learning rate")
+                raise UserError(f"the training diverged: at step {step} the loss is {loss}; lower the learning rate")
             self._add(step, {"loss": loss})
-        self.report(step, "  ".join(f"{name} {value:.3f}" for name, value in self.news.items()))
+        self.report(
+            step, "  ".join(f"{word} {self.news[name]:.3f}" for name, word in SHOWN.items() if name in self.news)
+        )
 
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name != "loss"}
         self._add(trainer.global_step, metrics)
 
     def _add(self, step: int, figures: dict[str, float]) -> None:
-        shown = ("loss", CHOSEN_BY)
-        self.news |= {name.replace("validation/", "dev "): figures[name] for name in shown if name in figures}
+        self.news |= figures
         if self.rows and self.rows[-1]["step"] == step:
             self.rows[-1] |= figures
         else:

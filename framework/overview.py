@@ -38,7 +38,8 @@ def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
         table.add_row(*_row(plan, group, verbose))
     console.print(table)
     total = f"to do: {_count(len(plan.todo), 'stage')}" if plan.todo else "nothing to do: every run is there"
-    console.print(f"\n {total} · components in {plan.store.folder}/ · results in {plan.folder}/", highlight=False)
+    places = f"components in {plan.store.folder}/ · results in {plan.folder}/"
+    console.print(f"\n {total} · {places}", highlight=False, soft_wrap=True)
 
 
 def _groups(stages: list[Stage], verbose: bool) -> list[list[Any]]:

@@ -76,6 +76,7 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> None:
         console.print(
             f"\n tables and predictions: {plan.folder}/   ·   modulingua compare {plan.folder}",
             highlight=False,
+            soft_wrap=True,
         )
 
 

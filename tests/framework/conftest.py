@@ -24,6 +24,12 @@ class Answer:
 Modulingua = Callable[..., Answer]
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables have room, whatever the terminal or the test runner says."""
+    monkeypatch.setenv("COLUMNS", "160")
+
+
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of what tests share and leave as it is: `encoder`, `texts`, `corpus`."""

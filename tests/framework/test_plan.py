@@ -101,12 +101,12 @@ def test_every_run_has_a_folder_of_its_own(desk: Desk) -> None:
 
 
 class TestTests:
-    def tests(self, desk: Desk, **changes: Any) -> list[tuple[str, str, str]]:
+    def planned(self, desk: Desk, **changes: Any) -> list[tuple[str, str, str]]:
         [stage] = desk.plan(changes).of_kind("evaluate")
         return [(test.language, test.control, test.component_language) for test in stage.tests]
 
     def test_each_target_comes_with_its_controls(self, desk: Desk) -> None:
-        assert self.tests(
+        assert self.planned(
             desk, languages={"source": ["eng_Latn"], "targets": ["swh_Latn", "eng_Latn", "hau_Latn"]}
         ) == [
             ("swh_Latn", "own", "swh_Latn"),
@@ -119,16 +119,16 @@ class TestTests:
         ]
 
     def test_without_language_components_there_are_none(self, desk: Desk) -> None:
-        found = self.tests(desk, combination={"task": {"lora": {}}})
+        found = self.planned(desk, combination={"task": {"lora": {}}})
         assert found == [("swh_Latn", "own", ""), ("hau_Latn", "own", "")]
 
     def test_a_single_language_borrows_nothing(self, desk: Desk) -> None:
-        found = self.tests(desk, languages={"source": ["eng_Latn"], "targets": ["swh_Latn"]})
+        found = self.planned(desk, languages={"source": ["eng_Latn"], "targets": ["swh_Latn"]})
         assert found == [("swh_Latn", "own", "swh_Latn"), ("swh_Latn", "none", "")]
 
     def test_controls_can_be_left_out(self, desk: Desk) -> None:
         stages = desk.experiment["stages"] | {"evaluate": {"controls": []}}
-        assert [control for _, control, _ in self.tests(desk, stages=stages)] == ["own", "own"]
+        assert [control for _, control, _ in self.planned(desk, stages=stages)] == ["own", "own"]
 
 
 class TestWhatIsDone:
@@ -160,7 +160,7 @@ class TestOverview:
         answer = modulingua("plan", desk.write(yaml.safe_load(SIXTEEN)))
         assert (answer.code, answer.err) == (0, "")
         lines = answer.out.splitlines()
-        assert lines[0] == f"tiny · {desk.encoder} · 16 combinations × 2 seeds · eng_Latn → swh_Latn, hau_Latn"
+        assert lines[0] == "tiny · encoder · 16 combinations × 2 seeds · eng_Latn → swh_Latn, hau_Latn"
         rows = rows_of(answer)
         assert "stage what runs cached trains steps" in rows
         # A prompt has 2 × 32 numbers; the encoder with its head has 19,712.
@@ -172,7 +172,9 @@ class TestOverview:
         assert "task task prompt · 2 seeds 2 0 327 (1.66%) 4" in rows
         assert "task task adapter · 2 seeds 2 0 815 (4.13%) 4" in rows
         assert "task task prompt + task adapter · 2 seeds 2 0 911 (4.62%) 4" in rows
-        assert "evaluate 2 languages + controls 32 0 – –" in rows
+        assert sum(row.startswith("evaluate ") and row.endswith(" 2 0 – –") for row in rows) == 16
+        assert "evaluate head only · 2 languages 2 0 – –" in rows
+        assert "evaluate language prompt + task adapter · 2 languages + controls 2 0 – –" in rows
         assert lines[-1] == (
             f" to do: 44 stages · components in {desk.folder}/store/ · results in {desk.folder}/runs/tiny/"
         )
@@ -191,7 +193,7 @@ class TestOverview:
         desk.copy_of(finished.folder / "store", "store")
         rows = rows_of(modulingua("plan", desk.write()))
         assert "language prompt length=3 · swh_Latn, hau_Latn 2 2 96 (0.49%) 2" in rows
-        assert "evaluate 2 languages + controls 1 0 – –" in rows
+        assert "evaluate language prompt + task adapter · 2 languages + controls 1 0 – –" in rows
 
     def test_it_is_quick(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(*_: object, **__: object) -> None:

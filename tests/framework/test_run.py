@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import signal
 from collections.abc import Mapping
@@ -134,7 +135,7 @@ class TestARun:
             assert passport.parameters == sum(tensor.numel() for tensor in weights(finished, stage.id).values())
             assert passport.training["training"]["steps"] == stage.steps
             assert passport.data == stage.data
-            assert passport.made["torch"] == torch.__version__
+            assert passport.made["torch"] == importlib.metadata.version("torch")
         language, task = plan.of_kind("language")[0], plan.of_kind("task")[0]
         assert finished.store.passport(language.id).components["language.prompt"]["length"] == 3
         assert finished.store.passport(language.id).languages == ["swh_Latn"]
