@@ -641,7 +641,7 @@ def test_a_training_that_diverges(desk: Desk, modulingua: Modulingua) -> None:
     answer = modulingua("run", desk.write(changes))
     assert answer.code == 2
     assert re.fullmatch(
-        "the training diverged: at step 4 the loss is (nan|inf); try a lower learning rate\n", answer.err
+        "the training diverged: at step 4 the loss is (nan|inf); lower the learning rate\n", answer.err
     )
     assert desk.files() == {}
 
