@@ -636,22 +636,37 @@ class TestEmptyTexts:
         assert {Path(file).parts[0] for file in desk.files()} == {"corpus"}
 
 
+@pytest.mark.filterwarnings("ignore:Encountered `nan` values")
 def test_a_training_that_diverges(desk: Desk, modulingua: Modulingua) -> None:
     changes = {"combination": {"task": {"full": {}}}, "stages.task.training.optimizer.lr": 1e30}
     answer = modulingua("run", desk.write(changes))
     assert answer.code == 2
-    assert re.fullmatch(
-        "the training diverged: at step 4 the loss is (nan|inf); lower the learning rate\n", answer.err
-    )
+    assert re.fullmatch("the training diverged: at step 4 the loss is (nan|inf); lower the learning rate\n", answer.err)
     assert desk.files() == {}
 
 
-def test_in_a_process_of_its_own(desk: Desk) -> None:
-    before = tree(desk.folder)
-    file = desk.write({"combination.task": {"adaptor": {}}, "seeds": [0, 0]})
-    answer = command_line("plan", file)
-    assert (answer.returncode, answer.stdout) == (2, "")
-    assert answer.stderr.splitlines()[0] == f"{file} has 2 mistakes:"
-    assert "did you mean 'adapter'?" in answer.stderr
-    assert len(answer.stderr.splitlines()) == 3
-    assert tree(desk.folder) == [*before, file]
+class TestInAProcessOfItsOwn:
+    def test_of_the_yaml(self, desk: Desk) -> None:
+        file = desk.write({"combination.task": {"adaptor": {}}, "seeds": [0, 0]})
+        before = tree(desk.folder)
+        answer = command_line("plan", file)
+        assert (answer.returncode, answer.stdout) == (2, "")
+        assert answer.stderr.splitlines()[0] == f"{file} has 2 mistakes:"
+        assert "did you mean 'adapter'?" in answer.stderr
+        assert len(answer.stderr.splitlines()) == 3
+        assert tree(desk.folder) == before
+
+    def test_of_a_folder(self, desk: Desk) -> None:
+        file = desk.write({"runs": str(desk.encoder / "config.json" / "runs")})
+        answer = command_line("run", file)
+        assert (answer.returncode, answer.stdout) == (2, "")
+        assert answer.stderr.startswith("runs: cannot write in the folder")
+        assert len(answer.stderr.splitlines()) == 1
+        assert desk.files() == {}
+
+    def test_in_the_middle_of_the_work(self, desk: Desk) -> None:
+        texts = desk.copy_of(desk.texts, "texts")
+        write_rows(texts / "eng_Latn" / "train.parquet", [{"index_id": 0, "category": "travel", "text": ""}])
+        answer = command_line("run", desk.write({"data.path": str(texts), "combination.language": {}}))
+        assert (answer.returncode, answer.stdout) == (2, "")
+        assert answer.stderr == "sib200 eng_Latn, row 0: the text is empty\n"

@@ -49,7 +49,7 @@ def test_there_are_some() -> None:
     assert (EXPERIMENTS / "sib200" / "all-combinations.yaml") in FILES
 
 
-@pytest.mark.parametrize("file", filter(is_whole, FILES), ids=name)
+@pytest.mark.parametrize("file", [file for file in FILES if is_whole(file)], ids=name)
 def test_an_experiment_can_be_planned(
     file: Path, roomy_encoder: Path, real_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from framework import leaks
+from framework import leaks, stages
 from framework.plan import LanguageStage, TaskStage
 from framework.stages import load_stage_backbone
 from framework.store import WEIGHTS
@@ -452,6 +452,37 @@ def test_a_few_known_test_texts_are_told_with_the_results(desk: Desk, monkeypatc
     note = "1 of the 14 test texts of eng_Latn stand in its training or validation split (the first is 3)."
     assert runs(desk.plan(changes))[0].record.notes == [note]
     assert note in " ".join(printed.split())
+
+
+def test_languages_are_tested_in_passes(desk: Desk, finished: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Components come and go between passes; only rounding may tell that a batch held other rows."""
+    monkeypatch.setattr(stages, "LANGUAGES_AT_ONCE", 1)
+    desk.copy_of(finished.folder / "store", "store")
+    desk.run()
+    one, all_together = (outcome(runs(place.plan())[0]) for place in (desk, finished))
+    assert set(one) == set(all_together)
+    for test, (_, predictions) in one.items():
+        expected = all_together[test][1]
+        assert [row[:3] for row in predictions] == [row[:3] for row in expected]
+        assert [row[3] for row in predictions] == pytest.approx([row[3] for row in expected], abs=1e-6)
+
+
+def test_workers_change_nothing(desk: Desk, finished: Desk) -> None:
+    changes = {"trainer.num_workers": 2, "languages.targets": ["swh_Latn"]}
+    desk.run(changes)
+    for stage in desk.plan(changes).stages[:2]:
+        assert equal(weights(desk, stage.id), weights(finished, stage.id))
+
+
+def test_several_sources_are_mixed(desk: Desk, finished: Desk) -> None:
+    desk.copy_of(finished.folder / "store", "store")
+    changes = {"languages.source": [SOURCE, "swh_Latn"]}
+    desk.run(changes)
+    plan = desk.plan(changes)
+    [task] = plan.of_kind("task")
+    assert task.needs == (plan.of_kind("language")[0].id,)
+    assert desk.store.passport(task.id).languages == [SOURCE, "swh_Latn"]
+    assert {result.language for result in runs(plan)[0].results() if result.source} == {"swh_Latn"}
 
 
 def test_an_experiment_without_data_ends_with_its_components(desk: Desk, modulingua: Modulingua) -> None:
