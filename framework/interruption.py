@@ -17,6 +17,9 @@ from framework.errors import Interrupted
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
 """What asks a process to stop. Slurm warns by SIGUSR1, SIGUSR2 or SIGTERM; a terminal sends SIGINT."""
 
+PARENT = "MODULINGUA_PARENT"
+"""Environment variable: the process that started this one."""
+
 # A signal comes to the process as a whole, so this is its state.
 _asked_by: list[str] = []
 
@@ -62,9 +65,13 @@ def interrupted(where: str) -> Interrupted:
     return Interrupted(f"stopped{by} {where}; the same command goes on from there")
 
 
-def die_with_parent(every: float = 1.0) -> None:
-    """Ends this process soon after the one that started it, even if that was killed: nobody waits for it any more."""
-    parent = os.getppid()
+def die_with_parent(every: float = 0.5) -> None:
+    """Ends this process soon after the one that started it, even if that was killed: nobody waits for it any more.
+
+    The parent may be gone before this is called, so it names itself in the environment, for each generation anew.
+    """
+    parent = int(os.environ.get(PARENT, os.getppid()))
+    os.environ[PARENT] = str(os.getpid())
 
     def watch() -> None:
         while os.getppid() == parent:

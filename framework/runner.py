@@ -20,7 +20,7 @@ from framework.config import read_experiment
 from framework.errors import INTERRUPTED, Interrupted, UserError, said_plainly
 from framework.files import require_writable, sweep
 from framework.fitting import Report
-from framework.interruption import asked, die_with_parent, interrupted, listening
+from framework.interruption import PARENT, asked, die_with_parent, interrupted, listening
 from framework.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage, make_plan
 from framework.progress import StageProgress, duration
 from framework.provenance import COMMAND
@@ -167,7 +167,8 @@ class _Children:
         # Processes that share cores must not start a thread per core each: they would be ten times slower.
         threads = str(max(1, (os.cpu_count() or 1) // self.devices))
         command = [sys.executable, "-m", "framework.runner", str(self.file), json.dumps(self.overrides), stage.id]
-        environment = {"OMP_NUM_THREADS": threads, **os.environ, COMMAND: typed(), CLAIMED: stage.id}
+        known = {COMMAND: typed(), CLAIMED: stage.id, PARENT: str(os.getpid())}
+        environment = {"OMP_NUM_THREADS": threads, **os.environ, **known}
         with tempfile.TemporaryFile("w+") as errors:
             self.process = subprocess.Popen(
                 command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True

@@ -30,7 +30,8 @@ from modules.classification import TextClassification
 from modules.masked import MaskedLanguageModeling
 from modules.training import StageModule
 from tests.modules import tiny
-from tests.modules.slots import Slots, fill
+from tests.modules.slots import COMBINATIONS, Slots, fill
+from tests.modules.slots import name as name_of
 
 LABELS = ["geography", "health", "sports"]
 ROWS = 4
@@ -77,10 +78,28 @@ STAGES: dict[str, tuple[Make, str, Slots]] = {
     "aligned prefix": (alignment, "xlm-roberta", (("language", "prefix"),)),
 }
 
+"""Stages of each kind, on several models."""
+
+FAMILIES = {"encoder": "xlm-roberta"}
+"""A model of each family of backbones, on which every combination is trained in every stage."""
+
+
+def _every_combination() -> Iterator[tuple[str, tuple[Make, str, Slots]]]:
+    for family, model_type in FAMILIES.items():
+        for slots in COMBINATIONS:
+            yield f"{family}, task: {name_of(slots)}", (classification, model_type, slots)
+        for slots in dict.fromkeys(tuple(slot for slot in slots if slot[0] == "language") for slots in COMBINATIONS):
+            if slots:
+                yield f"{family}, masked: {name_of(slots)}", (masked, model_type, slots)
+                yield f"{family}, aligned: {name_of(slots)}", (alignment, model_type, slots)
+
+
+EVERY_STAGE = STAGES | dict(_every_combination())
+
 
 def make(name: str, encoders: Path, **optimization: Any) -> StageModule:
     """Builds a stage whose components come from fixed seeds."""
-    build, model_type, slots = STAGES[name]
+    build, model_type, slots = EVERY_STAGE[name]
     whole = Combination(load_backbone(BackboneConfig(name=str(encoders / model_type)), with_lm_head=build is masked))
     fill(whole, [slot for slot in slots if slot[1] != "full"], ["swh_Latn"], perturbed=False)
     fill(whole, [slot for slot in slots if slot[1] == "full"], [None], perturbed=False)

@@ -29,10 +29,10 @@ from modules.components import BottleneckConfig, FullConfig, LoRAConfig, SoftPro
 from modules.heads import mean_pool
 from modules.training import StageModule, global_mean
 from tests.modules import tiny
-from tests.modules.stages import LABELS, ROWS, STAGES, alignment, batches, for_stage, make, masked, train
+from tests.modules.stages import EVERY_STAGE, LABELS, ROWS, STAGES, alignment, batches, for_stage, make, masked, train
 
 ROOT = Path(__file__).parents[2]
-EVERY_STAGE = pytest.mark.parametrize("name", STAGES)
+A_STAGE = pytest.mark.parametrize("name", STAGES)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def two_ranks(folder: Callable[[str], Path], tmp_path_factory: pytest.TempPathFa
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     script = Path(__file__).with_name("stages.py")
-    command = [sys.executable, str(script), str(folder("bert").parent), str(output), *STAGES]
+    command = [sys.executable, str(script), str(folder("bert").parent), str(output), *EVERY_STAGE]
     shared = os.environ | {
         "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",
@@ -81,7 +81,7 @@ def two_ranks(folder: Callable[[str], Path], tmp_path_factory: pytest.TempPathFa
     return output
 
 
-@EVERY_STAGE
+@pytest.mark.parametrize("name", EVERY_STAGE)
 def test_two_ranks_train_to_the_weights_of_one(stage: Callable[..., StageModule], two_ranks: Path, name: str) -> None:
     alone = stage(name)
     before = alone.trained_state()
@@ -100,7 +100,7 @@ def test_two_ranks_train_to_the_weights_of_one(stage: Callable[..., StageModule]
             torch.testing.assert_close(ranks[0][f"metric {metric}"], value, atol=1e-6, rtol=1e-6)
 
 
-@EVERY_STAGE
+@A_STAGE
 def test_only_what_is_trained_changes_and_all_of_it(stage: Callable[..., StageModule], name: str) -> None:
     trained = stage(name)
     numbers = {id(parameter) for parameter in trained.parameters() if parameter.requires_grad}
@@ -111,7 +111,7 @@ def test_only_what_is_trained_changes_and_all_of_it(stage: Callable[..., StageMo
         assert torch.equal(parameter, before[key]) == (id(parameter) not in numbers), key
 
 
-@EVERY_STAGE
+@A_STAGE
 def test_the_loss_falls(stage: Callable[..., StageModule], name: str) -> None:
     trained = stage(name, steps=30)
     rows = for_stage(trained, batches(1)) * 30

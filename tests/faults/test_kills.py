@@ -1,0 +1,70 @@
+"""Whenever a run is killed, the same command goes on from there and comes to the same weights, bit for bit.
+
+`make test` kills a few times; `make faults` says with `FAULTS=12` how often.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults import chain
+from tests.framework import tiny
+from tests.framework.tiny import Desk
+
+KILLS = int(os.environ.get("FAULTS", "3"))
+WAYS: dict[str, dict[str, Any]] = {
+    "one process": {},
+    "data workers": {"trainer.num_workers": 2},
+    "two ranks": {"trainer.devices": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `tests.framework`'s, but for an encoder with dropout."""
+    folder = tmp_path_factory.mktemp("faults")
+    tiny.tiny.build(folder / "encoder", "xlm-roberta", dropout=0.2)
+    tiny.build_texts(folder / "texts")
+    tiny.build_corpus(folder / "corpus")
+    return folder
+
+
+def desk_in(folder: Path, world: Path) -> Desk:
+    folder.mkdir()
+    return Desk(folder, world / "encoder", world / "texts", world / "corpus")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", WAYS)
+def test_killed_runs_come_to_the_same_weights(tmp_path: Path, world: Path, way: str) -> None:
+    whole, killed = desk_in(tmp_path / "whole", world), desk_in(tmp_path / "killed", world)
+    changes = WAYS[way] | {
+        "pretrain": {
+            "languages": ["swh_Latn"],
+            "objective": {"masked": whole.text},
+            "training": {"steps": 40},
+            "batch_size": 4,
+        },
+        "combination.language": {"prompt": {"length": 2}, "adapter": {"reduction_factor": 8}},
+        "stages.language.training.steps": 20,
+        "stages.task": {
+            "training": {"steps": 30, "warmup_steps": 3, "optimizer": {"lr": 0.01}},
+            "batch_size": 4,
+            "validate_every": 3,
+            "choose": "best",
+        },
+        "trainer.checkpoint_every": 0,
+    }
+    seconds = chain.run_whole(whole.write(changes))
+    draw = random.Random(f"{way} {KILLS}")
+    counts = chain.run_killed(killed.write(changes), killed.store, KILLS, 0.6 * seconds, draw)
+    print(f"{way}: {counts.kills} kills, {counts.checkpoints} of them in the middle of a training")
+    assert chain.found(killed, changes) == chain.found(whole, changes)
+    left = [file for file in killed.folder.rglob(".*") if file.name != ".unfinished"]
+    assert left == []
+    assert list((killed.store.folder / ".unfinished").iterdir()) == []

@@ -1,0 +1,285 @@
+"""Being asked to stop, and being asked for the same work at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import SoftFileLease
+
+from framework.checkpoint import CheckpointFile
+from framework.claim import LEASE, claimed
+from framework.errors import INTERRUPTED, Interrupted
+from framework.interruption import asked, listening
+from framework.store import WEIGHTS
+from tests.framework.tiny import ROOT, Desk, command_line, outcome, runs
+
+LONG: dict[str, Any] = {
+    "stages.language.training.steps": 100,
+    "trainer.checkpoint_every": 0,
+    "languages.targets": ["swh_Latn"],
+}
+
+
+def start(*words: str | Path, code: str | None = None) -> subprocess.Popen[str]:
+    """Starts `modulingua` (or some code) in a process of its own."""
+    program = ["-m", "framework.cli"] if code is None else ["-c", code]
+    return subprocess.Popen(
+        [sys.executable, *program, *map(str, words)],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(file: Path, process: subprocess.Popen[str]) -> None:
+    """Waits until a file is there."""
+    end = time.monotonic() + 300
+    while not file.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+class TestSignals:
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        ("number", "devices"), [(signal.SIGTERM, 1), (signal.SIGINT, 1), (signal.SIGUSR1, 2)], ids=str
+    )
+    def test_a_run_stops_at_the_end_of_a_step_and_goes_on_later(
+        self, desk: Desk, tmp_path: Path, number: signal.Signals, devices: int
+    ) -> None:
+        changes = LONG | {"trainer.devices": devices}
+        file = desk.write(changes)
+        [language] = desk.plan(changes).of_kind("language")
+        process = start("run", file)
+        wait_for(desk.store.checkpoint(language.id), process)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == INTERRUPTED
+        word = number.name if devices == 1 else "SIGTERM"  # passed on as that
+        assert f"stopped ({word}) after step " in said
+        assert said.rstrip().endswith(" of 100; the same command goes on from there")
+        assert "Traceback" not in said
+        assert not desk.store.has(language.id)
+        assert not list(desk.store.folder.rglob("*.claim"))
+        step = int(said.split("after step ")[1].split()[0])
+        whole = CheckpointFile().load_checkpoint(desk.store.checkpoint(language.id))
+        assert whole["global_step"] == step
+
+        desk.run(changes)
+        undisturbed = Desk(tmp_path / "whole", desk.encoder, desk.texts, desk.corpus)
+        undisturbed.folder.mkdir()
+        undisturbed.run(changes)
+        for stage in undisturbed.plan(changes).stages[:-1]:
+            one, two = ((place.store.path(stage.id) / WEIGHTS).read_bytes() for place in (desk, undisturbed))
+            assert one == two
+            assert desk.store.history(stage.id) == undisturbed.store.history(stage.id)
+
+    def test_nothing_is_heard_before_and_after(self) -> None:
+        before = signal.getsignal(signal.SIGUSR1)
+        passed_on = []
+        with listening(lambda: passed_on.append(asked())):
+            assert not asked()
+            signal.raise_signal(signal.SIGUSR1)
+            assert asked()
+        assert passed_on == [True]
+        assert signal.getsignal(signal.SIGUSR1) == before
+
+    def test_a_second_interrupt_stops_at_once(self, capfd: pytest.CaptureFixture[str]) -> None:
+        with listening():
+            signal.raise_signal(signal.SIGINT)
+            assert "Ctrl-C again" in capfd.readouterr().err
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+
+
+class TestCheckpoints:
+    def test_a_damaged_one_is_told_and_left_out(self, desk: Desk, finished: Desk, capfd: Any) -> None:
+        language = desk.plan().of_kind("language")[0]
+        file = desk.store.checkpoint(language.id)
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"0" * 64 + b"half of it")
+        desk.run()
+        assert f"{file} is damaged: the stage starts again from its beginning" in capfd.readouterr().err
+        assert not file.exists()
+        one, two = ((place.store.path(language.id) / WEIGHTS).read_bytes() for place in (desk, finished))
+        assert one == two
+
+    def test_any_changed_byte_shows(self, tmp_path: Path) -> None:
+        file = tmp_path / "checkpoint"
+        CheckpointFile().save_checkpoint({"step": 1}, file)
+        content = file.read_bytes()
+        assert CheckpointFile.is_whole(file)
+        assert CheckpointFile().load_checkpoint(file) == {"step": 1}
+        for place in (0, 63, 64, len(content) - 1):
+            file.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+            assert not CheckpointFile.is_whole(file)
+        file.write_bytes(content[:-1])
+        assert not CheckpointFile.is_whole(file)
+
+    def test_one_that_cannot_be_written_leaves_the_one_before(self, tmp_path: Path, capfd: Any) -> None:
+        (tmp_path / "folder").write_text("a file where a folder should be")
+        CheckpointFile().save_checkpoint({"step": 2}, tmp_path / "folder" / "checkpoint")
+        assert "no checkpoint could be written" in capfd.readouterr().err
+
+
+class TestDisks:
+    def test_a_full_disk_is_said_and_loses_nothing(self, desk: Desk, finished: Desk) -> None:
+        changes = {"trainer.checkpoint_every": 0}
+        file = desk.write(changes)
+        answer = command_line("run", file, code=_FULL_WHEN_THE_STORE_IS_WRITTEN)
+        assert answer.returncode == 2
+        assert answer.stderr.splitlines()[-1].endswith("components.safetensors: No space left on device")
+        assert "Traceback" not in answer.stderr
+        [first, *_] = desk.plan(changes).stages
+        assert not desk.store.has(first.id)
+        assert CheckpointFile.is_whole(desk.store.checkpoint(first.id))
+        desk.run(changes)
+        one, two = ((place.store.path(first.id) / WEIGHTS).read_bytes() for place in (desk, finished))
+        assert one == two
+
+
+_FULL_WHEN_THE_STORE_IS_WRITTEN = """
+import errno
+from framework import store
+from framework.cli import main
+
+def full(state, file):
+    raise OSError(errno.ENOSPC, "No space left on device", str(file))
+
+store.save_file = full
+main()
+"""
+
+
+@pytest.fixture
+def claim(tmp_path: Path) -> Path:
+    return tmp_path / "store" / "7f3a.claim"
+
+
+class TestClaims:
+    def test_the_second_waits_and_finds_it_done(self, claim: Path) -> None:
+        done = threading.Event()
+        waited: list[str] = []
+        answers: list[bool] = []
+
+        def second() -> None:
+            with claimed(claim, done.is_set, waited.append) as mine:
+                answers.append(mine)
+
+        with claimed(claim, done.is_set, waited.append) as mine:
+            assert mine
+            other = threading.Thread(target=second)
+            other.start()
+            while not waited:
+                time.sleep(0.01)
+            assert answers == []
+            done.set()
+        other.join()
+        assert answers == [False]
+        assert waited == ["another process is at it"]
+
+    def test_the_second_takes_over_from_one_that_failed(self, claim: Path) -> None:
+        answers: list[bool] = []
+
+        def second() -> None:
+            with claimed(claim, lambda: False, lambda why: None) as mine:
+                answers.append(mine)
+
+        with claimed(claim, lambda: False, lambda why: None):
+            other = threading.Thread(target=second)
+            other.start()
+            time.sleep(0.2)
+            assert answers == []
+        other.join()
+        assert answers == [True]
+
+    def test_a_dead_owner_loses_it_at_once(self, claim: Path) -> None:
+        dead = subprocess.run(
+            [sys.executable, "-c", _CLAIM_AND_DIE.format(claim=str(claim), lease=LEASE)], capture_output=True, text=True
+        )
+        assert dead.returncode == -signal.SIGKILL, dead.stderr
+        assert claim.exists()
+        started = time.monotonic()
+        with claimed(claim, lambda: False, lambda why: None) as mine:
+            assert mine
+        assert time.monotonic() - started < LEASE / 4
+
+    def test_an_owner_on_another_machine_loses_it_without_heartbeat(
+        self, claim: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("framework.claim.LEASE", 2.0)
+        lease = SoftFileLease(claim, lease_duration=2.0)
+        claim.parent.mkdir()
+        lease.acquire()
+        record = claim.read_text()
+        lease.release()
+        # The same record of a host that is not this one: nobody can ask there whether the process lives.
+        claim.write_text(record.replace(os.uname().nodename, "elsewhere"))
+        with claimed(claim, lambda: False, lambda why: None) as mine:
+            assert mine
+
+    def test_who_waits_can_be_asked_to_stop(self, claim: Path) -> None:
+        claim.parent.mkdir()
+        with SoftFileLease(claim, lease_duration=LEASE), listening():
+            threading.Timer(0.2, signal.raise_signal, [signal.SIGTERM]).start()
+            with pytest.raises(Interrupted, match="while it waited"), claimed(claim, lambda: False, lambda why: None):
+                pass
+
+    @pytest.mark.slow
+    def test_two_runs_at_once_train_each_stage_once(self, desk: Desk, finished: Desk) -> None:
+        file, log = desk.write(), desk.folder / "log"
+        processes = [start(log, "run", file, code=_LOG_WHAT_IS_CARRIED_OUT) for _ in range(2)]
+        said = [process.communicate(timeout=300) for process in processes]
+        assert [process.returncode for process in processes] == [0, 0], said
+        plan = desk.plan()
+        assert plan.todo == []
+        assert sorted(log.read_text().split()) == sorted(stage.id for stage in plan.stages)
+        found = [outcome(runs(place.plan())[0]) for place in (desk, finished)]
+        assert found[0] == found[1]
+
+
+_LOG_WHAT_IS_CARRIED_OUT = """
+import sys
+from framework import runner
+from framework.cli import main
+
+log, carry_out = sys.argv.pop(1), runner.carry_out
+
+def logged(stage, *rest):
+    with open(log, "a") as file:
+        file.write(stage.id + "\\n")
+    carry_out(stage, *rest)
+
+runner.carry_out = logged
+main()
+"""
+
+_CLAIM_AND_DIE = """
+import os, signal
+from pathlib import Path
+from filelock import SoftFileLease
+claim = Path({claim!r})
+claim.parent.mkdir()
+SoftFileLease(claim, lease_duration={lease}).acquire()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_request_left() -> Iterator[None]:
+    """A signal of one test is not heard in the next."""
+    yield
+    with listening():
+        pass
