@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+INTERRUPTED = 75
+"""Exit code of a stage's process that was asked to stop and saved its state: it wants to be started again."""
+
 
 class UserError(Exception):
     """A mistake of the user's, in words that say where, what and the nearest right spelling.
