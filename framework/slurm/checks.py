@@ -17,6 +17,7 @@ OWN = frozenset([*SHORT.values(), "--ntasks-per-node", "--mem", "--signal", "--o
 HIDING = re.compile(r"^#SBATCH.*?\s(?:--job-name[=\s]\s*|-J\s*)[\"']?(bash|interactive)[\"']?(?:\s|$)", re.MULTILINE)
 """A name of a job under which Lightning does not see that it runs under Slurm: each process would train alone."""
 
+
 def check_slurm(trainer: TrainerConfig, slurm: SlurmConfig) -> Iterator[Problem]:
     """Jobs and trainer agree, times can be meant, options and template are whole."""
     yield from _check_sizes(trainer, slurm)

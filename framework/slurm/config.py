@@ -1,9 +1,8 @@
 """The experiment's section `slurm`: what each job asks the cluster for. It never enters an identity."""
 
-import dataclasses
 import re
 from dataclasses import field, fields
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -81,8 +80,17 @@ class SlurmConfig(Resources):
         if kind != TABLE:
             return own.over(self)
         # One process that reads small files: of the section's resources only those that say where it may run.
-        light: dict[str, Any] = {"nodes": 1, "gpus": None, "cpus": 1, "memory": None, "time": TABLE_MINUTES, "throttle": None}
-        return own.over(dataclasses.replace(Resources().over(self), **light))
+        light = Resources(
+            partition=self.partition,
+            account=self.account,
+            qos=self.qos,
+            constraint=self.constraint,
+            nodes=1,
+            cpus=1,
+            time=TABLE_MINUTES,
+            extra=self.extra,
+        )
+        return own.over(light)
 
 
 def seconds(time: int | str) -> int | None:

@@ -83,11 +83,12 @@ def jobs_for(plan: Plan, queued: Mapping[str, Element], most: int) -> list[Job]:
     for stage in left:
         task = stage.task.id if isinstance(stage, EvaluateStage) else None
         twin = places.get(task) if task else None
+        array = twin.job if twin else None
         after = sorted({places[need] for need in stage.needs if need in places and need != task})
         for part in itertools.count():  # the first part whose place for this stage is free
-            group = (stage.kind, twin and twin.job, *after, part)
+            group = (stage.kind, array, *after, part)
             if group not in groups:
-                groups[group] = Job(_name(stage.kind, groups.values()), stage.kind, {}, after, twin and twin.job)
+                groups[group] = Job(_name(stage.kind, groups.values()), stage.kind, {}, after, array)
             job = groups[group]
             index = twin.index if twin else len(job.work)
             if index < most and index not in job.work:

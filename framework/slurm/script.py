@@ -28,6 +28,7 @@ PLACEHOLDERS = {
 REQUIRED = ("options", "stages", "command")
 """Without these a job cannot do its work."""
 
+
 def size(resources: Resources, trainer: TrainerConfig) -> tuple[int, int]:
     """Returns on how many machines a stage runs, and in how many processes on each."""
     return resources.nodes or trainer.num_nodes, resources.gpus or trainer.devices
