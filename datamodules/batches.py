@@ -12,7 +12,8 @@ before and after an interruption. Four steps, each a plain generator:
 3. `Batches` deals: rank r of R takes rows r, r + R, r + 2R ... of each global batch; DataLoader worker w of
    W takes the global batches w, w + W, w + 2W ... Every rank and worker walks through all rows, which costs
    next to nothing as long as they are text, and collates (with a corpus: tokenises) only its own.
-4. `skip` leaves out the first n global batches without collating them: that is how a run is resumed.
+4. `skip` leaves out the first n global batches without collating them: that is how a run is resumed, with any
+   number of workers and ranks (`ResumableData`).
 
 Evaluation has no epochs: `evaluation_batches` sorts all rows by length and cuts them. Each row comes exactly
 once over all ranks; the last batch may be short, and a rank that has no row in it goes without.
@@ -27,6 +28,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 import torch.distributed
+from lightning import LightningDataModule
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from datamodules.errors import DataError
@@ -153,6 +155,25 @@ class Batches(IterableDataset[Batch]):
             own = range(self.rank, len(rows), self.ranks)
             if own:
                 yield self.collate([rows[place] for place in own], [number + place for place in own])
+
+
+class ResumableData(LightningDataModule):
+    """A data module whose training stream goes on, in a resumed training, where the checkpoint was made.
+
+    The place in the stream is the number of optimiser steps, each of which takes one global batch.
+    """
+
+    skip = 0
+    """Training batches to leave out: set it to the number already trained on to resume a run by hand."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the place in the stream; Lightning puts it into its checkpoints."""
+        assert self.trainer is not None
+        return {"skip": self.trainer.global_step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes the place in the stream from a checkpoint."""
+        self.skip = state_dict["skip"]
 
 
 def training_loader(

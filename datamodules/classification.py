@@ -8,11 +8,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
-from lightning import LightningDataModule
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase
 
-from datamodules.batches import Batch, evaluation_loader, global_batches, shuffled_epochs, training_loader
+from datamodules.batches import (
+    Batch,
+    ResumableData,
+    evaluation_loader,
+    global_batches,
+    shuffled_epochs,
+    training_loader,
+)
 from datamodules.dataset import TEST, TRAIN, VALIDATION, DatasetConfig, Example
 from datamodules.errors import DataError
 from datamodules.k_shot import choose_k_shot
@@ -20,7 +26,7 @@ from datamodules.registry import classification_dataset
 from datamodules.tokenization import padded, token_ids
 
 
-class ClassificationData(LightningDataModule):
+class ClassificationData(ResumableData):
     """Training and validation data of the source languages, test data of the target languages.
 
     Labelled data fits in memory: all examples are read and tokenised at once, and sorted by their exact
@@ -70,8 +76,6 @@ class ClassificationData(LightningDataModule):
         self.seed = seed
         self.k_shot = k_shot
         self.num_workers = num_workers
-        self.skip = 0
-        """Training batches to leave out; to resume a run, set it to the number already trained on."""
         for language in self.sources:
             self.dataset.check(language, TRAIN)
         for language in self.targets:

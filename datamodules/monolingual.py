@@ -18,13 +18,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
-from lightning import LightningDataModule
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase
 
-from datamodules.batches import Batch, evaluation_loader, global_batches, shuffled_epochs, training_loader
+from datamodules.batches import (
+    Batch,
+    ResumableData,
+    evaluation_loader,
+    global_batches,
+    shuffled_epochs,
+    training_loader,
+)
 from datamodules.dataset import TRAIN, refuse_test_split
 from datamodules.errors import DataError
 from datamodules.registry import dataset
@@ -133,7 +139,7 @@ class MonolingualText:
             yield Block(text, language)
 
 
-class MonolingualData(LightningDataModule):
+class MonolingualData(ResumableData):
     """Masked blocks of one or several languages; several are mixed in equal parts.
 
     Batches: `input_ids` and `attention_mask` [B, T] long, `labels` [B, T] long with the original token where
@@ -176,8 +182,6 @@ class MonolingualData(LightningDataModule):
         self.seed = seed
         self.num_workers = num_workers
         self._block_sizes: dict[str, int] = {}
-        self.skip = 0
-        """Training batches to leave out: set it to the number already trained on to resume a run."""
         if tokenizer.mask_token_id is None:
             raise DataError(
                 "the tokenizer has no mask token: this backbone cannot be trained with masked text"

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from datasets import IterableDataset
-from lightning import LightningDataModule
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase
 
-from datamodules.batches import Batch, global_batches, shuffled_epochs, training_loader
+from datamodules.batches import Batch, ResumableData, global_batches, shuffled_epochs, training_loader
 from datamodules.dataset import TRAIN, refuse_test_split
 from datamodules.errors import DataError, first_line, nearest
 from datamodules.languages import language as look_up
@@ -176,7 +175,7 @@ class ParallelText:
         return self.config.target_column.replace("{language}", language)
 
 
-class ParallelData(LightningDataModule):
+class ParallelData(ResumableData):
     """Pairs of one or several languages with the pivot; several are mixed.
 
     Batches: `input_ids` and `attention_mask` [B, T] long of the languages, `pivot_input_ids` and
@@ -214,8 +213,6 @@ class ParallelData(LightningDataModule):
         self.batch_size = batch_size
         self.seed = seed
         self.num_workers = num_workers
-        self.skip = 0
-        """Training batches to leave out: set it to the number already trained on to resume a run."""
         for language in self.languages:
             self.text.check(language)
 

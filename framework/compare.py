@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from framework.errors import UserError, did_you_mean
+from framework.files import write_whole
 from framework.metrics import METRICS
 from framework.results import (
     CONTROLS,
@@ -27,7 +28,6 @@ from framework.results import (
     RunGroup,
     group_runs,
     read_runs,
-    write_whole,
 )
 from framework.statistics import (
     RESAMPLES,

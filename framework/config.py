@@ -128,12 +128,19 @@ class TrainerConfig:
     """Where the work is done; nothing here changes a result's identity."""
 
     devices: int = 1
-    """Devices of this machine; several train under DDP."""
+    """Devices of a machine; several train under DDP, one process each."""
     num_nodes: int = 1
     """Machines; each runs `devices` processes."""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     num_workers: int = 0
     """Processes that read and tokenise for each device."""
+    checkpoint_every: float = 300.0
+    """Seconds between checkpoints of a stage that trains; 0 makes one after each step."""
+
+    @property
+    def processes(self) -> int:
+        """Processes over all machines."""
+        return self.devices * self.num_nodes
 
     def __post_init__(self) -> None:
         """Checks that the numbers can be meant."""
@@ -141,6 +148,8 @@ class TrainerConfig:
             raise ValueError("devices must be at least 1")
         if self.num_nodes < 1:
             raise ValueError("num_nodes must be at least 1")
+        if self.checkpoint_every < 0:
+            raise ValueError("checkpoint_every must not be negative")
         if self.num_workers < 0:
             raise ValueError("num_workers must not be negative")
 

@@ -1,13 +1,24 @@
 """What goes wrong through no fault of the code: a mistake that its maker can mend."""
 
 import difflib
+import errno
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 INTERRUPTED = 75
-"""Exit code of a stage's process that was asked to stop and saved its state: it wants to be started again."""
+"""Exit code of a process that was asked to stop and can go on later (EX_TEMPFAIL)."""
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+"""What a disk says that takes no more."""
+
+
+class Interrupted(Exception):
+    """The process was asked to stop, and what it did so far is kept.
+
+    The command line prints the message alone and leaves with the exit code `INTERRUPTED`.
+    """
 
 
 class UserError(Exception):
@@ -54,14 +65,18 @@ def said_plainly() -> Iterator[None]:
     """Turns a mistake of the user's into its message on standard error and exit code 2, without a traceback."""
     try:
         yield
+    except Interrupted as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
     except Exception as error:
         # Imported late: both packages load torch, which a command that works may never need.
         from datamodules.errors import DataError
         from modules.errors import ModulesError
 
-        if not isinstance(error, UserError | DataError | ModulesError):
+        full = isinstance(error, OSError) and error.errno in FULL
+        if not full and not isinstance(error, UserError | DataError | ModulesError):
             raise
-        print(error, file=sys.stderr)
+        print(f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error, file=sys.stderr)
         raise SystemExit(2) from None
 
 

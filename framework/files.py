@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,9 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         yield temporary
+        for file in temporary.iterdir():
+            with file.open("rb") as written:
+                os.fsync(written.fileno())  # else, after a crash, the folder may be there and the content not
         temporary.chmod(0o755)  # mkdtemp makes it private; a shared store is read by colleagues
         if folder.exists():  # moved aside first, so that a reader meets either the old one or the new one
             old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
@@ -31,10 +35,32 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def write_whole(path: Path, *parts: bytes | memoryview) -> None:
+    """Makes a file appear whole or not at all: written beside its place, then moved there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Not `tempfile`: its files can be read by their owner only, and colleagues read the results.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            for part in parts:
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())  # else, after a crash, the name may be there and the content not
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def sha256(file: Path) -> str:
     """Returns the file's SHA-256 in hexadecimal digits."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sweep(folder: Path) -> None:
+    """Removes the files that processes killed while writing left in a folder, at any depth."""
+    for file in folder.rglob(".*.tmp"):
+        file.unlink(missing_ok=True)
 
 
 def require_writable(folder: Path, key: str) -> None:

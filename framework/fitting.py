@@ -1,19 +1,19 @@
-"""Lightning's Trainer as every stage uses it: devices, precision, curves, the choice of the best step."""
+"""Lightning's Trainer as every stage uses it: devices, precision, curves, checkpoints, the choice of the best step."""
 
 import logging
 import math
-import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from lightning import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
-from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor
 
+from framework.checkpoint import CheckpointFile, Checkpointing, usable
 from framework.config import TrainerConfig
 from framework.errors import UserError
+from framework.ranks import environment
 from modules.training import StageModule
 
 Report = Callable[[int, str], None]
@@ -41,21 +41,29 @@ def make_trainer(
         precision: Lightning's name of the precision.
         callbacks: What to call.
         **options: Further options of Lightning's Trainer.
+
+    Raises:
+        UserError: Slurm started another number of processes.
     """
     _quieten_lightning()
-    return Trainer(
+    made = Trainer(
         accelerator=trainer.accelerator,
         devices=trainer.devices,
-        strategy="ddp" if trainer.devices > 1 else "auto",
+        num_nodes=trainer.num_nodes,
+        strategy="ddp" if trainer.processes > 1 else "auto",
+        plugins=[CheckpointFile(), environment(trainer)],
         precision=precision,  # type: ignore[arg-type]
         callbacks=callbacks,
         logger=False,
-        enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks or []),
+        enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         use_distributed_sampler=False,  # the data modules deal rows out to ranks themselves
         **options,
     )
+    # Its handler of SIGTERM starts a collective wherever the ranks happen to be; ours only takes the request down.
+    made._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    return made
 
 
 def fit(
@@ -64,18 +72,20 @@ def fit(
     trainer: TrainerConfig,
     report: Report,
     *,
+    checkpoint: Path,
     precision: str,
     seed: int,
     validate_every: int | None = None,
     choose: Literal["best", "last"] = "last",
 ) -> History:
-    """Trains a stage's module; afterwards it holds the chosen weights.
+    """Trains a stage's module, from its beginning or from its checkpoint; afterwards it holds the chosen weights.
 
     Args:
         module: What to train, for the steps of its optimisation settings.
         data: Feeds it.
         trainer: Devices.
         report: Is told about progress.
+        checkpoint: The file that keeps how far the training came.
         precision: Lightning's name of the precision.
         seed: Draws dropout.
         validate_every: Steps between validations; None for none.
@@ -86,29 +96,26 @@ def fit(
     """
     seed_everything(seed, verbose=False)
     steps = module.optimization.steps
-    curve = _Curve(report)
+    curve, best = _Curve(report), _Best()
+    callbacks: list[Callback] = [curve]
     validation: dict[str, Any] = {"limit_val_batches": 0}
     if validate_every is not None:
-        validation = {"val_check_interval": min(validate_every, steps), "check_val_every_n_epoch": None}
-    with tempfile.TemporaryDirectory(prefix="modulingua-") as folder:
-        best = ModelCheckpoint(folder, monitor=CHOSEN_BY, mode="max", save_weights_only=True)
-        callbacks: list[Callback] = [curve, best] if choose == "best" and validate_every is not None else [curve]
-        fitting = make_trainer(
-            trainer,
-            precision,
-            callbacks,
-            max_steps=steps,
-            gradient_clip_val=module.optimization.gradient_clip,
-            num_sanity_val_steps=0,
-            **validation,
-        )
-        fitting.fit(module, data)
-        if best in callbacks:
-            fitting.strategy.barrier()
-            chosen = fitting.strategy.broadcast(best.best_model_path)
-            checkpoint = torch.load(Path(chosen), weights_only=True, map_location="cpu")
-            module.load_trained_state(checkpoint["state_dict"])
-            fitting.strategy.barrier()  # the folder goes when rank 0 leaves the block
+        validate_every = min(validate_every, steps)
+        validation = {"val_check_interval": validate_every, "check_val_every_n_epoch": None}
+        callbacks += [best] if choose == "best" else []
+    callbacks.append(Checkpointing(checkpoint, trainer.checkpoint_every, validate_every))
+    fitting = make_trainer(
+        trainer,
+        precision,
+        callbacks,
+        max_steps=steps,
+        gradient_clip_val=module.optimization.gradient_clip,
+        num_sanity_val_steps=0,
+        **validation,
+    )
+    fitting.fit(module, data, ckpt_path=usable(checkpoint))
+    if best.state:
+        module.load_trained_state(best.state)
     return curve.rows
 
 
@@ -133,6 +140,12 @@ class _Curve(Callback):
             step, "  ".join(f"{word} {self.news[name]:.3f}" for name, word in SHOWN.items() if name in self.news)
         )
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows, "news": self.news}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows, self.news = state_dict["rows"], state_dict["news"]
+
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name != "loss"}
         self._add(trainer.global_step, metrics)
@@ -145,6 +158,26 @@ class _Curve(Callback):
             self.rows.append({"step": step, **figures})
 
 
+class _Best(Callback):
+    """Keeps the trained weights of the step with the best validation, the earliest of equals; on all ranks alike."""
+
+    def __init__(self) -> None:
+        self.score = -math.inf
+        self.state: dict[str, Tensor] = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"score": self.score, "state": self.state}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.score, self.state = state_dict["score"], state_dict["state"]
+
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        assert isinstance(module, StageModule)
+        score = float(trainer.callback_metrics[CHOSEN_BY])
+        if score > self.score:
+            self.score, self.state = score, module.trained_state()
+
+
 def _quieten_lightning() -> None:
     """Keeps Lightning's notes on devices, workers and intervals from the user, who can do nothing about them."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
@@ -154,5 +187,6 @@ def _quieten_lightning() -> None:
         ".*have no `val_dataloader`.*",
         ".*GPU available but not used.*",
         ".*LeafSpec.*deprecated.*",
+        ".*`srun` command is available.*",
     ):
         warnings.filterwarnings("ignore", message=note)

@@ -15,7 +15,6 @@ import dataclasses
 import json
 import os
 import re
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -28,6 +27,7 @@ from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from framework.errors import UserError
+from framework.files import write_whole
 from framework.metrics import score
 
 Control = Literal["own", "none", "wrong"]
@@ -445,18 +445,3 @@ def _read_json(path: Path, adapter: TypeAdapter[T], what: str) -> T:
 
 def _first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0]
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Makes a file appear whole or not at all: written beside its place, then moved there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Not `tempfile`: its files can be read by their owner only, and colleagues read the results.
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())  # else, after a crash, the name may be there and the content not
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

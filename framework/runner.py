@@ -7,21 +7,29 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
+from framework.claim import claimed
 from framework.compare import compare
 from framework.config import read_experiment
-from framework.errors import UserError, said_plainly
-from framework.files import require_writable
+from framework.errors import INTERRUPTED, Interrupted, UserError, said_plainly
+from framework.files import require_writable, sweep
 from framework.fitting import Report
+from framework.interruption import asked, die_with_parent, interrupted, listening
 from framework.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage, make_plan
 from framework.progress import StageProgress, duration
 from framework.provenance import COMMAND
 from framework.provenance import command as typed
+from framework.ranks import own_rank, slurm_tasks
 from framework.stages import carry_out
+
+CLAIMED = "MODULINGUA_CLAIMED"
+"""Environment variable: the process that started this one has the stage's claim."""
 
 
 def plan_experiment(file: Path, overrides: list[str], *, here: bool = True) -> Plan:
@@ -48,7 +56,10 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> None:
 
     Raises:
         UserError: The experiment has mistakes, or a stage met damaged or foreign files.
+        Interrupted: A signal asked it to stop.
     """
+    if slurm_tasks() > 1:
+        raise UserError(f"`run` starts its own processes, but Slurm started it {slurm_tasks()} times; use `launch`")
     plan = plan_experiment(file, overrides)
     experiment = plan.variants[0].experiment
     runs = plan.of_kind("evaluate")
@@ -56,23 +67,29 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> None:
         what = f"{len(runs)} of {len(runs)} runs are" if runs else "every component is"
         console.print(f"nothing to do: {what} there", highlight=False)
     else:
+        if experiment.trainer.num_nodes > 1:
+            raise UserError("trainer.num_nodes: `run` works on one machine; `modulingua launch` takes several")
         require_writable(Path(experiment.store), "store")
         require_writable(Path(experiment.runs), "runs")
-        devices = experiment.trainer.devices
         clock = _Clock(plan.todo)
-        for number, stage in enumerate(plan.todo, start=1):
-            if plan.is_done(stage):  # another experiment that runs beside this one was faster
-                continue
-            position = f"[{number:>{len(str(len(plan.todo)))}}/{len(plan.todo)}]"
-            title = f"{stage.kind} · {stage.title}"
-            left_after = partial(clock.left_after, number)
-            with StageProgress(console, position, title, _size(stage), left_after) as progress:
-                if devices == 1:
-                    carry_out(stage, plan.store, progress.update)
-                else:
-                    _in_processes(stage, file, overrides, devices, progress.update)
-            clock.finished(stage)
-            gc.collect()  # a backbone and its hooks refer to each other: else each stage's would stay in memory
+        children = _Children(file, overrides, experiment.trainer.devices)
+        with listening(children.ask):
+            for number, stage in enumerate(plan.todo, start=1):
+                if asked():
+                    raise interrupted(f"before stage {number} of {len(plan.todo)}")
+                position = f"[{number:>{len(str(len(plan.todo)))}}/{len(plan.todo)}]"
+                title = f"{stage.kind} · {stage.title}"
+                left_after = partial(clock.left_after, number)
+                with (
+                    StageProgress(console, position, title, _size(stage), left_after) as progress,
+                    _claimed(plan, stage, progress.update) as mine,
+                ):
+                    if mine and experiment.trainer.devices == 1:
+                        carry_out(stage, plan.store, progress.update)
+                    elif mine:
+                        children.carry_out(stage, progress.update)
+                clock.finished(stage)
+                gc.collect()  # a backbone and its hooks refer to each other: else each stage's would stay in memory
     if runs:
         comparison = compare([run.folder.path for run in runs])
         console.print()
@@ -86,52 +103,95 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> None:
 
 
 def carry_out_one(file: Path, overrides: list[str], identity: str) -> None:
-    """Carries out a single stage of an experiment's plan in this process, and with it its sister ranks.
+    """Carries out a single stage of an experiment's plan in this process, as one of the ranks that do.
 
-    Several devices work as one process each. Lightning starts the others by repeating this process's command line, so
-    each stage gets a command line of its own: `python -m framework.runner FILE OVERRIDES IDENTITY`. The first rank
-    writes its progress to standard output, a step and its figures a line.
+    `python -m framework.runner FILE OVERRIDES IDENTITY` does so: in each task of a Slurm step; or once, and then
+    Lightning starts the others by repeating this process's command line. The first rank writes its progress to
+    standard output, a step and its figures a line.
     """
+    die_with_parent()
     plan = plan_experiment(file, overrides)
     [stage] = [stage for stage in plan.stages if stage.id == identity]
-    first = os.environ.get("LOCAL_RANK", "0") == "0"
-    carry_out(stage, plan.store, _print_progress if first else lambda done, news: None)
+    report = _print_progress if own_rank() == 0 else _say_nothing
+    with listening():
+        if CLAIMED in os.environ:
+            carry_out(stage, plan.store, report)
+        else:
+            with _claimed(plan, stage, report) as mine:
+                if mine:
+                    carry_out(stage, plan.store, report)
 
 
 def _print_progress(done: int, news: str) -> None:
     print(done, news, sep="\t", flush=True)
 
 
-def _in_processes(stage: Stage, file: Path, overrides: list[str], devices: int, report: Report) -> None:
-    """Carries out a stage on several devices.
+def _say_nothing(done: int, news: str) -> None:
+    pass
 
-    Raises:
-        UserError: A process met a mistake of the user's.
-        RuntimeError: A process failed otherwise; the message holds what it said.
+
+@contextmanager
+def _claimed(plan: Plan, stage: Stage, report: Report) -> Iterator[bool]:
+    """Claims a stage, and says whether it is left to do; what a killed process left of it is swept away first."""
+    folder = stage.folder.path if isinstance(stage, EvaluateStage) else None
+    file = folder / ".claim" if folder else plan.store.claim(stage.id)
+    with claimed(file, lambda: plan.is_done(stage), lambda why: report(0, why)) as mine:
+        if mine and own_rank() == 0:
+            if folder:
+                sweep(folder)
+            else:
+                plan.store.sweep(stage.id)
+        yield mine
+
+
+class _Children:
+    """Carries stages out on several devices of this machine, in processes of their own.
+
+    Lightning starts ranks by repeating a process's command line, so each stage gets one of its own.
     """
-    # Processes that share cores must not start a thread per core each: they would fight and be ten times slower.
-    threads = str(max(1, (os.cpu_count() or 1) // devices))
-    command = [sys.executable, "-m", "framework.runner", str(file), json.dumps(overrides), stage.id]
-    environment = {"OMP_NUM_THREADS": threads, **os.environ, COMMAND: typed()}
-    with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-        assert process.stdout is not None
-        for line in process.stdout:
-            done, tab, news = line.rstrip("\n").partition("\t")
-            if tab and done.isdecimal():
-                report(int(done), news)
-        code = process.wait()
-        errors.seek(0)
+
+    def __init__(self, file: Path, overrides: list[str], devices: int) -> None:
+        self.file = file
+        self.overrides = overrides
+        self.devices = devices
+        self.process: subprocess.Popen[str] | None = None
+
+    def ask(self) -> None:
+        """Passes a request to stop on; the first rank's answer counts for all."""
+        if self.process is not None:
+            self.process.terminate()
+
+    def carry_out(self, stage: Stage, report: Report) -> None:
+        """Carries out one stage.
+
+        Raises:
+            UserError: A process met a mistake of the user's.
+            Interrupted: The processes were asked to stop.
+            RuntimeError: A process failed otherwise; the message holds what it said.
+        """
+        # Processes that share cores must not start a thread per core each: they would be ten times slower.
+        threads = str(max(1, (os.cpu_count() or 1) // self.devices))
+        command = [sys.executable, "-m", "framework.runner", str(self.file), json.dumps(self.overrides), stage.id]
+        environment = {"OMP_NUM_THREADS": threads, **os.environ, COMMAND: typed(), CLAIMED: stage.id}
+        with tempfile.TemporaryFile("w+") as errors:
+            self.process = subprocess.Popen(
+                command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
+            )
+            assert self.process.stdout is not None
+            for line in self.process.stdout:
+                done, tab, news = line.rstrip("\n").partition("\t")
+                if tab and done.isdecimal():
+                    report(int(done), news)
+            code = self.process.wait()
+            self.process = None
+            errors.seek(0)
+            said = errors.read().strip()
         if code == 2:
-            raise UserError(errors.read().strip())
+            raise UserError(said)
+        if code == INTERRUPTED:
+            raise Interrupted(said)
         if code:
-            raise RuntimeError(f"{stage.kind} · {stage.title} failed on {devices} devices:\n{errors.read().strip()}")
+            raise RuntimeError(f"{stage.kind} · {stage.title} failed on {self.devices} devices:\n{said}")
 
 
 class _Clock:

@@ -11,12 +11,14 @@ from torch import Tensor, distributed
 
 from datamodules import ClassificationData, language
 from framework.config import Experiment
+from framework.files import write_whole
 from framework.fitting import History, Report, fit, make_trainer
 from framework.identity import plain
+from framework.interruption import asked, interrupted
 from framework.leaks import find_leak
 from framework.plan import BackboneChoice, EvaluateStage, LanguageStage, Stage, TaskStage, Test
 from framework.provenance import command, commit, made, versions
-from framework.results import LanguageResult, Predictions, RunRecord, write_whole
+from framework.results import LanguageResult, Predictions, RunRecord
 from framework.store import Passport, Store
 from framework.tracking import track
 from modules import Backbone, ClassificationHead, Combination, Component, load_backbone
@@ -56,7 +58,15 @@ def train_language(stage: LanguageStage, store: Store, report: Report) -> None:
         num_workers=stage.experiment.trainer.num_workers,
     )
     module = settings.objective.module(combination, components, settings.training, settings.seed)
-    history = fit(module, data, stage.experiment.trainer, report, precision=backbone.precision, seed=settings.seed)
+    history = fit(
+        module,
+        data,
+        stage.experiment.trainer,
+        report,
+        checkpoint=store.checkpoint(stage.id),
+        precision=backbone.precision,
+        seed=settings.seed,
+    )
     passport = _passport(
         stage,
         components=_slots("language", stage.components),
@@ -83,6 +93,7 @@ def train_task(stage: TaskStage, store: Store, report: Report) -> None:
         data,
         experiment.trainer,
         report,
+        checkpoint=store.checkpoint(stage.id),
         precision=backbone.precision,
         seed=stage.seed,
         validate_every=settings.validate_every or stage.steps,
@@ -107,6 +118,8 @@ def evaluate(stage: EvaluateStage, store: Store, report: Report) -> None:
     data = stage_data(stage.task, backbone)
     done = 0
     for tests in _passes(stage.missing):
+        if done:
+            _stop_if_asked(done)
         acting = dict.fromkeys(test.component_language for test in tests if test.component_language)
         borrowed = [
             component for code in acting for component in add_language(stage, classifier.combination, code, store)
@@ -307,6 +320,17 @@ def _test(
             source=code in stage.experiment.languages.source,
         )
         stage.folder.write(result, predictions)
+
+
+def _stop_if_asked(done: int) -> None:
+    """Stops between passes if a signal asked any rank to; the results so far are there.
+
+    Raises:
+        Interrupted: If so.
+    """
+    answer = [asked()]
+    if any(_from_all_ranks(answer)):
+        raise interrupted(f"after {done} tests")
 
 
 def _rank() -> int:

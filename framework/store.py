@@ -5,6 +5,8 @@ One folder per trained stage, named by the stage's identity:
     store/<identity>/passport.json           what it is, how it was trained, the weights' SHA-256
     store/<identity>/components.safetensors  the weights, as "<role>.<kind>/<parameter>"
     store/<identity>/history.jsonl           loss and validation scores by step
+    store/.unfinished/<identity>.claim       who is training it now (see framework/claim.py)
+    store/.unfinished/<identity>.checkpoint  how far its training came (see framework/checkpoint.py)
 """
 
 import dataclasses
@@ -27,6 +29,7 @@ from framework.files import sha256, whole_folder
 WEIGHTS = "components.safetensors"
 PASSPORT = "passport.json"
 HISTORY = "history.jsonl"
+UNFINISHED = ".unfinished"
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -77,12 +80,20 @@ class Store:
         """Returns the folder of a stage's components."""
         return self.folder / identity
 
+    def claim(self, identity: str) -> Path:
+        """Returns the file that says who trains a stage now."""
+        return self.folder / UNFINISHED / f"{identity}.claim"
+
+    def checkpoint(self, identity: str) -> Path:
+        """Returns the file of a stage whose training goes on."""
+        return self.folder / UNFINISHED / f"{identity}.checkpoint"
+
     def has(self, identity: str) -> bool:
         """Says whether a stage's components are there. Its folder appears whole or not at all."""
         return (self.path(identity) / PASSPORT).is_file()
 
     def write(self, passport: Passport, state: Mapping[str, Tensor], history: list[dict[str, float]]) -> None:
-        """Puts a stage's components into the store, whole or not at all.
+        """Puts a stage's components into the store, whole or not at all; its checkpoint is then of no more use.
 
         Args:
             passport: What they are; `weights_sha256` is filled in here.
@@ -96,6 +107,14 @@ class Store:
             (folder / HISTORY).write_text("".join(json.dumps(row) + "\n" for row in history))
             text = json.dumps(dataclasses.asdict(passport), indent=2, ensure_ascii=False)
             (folder / PASSPORT).write_text(text + "\n", encoding="utf-8")
+        self.checkpoint(passport.id).unlink(missing_ok=True)
+
+    def sweep(self, identity: str) -> None:
+        """Removes what processes that were killed while writing left of a stage; call it with the stage's claim."""
+        for folder in self.folder.glob(f".{identity}-*"):
+            shutil.rmtree(folder, ignore_errors=True)
+        for file in (self.folder / UNFINISHED).glob(f".{identity}.*.tmp"):
+            file.unlink(missing_ok=True)
 
     def passport(self, identity: str) -> Passport:
         """Reads a passport.

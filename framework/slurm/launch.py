@@ -9,11 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from framework.errors import UserError
-from framework.files import require_writable
+from framework.files import require_writable, write_whole
 from framework.plan import Plan
 from framework.provenance import command as typed
 from framework.reading import read
-from framework.results import write_whole
 from framework.runner import plan_experiment
 from framework.slurm import cluster
 from framework.slurm.cluster import Queued

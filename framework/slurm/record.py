@@ -18,8 +18,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from framework.errors import UserError
+from framework.files import write_whole
 from framework.plan import Plan
-from framework.results import write_whole
 from framework.slurm.cluster import Queued
 from framework.slurm.config import TABLE
 from framework.slurm.place import Place

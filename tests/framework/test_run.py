@@ -196,7 +196,8 @@ main()
         killed = command_line("training", "1", "run", file, code=kill_at)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
         assert [stage.id for stage in plan.stages if desk.store.has(stage.id)] == [plan.stages[0].id]
-        first = desk.files()
+        first = {name: written for name, written in desk.files().items() if "/." not in name}
+        assert set(first) < set(desk.files())  # what the killed process was at
 
         killed = command_line("evaluation", "2", "run", file, code=kill_at)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
@@ -213,6 +214,7 @@ main()
         assert printed.startswith("[1/1] evaluate")
         third = desk.files()
         assert {name: third[name] for name in second} == second
+        assert not [name for name in third if "/." in name]
         assert outcome(run.folder) == outcome(runs(finished.plan())[0])
         for stage in plan.stages[:3]:
             assert equal(weights(desk, stage.id), weights(finished, stage.id))

@@ -183,8 +183,9 @@ class Desk:
         return printed.getvalue()
 
     def files(self) -> dict[str, tuple[int, int]]:
-        """Names every file below the folder, but for YAML, with what tells whether it was written anew."""
-        found = [path for path in self.folder.rglob("*") if path.is_file() and path.parent != self.folder]
+        """Names every file below the folder, but for YAML and claims, with what tells whether it was written anew."""
+        paths = (path for path in self.folder.rglob("*") if path.is_file() and not path.name.endswith(".claim"))
+        found = [path for path in paths if path.parent != self.folder]
         return {str(file.relative_to(self.folder)): (file.stat().st_mtime_ns, file.stat().st_ino) for file in found}
 
     def copy_of(self, folder: Path, name: str) -> Path:
