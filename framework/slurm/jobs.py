@@ -46,6 +46,12 @@ class Job:
     twin: str | None = None
     """The array whose element of the same index must have ended well before an element starts."""
 
+    @property
+    def awaited(self) -> str:
+        """Names the arrays that it waits for, for a person."""
+        twin = [f"{self.twin} (each its own)"] if self.twin else []
+        return ", ".join([*twin, *dict.fromkeys(element.job for element in self.after)]) or "–"
+
     def dependency(self, jobs: Iterable["Job"], ids: Mapping[str, str]) -> str:
         """Writes what it waits for as Slurm does.
 

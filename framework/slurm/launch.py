@@ -175,13 +175,12 @@ def _script(plan: Plan, job: Job, jobs: Iterable[Job], ids: dict[str, str], fold
 def _print_jobs(plan: Plan, jobs: list[Job], ids: dict[str, str], console: Console) -> None:
     experiment = plan.variants[0].experiment
     table = Table(box=None, header_style="bold")
-    for column in ("job", "id", "stages", "nodes × processes", "waits for"):
+    for column in ("job", "id", "stages", "nodes × processes", "after"):
         table.add_column(column, justify="right" if column == "stages" else "left")
     for job in jobs:
         nodes, processes = size(experiment.slurm.resources(job.kind), experiment.trainer)
         shape = "1 × 1" if job.kind == TABLE else f"{nodes} × {processes}"
-        waits = job.dependency(jobs, ids) or "–"
-        table.add_row(job.name, ids.get(job.name, "–"), str(len(job.work)), shape, waits)
+        table.add_row(job.name, ids.get(job.name, "–"), str(len(job.work)), shape, job.awaited)
     console.print(table)
 
 

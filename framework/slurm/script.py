@@ -22,7 +22,7 @@ PLACEHOLDERS = {
     "command": "what each process runs; it names the stage as $stage",
     "cpus": "processor cores of each process",
     "retries": "slurm.retries",
-    "ending": "the file, less `-<index>`, into which an element writes how it ended",
+    "end": "the file, less `-<index>`, into which an element writes how it ended",
 }
 """What a template may say between double braces."""
 REQUIRED = ("options", "stages", "command")
@@ -98,7 +98,7 @@ def write_script(
         "command": " ".join(words),
         "cpus": str(resources.cpus or 1),
         "retries": str(config.retries),
-        "ending": shlex.quote(str(folder / "ends" / job.name)),
+        "end": shlex.quote(str(folder / "ends" / job.name)),
     }
     return fill(template_of(config).read_text(encoding="utf-8"), values)
 
