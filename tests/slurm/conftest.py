@@ -72,7 +72,7 @@ def wait_until(happened: Callable[[], object], seconds: float = 240) -> None:
     end = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < end, "\n".join([f"not within {seconds} s; the queue is", *map(str, queue())])
-        time.sleep(0.2)
+        time.sleep(0.1)
 
 
 def ended(seconds: float = 240) -> None:

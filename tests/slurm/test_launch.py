@@ -35,7 +35,7 @@ def test_a_whole_plan_on_two_nodes_with_two_processes_each(desk: Desk, finished:
     printed = rows["table · combinations × languages"].place
     assert printed is not None
     assert "language prompt + task adapter" in printed.log.read_text()
-    assert (desk.folder / "runs" / "tiny" / "comparison.md").is_file() or list((desk.folder / "runs/tiny").glob("*.md"))
+    assert list((desk.folder / "runs" / "tiny").glob("*.md"))
 
     [run], [alone] = runs(desk.plan(changes)), runs(finished.plan())
     found, expected = outcome(run), outcome(alone)
@@ -53,7 +53,7 @@ def test_a_running_plan_is_not_submitted_again(desk: Desk, modulingua: Modulingu
     again = modulingua("launch", desk.write(LATER))
     assert (again.code, again.err) == (0, "")
     assert again.out == "nothing to submit: 5 jobs of this plan wait or run already\n"
-    assert queue() == before
+    assert [entry.job for entry in queue()] == [entry.job for entry in before]
     assert [row.state for row in status_of(desk, LATER).values()] == ["queued", "queued", "queued", "waiting", "waiting"]
     # One more seed needs its own task stage and evaluation; the languages are waited for.
     more = modulingua("launch", desk.write({**LATER, "seeds": [0, 1]}))
@@ -88,13 +88,12 @@ def test_what_was_cancelled_is_launched_again(desk: Desk, modulingua: Modulingua
     changes: dict[str, Any] = {"stages.task.training.steps": 100_000}
     modulingua("launch", desk.write(changes))
     task = "task · task adapter · seed 0"
-    wait_until(lambda: status_of(desk, changes)[task].state == "running")
-    wait_until(lambda: status_of(desk, changes)[task].news[:2] not in ("", "0/"))
-    assert re.match(r"\d+/100000  loss ", status_of(desk, changes)[task].news)
-    place = status_of(desk, changes)[task].place
-    assert place is not None
+    wait_until(lambda: re.match(r"\d+/100000  loss ", status_of(desk, changes)[task].news))
+    running = status_of(desk, changes)[task]
+    assert running.state == "running"
+    assert running.place is not None
     # By hand, past `modulingua cancel`: the job must not take it for a preemption.
-    slurm("scancel", place.shown)
+    slurm("scancel", running.place.shown)
     ended()
     rows = status_of(desk, changes)
     states = {row.kind: (row.state, row.news) for row in rows.values()}
