@@ -12,6 +12,7 @@ from typing import Any
 from datamodules import ClassificationDataset, DataError, language
 from framework.config import dataset_for
 from framework.leaks import find_leak
+from framework.slurm.checks import check_slurm
 from framework.validation import Problem
 from modules import BackboneConfig, BackboneInfo, ModulesError, component_class, inspect_backbone
 
@@ -19,10 +20,15 @@ SEEDS = 2**32
 """How many seeds every random generator knows."""
 
 
-def check(sections: dict[str, Any]) -> list[Problem]:
-    """Returns what is wrong with the sections of an experiment taken together."""
+def check(sections: dict[str, Any], *, here: bool) -> list[Problem]:
+    """Returns what is wrong with the sections of an experiment taken together.
+
+    Args:
+        sections: The sections that have no mistakes of their own.
+        here: Whether the experiment is to be carried out on this machine.
+    """
     problems: list[Problem] = []
-    for needed, function in CHECKS:
+    for needed, function in CHECKS + (CHECKS_HERE if here else []):
         if all(name in sections for name in needed):
             problems += function(*(sections[name] for name in needed))
     return problems
@@ -280,9 +286,12 @@ CHECKS: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [
     (("pretrain",), check_pretraining),
     (("backbone", "combination", "data"), check_lengths),
     (("stages", "trainer", "pretrain", "seeds"), check_training),
-    (("trainer",), check_devices),
+    (("trainer", "slurm"), check_slurm),
 ]
 """The sections that a check needs, and the check."""
+
+CHECKS_HERE: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [(("trainer",), check_devices)]
+"""Those that ask whether this very machine can do the work."""
 
 
 @cache

@@ -49,6 +49,34 @@ def plan(
 
 
 @app.command()
+def launch(
+    experiment: ExperimentFile,
+    overrides: Overrides = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the scripts; write and submit nothing.")] = False,
+) -> None:
+    """Submit what is left of the plan to SLURM, as jobs that wait for each other."""
+    from framework.slurm.launch import launch as launch_experiment
+
+    launch_experiment(experiment, overrides or [], _console(), dry_run=dry_run)
+
+
+@app.command()
+def status(experiment: ExperimentFile, overrides: Overrides = None) -> None:
+    """Show how every stage of a launched plan fares, with the last words of those that failed."""
+    from framework.slurm.status import print_status
+
+    print_status(experiment, overrides or [], _console())
+
+
+@app.command()
+def cancel(experiment: ExperimentFile, overrides: Overrides = None) -> None:
+    """Cancel the SLURM jobs that this experiment's launches submitted."""
+    from framework.slurm.launch import cancel as cancel_jobs
+
+    cancel_jobs(experiment, overrides or [], _console())
+
+
+@app.command()
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUNS…", help="Run folders, or folders above them.")],
     metric: Annotated[str, typer.Option(help="accuracy, macro_f1 or weighted_f1")] = "accuracy",

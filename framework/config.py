@@ -16,6 +16,7 @@ from datamodules import ClassificationDataset, DatasetConfig, classification_dat
 from framework.errors import ExperimentError, Mistake, UserError, did_you_mean
 from framework.objectives import OBJECTIVES, objective_class
 from framework.reading import Cell, Key, Source, dotted, read
+from framework.slurm.config import SlurmConfig
 from framework.tracking import TrackingConfig
 from framework.validation import Problem, belongs, validate
 from modules import (
@@ -171,6 +172,8 @@ class Experiment:
     seeds: list[int] = dataclasses.field(default_factory=lambda: [0])
     """One run each."""
     trainer: TrainerConfig = TrainerConfig()
+    slurm: SlurmConfig = SlurmConfig()
+    """What `modulingua launch` asks the cluster for."""
     tracking: TrackingConfig = TrackingConfig()
     store: str = "store"
     """Folder of trained components, shared by experiments."""
@@ -202,12 +205,13 @@ class Variant:
     """The resolved experiment as plain data, saved with each run."""
 
 
-def read_experiment(file: Path, overrides: list[str] | None = None) -> list[Variant]:
+def read_experiment(file: Path, overrides: list[str] | None = None, *, here: bool = True) -> list[Variant]:
     """Reads and checks an experiment file.
 
     Args:
         file: The experiment's YAML.
         overrides: `key=value` words that win over the file.
+        here: Whether it is to be carried out on this machine, which then must have the devices.
 
     Returns:
         One variant per cell of the grid, in the grid's order.
@@ -223,7 +227,7 @@ def read_experiment(file: Path, overrides: list[str] | None = None) -> list[Vari
     experiments = []
     for cell in source.cells:
         sections, found = _sections(cell)
-        found += check(sections)
+        found += check(sections, here=here)
         problems.update(dict.fromkeys(found))
         if not found:
             experiments.append(Experiment(**sections))

@@ -19,7 +19,7 @@ from framework.errors import ExperimentError, Mistake, UserError
 
 Key = tuple[str | int, ...]
 
-PATH_KEYS: frozenset[str] = frozenset({"path", "file", "name"})
+PATH_KEYS: frozenset[str] = frozenset({"path", "file", "name", "template"})
 """Keys whose value, when it begins with `./` or `../`, is a path seen from the file that it stands in."""
 
 
@@ -36,6 +36,8 @@ class Source:
     """An experiment as it was written."""
 
     file: Path
+    whole: dict[str, Any]
+    """All of it as one file would hold it: what it extends and the overrides are in it, its grid is not spelt out."""
     cells: list[Cell]
     places: dict[Key, str] = field(default_factory=dict)
     """Where each key was written: `line 4`, `../data/sib200.yaml line 2` or the override itself."""
@@ -75,7 +77,7 @@ def read(file: Path, overrides: list[str] | None = None) -> Source:
         reader.override(data, override)
     if reader.mistakes:
         raise ExperimentError(str(file), reader.mistakes)
-    source = Source(file, [], reader.places)
+    source = Source(file, copy.deepcopy(data), [], reader.places)
     grid = data.pop("grid", None) or {}
     # After the grid is spelt out: what refers to a key that the grid varies follows it.
     source.cells += [_interpolated(source, cell) for cell in _expand(file, data, grid, reader.places)]
@@ -167,11 +169,12 @@ class _Reader:
 class _Loader(yaml.SafeLoader):
     """YAML's safe loader, a key given twice being an error, and text read as YAML 1.2 does rather than 1.1.
 
-    So `1e-3` is a number, `off`, `no` and `2026-01-31` are text, and only `true` and `false` are truth values.
+    So `1e-3` is a number, `off`, `no`, `2026-01-31` and `4:00:00` are text, and only `true` and `false` are truth
+    values.
     """
 
     yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":timestamp"))]
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":int", ":timestamp"))]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
@@ -190,6 +193,9 @@ class _Loader(yaml.SafeLoader):
 
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F]+)$"), list("-+0123456789")
 )
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",

@@ -32,13 +32,18 @@ CLAIMED = "MODULINGUA_CLAIMED"
 """Environment variable: the process that started this one has the stage's claim."""
 
 
-def plan_experiment(file: Path, overrides: list[str]) -> Plan:
+def plan_experiment(file: Path, overrides: list[str], *, here: bool = True) -> Plan:
     """Reads, checks and plans an experiment.
+
+    Args:
+        file: The experiment's YAML.
+        overrides: `key=value` words that win over it.
+        here: Whether it is to be carried out on this machine, which then must have the devices.
 
     Raises:
         UserError: The experiment has mistakes.
     """
-    return make_plan(read_experiment(file, overrides))
+    return make_plan(read_experiment(file, overrides, here=here))
 
 
 def run_experiment(file: Path, overrides: list[str], console: Console) -> None:

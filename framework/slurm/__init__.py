@@ -1,0 +1,1 @@
+"""The plan as SLURM jobs: `modulingua launch`, `status` and `cancel`."""

@@ -1,0 +1,109 @@
+"""The experiment's section `slurm`: what each job asks the cluster for. It never enters an identity."""
+
+import re
+from dataclasses import field, fields
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+SCHEMA = ConfigDict(extra="forbid")
+TABLE = "table"
+"""The kind of the last job, which lays the runs side by side; the others are the kinds of stages."""
+TABLE_MINUTES = 30
+TIME = re.compile(r"(?:(?P<days>\d+)-)?(?P<first>\d+)(?::(?P<second>\d+))?(?::(?P<third>\d+))?")
+
+
+@dataclass(frozen=True, config=SCHEMA)
+class Resources:
+    """What the job of one stage asks for; null leaves it to the section, to `trainer` or to the cluster."""
+
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    constraint: str | None = None
+    """Features that the nodes must have."""
+    nodes: int | None = Field(default=None, ge=1)
+    """Machines; null for `trainer.num_nodes`."""
+    gpus: int | None = Field(default=None, ge=1)
+    """GPUs of each machine, one for each process; null for none."""
+    cpus: int | None = Field(default=None, ge=1)
+    """Processor cores of each process, and so its threads; null for one."""
+    memory: str | None = None
+    """Memory of each machine, as Slurm writes it: `32G`."""
+    time: int | str | None = None
+    """Time limit, as Slurm writes it: minutes, `H:MM:SS` or `D-HH:MM:SS`."""
+    throttle: int | None = Field(default=None, ge=1)
+    """Most stages of one array that run at once."""
+    extra: list[str] | None = None
+    """Further options of sbatch, one each: `--exclude=n7`."""
+
+    def over(self, below: "Resources") -> "Resources":
+        """Returns these resources, with those of `below` where these say nothing."""
+        names = [resource.name for resource in fields(Resources)]
+        own = {name: getattr(self, name) for name in names}
+        return Resources(**{name: getattr(below, name) if own[name] is None else own[name] for name in names})
+
+
+@dataclass(frozen=True, config=SCHEMA)
+class StageResources:
+    """What single kinds of stages ask for beside or instead of the section's own resources."""
+
+    pretrain: Resources = Resources()
+    language: Resources = Resources()
+    task: Resources = Resources()
+    evaluate: Resources = Resources()
+    table: Resources = Resources()
+    """The last job, which lays the runs side by side on one core."""
+
+
+@dataclass(frozen=True, config=SCHEMA)
+class SlurmConfig(Resources):
+    """How the plan runs as SLURM jobs; the resources here are those of every kind of stage."""
+
+    stages: StageResources = StageResources()
+    """Resources by kind of stage."""
+    setup: list[str] = field(default_factory=list)
+    """Shell lines before the work: `module load cuda`, `export HF_HUB_OFFLINE=1`."""
+    retries: int = Field(default=2, ge=0)
+    """How often a crashed stage is tried again within its job."""
+    signal: Literal["USR1", "USR2", "TERM"] = "USR1"
+    """What Slurm sends before the time limit; the processes then save, and the job requeues itself."""
+    warning: int = Field(default=120, ge=1, le=65535)
+    """Seconds before the time limit at which it is sent."""
+    template: str | None = None
+    """A file to use in place of Modulingua's own sbatch template."""
+
+    def resources(self, kind: str) -> Resources:
+        """Returns what the job of a kind of stage asks for."""
+        own: Resources = getattr(self.stages, kind)
+        if kind != TABLE:
+            return own.over(self)
+        # One process that reads small files: of the section's resources only those that say where it may run.
+        light = Resources(
+            partition=self.partition,
+            account=self.account,
+            qos=self.qos,
+            constraint=self.constraint,
+            nodes=1,
+            cpus=1,
+            time=TABLE_MINUTES,
+            extra=self.extra,
+        )
+        return own.over(light)
+
+
+def seconds(time: int | str) -> int | None:
+    """Returns the seconds of a time limit as Slurm writes it, or None when it is none."""
+    found = TIME.fullmatch(str(time))
+    if found is None:
+        return None
+    numbers = [int(number) for number in found.group("first", "second", "third") if number is not None]
+    if found["days"] is not None:
+        hours, minutes, rest = [*numbers, 0, 0][:3]
+        return ((int(found["days"]) * 24 + hours) * 60 + minutes) * 60 + rest
+    if len(numbers) < 3:
+        minutes, rest = [*numbers, 0][:2]
+        return minutes * 60 + rest
+    hours, minutes, rest = numbers
+    return (hours * 60 + minutes) * 60 + rest

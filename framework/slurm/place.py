@@ -1,0 +1,68 @@
+"""Where a stage is carried out, and what can be read there of how it fares."""
+
+import re
+from pathlib import Path
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from framework.slurm.jobs import Element
+
+PROGRESS = re.compile(r"(\d+)\t(.*)")
+"""A step and its figures, as the first process of a stage prints them."""
+TAIL = 64 * 1024
+"""Bytes at the end of a log that are looked at."""
+CANCELLED = "– CANCELLED"
+"""How an element ended that never began."""
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Place:
+    """An element of a job array, and the folder of its launch."""
+
+    folder: str
+    name: str
+    """The array's script, without its suffix."""
+    job: str
+    """The array's job id."""
+    index: int
+
+    @property
+    def element(self) -> Element:
+        """The element alone."""
+        return Element(self.job, self.index)
+
+    @property
+    def shown(self) -> str:
+        """The element as Slurm writes it: `1234_5`."""
+        return f"{self.job}_{self.index}"
+
+    @property
+    def log(self) -> Path:
+        """What it prints."""
+        return Path(self.folder) / "logs" / f"{self.name}-{self.index}.log"
+
+    @property
+    def end(self) -> Path:
+        """Where its script writes how it ended."""
+        return Path(self.folder) / "ends" / f"{self.name}-{self.index}"
+
+    def ended(self) -> str:
+        """Returns its exit code and what Slurm then said of the job; empty while it has not said how it ended."""
+        return self.end.read_text(encoding="utf-8").strip() if self.end.is_file() else ""
+
+    def progress(self) -> tuple[str, str]:
+        """Returns the last step and its figures; both are empty before the first."""
+        found = [line for line in map(PROGRESS.fullmatch, self._tail()) if line]
+        return (found[-1][1], found[-1][2]) if found else ("", "")
+
+    def last_words(self, count: int) -> list[str]:
+        """Returns the last lines of its log, progress left out."""
+        return [line for line in self._tail() if line.strip() and not PROGRESS.fullmatch(line)][-count:]
+
+    def _tail(self) -> list[str]:
+        if not self.log.is_file():
+            return []
+        with self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - TAIL))
+            return file.read().decode(errors="replace").splitlines()

@@ -1,0 +1,135 @@
+"""What a launch leaves behind, and how it is read again.
+
+    runs/<experiment>/launch/<number>/
+      experiment.yaml           the experiment as it was launched: later edits do not reach jobs that wait
+      <job>.sbatch              the script of each job array
+      launch.json               Launch: which stage is in which job
+      logs/<job>-<index>.log    what an element printed; a requeued one goes on in the same file
+      ends/<job>-<index>        how an element ended, if it has
+
+Every file but the logs appears whole or not at all.
+"""
+
+from collections.abc import Iterator
+from dataclasses import field
+from pathlib import Path
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from framework.errors import UserError
+from framework.files import write_whole
+from framework.plan import Plan
+from framework.slurm.cluster import Queued
+from framework.slurm.config import TABLE
+from framework.slurm.place import Place
+
+RECORD = "launch.json"
+SCHEMA = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, config=SCHEMA)
+class Array:
+    """A job array of a launch."""
+
+    kind: str
+    """Kind of its stages, or `table`."""
+    stages: dict[int, str]
+    """Identity of the stage of each element."""
+    id: str = ""
+    """Its job id, once Slurm gave it one."""
+
+
+@dataclass(frozen=True, config=SCHEMA)
+class Launch:
+    """What one launch submitted."""
+
+    store: str
+    """The component store that its stages write to."""
+    arrays: dict[str, Array]
+    """By the names of their scripts."""
+    borrowed: dict[str, Place] = field(default_factory=dict)
+    """The plan's stages that waited or ran already, in jobs of another launch."""
+
+
+_RECORD = TypeAdapter(Launch)
+
+
+def write(folder: Path, launch: Launch) -> None:
+    """Writes a launch's record, whole or not at all."""
+    write_whole(folder / RECORD, _RECORD.dump_json(launch, indent=1) + b"\n")
+
+
+def read(folder: Path) -> Launch:
+    """Reads a launch's record.
+
+    Raises:
+        UserError: It cannot be read.
+    """
+    try:
+        return _RECORD.validate_json((folder / RECORD).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise UserError(f"{folder / RECORD}: not the record of a launch ({error})") from error
+
+
+def launches(plan: Plan) -> Path:
+    """Returns the folder of an experiment's launches."""
+    return plan.folder.resolve() / "launch"
+
+
+def next_folder(plan: Plan) -> Path:
+    """Names the folder of an experiment's next launch."""
+    return launches(plan) / str(max((int(folder.name) for folder in _folders(plan)), default=0) + 1)
+
+
+def submitted(plan: Plan) -> dict[str, Place]:
+    """Returns where this experiment's launches last submitted each stage; `table` for the last job."""
+    places: dict[str, Place] = {}
+    for folder in sorted(_folders(plan), key=lambda folder: int(folder.name)):
+        launch = read(folder)
+        places |= launch.borrowed
+        for name, array in launch.arrays.items():
+            if array.id:
+                places |= {stage: _place(folder, name, array.id, index) for index, stage in array.stages.items()}
+    return places
+
+
+def queued(plan: Plan, queue: list[Queued]) -> dict[str, tuple[Place, Queued]]:
+    """Finds a plan's stages among the jobs that wait or run, whichever experiment submitted them.
+
+    The script of a job says which launch it belongs to, even where that was killed before it could note the job's id.
+
+    Args:
+        plan: The plan.
+        queue: The jobs that wait or run.
+
+    Returns:
+        By stage (`table` for the last job) its place and what Slurm says of it.
+    """
+    found: dict[str, tuple[Place, Queued]] = {}
+    for entry in queue:
+        folder, name = entry.script.parent, entry.script.stem
+        if not (folder / RECORD).is_file():  # a job of the user's that is not ours
+            continue
+        launch = read(folder)
+        array = launch.arrays[name]
+        is_own = folder.parent == launches(plan)
+        is_shared = launch.store == store_of(plan) and array.kind not in ("evaluate", TABLE)
+        place = _place(folder, name, entry.job, entry.index)
+        is_over = entry.state == "COMPLETING" and place.ended()
+        if (is_own or is_shared) and not is_over:
+            found[array.stages[entry.index]] = place, entry
+    return found
+
+
+def store_of(plan: Plan) -> str:
+    """Names a plan's component store alike from every working folder."""
+    return str(plan.store.folder.resolve())
+
+
+def _folders(plan: Plan) -> Iterator[Path]:
+    return (record.parent for record in launches(plan).glob(f"*/{RECORD}"))
+
+
+def _place(folder: Path, name: str, job: str, index: int) -> Place:
+    return Place(str(folder), name, job, index)

@@ -1,0 +1,124 @@
+"""The text of an sbatch script: a template with its placeholders filled in."""
+
+import re
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from framework.config import TrainerConfig
+from framework.provenance import command as typed
+from framework.slurm.config import TABLE, Resources, SlurmConfig
+from framework.slurm.jobs import Job
+
+TEMPLATE = Path(__file__).with_name("job.sbatch")
+PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+PLACEHOLDERS = {
+    "title": "the experiment's name and what the job does",
+    "typed": "the command that launched it",
+    "options": "all #SBATCH lines",
+    "setup": "the lines of slurm.setup",
+    "stages": "an entry `[index]=identity` for each element of the array",
+    "command": "what each process runs; it names the stage as $stage",
+    "cpus": "processor cores of each process",
+    "retries": "slurm.retries",
+    "end": "the file, less `-<index>`, into which an element writes how it ended",
+}
+"""What a template may say between double braces."""
+REQUIRED = ("options", "stages", "command")
+"""Without these a job cannot do its work."""
+
+
+def size(resources: Resources, trainer: TrainerConfig) -> tuple[int, int]:
+    """Returns on how many machines a stage runs, and in how many processes on each."""
+    return resources.nodes or trainer.num_nodes, resources.gpus or trainer.devices
+
+
+def overrides(config: SlurmConfig, kind: str, trainer: TrainerConfig) -> list[str]:
+    """Returns the `key=value` words that bring a stage's trainer in line with its own resources."""
+    nodes, devices = size(config.resources(kind), trainer)
+    words = {"trainer.num_nodes": (nodes, trainer.num_nodes), "trainer.devices": (devices, trainer.devices)}
+    return [f"{key}={mine}" for key, (mine, common) in words.items() if mine != common]
+
+
+def write_script(
+    job: Job,
+    config: SlurmConfig,
+    trainer: TrainerConfig,
+    *,
+    experiment: str,
+    folder: Path,
+    command: list[str],
+    dependency: str,
+) -> str:
+    """Writes the script of a job array.
+
+    Args:
+        job: The array.
+        config: The experiment's section `slurm`.
+        trainer: The experiment's section `trainer`.
+        experiment: The experiment's name.
+        folder: The launch's folder.
+        command: What each process runs, after Python's own name; `$stage` stands for the stage.
+        dependency: What the array waits for, as Slurm writes it.
+
+    Returns:
+        The script.
+    """
+    resources = config.resources(job.kind)
+    nodes, processes = (1, 1) if job.kind == TABLE else size(resources, trainer)
+    options: dict[str, object] = {
+        "job-name": f"{experiment}.{job.name}",
+        "array": _ranges(list(job.work)) + (f"%{resources.throttle}" if resources.throttle else ""),
+        "dependency": dependency or None,
+        "kill-on-invalid-dep": "yes",
+        "chdir": Path.cwd(),
+        "output": folder / "logs" / f"{job.name}-%a.log",
+        "open-mode": "append",
+        "signal": f"{config.signal}@{config.warning}",
+        "nodes": nodes,
+        "ntasks-per-node": processes,
+        "cpus-per-task": resources.cpus or 1,
+        "gres": f"gpu:{resources.gpus}" if resources.gpus else None,
+        "mem": resources.memory,
+        "time": resources.time,
+        "partition": resources.partition,
+        "account": resources.account,
+        "qos": resources.qos,
+        "constraint": resources.constraint,
+    }
+    written = [shlex.quote(f"--{name}={value}") for name, value in options.items() if value is not None]
+    words = [shlex.quote(sys.executable), *(word if word == '"$stage"' else shlex.quote(word) for word in command)]
+    values = {
+        "title": f"{experiment} · {job.name}",
+        "typed": shlex.quote(typed()),
+        "options": "\n".join(f"#SBATCH {word}" for word in [*written, "--requeue", *(resources.extra or [])]),
+        "setup": "\n".join(config.setup),
+        "stages": "\n".join(f"  [{index}]={work.id}  # {work.title}" for index, work in job.work.items()),
+        "command": " ".join(words),
+        "cpus": str(resources.cpus or 1),
+        "retries": str(config.retries),
+        "end": shlex.quote(str(folder / "ends" / job.name)),
+    }
+    return fill(template_of(config).read_text(encoding="utf-8"), values)
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """Puts values in the places of a template's placeholders."""
+    return PLACEHOLDER.sub(lambda found: values[found[1]], template)
+
+
+def template_of(config: SlurmConfig) -> Path:
+    """Returns the user's own template, or ours."""
+    return Path(config.template) if config.template else TEMPLATE
+
+
+def _ranges(indices: list[int]) -> str:
+    """Writes indices as Slurm does: `0-3,7`."""
+    parts: list[list[int]] = []
+    for index in sorted(indices):
+        if parts and parts[-1][1] == index - 1:
+            parts[-1][1] = index
+        else:
+            parts.append([index, index])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in parts)

@@ -1,0 +1,164 @@
+"""How every stage of a launched plan fares, from squeue and from what the jobs themselves wrote."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from framework.errors import INTERRUPTED, UserError
+from framework.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage
+from framework.runner import plan_experiment
+from framework.slurm import cluster
+from framework.slurm.cluster import Queued
+from framework.slurm.config import TABLE
+from framework.slurm.place import Place
+from framework.slurm.record import queued, submitted
+
+LAST_LINES = 8
+"""Lines of a failed stage's log that are shown."""
+BROKEN = {
+    "failed": "failed",
+    "interrupted": "was interrupted",
+    "cancelled": "was cancelled",
+    "lost": "was lost",
+}
+"""States of a stage after which those that wait for it never start, and how one says so."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """How one stage fares."""
+
+    kind: str
+    title: str
+    state: str
+    news: str = ""
+    """How far it is, why it waits or how it ended."""
+    place: Place | None = None
+
+
+def print_status(file: Path, overrides: list[str], console: Console) -> None:
+    """Prints how every stage of an experiment fares, and the last words of those that failed.
+
+    Args:
+        file: The experiment's YAML.
+        overrides: `key=value` words that win over it.
+        console: Where to print.
+
+    Raises:
+        UserError: The experiment has mistakes.
+    """
+    plan = plan_experiment(file, overrides, here=False)
+    rows = statuses(plan, _queue(console))
+    table = Table(box=None, header_style="bold")
+    for column in ("stage", "what", "state", "", "job"):
+        table.add_column(column)
+    for row in rows:
+        table.add_row(row.kind, row.title, row.state, row.news, row.place.shown if row.place else "–")
+    console.print(table)
+    for row in rows:
+        if row.place and row.state in ("failed", "interrupted", "lost"):
+            console.print(f"\n{row.kind} · {row.title} · {row.state}: {row.place.log}", highlight=False, soft_wrap=True)
+            for line in row.place.last_words(LAST_LINES):
+                console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+
+
+def statuses(plan: Plan, queue: list[Queued] | None) -> list[Status]:
+    """Finds out how every stage of a plan fares.
+
+    Args:
+        plan: The plan.
+        queue: The jobs that wait or run; None where Slurm does not say.
+
+    Returns:
+        The stages in the plan's order, and last the job of the table where one was submitted.
+    """
+    present = queued(plan, queue or [])
+    places = submitted(plan) | {stage: place for stage, (place, _) in present.items()}
+    silent = [place.shown for stage, place in places.items() if stage not in present and not place.ended()]
+    accounts = cluster.accounted(silent) if queue is not None else {}
+    found: dict[str, Status] = {}
+    for stage in plan.stages:
+        place = places.get(stage.id)
+        if stage.id in plan.done:
+            state, news = "done", ""
+        elif place is None:
+            state, news = "not submitted", ""
+        elif stage.id in present:
+            state, news = _in_queue(present[stage.id][1], partial(_progress, stage, place))
+        else:
+            state, news = _gone(place, accounts, _cause(found, stage.needs), is_known=queue is not None)
+        found[stage.id] = Status(stage.kind, stage.title, state, news, place)
+    if place := places.get(TABLE):
+        if TABLE in present:
+            state, news = _in_queue(present[TABLE][1], str)
+        elif place.ended().startswith("0 "):
+            state, news = "done", str(place.log)
+        else:
+            runs = [stage.id for stage in plan.of_kind("evaluate")]
+            state, news = _gone(place, accounts, _cause(found, runs), is_known=queue is not None)
+        found[TABLE] = Status(TABLE, "combinations × languages", state, news, place)
+    return list(found.values())
+
+
+def _queue(console: Console) -> list[Queued] | None:
+    """Returns the jobs that wait or run; None, and a word about it, where Slurm does not say."""
+    if cluster.is_here():
+        try:
+            return cluster.queue()
+        except UserError as error:
+            console.print(f"{error}\n", highlight=False, soft_wrap=True)
+    return None
+
+
+def _in_queue(entry: Queued, progress: Callable[[], str]) -> tuple[str, str]:
+    if entry.state == "PENDING":
+        return ("waiting", "for other jobs") if entry.reason == "Dependency" else ("queued", entry.reason)
+    return entry.state.lower(), progress()
+
+
+def _progress(stage: Stage, place: Place) -> str:
+    """Says how many steps, or tests, of a stage are done, with the latest figures."""
+    step, figures = place.progress()
+    if isinstance(stage, EvaluateStage):
+        return f"{len(stage.tests) - len(stage.missing)}/{len(stage.tests)}  {figures}".rstrip()
+    assert isinstance(stage, LanguageStage | TaskStage)
+    return f"{step or 0}/{stage.steps}  {figures}".rstrip()
+
+
+def _gone(place: Place, accounts: Mapping[str, str], cause: str, *, is_known: bool) -> tuple[str, str]:
+    """Says how a stage ended that is neither done nor in the queue.
+
+    Args:
+        place: Where it was.
+        accounts: What the cluster's accounts say of elements.
+        cause: Which stage that it needs broke; empty for none.
+        is_known: Whether Slurm said which jobs are in the queue.
+    """
+    code, _, slurm = place.ended().partition(" ")
+    slurm = slurm or accounts.get(place.shown, "")
+    if code == "0":
+        return "not submitted", "its result was there and is gone"
+    if slurm.startswith("CANCELLED") or slurm == "COMPLETING None":
+        return "cancelled", cause
+    if slurm.startswith("TIMEOUT") or slurm.endswith("TimeLimit"):
+        return "failed", "out of time (slurm.time)"
+    if code == str(INTERRUPTED):
+        return "interrupted", "saved, but not requeued"
+    if code or slurm:
+        return "failed", f"exit code {code}" if code else slurm.lower()
+    if cause:
+        return "cancelled", cause
+    return ("lost", "left the queue without a word") if is_known else ("unknown", "Slurm does not say")
+
+
+def _cause(found: Mapping[str, Status], needs: Iterable[str]) -> str:
+    """Names the first broken stage behind those that are needed: `needs task · adapter · seed 1, which failed`."""
+    for status in (found[need] for need in needs):
+        if status.state in BROKEN:
+            is_root = not status.news.startswith("needs ")
+            return f"needs {status.kind} · {status.title}, which {BROKEN[status.state]}" if is_root else status.news
+    return ""

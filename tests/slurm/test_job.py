@@ -1,0 +1,142 @@
+"""What the batch script makes of the ways in which a stage's processes can end, with a stub in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from framework.slurm.cluster import queue
+from framework.slurm.place import Place
+from tests.framework.conftest import Modulingua
+from tests.framework.tiny import Desk
+from tests.slurm.conftest import ended, slurm, status_of, wait_until
+
+ONE = {"combination.language": {}, "slurm.retries": 2}
+"""A change: the plan is a task stage, its evaluation and the table."""
+TASK = "task · task adapter · seed 0"
+COUNT = 'n=$(($(cat "$0.n" 2>/dev/null || echo 0) + 1)); echo $n >"$0.n"'
+"""Shell: counts how often the stub was called."""
+
+Pretend = Callable[[str], None]
+
+
+def place_of(desk: Desk, stage: str = TASK) -> Place:
+    place = status_of(desk, ONE)[stage].place
+    assert place is not None
+    return place
+
+
+def calls(desk: Desk) -> int:
+    file = desk.folder / "python.n"
+    return int(file.read_text()) if file.is_file() else 0
+
+
+def test_a_stage_that_crashes_is_tried_again(desk: Desk, modulingua: Modulingua, pretend: Pretend) -> None:
+    pretend(f"{COUNT}; [ $n -gt 2 ] || exit 1")
+    modulingua("launch", desk.write(ONE))
+    ended()
+    assert calls(desk) == 5  # three times the task, the evaluation, the table
+    place = place_of(desk)
+    assert place.ended().split()[0] == "0"
+    assert place.log.read_text().count("crashed with exit code 1; tried again") == 2
+
+
+def test_a_stage_that_goes_on_crashing_takes_its_dependents_with_it(
+    desk: Desk, modulingua: Modulingua, pretend: Pretend
+) -> None:
+    pretend(f"{COUNT}; printf '3\\tloss 0.5\\n'; echo 'RuntimeError: no more memory' >&2; exit 1")
+    file = desk.write(ONE)
+    modulingua("launch", file)
+    ended()
+    assert calls(desk) == 3
+    rows = status_of(desk, ONE)
+    assert [(row.kind, row.state, row.news) for row in rows.values()] == [
+        ("task", "failed", "exit code 1"),
+        ("evaluate", "cancelled", f"needs {TASK}, which failed"),
+        ("table", "cancelled", f"needs {TASK}, which failed"),
+    ]
+    shown = modulingua("status", file)
+    assert (shown.code, shown.err) == (0, "")
+    assert f"{TASK} · failed: {place_of(desk).log}" in shown.out
+    assert "  RuntimeError: no more memory" in shown.out.splitlines()
+    assert "loss 0.5" not in shown.out
+
+
+def test_one_failed_seed_takes_its_own_evaluation_only(desk: Desk, modulingua: Modulingua, pretend: Pretend) -> None:
+    changes = {**ONE, "seeds": [0, 1, 2]}
+    [_, victim, _] = desk.plan(changes).of_kind("task")
+    pretend(f'case "$*" in *{victim.id}) exit 2 ;; esac')
+    modulingua("launch", desk.write(changes))
+    ended()
+    ends = {file.name: file.read_text().split()[0] for file in (desk.folder / "runs/tiny/launch/1/ends").iterdir()}
+    assert ends == {"task-0": "0", "task-1": "2", "task-2": "0", "evaluate-0": "0", "evaluate-2": "0"}
+
+
+def test_a_mistake_is_not_tried_again(desk: Desk, modulingua: Modulingua, pretend: Pretend) -> None:
+    pretend(f"{COUNT}; exit 2")
+    modulingua("launch", desk.write(ONE))
+    ended()
+    assert calls(desk) == 1
+    assert status_of(desk, ONE)[TASK].news == "exit code 2"
+
+
+def test_the_first_process_that_fails_says_how(desk: Desk, modulingua: Modulingua, pretend: Pretend) -> None:
+    pretend("[ $SLURM_PROCID = 3 ] && exit 2; sleep 60")
+    changes = {**ONE, "trainer.devices": 2, "trainer.num_nodes": 2}
+    modulingua("launch", desk.write(changes))
+    ended(40)
+    assert place_of(desk).ended() == "2 RUNNING None"
+
+
+def test_an_interrupted_stage_is_requeued_as_often_as_it_takes(
+    desk: Desk, modulingua: Modulingua, pretend: Pretend
+) -> None:
+    # More often than crashes are forgiven; ranks that leave one after the other; one that dies before it listens.
+    changes: dict[str, Any] = {**ONE, "trainer.devices": 2, "slurm.retries": 0}
+    pretend(f'{COUNT}; [ $n = 3 ] && kill $$; [ $n -gt 8 ] || {{ sleep $SLURM_PROCID; exit 75; }}')
+    modulingua("launch", desk.write(changes))
+    ended()
+    place = place_of(desk)
+    assert place.ended().split()[0] == "0"
+    log = place.log.read_text()
+    assert log.count("the job is requeued") >= 4
+    assert log.count(f"job {place.shown} on ") == log.count("the job is requeued") + 1  # one log for all
+
+
+def test_a_cancelled_stage_is_not_requeued(desk: Desk, modulingua: Modulingua, pretend: Pretend) -> None:
+    pretend(f"{COUNT}; trap 'exit 75' TERM; sleep 60 & wait")
+    modulingua("launch", desk.write(ONE))
+    wait_until(lambda: calls(desk) == 1)
+    slurm("scancel", place_of(desk).shown)
+    ended(30)
+    assert calls(desk) == 1
+    assert status_of(desk, ONE)[TASK].state == "cancelled"
+
+
+@pytest.mark.parametrize("signal", ["USR1", "USR2", "TERM"])
+def test_a_warning_reaches_the_processes_and_not_the_shell(
+    desk: Desk, modulingua: Modulingua, pretend: Pretend, signal: str
+) -> None:
+    pretend(f"{COUNT}; [ $n = 1 ] || exit 0; trap 'exit 75' {signal}; sleep 60 & wait")
+    modulingua("launch", desk.write(ONE))
+    wait_until(lambda: calls(desk) == 1)
+    slurm("scancel", f"--signal={signal}", place_of(desk).shown)
+    ended()
+    assert place_of(desk).log.read_text().count("the job is requeued") == 1
+    assert place_of(desk).ended().split()[0] == "0"
+
+
+def test_a_job_of_one_element_of_many_requeues_itself_alone(
+    desk: Desk, modulingua: Modulingua, pretend: Pretend
+) -> None:
+    changes = {**ONE, "seeds": [0, 1, 2]}
+    [_, _, last] = desk.plan(changes).of_kind("task")
+    mark = desk.folder / "interrupted"
+    pretend(f'case "$*" in *{last.id}) [ -e {mark} ] || {{ touch {mark}; exit 75; }} ;; esac')
+    modulingua("launch", desk.write(changes))
+    ended()
+    logs = [file.read_text().count("modulingua: 2") for file in sorted((desk.folder / "runs/tiny/launch/1/logs").glob("task-*"))]
+    assert logs == [1, 1, 2]
+    assert queue() == []

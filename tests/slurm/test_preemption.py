@@ -1,0 +1,98 @@
+"""A stage that a cluster stops again and again comes to exactly what an undisturbed one does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from framework.slurm.place import Place
+from tests.framework.conftest import Modulingua, desk_in
+from tests.framework.tiny import Desk, command_line
+from tests.slurm.conftest import ended, slurm, status_of, wait_until
+
+TIMES = 10
+LONG: dict[str, Any] = {
+    "combination.language": {},
+    "languages.targets": ["swh_Latn"],
+    "stages.task.training.steps": 600,
+    "stages.task.validate_every": 150,
+    "stages.task.head.dropout": 0.1,
+    "slurm.retries": 0,
+}
+"""A change: the plan is a task stage of some seconds, its evaluation and the table."""
+TASK = "task · task adapter · seed 0"
+
+
+def place_of(desk: Desk, changes: dict[str, Any]) -> Place:
+    place = status_of(desk, changes)[TASK].place
+    assert place is not None
+    return place
+
+
+def step(place: Place) -> int:
+    return int(place.progress()[0] or 0)
+
+
+def weights(desk: Desk, changes: dict[str, Any]) -> str:
+    """Returns the hash of what the task stage trained."""
+    [task] = desk.plan(changes).of_kind("task")
+    return desk.store.passport(task.id).weights_sha256
+
+
+@pytest.fixture
+def undisturbed(world: Path, tmp_path: Path) -> Callable[[dict[str, Any]], str]:
+    """Trains the same without Slurm and returns the hash of the weights."""
+
+    def train(changes: dict[str, Any]) -> str:
+        (tmp_path / "undisturbed").mkdir()
+        other = desk_in(tmp_path / "undisturbed", world)
+        answer = command_line("run", other.write(changes))
+        assert answer.returncode == 0, answer.stderr
+        return weights(other, changes)
+
+    return train
+
+
+def test_preempted_ten_times_in_a_row(
+    desk: Desk, modulingua: Modulingua, undisturbed: Callable[[dict[str, Any]], str]
+) -> None:
+    changes = {**LONG, "trainer.devices": 2}
+    modulingua("launch", desk.write(changes))
+    place = place_of(desk, changes)
+    last = 0
+    for turn in range(TIMES):
+        wait_until(lambda: step(place) > last)
+        slurm("scancel", f"--signal={('USR1', 'USR2', 'TERM')[turn % 3]}", place.shown)
+        wait_until(lambda: place.log.read_text().count("the job is requeued") == turn + 1)
+        last = step(place)
+    ended()
+    rows = status_of(desk, changes)
+    assert {row.state for row in rows.values()} == {"done"}
+    assert weights(desk, changes) == undisturbed(changes)
+    steps = [int(line.split("\t")[0]) for line in place.log.read_text().splitlines() if "\tloss" in line]
+    assert steps == sorted(set(steps))  # no step was done twice
+
+
+def test_a_node_that_fails(
+    desk: Desk, modulingua: Modulingua, undisturbed: Callable[[dict[str, Any]], str]
+) -> None:
+    changes = {**LONG, "trainer.checkpoint_every": 0.2}
+    modulingua("launch", desk.write(changes))
+    place = place_of(desk, changes)
+    wait_until(lambda: step(place) > 100)
+    node = slurm("squeue", "--noheader", f"--jobs={place.shown}", "--format=%N").strip()
+    slurm("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+    try:
+        ended()
+    finally:
+        slurm("scontrol", "update", f"nodename={node}", "state=resume")
+    log = place.log.read_text()
+    lives = log.split("modulingua: 2")[1:]
+    assert len(lives) == 2
+    assert f" on {node}" not in lives[1]
+    first = next(line for line in lives[1].splitlines() if "\tloss" in line)
+    assert int(first.split("\t")[0]) > 30
+    assert weights(desk, changes) == undisturbed(changes)
