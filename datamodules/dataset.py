@@ -14,8 +14,9 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from datamodules.errors import DataError
+from datamodules.hub import Hub
 from datamodules.languages import nearest_languages
-from datamodules.source import Folder, Hub, Row, Source
+from datamodules.source import Folder, Row, Source
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 

@@ -49,6 +49,14 @@ def plan(
 
 
 @app.command()
+def prefetch(experiment: ExperimentFile, overrides: Overrides = None) -> None:
+    """Download all that the plan reads, so that it can then be carried out without network (HF_HUB_OFFLINE=1)."""
+    from framework.prefetch import prefetch_experiment
+
+    prefetch_experiment(experiment, overrides or [], _console())
+
+
+@app.command()
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUNS…", help="Run folders, or folders above them.")],
     metric: Annotated[str, typer.Option(help="accuracy, macro_f1 or weighted_f1")] = "accuracy",
