@@ -190,11 +190,16 @@ class ClassificationDataset(Dataset):
         )
 
 
-def refuse_test_split(split: str, what: str) -> None:
+def refuse_test_split(split: str, what: str, field: str = "split") -> None:
     """Keeps test texts out of the training of language components.
+
+    Args:
+        split: The split.
+        what: What would read it.
+        field: The field of a config that names it.
 
     Raises:
         DataError: If the split is the test split.
     """
     if split == TEST:
-        raise DataError(f"{what} may not use a test split; use {TRAIN} or {VALIDATION}")
+        raise DataError(f"{field} names the test split: {what} may not use a test split; use {TRAIN} or {VALIDATION}")

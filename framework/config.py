@@ -5,7 +5,7 @@ The parts stand beside the classes that they configure; this file composes them.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
@@ -242,6 +242,8 @@ def _sections(cell: Cell) -> tuple[dict[str, Any], list[Problem]]:
         if data is not None:
             read_section: SectionReader = SECTIONS.get(field.name, validate)
             section, found = read_section(hints[field.name], data, (field.name,))
+            unresolved = {key: reason for key, reason in cell.unresolved.items() if key[0] == field.name}
+            found = [*unresolved.items(), *(problem for problem in found if not _is_below(problem[0], unresolved))]
             problems += found
             if not found:
                 sections[field.name] = section
@@ -255,6 +257,11 @@ def _sections(cell: Cell) -> tuple[dict[str, Any], list[Problem]]:
         near = belongs(Experiment, name) or did_you_mean(name, hints)
         problems.append(((name,), f"unknown key{near} (known: {', '.join(sorted(hints))})"))
     return sections, problems
+
+
+def _is_below(key: Key, others: Iterable[Key]) -> bool:
+    """Says whether a key is one of the others, or stands below one."""
+    return any(key[: len(other)] == other for other in others)
 
 
 def _combination(type_: Any, data: Any, key: Key) -> tuple[dict[str, dict[str, Any]], list[Problem]]:

@@ -75,6 +75,9 @@ def _problem(type_: type, key: Key, detail: Any) -> Problem:
             reason = f"{found!r} is not one of {', '.join(allowed)}{did_you_mean(str(found), allowed)}"
         case "value_error":
             reason = str(detail["ctx"]["error"])
+            # A check of several fields begins its message with the one to change.
+            field = reason.partition(" ")[0]
+            path = (*path, field) if field in _fields(type_, path) else path
         case kind if kind in EXPECTED:
             reason = f"{json.dumps(found, default=str)} is not {EXPECTED[kind]}"
         case _:
