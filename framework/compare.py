@@ -256,6 +256,7 @@ def compare(paths: Iterable[str | Path], metric: str = "accuracy", baseline: str
             *refusals,
             *_about_runs(groups, empty),
             *_about_gaps(rows, languages, macro_languages),
+            *_about_data(groups),
             *_about_labels(groups, rows, languages),
         ],
         runs=[(group.label, group.runs[seed]) for group in groups for seed in group.seeds],
@@ -477,6 +478,30 @@ def _about_gaps(rows: list[Row], languages: list[str], macro_languages: list[str
         without = [language for language in macro_languages if language not in row.cells]
         if row.macro is not None and without:
             yield f"{row.full_label}: macro without {_some(without)}, which has no language components."
+
+
+def _about_data(groups: list[RunGroup]) -> Iterator[str]:
+    """Says where figures of one table come from different versions of the test data."""
+    by_language: dict[str, dict[str, list[str]]] = {}
+    by_commit: dict[str, list[str]] = {}
+    for group in groups:
+        for result in _all_results([group]):
+            if result.data:
+                by_language.setdefault(result.language, {}).setdefault(result.data, []).append(group.label)
+                by_commit.setdefault(_commit(result.data), []).append(result.language)
+    for language, by_data in by_language.items():
+        if len(by_data) > 1:
+            listed = "; ".join(f"{data} ({', '.join(dict.fromkeys(labels))})" for data, labels in by_data.items())
+            yield f"{language} was tested on different data: {listed}."
+    commits = {commit: list(dict.fromkeys(languages)) for commit, languages in by_commit.items() if commit}
+    if len(commits) > 1:
+        listed = "; ".join(f"{commit} ({_some(languages)})" for commit, languages in commits.items())
+        yield f"Languages were tested on different versions of the data: {listed}."
+
+
+def _commit(data: str) -> str:
+    """Returns repository and commit of a fingerprint of the hub's data; nothing for that of a file."""
+    return data.rsplit("/", 2)[0] if "@" in data else ""
 
 
 def _about_labels(groups: list[RunGroup], rows: list[Row], languages: list[str]) -> Iterator[str]:

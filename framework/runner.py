@@ -69,7 +69,7 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> None:
             clock.finished(stage)
             gc.collect()  # a backbone and its hooks refer to each other: else each stage's would stay in memory
     if runs:
-        comparison = compare([run.folder.path for run in runs])
+        comparison = compare([run.folder for run in runs])
         console.print()
         comparison.print(console)
         comparison.write(plan.folder)

@@ -305,6 +305,8 @@ def _test(
             component_language=test.component_language,
             identity=test.identity,
             source=code in stage.experiment.languages.source,
+            data=test.data,
+            components=stage.language_components.get(test.component_language, ()),
         )
         stage.folder.write(result, predictions)
 

@@ -467,6 +467,23 @@ def test_languages_are_tested_in_passes(desk: Desk, finished: Desk, monkeypatch:
         assert [row[3] for row in predictions] == pytest.approx([row[3] for row in expected], abs=1e-6)
 
 
+def test_results_that_are_not_the_plans_are_neither_shown_nor_written(desk: Desk, finished: Desk) -> None:
+    for part in ("store", "runs"):
+        desk.copy_of(finished.folder / part, part)
+    [run] = runs(desk.plan())
+    fewer = desk.run({"languages.targets": ["swh_Latn"], "stages.evaluate.controls": ["none"]})
+    assert "swh_Latn" in fewer
+    assert "hau_Latn" not in fewer
+    assert "wrong language's" not in fewer
+    assert "hau_Latn" not in (run.path.parent / "results.csv").read_text()
+    # What lies there is left alone: it is there when the experiment asks for it again, or anybody compares the runs.
+    assert "nothing to do" in desk.run()
+    # A result of older data, say, does not count.
+    file = run.path / "results" / "own" / "hau_Latn.json"
+    file.write_text(file.read_text().replace(run.identities["own", "hau_Latn"], "0" * 16))
+    assert [result.language for result in run.results() if result.control == "own"] == ["swh_Latn"]
+
+
 def test_workers_change_nothing(desk: Desk, finished: Desk) -> None:
     changes = {"trainer.num_workers": 2, "languages.targets": ["swh_Latn"]}
     desk.run(changes)
