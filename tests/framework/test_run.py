@@ -454,6 +454,20 @@ def test_a_few_known_test_texts_are_told_with_the_results(desk: Desk, monkeypatc
     assert note in " ".join(printed.split())
 
 
+def test_classes_with_fewer_examples_than_k_are_told(desk: Desk, modulingua: Modulingua) -> None:
+    texts = desk.copy_of(desk.texts, "texts")
+    rows = [row for row in read_rows(texts / SOURCE / "train.parquet") if row["category"] != "health"]
+    rows = [row for row in rows if row["category"] != "travel" or row["index_id"] > 9]
+    write_rows(texts / SOURCE / "train.parquet", rows)
+    changes = {"data.path": str(texts), "combination.language": {}, "stages.task.k_shot": 3}
+    told = "eng_Latn has fewer than k = 3 training examples of travel (2), health (0); all of them are used."
+    assert f" note: {told}\n" in modulingua("plan", desk.write(changes)).out
+    assert told in desk.run(changes)
+    assert runs(desk.plan(changes))[0].record.notes == [told]
+    enough = {**changes, "stages.task.k_shot": None}
+    assert "note:" not in modulingua("plan", desk.write(enough)).out
+
+
 def test_languages_are_tested_in_passes(desk: Desk, finished: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Components come and go between passes; only rounding may tell that a batch held other rows."""
     monkeypatch.setattr(stages, "LANGUAGES_AT_ONCE", 1)
