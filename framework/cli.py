@@ -80,11 +80,11 @@ def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
     language: Annotated[str, typer.Option(help="The texts' language as a FLORES code, such as swh_Latn.")],
 ) -> None:
-    """Label new texts, one a line on standard input: prints a label and its probability a line."""
+    """Label new texts, one a line on standard input: prints a label and its probability a line, or a blank line."""
     from framework.predict import predict_lines
 
-    for label, probability in predict_lines(run, language, sys.stdin):
-        typer.echo(f"{label}\t{probability:.3f}")
+    for answer in predict_lines(run, language, sys.stdin):
+        typer.echo(f"{answer[0]}\t{answer[1]:.3f}" if answer else "")
 
 
 @app.command()
