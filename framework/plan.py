@@ -139,6 +139,11 @@ class Test:
     """Fingerprint of the test data."""
     identity: str
 
+    @property
+    def place(self) -> tuple[Control, str]:
+        """Control and language: where its result lies in a run's folder."""
+        return self.control, self.language
+
 
 @dataclass(frozen=True)
 class EvaluateStage(Stage):
@@ -158,7 +163,7 @@ class EvaluateStage(Stage):
     @property
     def missing(self) -> list[Test]:
         """Tests whose results are not there yet."""
-        return [test for test in self.tests if not self.folder.has(test.control, test.language, test.identity)]
+        return [test for test in self.tests if not self.folder.has(*test.place, test.identity)]
 
 
 @dataclass(frozen=True)
@@ -364,7 +369,7 @@ def _evaluate_stage(
         language_components=components,
         tests=tests,
         recipe=recipe,
-        folder=RunFolder(folder, {(test.control, test.language): test.identity for test in tests}),
+        folder=RunFolder(folder, {test.place: test.identity for test in tests}),
     )
 
 

@@ -270,6 +270,14 @@ class RunFolder:
         wanted = self.identities
         return [one for one in results if wanted is None or wanted[one.control, one.language] == one.identity]
 
+    def result(self, control: Control, language: str) -> LanguageResult:
+        """Reads the result of one language.
+
+        Raises:
+            UserError: If the file is missing or damaged.
+        """
+        return self._result(self._result_path(control, language), control)
+
     def predictions(self, control: Control, language: str) -> Predictions:
         """Reads the predictions of one language.
 

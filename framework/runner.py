@@ -21,6 +21,7 @@ from framework.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage,
 from framework.progress import StageProgress, duration
 from framework.provenance import COMMAND
 from framework.provenance import command as typed
+from framework.reuse import take_over
 from framework.stages import carry_out
 
 
@@ -56,6 +57,8 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> None:
         devices = experiment.trainer.devices
         clock = _Clock(plan.todo)
         for number, stage in enumerate(plan.todo, start=1):
+            if isinstance(stage, EvaluateStage):
+                take_over(stage, runs)
             if plan.is_done(stage):  # another experiment that runs beside this one was faster
                 continue
             position = f"[{number:>{len(str(len(plan.todo)))}}/{len(plan.todo)}]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import json
 import signal
@@ -496,6 +497,30 @@ def test_results_that_are_not_the_plans_are_neither_shown_nor_written(desk: Desk
     file = run.path / "results" / "own" / "hau_Latn.json"
     file.write_text(file.read_text().replace(run.identities["own", "hau_Latn"], "0" * 16))
     assert [result.language for result in run.results() if result.control == "own"] == ["swh_Latn"]
+
+
+def test_what_another_run_has_tested_is_taken_over(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its language components, a combination is the one that has none; the task is learnt in the pivot."""
+    changes = {"grid": {"combination.language": [{"prompt": {"length": 3}}, {}]}}
+    tested: list[tuple[str, str, str]] = []
+    test = stages._test
+
+    def spy(stage: Any, classifier: Any, data: Any, tests: Any) -> None:
+        tested.extend((stage.variant.label, one.control, code) for code, one in tests.items())
+        test(stage, classifier, data, tests)
+
+    monkeypatch.setattr(stages, "_test", spy)
+    desk.run(changes)
+    with_prompt, without = runs(desk.plan(changes))
+    assert [label for label, _, _ in tested] == ["language prompt + task adapter"] * 6
+    for code in TARGETS:
+        taken, (result, predictions) = outcome(without)["own", code], outcome(with_prompt)["none", code]
+        assert taken[1] == predictions
+        assert taken[0] == dataclasses.replace(result, control="own")
+    (without.path / "predictions" / "own" / "swh_Latn.parquet").unlink()
+    (with_prompt.path / "results" / "none" / "swh_Latn.json").unlink()
+    desk.run(changes)
+    assert [one[1:] for one in tested[6:]] == [("none", "swh_Latn")]
 
 
 def test_workers_change_nothing(desk: Desk, finished: Desk) -> None:
