@@ -97,16 +97,16 @@ def _fields(type_: Any, path: Key) -> dict[str, Any]:
     """Returns the field types of the dataclass that stands at the path, or nothing where there is none."""
     for part in path:
         type_ = _fields(type_, ()).get(str(part)) if isinstance(part, str) else type_
-    type_ = _dataclass_in(type_)
+    type_ = dataclass_in(type_)
     return typing.get_type_hints(type_) if type_ is not None else {}
 
 
-def _dataclass_in(type_: Any) -> Any:
+def dataclass_in(type_: Any) -> Any:
     """Returns the dataclass inside `X | None`, `list[X]` or `dict[str, X]`."""
     if dataclasses.is_dataclass(type_):
         return type_
     if typing.get_origin(type_) in (typing.Union, types.UnionType, list, dict):
-        found = (_dataclass_in(argument) for argument in typing.get_args(type_))
+        found = (dataclass_in(argument) for argument in typing.get_args(type_))
         return next((candidate for candidate in found if candidate is not None), None)
     return None
 
@@ -116,6 +116,6 @@ def belongs(type_: Any, name: str, above: str = "") -> str:
     for field, inner in _fields(type_, ()).items():
         if above and field == name:
             return f"; did you mean '{above}{field}'?"
-        if found := belongs(_dataclass_in(inner), name, f"{above}{field}."):
+        if found := belongs(dataclass_in(inner), name, f"{above}{field}."):
             return found
     return ""
