@@ -11,6 +11,7 @@ A notebook needs no YAML:
 from datamodules.classification import ClassificationData
 from datamodules.dataset import ClassificationDataset, Dataset, DatasetConfig, Example
 from datamodules.errors import DataError
+from datamodules.hub_cache import keeping_what_is_read
 from datamodules.languages import LANGUAGES, Language, language
 from datamodules.monolingual import MonolingualConfig, MonolingualData, MonolingualText
 from datamodules.parallel import ParallelConfig, ParallelData, ParallelText
@@ -36,6 +37,7 @@ __all__ = [
     "ParallelText",
     "classification_dataset",
     "dataset",
+    "keeping_what_is_read",
     "language",
     "tokenization_report",
 ]

@@ -14,8 +14,9 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from datamodules.errors import DataError
+from datamodules.hub import Hub
 from datamodules.languages import nearest_languages
-from datamodules.source import Folder, Hub, Row, Source
+from datamodules.source import Folder, Row, Source
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
@@ -189,11 +190,16 @@ class ClassificationDataset(Dataset):
         )
 
 
-def refuse_test_split(split: str, what: str) -> None:
+def refuse_test_split(split: str, what: str, field: str = "split") -> None:
     """Keeps test texts out of the training of language components.
+
+    Args:
+        split: The split.
+        what: What would read it.
+        field: The field of a config that names it.
 
     Raises:
         DataError: If the split is the test split.
     """
     if split == TEST:
-        raise DataError(f"{what} may not use a test split; use {TRAIN} or {VALIDATION}")
+        raise DataError(f"{field} names the test split: {what} may not use a test split; use {TRAIN} or {VALIDATION}")

@@ -74,7 +74,7 @@ class MonolingualConfig:
         """Refuses test splits."""
         refuse_test_split(self.split, "the language stage")
         if self.validation_split is not None:
-            refuse_test_split(self.validation_split, "the language stage")
+            refuse_test_split(self.validation_split, "the language stage", "validation_split")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

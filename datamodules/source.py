@@ -1,6 +1,6 @@
-"""Where rows come from: a local folder in the hub's parquet layout, or the Hugging Face hub itself.
+"""Where rows come from: what every source does, and the local folder in the hub's parquet layout.
 
-Both are streamed by `datasets`; nothing is downloaded whole and nothing is copied into a cache.
+Rows are streamed by `datasets`; nothing is copied into a cache of its own.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ from typing import Any, Protocol
 
 import pyarrow
 import pyarrow.parquet
-from datasets import ClassLabel, IterableDataset, load_dataset
-from huggingface_hub import HfApi
-from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+from datasets import ClassLabel, IterableDataset
 
 from datamodules.errors import DataError, first_line, nearest
 
@@ -114,49 +112,6 @@ class Folder:
         return files
 
 
-class Hub:
-    """A dataset repository on the Hugging Face hub, read at one commit."""
-
-    def __init__(self, hub_id: str, revision: str | None = None) -> None:
-        """Takes the repository.
-
-        Args:
-            hub_id: Such as `Davlan/sib200`.
-            revision: Branch, tag or commit; None for the main branch.
-        """
-        self.hub_id = hub_id
-        self.revision = revision or "main"
-
-    def rows(
-        self, config: str, split: str, columns: tuple[str, ...], optional: tuple[str, ...]
-    ) -> Iterator[Row]:
-        """See `Source.rows`."""
-        where = f"{self.hub_id} {config}/{split}"
-        try:
-            stream = load_dataset(self.hub_id, config, split=split, revision=self.commit, streaming=True)
-            yield from stream_rows(stream, columns, optional, where)
-        except DataError:
-            raise
-        except (OSError, ValueError, RuntimeError) as error:
-            raise DataError(f"{where} cannot be read from the hub: {first_line(error)}") from error
-
-    def fingerprint(self, config: str, split: str) -> str:
-        """Repository, commit, config and split."""
-        return f"{self.hub_id}@{self.commit}/{config}/{split}"
-
-    def check(self, config: str, split: str) -> None:
-        """See `Source.check`: nothing is known without the network."""
-
-    @property
-    def commit(self) -> str:
-        """The commit that the revision names now; asked for once per process.
-
-        Raises:
-            DataError: If the repository or the revision does not exist or cannot be asked for.
-        """
-        return _commit(self.hub_id, self.revision)
-
-
 def stream_rows(
     stream: IterableDataset, columns: tuple[str, ...], optional: tuple[str, ...], where: str
 ) -> Iterator[Row]:
@@ -211,19 +166,3 @@ def _sha256(file: Path, size: int, modified: int) -> str:
     """Hashes a file once per process for as long as its size and time stay the same."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-@functools.cache
-def _commit(hub_id: str, revision: str) -> str:
-    if re.fullmatch(r"[0-9a-f]{40}", revision):
-        return revision
-    try:
-        sha = HfApi().dataset_info(hub_id, revision=revision).sha
-    except RevisionNotFoundError as error:
-        raise DataError(f"{hub_id} has no revision '{revision}' on the hub") from error
-    except RepositoryNotFoundError as error:
-        raise DataError(f"the hub has no dataset {hub_id}, or it is private or gated") from error
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot ask the hub for {hub_id}@{revision}: {first_line(error)}") from error
-    assert sha is not None
-    return sha

@@ -23,13 +23,19 @@ POLL = 0.5
 
 
 @contextmanager
-def claimed(file: Path, is_done: Callable[[], bool], waiting: Callable[[str], None]) -> Iterator[bool]:
+def claimed(
+    file: Path,
+    is_done: Callable[[], bool],
+    waiting: Callable[[str], None],
+    prepare: Callable[[], None] = lambda: None,
+) -> Iterator[bool]:
     """Claims a stage for as long as the block lasts.
 
     Args:
         file: The claim's file, next to where the outcome will be.
         is_done: Says whether the outcome is there.
         waiting: Is told, once, that another process has the claim.
+        prepare: Called with the claim, before any rank begins.
 
     Yields:
         Whether the stage is to be carried out here; it is not when another process did it in the meantime.
@@ -57,7 +63,9 @@ def claimed(file: Path, is_done: Callable[[], bool], waiting: Callable[[str], No
         lease.release()  # `with` counts as a second acquisition
         if is_done():
             yield False
-        elif slurm_tasks() == 1:
+            return
+        prepare()
+        if slurm_tasks() == 1:
             yield True
         else:
             write_whole(_holder(file), slurm_step().encode())

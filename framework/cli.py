@@ -77,6 +77,14 @@ def cancel(experiment: ExperimentFile, overrides: Overrides = None) -> None:
 
 
 @app.command()
+def prefetch(experiment: ExperimentFile, overrides: Overrides = None) -> None:
+    """Download all that the plan reads, so that it can then be carried out without network (HF_HUB_OFFLINE=1)."""
+    from framework.prefetch import prefetch_experiment
+
+    prefetch_experiment(experiment, overrides or [], _console())
+
+
+@app.command()
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUNS…", help="Run folders, or folders above them.")],
     metric: Annotated[str, typer.Option(help="accuracy, macro_f1 or weighted_f1")] = "accuracy",
@@ -100,11 +108,11 @@ def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
     language: Annotated[str, typer.Option(help="The texts' language as a FLORES code, such as swh_Latn.")],
 ) -> None:
-    """Label new texts, one a line on standard input: prints a label and its probability a line."""
+    """Label new texts, one a line on standard input: prints a label and its probability a line, or a blank line."""
     from framework.predict import predict_lines
 
-    for label, probability in predict_lines(run, language, sys.stdin):
-        typer.echo(f"{label}\t{probability:.3f}")
+    for answer in predict_lines(run, language, sys.stdin):
+        typer.echo(f"{answer[0]}\t{answer[1]:.3f}" if answer else "")
 
 
 @app.command()

@@ -5,7 +5,7 @@ The parts stand beside the classes that they configure; this file composes them.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
@@ -205,13 +205,16 @@ class Variant:
     """The resolved experiment as plain data, saved with each run."""
 
 
-def read_experiment(file: Path, overrides: list[str] | None = None, *, here: bool = True) -> list[Variant]:
+def read_experiment(
+    file: Path, overrides: list[str] | None = None, *, here: bool = True, check: bool = True
+) -> list[Variant]:
     """Reads and checks an experiment file.
 
     Args:
         file: The experiment's YAML.
         overrides: `key=value` words that win over the file.
         here: Whether it is to be carried out on this machine, which then must have the devices.
+        check: Whether to look at the backbone and the data too; what a run saved of itself needs no data any more.
 
     Returns:
         One variant per cell of the grid, in the grid's order.
@@ -220,14 +223,14 @@ def read_experiment(file: Path, overrides: list[str] | None = None, *, here: boo
         ExperimentError: The experiment has mistakes; all of them are in it.
     """
     # Imported late: the checks look at data and backbones through types that this file defines.
-    from framework.checks import check
+    from framework.checks import check as look_at
 
     source = read(file, overrides)
     problems: dict[Problem, None] = {}
     experiments = []
     for cell in source.cells:
         sections, found = _sections(cell)
-        found += check(sections, here=here)
+        found += look_at(sections, here=here) if check else []
         problems.update(dict.fromkeys(found))
         if not found:
             experiments.append(Experiment(**sections))
@@ -259,6 +262,8 @@ def _sections(cell: Cell) -> tuple[dict[str, Any], list[Problem]]:
         if data is not None:
             read_section: SectionReader = SECTIONS.get(field.name, validate)
             section, found = read_section(hints[field.name], data, (field.name,))
+            unresolved = {key: reason for key, reason in cell.unresolved.items() if key[0] == field.name}
+            found = [*unresolved.items(), *(problem for problem in found if not _is_below(problem[0], unresolved))]
             problems += found
             if not found:
                 sections[field.name] = section
@@ -272,6 +277,11 @@ def _sections(cell: Cell) -> tuple[dict[str, Any], list[Problem]]:
         near = belongs(Experiment, name) or did_you_mean(name, hints)
         problems.append(((name,), f"unknown key{near} (known: {', '.join(sorted(hints))})"))
     return sections, problems
+
+
+def _is_below(key: Key, others: Iterable[Key]) -> bool:
+    """Says whether a key is one of the others, or stands below one."""
+    return any(key[: len(other)] == other for other in others)
 
 
 def _combination(type_: Any, data: Any, key: Key) -> tuple[dict[str, dict[str, Any]], list[Problem]]:

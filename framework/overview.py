@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from framework.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage
+from framework.shortages import shortages
 from framework.store import Passport, Store
 from modules import BackboneInfo
 from modules.backbone import skeleton
@@ -40,6 +41,8 @@ def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
     total = f"to do: {_count(len(plan.todo), 'stage')}" if plan.todo else "nothing to do: every run is there"
     places = f"components in {plan.store.folder}/ · results in {plan.folder}/"
     console.print(f"\n {total} · {places}", highlight=False, soft_wrap=True)
+    for note in dict.fromkeys(note for variant in plan.variants for note in shortages(variant.experiment)):
+        console.print(f" note: {note}", highlight=False, soft_wrap=True)
 
 
 def _groups(stages: list[Stage], verbose: bool) -> list[list[Any]]:

@@ -135,7 +135,14 @@ class Test:
     control: Control
     component_language: str
     """The language whose components act; empty for none."""
+    data: str
+    """Fingerprint of the test data."""
     identity: str
+
+    @property
+    def place(self) -> tuple[Control, str]:
+        """Control and language: where its result lies in a run's folder."""
+        return self.control, self.language
 
 
 @dataclass(frozen=True)
@@ -156,7 +163,7 @@ class EvaluateStage(Stage):
     @property
     def missing(self) -> list[Test]:
         """Tests whose results are not there yet."""
-        return [test for test in self.tests if not self.folder.has(test.control, test.language, test.identity)]
+        return [test for test in self.tests if not self.folder.has(*test.place, test.identity)]
 
 
 @dataclass(frozen=True)
@@ -349,6 +356,7 @@ def _evaluate_stage(
     run = identity(recipe=recipe, seed=task.seed)
     folder = Path(experiment.runs) / experiment.name / f"{_slug(variant.label)}-seed{task.seed}-{run[:8]}"
     needed = dict.fromkeys([task.id, *itertools.chain(*components.values())])
+    tests = tuple(_tests(experiment, components, task))
     return EvaluateStage(
         id=run,
         title=f"{variant.label} · seed {task.seed}",
@@ -359,9 +367,9 @@ def _evaluate_stage(
         seed=task.seed,
         task=task,
         language_components=components,
-        tests=tuple(_tests(experiment, components, task)),
+        tests=tests,
         recipe=recipe,
-        folder=RunFolder(folder),
+        folder=RunFolder(folder, {test.place: test.identity for test in tests}),
     )
 
 
@@ -381,13 +389,14 @@ def _tests(experiment: Experiment, components: dict[str, tuple[str, ...]], task:
                 if borrowed[control] != language
             }
         for control, component_language in acting.items():
+            data = dataset.fingerprint(language, "test")
             test = identity(
                 task=task.id,
                 components=components.get(component_language, ()),
-                data=dataset.fingerprint(language, "test"),
+                data=data,
                 text=_text_recipe(experiment),
             )
-            yield Test(language, control, component_language, test)
+            yield Test(language, control, component_language, data, test)
 
 
 def _text_recipe(experiment: Experiment) -> dict[str, Any]:

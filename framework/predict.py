@@ -6,28 +6,31 @@ from pathlib import Path
 
 import torch
 
-from datamodules import Example, language
+from datamodules import ClassificationData, Example, language
 from framework.config import read_experiment
 from framework.errors import UserError, did_you_mean
-from framework.plan import EvaluateStage, make_plan
+from framework.plan import BackboneChoice, EvaluateStage, TaskStage
 from framework.results import RunFolder
-from framework.stages import add_language, load_classifier, load_stage_backbone, stage_data
+from framework.stages import add_language, load_classifier, load_stage_backbone
 from framework.store import Store
+from modules import inspect_backbone
 from modules.classification import TextClassification
 
 TEXTS_AT_ONCE = 64
 
 
-def predict_lines(run: Path, code: str, lines: Iterable[str]) -> Iterator[tuple[str, float]]:
+def predict_lines(run: Path, code: str, lines: Iterable[str]) -> Iterator[tuple[str, float] | None]:
     """Labels texts in one language.
+
+    Only the run's folder, the component store and the backbone are needed, not the data.
 
     Args:
         run: The run's folder.
         code: FLORES code of the texts' language, one that the run knows.
-        lines: One text each; blank ones are passed over.
+        lines: One text each.
 
     Yields:
-        The label of each text and its probability.
+        For each line the label and its probability; None for a blank one.
 
     Raises:
         UserError: The folder holds no run, or the run was not made for the language.
@@ -42,16 +45,20 @@ def predict_lines(run: Path, code: str, lines: Iterable[str]) -> Iterator[tuple[
     classifier = load_classifier(stage, backbone, store)
     if stage.language_components.get(code):
         add_language(stage, classifier.combination, code, store)
-    data = stage_data(stage.task, backbone)
+    assert stage.experiment.data is not None
+    data = ClassificationData(
+        stage.experiment.data, backbone.tokenizer, eval_batch_size=stage.experiment.stages.evaluate.batch_size
+    )
     texts = (line.strip() for line in lines)
-    examples = (Example(str(number), text, code) for number, text in enumerate(texts) if text)
+    examples = (Example(str(number), text, code) for number, text in enumerate(texts))
     while some := list(islice(examples, TEXTS_AT_ONCE)):
-        yield from _label(classifier.eval(), data.examples_dataloader(some), some)
+        spoken = [example for example in some if example.text]
+        labelled = _label(classifier.eval(), data.examples_dataloader(spoken))
+        yield from (labelled.get(example.id) for example in some)
 
 
-def _label(
-    classifier: TextClassification, batches: Iterable[dict[str, object]], examples: list[Example]
-) -> Iterator[tuple[str, float]]:
+def _label(classifier: TextClassification, batches: Iterable[dict[str, object]]) -> dict[str, tuple[str, float]]:
+    """Returns label and probability of each text by its id; batches are sorted by length."""
     labelled: dict[str, tuple[str, float]] = {}
     with torch.inference_mode():
         for number, batch in enumerate(batches):
@@ -61,15 +68,50 @@ def _label(
                 prediction["id"], labels.tolist(), probabilities.tolist(), strict=True
             ):
                 labelled[example] = classifier.head.labels[label], probability
-    # Batches are sorted by length; the answers come in the order of the texts.
-    yield from (labelled[example.id] for example in examples)
+    return labelled
 
 
 def _stage(run: Path) -> tuple[EvaluateStage, Store]:
-    """Finds the evaluation that made a run, from the experiment that was saved with it."""
-    record = RunFolder(run).record
-    plan = make_plan(read_experiment(run / "experiment.yaml"))
-    stages = [stage for stage in plan.of_kind("evaluate") if stage.id == record.id]
-    if not stages:
-        raise UserError(f"{run}: its data or its backbone is no longer what it was when the run was made")
-    return stages[0], plan.store
+    """Puts the evaluation that made a run together again, from what the run and its components say of themselves."""
+    folder = RunFolder(run)
+    record = folder.record
+    [variant] = read_experiment(run / "experiment.yaml", check=False)
+    experiment = variant.experiment
+    store = Store(Path(experiment.store))
+    passports = [store.passport(identity) for identity in record.components.values()]
+    [trained] = [passport for passport in passports if passport.stage == "task"]
+    pretrained_by = next((need for need in trained.needs if store.passport(need).stage == "pretrain"), None)
+    backbone = BackboneChoice(experiment.backbone, inspect_backbone(experiment.backbone), pretrained_by)
+    of_languages = [passport for passport in passports if passport.stage == "language"]
+    language_components = {
+        code: tuple(passport.id for passport in of_languages if code in passport.languages)
+        for code in dict.fromkeys([*experiment.languages.source, *experiment.targets])
+    }
+    assert experiment.stages.task is not None
+    task = TaskStage(
+        id=trained.id,
+        title=trained.title,
+        experiment=experiment,
+        backbone=backbone,
+        needs=tuple(trained.needs),
+        settings=experiment.stages.task,
+        seed=record.seed,
+        language_components={code: language_components[code] for code in experiment.languages.source},
+        parameters=trained.parameters,
+        data=trained.data,
+    )
+    stage = EvaluateStage(
+        id=record.id,
+        title=record.label,
+        experiment=experiment,
+        backbone=backbone,
+        needs=tuple(record.components.values()),
+        variant=variant,
+        seed=record.seed,
+        task=task,
+        language_components=language_components,
+        tests=(),
+        recipe=record.recipe,
+        folder=folder,
+    )
+    return stage, store

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from framework.errors import ExperimentError, Mistake, UserError
 
@@ -29,6 +29,8 @@ class Cell:
 
     data: dict[str, Any]
     settings: dict[str, Any]
+    unresolved: dict[Key, str] = field(default_factory=dict)
+    """Keys whose `${...}` has no value, and why; the data hold the text as it was written."""
 
 
 @dataclass
@@ -67,7 +69,8 @@ def read(file: Path, overrides: list[str] | None = None) -> Source:
 
     Raises:
         UserError: There is no such file.
-        ExperimentError: The YAML cannot be read, extends itself, or interpolates what is not there.
+        ExperimentError: The YAML cannot be read or extends itself. What interpolates a key that is not there is told by
+            the cell, so that it can be said with the other mistakes.
     """
     if not file.is_file():
         raise UserError(f"{file}: there is no such experiment file")
@@ -240,14 +243,32 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 def _interpolated(source: Source, cell: Cell) -> Cell:
     """Replaces every `${key}` in a cell by the value of that key."""
     try:
-        data = OmegaConf.to_container(OmegaConf.create(cell.data), resolve=True)
-    except OmegaConfBaseException as error:
+        config = OmegaConf.create(cell.data)
+    except OmegaConfBaseException as error:  # a brace that is not closed, say
         name = str(getattr(error, "full_key", None) or "")
         key = tuple(int(part) if part.isdecimal() else part for part in re.findall(r"[^.\[\]]+", name))
         mistake = Mistake(name, str(error).splitlines()[0], source.place(key))
         raise ExperimentError(str(source.file), [mistake]) from error
-    assert isinstance(data, dict)
-    return Cell({str(key): value for key, value in data.items()}, cell.settings)
+    unresolved: dict[Key, str] = {}
+    data = _resolved(config, (), (), unresolved)
+    return Cell({str(key): value for key, value in data.items()}, cell.settings, unresolved)
+
+
+def _resolved(node: Any, key: Key, above: tuple[Any, ...], unresolved: dict[Key, str]) -> Any:
+    """Returns a mapping or a list as plain data, and notes each key below it whose value cannot be had."""
+    names = range(len(node)) if isinstance(node, ListConfig) else list(node)
+    values: dict[Any, Any] = {}
+    for name in names:
+        try:
+            value = node[name]
+            if any(value is container for container in (*above, node)):
+                raise InterpolationResolutionError("refers to what it stands in")
+        except OmegaConfBaseException as error:
+            unresolved[*key, name] = str(error).splitlines()[0]
+            value = OmegaConf.to_container(node)[name]  # type: ignore[index]
+        is_container = isinstance(value, DictConfig | ListConfig)
+        values[name] = _resolved(value, (*key, name), (*above, node), unresolved) if is_container else value
+    return list(values.values()) if isinstance(node, ListConfig) else values
 
 
 def _expand(file: Path, data: dict[str, Any], grid: Any, places: dict[Key, str]) -> list[Cell]:

@@ -12,10 +12,11 @@ be carried on by asking what is there.
 """
 
 import dataclasses
+import itertools
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -98,6 +99,10 @@ class LanguageResult:
     """Share of the predictions whose label the language's gold does not have."""
     source: bool = False
     """Whether the task was trained on this language, so that the result is not zero-shot."""
+    data: str = ""
+    """Fingerprint of the test data; empty when unknown."""
+    components: list[str] = dataclasses.field(default_factory=list)
+    """Identities of the language stages whose components acted."""
 
     @classmethod
     def of(
@@ -109,6 +114,8 @@ class LanguageResult:
         component_language: str,
         identity: str,
         source: bool = False,
+        data: str = "",
+        components: Iterable[str] = (),
     ) -> "LanguageResult":
         """Scores predictions; the arguments are the fields of the same names."""
         scores = score(predictions.gold, predictions.predicted)
@@ -124,6 +131,8 @@ class LanguageResult:
             weighted_f1=scores.weighted_f1,
             foreign_rate=scores.foreign_rate,
             source=source,
+            data=data,
+            components=list(components),
         )
 
 
@@ -184,9 +193,16 @@ _COLUMNS = pa.schema(
 class RunFolder:
     """The folder of one run."""
 
-    def __init__(self, path: str | Path) -> None:
-        """Names the folder; it need not exist yet."""
+    def __init__(self, path: str | Path, identities: Mapping[tuple[Control, str], str] | None = None) -> None:
+        """Names the folder; it need not exist yet.
+
+        Args:
+            path: Where it is.
+            identities: By control and language, the results that count; others that lie there (of languages that
+                are no longer targets, of older data) are left alone. None counts all.
+        """
         self.path = Path(path)
+        self.identities = identities
         self._record: RunRecord | None = None
 
     @property
@@ -239,16 +255,28 @@ class RunFolder:
         write_whole(result_path, _RESULT.dump_json(result, indent=1) + b"\n")
 
     def results(self) -> list[LanguageResult]:
-        """Returns all results, by control (own, none, wrong) and language.
+        """Returns the results that count, by control (own, none, wrong) and language.
 
         Raises:
             UserError: If a file is not a result, or another's than its name says.
         """
-        return [
-            self._result(path, control)
+        places = [
+            (control, path)
             for control in CONTROLS
             for path in sorted((self.path / "results" / control).glob("*.json"))
+            if self.identities is None or (control, path.stem) in self.identities
         ]
+        results = [self._result(path, control) for control, path in places]
+        wanted = self.identities
+        return [one for one in results if wanted is None or wanted[one.control, one.language] == one.identity]
+
+    def result(self, control: Control, language: str) -> LanguageResult:
+        """Reads the result of one language.
+
+        Raises:
+            UserError: If the file is missing or damaged.
+        """
+        return self._result(self._result_path(control, language), control)
 
     def predictions(self, control: Control, language: str) -> Predictions:
         """Reads the predictions of one language.
@@ -281,11 +309,11 @@ class RunFolder:
         return self.path / "predictions" / control / f"{language}.parquet"
 
 
-def read_runs(paths: Iterable[str | Path]) -> list[RunFolder]:
+def read_runs(places: Iterable[str | Path | RunFolder]) -> list[RunFolder]:
     """Finds the runs in some folders.
 
     Args:
-        paths: Run folders, or any folders above some.
+        places: Runs, or their folders, or any folders above some.
 
     Returns:
         The runs, each once, in the order of the paths and of the folder names below each.
@@ -294,10 +322,11 @@ def read_runs(paths: Iterable[str | Path]) -> list[RunFolder]:
         UserError: If a path does not exist, holds no run, or a run's record cannot be read.
     """
     runs: dict[Path, RunFolder] = {}
-    for path in map(Path, paths):
+    for place in places:
+        path = place.path if isinstance(place, RunFolder) else Path(place)
         if not path.is_dir():
             raise UserError(f"{path}: no such folder")
-        found = list(_runs_below(path))
+        found = [place] if isinstance(place, RunFolder) else list(_runs_below(path))
         if not found:
             raise UserError(f"{path}: no runs here (a run's folder holds a run.json)")
         for run in found:
@@ -339,7 +368,8 @@ def group_runs(runs: Iterable[RunFolder]) -> tuple[list[RunGroup], list[RunFolde
         that have no results yet, which are in no group.
 
     Raises:
-        UserError: If two runs of one group have the same seed, or a result cannot be read.
+        UserError: If two runs of one group have the same seed, a result cannot be read, or the seeds of a group were
+            tested on different data or with different language components.
     """
     groups: dict[str, RunGroup] = {}
     empty: list[RunFolder] = []
@@ -359,6 +389,8 @@ def group_runs(runs: Iterable[RunFolder]) -> tuple[list[RunGroup], list[RunFolde
         for result in results:
             group.results[result.control].setdefault(result.language, {})[record.seed] = result
     found = list(groups.values())
+    for group in found:
+        _refuse_mixture(group)
     _tell_apart(found)
     experiments = list(dict.fromkeys(group.record.experiment for group in found))
     found.sort(
@@ -369,6 +401,20 @@ def group_runs(runs: Iterable[RunFolder]) -> tuple[list[RunGroup], list[RunFolde
         )
     )
     return found, empty
+
+
+def _refuse_mixture(group: RunGroup) -> None:
+    """Sees to it that seeds differ in nothing but the seed: an older result may have been left by one of them."""
+    for by_language in group.results.values():
+        for language, of_seeds in by_language.items():
+            known = {seed: of_seeds[seed] for seed in sorted(of_seeds) if of_seeds[seed].data}
+            for (first, result), (seed, other) in itertools.pairwise(known.items()):
+                if (other.data, other.components) != (result.data, result.components):
+                    what = "on other data" if other.data != result.data else "with other language components"
+                    raise UserError(
+                        f"{group.runs[seed].path}: {language} was tested {what} than in {group.runs[first].path}; "
+                        "run the experiment again with this language among its targets"
+                    )
 
 
 def _recipe(record: RunRecord) -> str:

@@ -7,8 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from framework.progress import StageProgress, duration
 from framework.provenance import COMMAND
 from framework.provenance import command as typed
 from framework.ranks import own_rank, slurm_tasks
+from framework.reuse import take_over
 from framework.stages import carry_out
 
 CLAIMED = "MODULINGUA_CLAIMED"
@@ -91,7 +91,7 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> None:
                 clock.finished(stage)
                 gc.collect()  # a backbone and its hooks refer to each other: else each stage's would stay in memory
     if runs:
-        comparison = compare([run.folder.path for run in runs])
+        comparison = compare([run.folder for run in runs])
         console.print()
         comparison.print(console)
         comparison.write(plan.folder)
@@ -130,18 +130,21 @@ def _say_nothing(done: int, news: str) -> None:
     pass
 
 
-@contextmanager
-def _claimed(plan: Plan, stage: Stage, report: Report) -> Iterator[bool]:
-    """Claims a stage, and says whether it is left to do; what a killed process left of it is swept away first."""
-    folder = stage.folder.path if isinstance(stage, EvaluateStage) else None
-    file = folder / ".claim" if folder else plan.store.claim(stage.id)
-    with claimed(file, lambda: plan.is_done(stage), lambda why: report(0, why)) as mine:
-        if mine and own_rank() == 0:
-            if folder:
-                sweep(folder)
-            else:
-                plan.store.sweep(stage.id)
-        yield mine
+def _claimed(plan: Plan, stage: Stage, report: Report) -> AbstractContextManager[bool]:
+    """Claims a stage; the block is told whether it is left to do.
+
+    What a killed process left of it is swept away first, and a run takes over what its sisters have found already.
+    """
+
+    def prepare() -> None:
+        if isinstance(stage, EvaluateStage):
+            sweep(stage.folder.path)
+            take_over(stage, plan.of_kind("evaluate"))
+        else:
+            plan.store.sweep(stage.id)
+
+    file = stage.folder.path / ".claim" if isinstance(stage, EvaluateStage) else plan.store.claim(stage.id)
+    return claimed(file, lambda: plan.is_done(stage), lambda why: report(0, why), prepare)
 
 
 class _Children:

@@ -19,6 +19,7 @@ from framework.leaks import find_leak
 from framework.plan import BackboneChoice, EvaluateStage, LanguageStage, Stage, TaskStage, Test
 from framework.provenance import command, commit, made, versions
 from framework.results import LanguageResult, Predictions, RunRecord
+from framework.shortages import shortages
 from framework.store import Passport, Store
 from framework.tracking import track
 from modules import Backbone, ClassificationHead, Combination, Component, load_backbone
@@ -318,6 +319,8 @@ def _test(
             component_language=test.component_language,
             identity=test.identity,
             source=code in stage.experiment.languages.source,
+            data=test.data,
+            components=stage.language_components.get(test.component_language, ()),
         )
         stage.folder.write(result, predictions)
 
@@ -371,7 +374,11 @@ def _finish(stage: EvaluateStage, store: Store) -> None:
         dataset=experiment.data.name,
         source=experiment.languages.source,
         components={f"{passport.stage} {passport.title}": identity for identity, passport in passports.items()},
-        notes=[*dict.fromkeys(note for passport in passports.values() for note in passport.notes), *_leaks(stage)],
+        notes=[
+            *dict.fromkeys(note for passport in passports.values() for note in passport.notes),
+            *_leaks(stage),
+            *shortages(experiment),
+        ],
         versions=versions(),
         commit=commit(),
         command=command(),

@@ -75,6 +75,9 @@ def _problem(type_: type, key: Key, detail: Any) -> Problem:
             reason = f"{found!r} is not one of {', '.join(allowed)}{did_you_mean(str(found), allowed)}"
         case "value_error":
             reason = str(detail["ctx"]["error"])
+            # A check of several fields begins its message with the one to change.
+            field = reason.partition(" ")[0]
+            path = (*path, field) if field in _fields(type_, path) else path
         case kind if kind in EXPECTED:
             reason = f"{json.dumps(found, default=str)} is not {EXPECTED[kind]}"
         case _:
@@ -94,16 +97,16 @@ def _fields(type_: Any, path: Key) -> dict[str, Any]:
     """Returns the field types of the dataclass that stands at the path, or nothing where there is none."""
     for part in path:
         type_ = _fields(type_, ()).get(str(part)) if isinstance(part, str) else type_
-    type_ = _dataclass_in(type_)
+    type_ = dataclass_in(type_)
     return typing.get_type_hints(type_) if type_ is not None else {}
 
 
-def _dataclass_in(type_: Any) -> Any:
+def dataclass_in(type_: Any) -> Any:
     """Returns the dataclass inside `X | None`, `list[X]` or `dict[str, X]`."""
     if dataclasses.is_dataclass(type_):
         return type_
     if typing.get_origin(type_) in (typing.Union, types.UnionType, list, dict):
-        found = (_dataclass_in(argument) for argument in typing.get_args(type_))
+        found = (dataclass_in(argument) for argument in typing.get_args(type_))
         return next((candidate for candidate in found if candidate is not None), None)
     return None
 
@@ -113,6 +116,6 @@ def belongs(type_: Any, name: str, above: str = "") -> str:
     for field, inner in _fields(type_, ()).items():
         if above and field == name:
             return f"; did you mean '{above}{field}'?"
-        if found := belongs(_dataclass_in(inner), name, f"{above}{field}."):
+        if found := belongs(dataclass_in(inner), name, f"{above}{field}."):
             return found
     return ""

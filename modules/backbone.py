@@ -188,6 +188,18 @@ def load_backbone(config: BackboneConfig, with_lm_head: bool = False) -> Backbon
         return _assemble(model, info, with_lm_head, tokenizer, _lightning_precision(config.precision)).eval()
 
 
+def fetch_backbone(config: BackboneConfig) -> list[Path]:
+    """Downloads the files that loading a backbone reads, as far as they are not here, and returns them.
+
+    Raises:
+        ModulesError: If it cannot be had, is not safe to load or is not supported.
+    """
+    folder = _inspect(config, weights=True).folder
+    small = [folder / name for name in (checkpoint.CONFIG, *checkpoint.TOKENIZER_FILES)]
+    weights = checkpoint.weight_files(folder) if config.random_init_seed is None else []
+    return [*filter(Path.is_file, small), *weights]
+
+
 def load_tokenizer(info: BackboneInfo) -> Any:
     """Returns the tokenizer of an inspected backbone, which pads at the end.
 

@@ -25,6 +25,7 @@ from huggingface_hub.errors import (
     HfHubHTTPError,
     HFValidationError,
     LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
@@ -52,12 +53,14 @@ UNSAFE_SETTING = re.compile(r"auto_map|(attn|experts)_implementation|quantizatio
 HARMLESS_SETTING = "_attn_implementation_autoset"
 """A flag that some versions of transformers wrote into every `config.json`."""
 COMMON_SETTINGS = ("tie_word_embeddings", "pad_token_id", "bos_token_id", "eos_token_id")
+CURE = "`modulingua prefetch EXPERIMENT.yaml`, called where there is a network, fetches it"
 HUB_ERRORS: tuple[tuple[type[Exception], str], ...] = (
     (HFValidationError, "this is neither a folder nor a repository's name"),
     (GatedRepoError, "the hub asks for consent to its terms; give it on the website, and set HF_TOKEN"),
     (RepositoryNotFoundError, "the hub has no such repository, or it is private and HF_TOKEN is not set"),
     (RevisionNotFoundError, "the hub has the repository, but not this revision"),
-    (LocalEntryNotFoundError, "this is neither a folder nor in the cache, and the hub is out of reach"),
+    (LocalEntryNotFoundError, f"this is neither a folder nor in the cache, and the hub is out of reach; {CURE}"),
+    (OfflineModeIsEnabled, f"not all of its model*.safetensors are in the cache, and the hub may not be asked; {CURE}"),
 )
 """What the hub's errors mean, narrow ones before wide ones."""
 
@@ -97,8 +100,8 @@ def fetch(name: str, revision: str | None, *, weights: bool) -> tuple[Path, str]
     if weights:
         patterns += ["model.safetensors", "model-*-of-*.safetensors"]
     with _hub_errors(name, revision):
-        snapshot = huggingface_hub.snapshot_download(name, revision=revision, allow_patterns=patterns)
-    return Path(snapshot), Path(snapshot).name
+        snapshot = _snapshot(name, revision, tuple(patterns))
+    return snapshot, snapshot.name
 
 
 def read_settings(folder: Path, name: str) -> tuple[str, dict[str, Any]]:
@@ -228,6 +231,12 @@ def _tensor_names(file: Path) -> list[str]:
             return list(tensors.keys())
     except (SafetensorError, OSError) as error:
         raise ModulesError(f"{file} cannot be read as safetensors: {error}") from error
+
+
+@functools.cache
+def _snapshot(name: str, revision: str | None, patterns: tuple[str, ...]) -> Path:
+    """Downloads some files of a repository; the hub is asked once a process, so that the commit stays the same."""
+    return Path(huggingface_hub.snapshot_download(name, revision=revision, allow_patterns=list(patterns)))
 
 
 @functools.lru_cache

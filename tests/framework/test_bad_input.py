@@ -176,7 +176,16 @@ MISTAKES: dict[str, Case] = {
     "text for a component": Case(
         {"combination.task.adapter": "seq_bn"}, "combination.task.adapter", "adapter:", ('"seq_bn" is not a mapping',)
     ),
-    "no steps": Case({f"{TASK_TEXT}.steps": 0}, TASK_TEXT, "training:", ("steps must be at least 1",), last=True),
+    "no steps": Case({f"{TASK_TEXT}.steps": 0}, f"{TASK_TEXT}.steps", "steps: 0", ("steps must be at least 1",)),
+    "only warm-up": Case(
+        {f"{TASK_TEXT}.warmup_steps": 4}, f"{TASK_TEXT}.warmup_steps", "warmup_steps: 4", ("below steps (4)",)
+    ),
+    "a prompt of no length": Case(
+        {"combination.language.prompt.length": 0},
+        "combination.language.prompt.length",
+        "length: 0",
+        ("leave the prompt out",),
+    ),
     "a number without end": Case(
         {f"{TASK_TEXT}.optimizer.lr": float("inf")}, "stages", "stages:", ("holds a number that is not finite",)
     ),
@@ -305,17 +314,19 @@ MISTAKES: dict[str, Case] = {
         "- eng_Latn",
         ("1 of the 14 test texts of eng_Latn stand in its training or validation split", "as a target its score"),
     ),
-    "parallel test text": Case({f"{PARALLEL}.split": "test"}, PARALLEL, "parallel:", ("may not use a test split",)),
+    "parallel test text": Case(
+        {f"{PARALLEL}.split": "test"}, f"{PARALLEL}.split", "split: test", ("may not use a test split",)
+    ),
     "monolingual test text": Case(
         {"stages.language.objective": {"masked": {"text": {"dataset": "texts", "path": ".", "split": "test"}}}},
-        f"{MASKED}.text",
-        "text:",
+        f"{MASKED}.text.split",
+        "split: test",
         ("may not use a test split; use train or validation",),
     ),
     "monolingual test text for validation": Case(
         {"stages.language.objective": {"masked": {"text": {"validation_split": "test"}}}},
-        f"{MASKED}.text",
-        "text:",
+        f"{MASKED}.text.validation_split",
+        "validation_split:",
         ("may not use a test split",),
     ),
     "no parallel text": Case(
@@ -446,11 +457,11 @@ def test_all_mistakes_come_together(desk: Desk, modulingua: Modulingua) -> None:
     file = desk.folder / "experiment.yaml"
     file.write_text(
         f"""\
-name: five
+name: seven
 backbone: {{name: {desk.encoder}, precison: "32"}}
 combination:
   task: {{adaptor: {{}}}}
-data: {{name: sib200, path: {desk.texts}, max_length: 24}}
+data: {{name: sib200, path: "${{data.pth}}", max_length: x}}
 languages:
   source: [eng_Latn]
   targets: [hau_Latn, swa_Latn]
@@ -467,10 +478,12 @@ seeds: banana
             ["line", "2", "backbone.precison"],
             ["line", "4", "combination.task.adaptor"],
             ["line", "10", "stages.task.training.steps"],
+            ["line", "5", "data.path"],
+            ["line", "5", "data.max_length"],
             ["line", "11", "seeds"],
             ["line", "8", "languages.targets[1]"],
         ], answer.err
-        assert answer.err.startswith(f"{file} has 5 mistakes:")
+        assert answer.err.startswith(f"{file} has 7 mistakes:")
         assert tree(desk.folder) == before
 
 

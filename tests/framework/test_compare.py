@@ -64,6 +64,8 @@ def add(
     wrong: str = "c",
     ids: Iterable[str] | None = None,
     shift: int = 0,
+    data: str = "",
+    components: Sequence[str] = (),
 ) -> None:
     """Adds a result with so many right answers; the wrong ones are all at the end, or shifted from there."""
     guesses = [label if number < right else wrong for number, label in enumerate(gold)]
@@ -81,6 +83,8 @@ def add(
         component_language=acting[control],
         identity="i",
         source=language in run.record.source,
+        data=data,
+        components=components,
     )
     run.write(result, predictions)
 
@@ -352,7 +356,48 @@ class TestGaps:
             compare([tmp_path])
 
 
+    @pytest.mark.parametrize(
+        ("first", "second", "what"),
+        [
+            (("old", ()), ("new", ()), "on other data"),
+            (("same", ("a",)), ("same", ("b",)), "with other language components"),
+        ],
+    )
+    def test_seeds_that_differ_in_more_are_refused(
+        self, tmp_path: Path, first: tuple[str, Sequence[str]], second: tuple[str, Sequence[str]], what: str
+    ) -> None:
+        for seed, (data, components) in enumerate((first, second)):
+            run = make_run(tmp_path, seed=seed)
+            add(run, "hau_Latn", 50, data=data, components=components)
+        with pytest.raises(UserError, match=f"{run.path}: hau_Latn was tested {what} than in"):
+            compare([tmp_path])
+
+    def test_results_without_a_fingerprint_stand_beside_others(self, tmp_path: Path) -> None:
+        for seed, data in enumerate(("", "known")):
+            add(make_run(tmp_path, seed=seed), "hau_Latn", 50, data=data)
+        assert compare([tmp_path]).rows[0].cells["hau_Latn"].mean == 0.5
+
+
 class TestLegend:
+    def test_different_data_are_said(self, tmp_path: Path) -> None:
+        for experiment, data in (("a", "sha256:1"), ("b", "sha256:2")):
+            run = make_run(tmp_path, experiment=experiment)
+            add(run, "hau_Latn", 50, data=data)
+            add(run, "yor_Latn", 50, data="sha256:3")
+        legend = compare([tmp_path]).legend
+        told = "hau_Latn was tested on different data: sha256:1 (a: task adapter); sha256:2 (b: task adapter)."
+        assert told in legend
+        assert not any("yor_Latn was tested" in one or "versions of the data" in one for one in legend)
+
+    def test_different_commits_are_said(self, tmp_path: Path) -> None:
+        run = make_run(tmp_path)
+        for language, commit in (("hau_Latn", "one"), ("swh_Latn", "one"), ("yor_Latn", "two")):
+            add(run, language, 50, data=f"someone/texts@{commit}/{language}/test")
+        assert (
+            "Languages were tested on different versions of the data: "
+            "someone/texts@one (hau_Latn, swh_Latn); someone/texts@two (yor_Latn)."
+        ) in compare([tmp_path]).legend
+
     def test_says_what_the_figures_are(self, study: Path) -> None:
         comparison = compare([study])
         assert comparison.title == "accuracy · sib200 · xlm-roberta-base@e73636d · eng_Latn → 2 languages"

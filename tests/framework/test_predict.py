@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -33,10 +34,11 @@ def texts_and_answers(desk: Desk, run: RunFolder, code: str) -> tuple[list[str],
     ]
 
 
-def same(found: list[tuple[str, float]], expected: list[tuple[str, float]]) -> bool:
+def same(found: Sequence[tuple[str, float] | None], expected: list[tuple[str, float]]) -> bool:
     # Texts stand in other batches than in the test, so the last digits may differ.
-    return [label for label, _ in found] == [label for label, _ in expected] and [
-        probability for _, probability in found
+    answers = [answer for answer in found if answer]
+    return len(answers) == len(found) and [label for label, _ in answers] == [label for label, _ in expected] and [
+        probability for _, probability in answers
     ] == pytest.approx([probability for _, probability in expected], abs=1e-6)
 
 
@@ -64,11 +66,27 @@ def test_equal_texts_get_equal_answers_each(finished: Desk, run: RunFolder) -> N
     assert same(list(predict_lines(run.path, "swh_Latn", [texts[0]] * 3)), [expected[0]] * 3)
 
 
-def test_blank_lines_are_passed_over(finished: Desk, run: RunFolder) -> None:
+def test_a_blank_line_gets_none(finished: Desk, run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predict, "TEXTS_AT_ONCE", 2)
     texts, expected = texts_and_answers(finished, run, "swh_Latn")
-    lines = ["\n", f"  {texts[0]}\n", " \t\n", "", f"{texts[1]}\r\n"]
-    assert same(list(predict_lines(run.path, "swh_Latn", lines)), expected[:2])
-    assert list(predict_lines(run.path, "swh_Latn", ["", "\n"])) == []
+    lines = ["\n", " \t\n", f"  {texts[0]}\n", "", f"{texts[1]}\r\n"]
+    found = list(predict_lines(run.path, "swh_Latn", lines))
+    assert [answer is None for answer in found] == [True, True, False, True, False]
+    assert same([answer for answer in found if answer], expected[:2])
+
+
+@pytest.mark.parametrize("pretrained", [False, True])
+def test_it_needs_no_data(desk: Desk, pretrained: bool) -> None:
+    texts = desk.copy_of(desk.texts, "texts")
+    changes = desk.masked | {"data.path": str(texts)}
+    if pretrained:
+        training = {"steps": 2, "optimizer": {"lr": 0.05}}
+        changes |= {"pretrain": {"languages": [*TARGETS], "objective": {"masked": desk.text}, "training": training}}
+    desk.run(changes)
+    [run] = runs(desk.plan(changes))
+    lines, expected = texts_and_answers(desk, run, "swh_Latn")
+    shutil.rmtree(texts)
+    assert same(list(predict_lines(run.path, "swh_Latn", lines)), expected)
 
 
 def test_answers_come_while_texts_do(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +130,7 @@ class TestMistakes:
         [run] = runs(desk.plan(changes))
         shutil.rmtree(folder)
         build_encoder(folder, seed=1)
-        with pytest.raises(UserError, match="its data or its backbone is no longer what it was"):
+        with pytest.raises(UserError, match="trained on another backbone"):
             list(predict_lines(run.path, "swh_Latn", ["w1"]))
 
 
@@ -141,10 +159,10 @@ def test_from_the_command_line(
     finished: Desk, run: RunFolder, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts, expected = texts_and_answers(finished, run, "hau_Latn")
-    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(texts[:3]) + "\n"))
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(["", *texts[:3]]) + "\n"))
     answer = modulingua("predict", run.path, "--language", "hau_Latn")
     assert (answer.code, answer.err) == (0, "")
-    assert answer.out == "".join(f"{label}\t{probability:.3f}\n" for label, probability in expected[:3])
+    assert answer.out == "\n" + "".join(f"{label}\t{probability:.3f}\n" for label, probability in expected[:3])
     refused = modulingua("predict", run.path, "--language", "hausa")
     assert refused.code == 2
     assert refused.err.strip() == "unknown language 'hausa'; nearest: hau_Latn (Hausa)"

@@ -178,9 +178,22 @@ class TestInterpolation:
     def test_an_unknown_key_is_named_with_its_place(self, write: Write) -> None:
         write("base.yaml", "x: 1\ntext:\n  parts:\n    - path: ${data.pth}\n")
         file = write("a.yaml", "extends: [base.yaml]\ndata: {path: p}\n")
-        [(place, key, reason)] = mistakes(file)
-        assert (place, key) == ("base.yaml line 4", "text.parts[0].path")
+        source = read(file)
+        [cell] = source.cells
+        [(key, reason)] = cell.unresolved.items()
+        assert (source.place(key), key) == ("base.yaml line 4", ("text", "parts", 0, "path"))
         assert "'data.pth' not found" in reason
+        assert cell.data["text"]["parts"] == [{"path": "${data.pth}"}]
+
+    def test_each_that_has_no_value_is_named(self, write: Write) -> None:
+        file = write("a.yaml", "a: ${b}\nb: ${c}\nd: [1, '${oc.env:NOT_THERE}']\ne: {f: '${e}'}\ng: ${d[0]}\n")
+        [cell] = read(file).cells
+        assert list(cell.unresolved) == [("a",), ("b",), ("d", 1), ("e", "f")]
+        assert cell.data["g"] == 1
+
+    def test_one_that_cannot_be_read_is_named_with_its_place(self, write: Write) -> None:
+        [(place, key, _)] = mistakes(write("a.yaml", "x: 1\ny: {z: '${x'}\n"))
+        assert (place, key) == ("line 2", "y.z")
 
 
 class TestGrid:

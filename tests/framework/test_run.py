@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import json
 import signal
@@ -456,6 +457,20 @@ def test_a_few_known_test_texts_are_told_with_the_results(desk: Desk, monkeypatc
     assert note in " ".join(printed.split())
 
 
+def test_classes_with_fewer_examples_than_k_are_told(desk: Desk, modulingua: Modulingua) -> None:
+    texts = desk.copy_of(desk.texts, "texts")
+    rows = [row for row in read_rows(texts / SOURCE / "train.parquet") if row["category"] != "health"]
+    rows = [row for row in rows if row["category"] != "travel" or row["index_id"] > 9]
+    write_rows(texts / SOURCE / "train.parquet", rows)
+    changes = {"data.path": str(texts), "combination.language": {}, "stages.task.k_shot": 3}
+    told = "eng_Latn has fewer than k = 3 training examples of travel (2), health (0); all of them are used."
+    assert f" note: {told}\n" in modulingua("plan", desk.write(changes)).out
+    assert told in desk.run(changes)
+    assert runs(desk.plan(changes))[0].record.notes == [told]
+    enough = {**changes, "stages.task.k_shot": None}
+    assert "note:" not in modulingua("plan", desk.write(enough)).out
+
+
 def test_languages_are_tested_in_passes(desk: Desk, finished: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Components come and go between passes; only rounding may tell that a batch held other rows."""
     monkeypatch.setattr(stages, "LANGUAGES_AT_ONCE", 1)
@@ -467,6 +482,47 @@ def test_languages_are_tested_in_passes(desk: Desk, finished: Desk, monkeypatch:
         expected = all_together[test][1]
         assert [row[:3] for row in predictions] == [row[:3] for row in expected]
         assert [row[3] for row in predictions] == pytest.approx([row[3] for row in expected], abs=1e-6)
+
+
+def test_results_that_are_not_the_plans_are_neither_shown_nor_written(desk: Desk, finished: Desk) -> None:
+    for part in ("store", "runs"):
+        desk.copy_of(finished.folder / part, part)
+    [run] = runs(desk.plan())
+    fewer = desk.run({"languages.targets": ["swh_Latn"], "stages.evaluate.controls": ["none"]})
+    assert "swh_Latn" in fewer
+    assert "hau_Latn" not in fewer
+    assert "wrong language's" not in fewer
+    assert "hau_Latn" not in (run.path.parent / "results.csv").read_text()
+    # What lies there is left alone: it is there when the experiment asks for it again, or anybody compares the runs.
+    assert "nothing to do" in desk.run()
+    # A result of older data, say, does not count.
+    file = run.path / "results" / "own" / "hau_Latn.json"
+    file.write_text(file.read_text().replace(run.identities["own", "hau_Latn"], "0" * 16))
+    assert [result.language for result in run.results() if result.control == "own"] == ["swh_Latn"]
+
+
+def test_what_another_run_has_tested_is_taken_over(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without its language components, a combination is the one that has none; the task is learnt in the pivot."""
+    changes = {"grid": {"combination.language": [{"prompt": {"length": 3}}, {}]}}
+    tested: list[tuple[str, str, str]] = []
+    test = stages._test
+
+    def spy(stage: Any, classifier: Any, data: Any, tests: Any) -> None:
+        tested.extend((stage.variant.label, one.control, code) for code, one in tests.items())
+        test(stage, classifier, data, tests)
+
+    monkeypatch.setattr(stages, "_test", spy)
+    desk.run(changes)
+    with_prompt, without = runs(desk.plan(changes))
+    assert [label for label, _, _ in tested] == ["language prompt + task adapter"] * 6
+    for code in TARGETS:
+        taken, (result, predictions) = outcome(without)["own", code], outcome(with_prompt)["none", code]
+        assert taken[1] == predictions
+        assert taken[0] == dataclasses.replace(result, control="own")
+    (without.path / "predictions" / "own" / "swh_Latn.parquet").unlink()
+    (with_prompt.path / "results" / "none" / "swh_Latn.json").unlink()
+    desk.run(changes)
+    assert [one[1:] for one in tested[6:]] == [("none", "swh_Latn")]
 
 
 def test_workers_change_nothing(desk: Desk, finished: Desk) -> None:

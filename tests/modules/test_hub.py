@@ -144,4 +144,13 @@ def test_what_cannot_be_had_is_said_in_one_line(ask: Ask, repository: Repository
 
 def test_without_a_hub_or_a_cache(ask: Ask) -> None:
     (answer,) = ask(("load", {"name": NAME}), offline="1")
-    assert answer == "backbone 'someone/tiny': this is neither a folder nor in the cache, and the hub is out of reach"
+    assert answer.startswith(
+        "backbone 'someone/tiny': this is neither a folder nor in the cache, and the hub is out of reach; `modulingua "
+    )
+
+
+def test_without_the_weights_in_the_cache(ask: Ask) -> None:
+    ask(("inspect", {"name": NAME}), large={"model.safetensors": "0", "onnx/model.safetensors": "0"})
+    (answer,) = ask(("load", {"name": NAME}), offline="1")
+    assert "not all of its model*.safetensors are in the cache" in answer
+    assert "`modulingua prefetch " in answer

@@ -137,6 +137,7 @@ def test_a_job_of_one_element_of_many_requeues_itself_alone(
     pretend(f'case "$*" in *{last.id}) [ -e {mark} ] || {{ touch {mark}; exit 75; }} ;; esac')
     modulingua("launch", desk.write(changes))
     ended()
-    logs = [file.read_text().count("modulingua: 2") for file in sorted((desk.folder / "runs/tiny/launch/1/logs").glob("task-*"))]
+    files = sorted((desk.folder / "runs/tiny/launch/1/logs").glob("task-*"))
+    logs = [file.read_text().count("modulingua: 2") for file in files]
     assert logs == [1, 1, 2]
     assert queue() == []

@@ -1,0 +1,178 @@
+"""What must be said of a comparison: its title, how to read it, what is missing, what differs."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from framework.compare.layout import MISSING, SOURCE, cell_text, number
+from framework.compare.rows import Row
+from framework.metrics import METRICS
+from framework.results import LanguageResult, RunFolder, RunGroup
+from framework.statistics import RESAMPLES
+
+RESAMPLING = {
+    "parallel": " (the same in all languages, whose test sets are parallel)",
+    "per language": " (in each language on its own)",
+    "mixed": " (the same in those languages whose test sets are parallel)",
+    "alone": "",
+}
+"""How the legend says what `MacroAverage.resampling` tells; a single language needs no such word."""
+NAMED = 3
+"""A note that speaks of many languages names so many of them."""
+
+
+def title(groups: list[RunGroup], rows: list[Row], languages: list[str], metric: str) -> str:
+    """Says what is compared: metric, dataset, backbone, and from which languages to how many."""
+    backbones = {group.record.backbone for group in groups}
+    sources = {" + ".join(group.record.source) for group in groups}
+    trained_on = {language for row in rows for language, cell in row.cells.items() if cell.source}
+    parts = [
+        METRICS[metric],
+        groups[0].record.dataset,
+        backbones.pop() if len(backbones) == 1 else f"{len(backbones)} backbones",
+        f"{sources.pop() if len(sources) == 1 else 'several sources'}"
+        f" → {_count([language for language in languages if language not in trained_on])}",
+    ]
+    return " · ".join(parts)
+
+
+def how_to_read(rows: list[Row], macro_languages: list[str]) -> Iterator[str]:
+    """Says what the signs and intervals in the table are."""
+    several = any(len(row.seeds) > 1 for row in rows)
+    if several:
+        yield "±: standard deviation over seeds."
+    averages = [row.macro for row in rows if row.macro is not None]
+    if averages:
+        way = "alone" if len(macro_languages) == 1 else averages[0].resampling
+        drawn = f"examples{RESAMPLING[way]}{' and of seeds' if several else ''}"
+        yield (
+            f"macro: mean over {_count(macro_languages)}, zero-shot; [95 % interval]: percentile bootstrap, "
+            f"{RESAMPLES:,} resamples of {drawn}."
+        )
+    if any(cell.source for row in rows for cell in row.cells.values()):
+        yield f"{SOURCE}: the task was trained on this language; not zero-shot, not in the macro average."
+    if any(row.control != "own" for row in rows):
+        yield "·: the row above, tested without its language components or with those of another language."
+
+
+def about_differences(rows: list[Row], baseline: str | None) -> Iterator[str]:
+    """Says what a star means, and which differences are not paired by seeds."""
+    compared = {row.combination: row.difference for row in rows if row.difference is not None}
+    if compared:
+        tests = "1 test" if len(compared) == 1 else f"{len(compared)} tests, not corrected for their number"
+        yield (
+            f"*: the 95 % interval of the paired bootstrap difference to {baseline}, on the same resamples, "
+            f"excludes 0 ({tests})."
+        )
+    unpaired = [label for label, difference in compared.items() if not difference.seeds_paired]
+    if unpaired:
+        yield f"Paired by examples but not by seeds, as {baseline} has others: {'; '.join(unpaired)}."
+
+
+def about_runs(groups: list[RunGroup], empty: list[RunFolder]) -> Iterator[str]:
+    """Says what the runs are; where they differ, which row is what."""
+    facts: dict[str, Callable[[RunGroup], str]] = {
+        "seeds": lambda group: ", ".join(map(str, group.seeds)),
+        "examples a language": _examples,
+        "backbone": lambda group: group.record.backbone,
+        "source": lambda group: ", ".join(group.record.source),
+    }
+    for name, fact in facts.items():
+        labels: dict[str, list[str]] = {}
+        for group in groups:
+            labels.setdefault(fact(group), []).append(group.label)
+        if len(labels) > 1:
+            listed = "; ".join(f"{what} ({', '.join(which)})" for what, which in labels.items())
+            yield f"{name}: {listed}."
+        elif name not in ("backbone", "source"):  # the title has these
+            yield f"{name}: {next(iter(labels))}."
+    notes = [note for group in groups for run in group.runs.values() for note in run.record.notes]
+    yield from dict.fromkeys(notes)
+    if empty:
+        yield f"No results yet: {'; '.join(f'{run.record.label}, seed {run.record.seed}' for run in empty)}."
+
+
+def _examples(group: RunGroup) -> str:
+    sizes = {result.examples for result in _all_results([group])}
+    return f"{min(sizes):,}" if len(sizes) == 1 else f"{min(sizes):,} to {max(sizes):,}"
+
+
+def about_gaps(rows: list[Row], languages: list[str], macro_languages: list[str]) -> Iterator[str]:
+    """Says what is still to test, and which languages no average is over."""
+    if any(cell_text(row, language, mark=False) == MISSING for row in rows for language in languages):
+        yield f"{MISSING}: not tested, or not with all seeds."
+    for row in rows:
+        gaps = [f"{language} (seed {', '.join(map(str, seeds))})" for language, seeds in row.missing.items()]
+        if gaps:
+            yield f"Still to test: {row.full_label} in {_some(gaps)}."
+    left_out = [
+        language
+        for language in languages
+        if language not in macro_languages and any(row.zero_shot(language) for row in rows if not row.missing)
+    ]
+    if left_out and macro_languages:
+        yield f"Not in the macro average, for not every row has it zero-shot: {_some(left_out)}."
+    elif left_out:
+        yield "No macro average: there is no language that every row has zero-shot."
+    for row in rows:
+        without = [language for language in macro_languages if language not in row.cells]
+        if row.macro is not None and without:
+            yield f"{row.full_label}: macro without {_some(without)}, which has no language components."
+
+
+def about_data(groups: list[RunGroup]) -> Iterator[str]:
+    """Says where figures of one table come from different versions of the test data."""
+    by_language: dict[str, dict[str, list[str]]] = {}
+    by_commit: dict[str, list[str]] = {}
+    for group in groups:
+        for result in _all_results([group]):
+            if result.data:
+                by_language.setdefault(result.language, {}).setdefault(result.data, []).append(group.label)
+                by_commit.setdefault(_commit(result.data), []).append(result.language)
+    for language, by_data in by_language.items():
+        if len(by_data) > 1:
+            listed = "; ".join(f"{data} ({', '.join(dict.fromkeys(labels))})" for data, labels in by_data.items())
+            yield f"{language} was tested on different data: {listed}."
+    commits = {commit: list(dict.fromkeys(languages)) for commit, languages in by_commit.items() if commit}
+    if len(commits) > 1:
+        listed = "; ".join(f"{commit} ({_some(languages)})" for commit, languages in commits.items())
+        yield f"Languages were tested on different versions of the data: {listed}."
+
+
+def _commit(data: str) -> str:
+    """Returns repository and commit of a fingerprint of the hub's data; nothing for that of a file."""
+    return data.rsplit("/", 2)[0] if "@" in data else ""
+
+
+def about_labels(groups: list[RunGroup], rows: list[Row], languages: list[str]) -> Iterator[str]:
+    """Says which labels a test set lacks, and how often they were predicted all the same."""
+    labels = {result.language: set(result.labels) for result in _all_results(groups)}
+    known = set().union(*labels.values())
+    lacking: dict[str, list[str]] = {}
+    for language in languages:
+        absent = ", ".join(sorted(known - labels.get(language, known)))
+        if absent:
+            lacking.setdefault(absent, []).append(language)
+    if lacking:
+        listed = "; ".join(f"{', '.join(where)}: {absent}" for absent, where in lacking.items())
+        yield f"Labels that do not occur in a test set: {listed}."
+    for row in rows:
+        rates = {language: cell.foreign_rate for language, cell in row.cells.items() if cell.foreign_rate > 0}
+        worst_first = sorted(rates, key=lambda language: -rates[language])
+        if rates:
+            listed = _some([f"{language} {number(rates[language])}" for language in worst_first])
+            yield f"Predictions of a label that does not occur in the test set, {row.full_label}: {listed}."
+
+
+def _all_results(groups: list[RunGroup]) -> Iterator[LanguageResult]:
+    for group in groups:
+        for by_language in group.results.values():
+            for of_seeds in by_language.values():
+                yield from of_seeds.values()
+
+
+def _count(languages: Sequence[str]) -> str:
+    return f"{len(languages)} {'language' if len(languages) == 1 else 'languages'}"
+
+
+def _some(things: Sequence[str]) -> str:
+    shown = ", ".join(things[:NAMED])
+    return shown if len(things) <= NAMED else f"{shown} and {len(things) - NAMED} more"

@@ -1,0 +1,104 @@
+"""The figures of a comparison: a row for each combination under each control, a cell for each language."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from framework.results import CONTROLS, Control, LanguageResult, RunGroup
+from framework.statistics import Difference, MacroAverage, mean_and_spread
+
+CONTROL_LABELS: dict[Control, str] = {
+    "own": "",
+    "none": "· no language component",
+    "wrong": "· wrong language's",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A metric of one combination in one language, over its seeds."""
+
+    mean: float
+    spread: float | None
+    """Standard deviation over seeds; None for one seed."""
+    source: bool
+    """Whether the task was trained on this language."""
+    foreign_rate: float
+    """Mean over seeds of the share of predictions with a label that the language's gold lacks."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One combination under one control."""
+
+    combination: str
+    """The combination's label, unlike that of any other in the comparison."""
+    control: Control
+    seeds: tuple[int, ...]
+    cells: dict[str, Cell]
+    """For each language that all seeds were tested in."""
+    missing: dict[str, list[int]]
+    """For each language that should be there and is not: the seeds that lack it."""
+    macro: MacroAverage | None = None
+    difference: Difference | None = None
+    """The macro average's difference to the baseline's."""
+
+    @property
+    def label(self) -> str:
+        """What the table calls the row."""
+        return CONTROL_LABELS[self.control] or self.combination
+
+    @property
+    def full_label(self) -> str:
+        """What a note calls the row."""
+        return f"{self.combination} {CONTROL_LABELS[self.control]}".rstrip()
+
+    def zero_shot(self, language: str) -> bool:
+        """Whether the language was tested with all seeds, and the task not trained on it."""
+        return language in self.cells and not self.cells[language].source
+
+
+def rows_of(group: RunGroup, groups: list[RunGroup], metric: str) -> Iterator[Row]:
+    """The rows of one combination: its own, then the controls that were tested."""
+    # A run says what was tested, not what should be: the other runs of its experiment tell.
+    experiment = [other for other in groups if other.record.experiment == group.record.experiment]
+    expected = dict.fromkeys(language for other in experiment for language in other.results["own"])
+    own = group.results["own"]
+    # A control says nothing of a language that has no components which it could take away.
+    controlled = [
+        language
+        for language in expected
+        if language not in own or any(result.component_language for result in own[language].values())
+    ]
+    for control in CONTROLS:
+        results = group.results[control]
+        lacking = {
+            language: [seed for seed in group.seeds if seed not in results.get(language, {})]
+            for language in (expected if control == "own" else controlled)
+        }
+        missing = {language: seeds for language, seeds in lacking.items() if seeds}
+        cells = {
+            language: _make_cell(list(of_seeds.values()), metric)
+            for language, of_seeds in results.items()
+            if of_seeds.keys() == set(group.seeds)
+        }
+        if results:
+            yield Row(group.label, control, group.seeds, cells, missing)
+
+
+def _make_cell(results: list[LanguageResult], metric: str) -> Cell:
+    mean, spread = mean_and_spread([getattr(result, metric) for result in results])
+    foreign_rate, _ = mean_and_spread([result.foreign_rate for result in results])
+    return Cell(mean, spread, any(result.source for result in results), foreign_rate)
+
+
+def languages_of(rows: list[Row]) -> list[str]:
+    """Returns the languages of a table, training sources first, else sorted."""
+    languages = {language for row in rows for language in (*row.cells, *row.missing)}
+    sources = {language for row in rows for language, cell in row.cells.items() if cell.source}
+    return [*sorted(sources), *sorted(languages - sources)]
+
+
+def zero_shot_everywhere(rows: list[Row], languages: list[str]) -> list[str]:
+    """The languages to average over: what each combination without gaps has, and none was trained on."""
+    complete = [row for row in rows if row.control == "own" and not row.missing]
+    return [language for language in languages if complete and all(row.zero_shot(language) for row in complete)]
