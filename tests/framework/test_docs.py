@@ -23,10 +23,11 @@ def keys(type_: Any) -> Iterator[str]:
             yield from keys(inner)
 
 
-def test_writing_an_experiment_names_every_key() -> None:
+def test_the_pages_on_experiments_name_every_key() -> None:
     schema = [Experiment, *OBJECTIVES.values(), *(component.Config for component in COMPONENTS.values())]
     assert all(dataclasses.is_dataclass(type_) for type_ in schema)
     wanted = {key for type_ in schema for key in keys(type_)}
-    text = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+    pages = ("experiments.md", "running.md", "cluster.md")
+    text = "\n".join((ROOT / "docs" / page).read_text(encoding="utf-8") for page in pages)
     named = set(re.findall(r"\w+", " ".join(re.findall(r"```.*?```|`[^`]+`", text, flags=re.DOTALL))))
     assert sorted(wanted - named) == []
