@@ -40,6 +40,7 @@ def launch(file: Path, overrides: list[str], console: Console, *, dry_run: bool)
     """
     plan = plan_experiment(file, overrides, here=False)
     _check_stages(plan, file, overrides)
+    frozen = _frozen(file, overrides)
     if not dry_run:
         cluster.require()
     found, largest = _cluster(plan, console, dry_run)
@@ -54,7 +55,7 @@ def launch(file: Path, overrides: list[str], console: Console, *, dry_run: bool)
             console.print(_script(plan, job, jobs, {}, folder), markup=False, highlight=False, soft_wrap=True)
         _print_jobs(plan, jobs, {}, console)
     else:
-        ids = _submit(plan, jobs, found, folder, _frozen(file, overrides))
+        ids = _submit(plan, jobs, found, folder, frozen)
         _print_jobs(plan, jobs, ids, console)
         console.print(f"\n scripts and logs: {folder}/", highlight=False, soft_wrap=True)
     if jobs and found:

@@ -95,7 +95,7 @@ def test_an_interrupted_stage_is_requeued_as_often_as_it_takes(
 ) -> None:
     # More often than crashes are forgiven; ranks that leave one after the other; one that dies before it listens.
     changes: dict[str, Any] = {**ONE, "trainer.devices": 2, "slurm.retries": 0}
-    pretend(f'{COUNT}; [ $n = 3 ] && kill $$; [ $n -gt 8 ] || {{ sleep $SLURM_PROCID; exit 75; }}')
+    pretend(f"{COUNT}; [ $n = 3 ] && kill $$; [ $n -gt 8 ] || {{ sleep $SLURM_PROCID; exit 75; }}")
     modulingua("launch", desk.write(changes))
     ended()
     place = place_of(desk)
@@ -137,6 +137,9 @@ def test_a_job_of_one_element_of_many_requeues_itself_alone(
     pretend(f'case "$*" in *{last.id}) [ -e {mark} ] || {{ touch {mark}; exit 75; }} ;; esac')
     modulingua("launch", desk.write(changes))
     ended()
-    logs = [file.read_text().count("modulingua: 2") for file in sorted((desk.folder / "runs/tiny/launch/1/logs").glob("task-*"))]
+    logs = [
+        file.read_text().count("modulingua: 2")
+        for file in sorted((desk.folder / "runs/tiny/launch/1/logs").glob("task-*"))
+    ]
     assert logs == [1, 1, 2]
     assert queue() == []

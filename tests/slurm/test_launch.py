@@ -54,7 +54,13 @@ def test_a_running_plan_is_not_submitted_again(desk: Desk, modulingua: Modulingu
     assert (again.code, again.err) == (0, "")
     assert again.out == "nothing to submit: 5 jobs of this plan wait or run already\n"
     assert [entry.job for entry in queue()] == [entry.job for entry in before]
-    assert [row.state for row in status_of(desk, LATER).values()] == ["queued", "queued", "queued", "waiting", "waiting"]
+    assert [row.state for row in status_of(desk, LATER).values()] == [
+        "queued",
+        "queued",
+        "queued",
+        "waiting",
+        "waiting",
+    ]
     # One more seed needs its own task stage and evaluation; the languages are waited for.
     more = modulingua("launch", desk.write({**LATER, "seeds": [0, 1]}))
     assert names(desk.folder / "runs" / "tiny" / "launch" / "2") == ["evaluate", "table", "task"]

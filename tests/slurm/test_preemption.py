@@ -76,9 +76,7 @@ def test_preempted_ten_times_in_a_row(
     assert steps == sorted(set(steps))  # no step was done twice
 
 
-def test_a_node_that_fails(
-    desk: Desk, modulingua: Modulingua, undisturbed: Callable[[dict[str, Any]], str]
-) -> None:
+def test_a_node_that_fails(desk: Desk, modulingua: Modulingua, undisturbed: Callable[[dict[str, Any]], str]) -> None:
     changes = {**LONG, "trainer.checkpoint_every": 0.2}
     modulingua("launch", desk.write(changes))
     place = place_of(desk, changes)
