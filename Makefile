@@ -3,7 +3,7 @@ PYTEST_FLAGS ?= -n auto --dist worksteal
 BIN = .venv/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help setup quickstart test lint
+.PHONY: help setup quickstart test test-slurm lint
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +18,16 @@ quickstart: setup ## Train and test a small grid on synthetic languages, offline
 # Several processes with several threads each, on as many cores, are about ten times slower than with one thread each.
 test: export OMP_NUM_THREADS = 1
 test: setup lint ## Check the style and run all tests
-	$(BIN)/pytest $(PYTEST_FLAGS)
+	$(BIN)/pytest $(PYTEST_FLAGS) -m "not slurm"
+
+SLURM = slurmctld slurmd slurm-client munge
+
+# The cluster shares its nodes: one test at a time.
+test-slurm: export OMP_NUM_THREADS = 1
+test-slurm: setup ## Run the tests on a SLURM cluster that is started for them
+	@command -v slurmctld /usr/sbin/slurmctld >/dev/null || { apt-get update -q && apt-get install -qy --no-install-recommends $(SLURM); } \
+	    || echo "SLURM could not be installed; its tests will say so"
+	$(BIN)/pytest -m slurm tests/slurm
 
 lint: setup ## Check style and types
 	$(BIN)/ruff check .

@@ -233,10 +233,10 @@ def check_training(stages: Any, trainer: Any, pretrain: Any, seeds: list[int]) -
             continue
         if hasattr(stage, "seed"):
             yield from _check_seed((*key, "seed"), stage.seed)
-        if stage.batch_size % trainer.devices:
+        if stage.batch_size % trainer.processes:
             yield (
                 (*key, "batch_size"),
-                f"{stage.batch_size} rows do not divide over {trainer.devices} devices",
+                f"{stage.batch_size} rows do not divide over {trainer.processes} devices",
             )
         for kind in stage.training.learning_rates:
             if kind == "head":

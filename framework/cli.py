@@ -71,7 +71,7 @@ def status(experiment: ExperimentFile, overrides: Overrides = None) -> None:
 @app.command()
 def cancel(experiment: ExperimentFile, overrides: Overrides = None) -> None:
     """Cancel the SLURM jobs that this experiment's launches submitted."""
-    from framework.slurm.launch import cancel as cancel_jobs
+    from framework.slurm.cancel import cancel as cancel_jobs
 
     cancel_jobs(experiment, overrides or [], _console())
 

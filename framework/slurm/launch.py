@@ -1,4 +1,4 @@
-"""Submits what is left of a plan as job arrays with dependencies, and cancels it again."""
+"""Submits what is left of a plan as job arrays that wait for each other."""
 
 import json
 from collections.abc import Iterable
@@ -15,11 +15,10 @@ from framework.provenance import command as typed
 from framework.reading import read
 from framework.runner import plan_experiment
 from framework.slurm import cluster
-from framework.slurm.cluster import Queued
 from framework.slurm.config import TABLE
 from framework.slurm.jobs import Job, jobs_for
-from framework.slurm.place import CANCELLED, Place
-from framework.slurm.record import Array, Launch, launches, next_folder, queued, store_of, write
+from framework.slurm.place import Place
+from framework.slurm.record import Array, Launch, next_folder, queued, store_of, write
 from framework.slurm.script import overrides as stage_overrides
 from framework.slurm.script import size, write_script
 
@@ -40,54 +39,29 @@ def launch(file: Path, overrides: list[str], console: Console, *, dry_run: bool)
     """
     plan = plan_experiment(file, overrides, here=False)
     _check_stages(plan, file, overrides)
+    frozen = _frozen(file, overrides)
     if not dry_run:
         cluster.require()
     found, largest = _cluster(plan, console, dry_run)
     jobs = jobs_for(plan, {stage: place.element for stage, place in found.items()}, largest)
+    waiting = [stage for stage in plan.todo if stage.id in found]
     folder = next_folder(plan)
     if not jobs:
-        is_running = f"nothing to submit: {_count(len(found), 'job')} of this plan wait or run already"
-        console.print(is_running if plan.todo else "nothing to do: every run is there", highlight=False)
+        submitted = f"nothing to submit: all that is left waits or runs already ({_count(len(waiting), 'stage')})"
+        console.print(submitted if plan.todo else "nothing to do: every run is there", highlight=False)
     elif dry_run:
         for job in jobs:
             console.print(f"── {folder / job.name}.sbatch", highlight=False, soft_wrap=True)
             console.print(_script(plan, job, jobs, {}, folder), markup=False, highlight=False, soft_wrap=True)
         _print_jobs(plan, jobs, {}, console)
     else:
-        ids = _submit(plan, jobs, found, folder, _frozen(file, overrides))
+        ids = _submit(plan, jobs, found, folder, frozen)
         _print_jobs(plan, jobs, ids, console)
         console.print(f"\n scripts and logs: {folder}/", highlight=False, soft_wrap=True)
-    if jobs and found:
-        console.print(f" {_count(len(found), 'stage')} wait or run already; not submitted again", highlight=False)
-
-
-def cancel(file: Path, overrides: list[str], console: Console) -> None:
-    """Cancels all jobs that an experiment's launches submitted and that wait or run.
-
-    Args:
-        file: The experiment's YAML.
-        overrides: `key=value` words that win over it.
-        console: Where to say what was cancelled.
-
-    Raises:
-        UserError: The experiment has mistakes, or there is no Slurm.
-    """
-    plan = plan_experiment(file, overrides, here=False)
-    cluster.require()
-    own = [entry for entry in cluster.queue() if entry.script.parent.parent == launches(plan)]
-    if not own:
-        console.print(f"nothing to cancel: no job of {plan.name} waits or runs", highlight=False)
-        return
-    for entry in own:
-        if entry.state == "PENDING":  # its script, which would say how it ended, never begins
-            place = Place(str(entry.script.parent), entry.script.stem, entry.job, entry.index)
-            write_whole(place.end, CANCELLED.encode())
-    jobs: dict[str, list[Queued]] = {}
-    for entry in own:
-        jobs.setdefault(entry.job, []).append(entry)
-    cluster.cancel(jobs)
-    for job, entries in jobs.items():
-        console.print(f"cancelled: {job} ({entries[0].script.stem}, {_count(len(entries), 'stage')})", highlight=False)
+        if waiting:
+            console.print(
+                f" not submitted again: {_count(len(waiting), 'stage')}, in the queue already", highlight=False
+            )
 
 
 def _check_stages(plan: Plan, file: Path, overrides: list[str]) -> None:

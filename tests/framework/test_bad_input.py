@@ -401,6 +401,38 @@ MISTAKES: dict[str, Case] = {
         "devices:",
         ("4096 devices are asked for; this machine has",),
     ),
+    # slurm
+    "GPUs and devices that disagree": Case(
+        {"slurm": {"gpus": 2}, "trainer.accelerator": "gpu"},
+        "slurm.gpus",
+        "gpus: 2",
+        ("2 GPUs on each node, but trainer.devices is 1",),
+    ),
+    "GPUs for processes that use none": Case(
+        {"slurm": {"gpus": 1}}, "slurm.gpus", "gpus: 1", ("1 GPUs, but trainer.accelerator is cpu",)
+    ),
+    "nodes that disagree": Case(
+        {"slurm": {"nodes": 4}}, "slurm.nodes", "nodes: 4", ("4 nodes, but trainer.num_nodes is 1",)
+    ),
+    "a time that Slurm cannot read": Case(
+        {"slurm": {"time": "2 hours"}}, "slurm.time", "time:", ("'2 hours' is not a time as Slurm writes it",)
+    ),
+    "a time shorter than the warning": Case(
+        {"slurm": {"stages": {"task": {"time": "1:30"}}}},
+        "slurm.stages.task.time",
+        "time:",
+        ("90 seconds, but the warning comes 120 before the end",),
+    ),
+    "an option that launch writes": Case(
+        {"slurm": {"extra": ["--exclude=n1", "-J bash"]}}, "slurm.extra[1]", "-J bash", ("launch writes --job-name",)
+    ),
+    "no option": Case({"slurm": {"extra": ["exclude"]}}, "slurm.extra[0]", "- exclude", ("not an option of sbatch",)),
+    "a resource": Case(
+        {"slurm": {"stages": {"task": {"partion": "x"}}}}, "slurm.stages.task.partion", "partion:", ("'partition'?",)
+    ),
+    "a template that is not there": Case(
+        {"slurm": {"template": "no.sbatch"}}, "slurm.template", "template:", ("no.sbatch cannot be read",)
+    ),
     # the grid
     "a grid over an unknown section": Case({"grid.sedes": [1, 2]}, "sedes", "sedes:", ("did you mean 'seeds'?",)),
     "a grid over an unknown key": Case(

@@ -95,7 +95,7 @@ def test_an_interrupted_stage_is_requeued_as_often_as_it_takes(
 ) -> None:
     # More often than crashes are forgiven; ranks that leave one after the other; one that dies before it listens.
     changes: dict[str, Any] = {**ONE, "trainer.devices": 2, "slurm.retries": 0}
-    pretend(f'{COUNT}; [ $n = 3 ] && kill $$; [ $n -gt 8 ] || {{ sleep $SLURM_PROCID; exit 75; }}')
+    pretend(f"{COUNT}; [ $n = 3 ] && kill $$; [ $n -gt 8 ] || {{ sleep $SLURM_PROCID; exit 75; }}")
     modulingua("launch", desk.write(changes))
     ended()
     place = place_of(desk)

@@ -52,13 +52,19 @@ def test_a_running_plan_is_not_submitted_again(desk: Desk, modulingua: Modulingu
     assert len(before) == 5
     again = modulingua("launch", desk.write(LATER))
     assert (again.code, again.err) == (0, "")
-    assert again.out == "nothing to submit: 5 jobs of this plan wait or run already\n"
+    assert again.out == "nothing to submit: all that is left waits or runs already (4 stages)\n"
     assert [entry.job for entry in queue()] == [entry.job for entry in before]
-    assert [row.state for row in status_of(desk, LATER).values()] == ["queued", "queued", "queued", "waiting", "waiting"]
+    assert [row.state for row in status_of(desk, LATER).values()] == [
+        "queued",
+        "queued",
+        "queued",
+        "waiting",
+        "waiting",
+    ]
     # One more seed needs its own task stage and evaluation; the languages are waited for.
     more = modulingua("launch", desk.write({**LATER, "seeds": [0, 1]}))
     assert names(desk.folder / "runs" / "tiny" / "launch" / "2") == ["evaluate", "table", "task"]
-    assert " 4 stages wait or run already; not submitted again" not in more.out
+    assert " not submitted again: 4 stages, in the queue already" in more.out.splitlines()
     assert first.out.splitlines()[1].split()[1] in next(line for line in more.out.splitlines() if "evaluate" in line)
 
 
@@ -118,7 +124,7 @@ def test_the_command_cancels_what_runs_and_what_waits(desk: Desk, modulingua: Mo
     wait_until(lambda: any(row.state == "running" for row in status_of(desk, changes).values()))
     answer = modulingua("cancel", file)
     assert (answer.code, answer.err) == (0, "")
-    assert sorted(re.findall(r"\((\S+), (\d)", answer.out)) == [
+    assert sorted(re.findall(r"\((\S+) × (\d)\)", answer.out)) == [
         ("evaluate", "1"),
         ("language", "2"),
         ("table", "1"),

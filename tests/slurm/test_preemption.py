@@ -42,6 +42,18 @@ def weights(desk: Desk, changes: dict[str, Any]) -> str:
     return desk.store.passport(task.id).weights_sha256
 
 
+def requeues(place: Place) -> int:
+    return place.log.read_text().count("the job is requeued") if place.log.is_file() else 0
+
+
+def preempt(place: Place, signal: str) -> None:
+    """Waits until a stage goes on, asks it to stop, and waits until it did."""
+    seen, times = step(place), requeues(place)
+    wait_until(lambda: step(place) > seen)
+    slurm("scancel", f"--signal={signal}", place.shown)
+    wait_until(lambda: requeues(place) > times)
+
+
 @pytest.fixture
 def undisturbed(world: Path, tmp_path: Path) -> Callable[[dict[str, Any]], str]:
     """Trains the same without Slurm and returns the hash of the weights."""
@@ -62,12 +74,8 @@ def test_preempted_ten_times_in_a_row(
     changes = {**LONG, "trainer.devices": 2}
     modulingua("launch", desk.write(changes))
     place = place_of(desk, changes)
-    last = 0
     for turn in range(TIMES):
-        wait_until(lambda: step(place) > last)
-        slurm("scancel", f"--signal={('USR1', 'USR2', 'TERM')[turn % 3]}", place.shown)
-        wait_until(lambda: place.log.read_text().count("the job is requeued") == turn + 1)
-        last = step(place)
+        preempt(place, ("USR1", "USR2", "TERM")[turn % 3])
     ended()
     rows = status_of(desk, changes)
     assert {row.state for row in rows.values()} == {"done"}
@@ -76,9 +84,7 @@ def test_preempted_ten_times_in_a_row(
     assert steps == sorted(set(steps))  # no step was done twice
 
 
-def test_a_node_that_fails(
-    desk: Desk, modulingua: Modulingua, undisturbed: Callable[[dict[str, Any]], str]
-) -> None:
+def test_a_node_that_fails(desk: Desk, modulingua: Modulingua, undisturbed: Callable[[dict[str, Any]], str]) -> None:
     changes = {**LONG, "trainer.checkpoint_every": 0.2}
     modulingua("launch", desk.write(changes))
     place = place_of(desk, changes)
