@@ -236,10 +236,11 @@ main()
         for part in ("store", "runs"):
             desk.copy_of(finished.folder / part, part)
         before = desk.files()
-        printed = desk.run({"languages.targets": [*TARGETS, SOURCE]})
+        changes = {"languages.targets": [*TARGETS, SOURCE]}
+        printed = desk.run(changes)
         assert printed.startswith("[1/1] evaluate")
         after = desk.files()
-        [run] = runs(desk.plan())
+        [run] = runs(desk.plan(changes))
         new = set(after) - set(before)
         place = run.path.relative_to(desk.folder)
         assert new == {f"{place}/results/own/{SOURCE}.json", f"{place}/predictions/own/{SOURCE}.parquet"}
