@@ -232,10 +232,24 @@ class TestClaims:
 
     def test_who_waits_can_be_asked_to_stop(self, claim: Path) -> None:
         claim.parent.mkdir()
-        with SoftFileLease(claim, lease_duration=LEASE), listening():
-            threading.Timer(0.2, signal.raise_signal, [signal.SIGTERM]).start()
-            with pytest.raises(Interrupted, match="while it waited"), claimed(claim, lambda: False, lambda why: None):
-                pass
+        has_it, stopped = threading.Event(), threading.Event()
+
+        def owner() -> None:
+            with SoftFileLease(claim, lease_duration=LEASE):
+                has_it.set()
+                stopped.wait()
+
+        other = threading.Thread(target=owner)
+        other.start()
+        has_it.wait()
+        try:
+            with listening():
+                waiting = claimed(claim, lambda: False, lambda why: signal.raise_signal(signal.SIGTERM))
+                with pytest.raises(Interrupted, match="while it waited"), waiting:
+                    pass
+        finally:
+            stopped.set()
+            other.join()
 
     @pytest.mark.slow
     def test_two_runs_at_once_train_each_stage_once(self, desk: Desk, finished: Desk) -> None:
@@ -272,7 +286,8 @@ from pathlib import Path
 from filelock import SoftFileLease
 claim = Path({claim!r})
 claim.parent.mkdir()
-SoftFileLease(claim, lease_duration={lease}).acquire()
+lease = SoftFileLease(claim, lease_duration={lease})
+lease.acquire()
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
