@@ -3,7 +3,7 @@ PYTEST_FLAGS ?= -n auto --dist worksteal
 BIN = .venv/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help setup quickstart test test-slurm lint
+.PHONY: help setup quickstart test test-slurm faults lint
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,11 @@ test-slurm: setup ## Run the tests on a SLURM cluster that is started for them
 	@command -v slurmctld /usr/sbin/slurmctld >/dev/null || { apt-get update -q && apt-get install -qy --no-install-recommends $(SLURM); } \
 	    || echo "SLURM could not be installed; its tests will say so"
 	$(BIN)/pytest -m slurm tests/slurm
+
+# Four times as often as `make test` does.
+faults: export OMP_NUM_THREADS = 1
+faults: setup ## Kill runs at random moments, 36 times, and compare what they come to
+	FAULTS=12 $(BIN)/pytest -s tests/faults
 
 lint: setup ## Check style and types
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ before and after an interruption. Four steps, each a plain generator:
    number of workers and ranks (`ResumableData`).
 
 Evaluation has no epochs: `evaluation_batches` sorts all rows by length and cuts them. Each row comes exactly
-once over all ranks; the last batch may be short, and a rank that has no row in it goes without.
+once over all ranks, and every batch has a row for each rank: ranks that share a backbone must keep pace.
 """
 
 from __future__ import annotations
@@ -115,9 +115,19 @@ def global_batches(
             waiting = some[full:]
 
 
-def evaluation_batches(rows: Iterable[R], batch_size: int) -> Iterator[list[R]]:
-    """Cuts rows into batches of like length, the longest first, so that a lack of memory shows at once."""
-    return _chunks(sorted(rows, key=_length, reverse=True), batch_size)
+def evaluation_batches(rows: Iterable[R], batch_size: int, ranks: int = 1) -> Iterator[list[R]]:
+    """Cuts rows into batches of like length, the longest first, so that a lack of memory shows at once.
+
+    Args:
+        rows: All of them.
+        batch_size: Rows in a batch, over all ranks.
+        ranks: Number of processes that share each batch: a rest of fewer rows goes into the last full batch.
+    """
+    batches = list(_chunks(sorted(rows, key=_length, reverse=True), max(batch_size, ranks)))
+    if len(batches) > 1 and len(batches[-1]) < ranks:
+        rest = batches.pop()
+        batches[-1] += rest
+    return iter(batches)
 
 
 class Batches(IterableDataset[Batch]):
@@ -197,9 +207,15 @@ def training_loader(
 def evaluation_loader(
     rows: Sequence[Any], collate: Collate, batch_size: int, num_workers: int
 ) -> DataLoader[Batch]:
-    """Makes a DataLoader of this rank's part of some rows, each row once."""
+    """Makes a DataLoader of this rank's part of some rows, each row once; all ranks have as many batches.
+
+    Raises:
+        DataError: If there are fewer rows than ranks.
+    """
     rank, ranks = _rank_and_ranks()
-    stream = functools.partial(evaluation_batches, rows, batch_size)
+    if len(rows) < ranks:
+        raise DataError(f"{ranks} processes cannot share {len(rows)} rows")
+    stream = functools.partial(evaluation_batches, rows, batch_size, ranks)
     return _loader(Batches(stream, collate, rank=rank, ranks=ranks), num_workers)
 
 

@@ -253,6 +253,18 @@ def check_training(stages: Any, trainer: Any, pretrain: Any, seeds: list[int]) -
         yield from _check_seed(("seeds", number), seed)
 
 
+def check_sharding(trainer: Any, combination: Any, pretrain: Any) -> Iterator[Problem]:
+    """A backbone that is shared out among devices stays as it is."""
+    if not trainer.shard_backbone:
+        return
+    slots = [(role, kind) for role, kinds in combination.items() for kind in kinds]
+    changing = [f"{role} {kind}" for role, kind in slots if component_class(kind).changes_backbone]
+    if pretrain is not None:
+        changing.append("pretrain")
+    if changing:
+        yield ("trainer", "shard_backbone"), f"only a frozen backbone can be shared out, and {changing[0]} trains it"
+
+
 def _check_seed(key: Any, seed: int) -> Iterator[Problem]:
     if not 0 <= seed < SEEDS:
         yield key, f"{seed} is not a seed: 0 to {SEEDS - 1}"
@@ -286,6 +298,7 @@ CHECKS: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [
     (("pretrain",), check_pretraining),
     (("backbone", "combination", "data"), check_lengths),
     (("stages", "trainer", "pretrain", "seeds"), check_training),
+    (("trainer", "combination", "pretrain"), check_sharding),
     (("trainer", "slurm"), check_slurm),
 ]
 """The sections that a check needs, and the check."""

@@ -132,6 +132,8 @@ class TrainerConfig:
     num_nodes: int = 1
     """Machines; each runs `devices` processes."""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    shard_backbone: bool = False
+    """Share the frozen backbone out among the devices of a machine, for one that does not fit each of them (FSDP)."""
     num_workers: int = 0
     """Processes that read and tokenise for each device."""
     checkpoint_every: float = 300.0

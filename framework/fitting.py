@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lightning import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
+from lightning.pytorch.strategies import Strategy
 from torch import Tensor
 
 from framework.checkpoint import CheckpointFile, Checkpointing, usable
 from framework.config import TrainerConfig
 from framework.errors import UserError
 from framework.ranks import environment
+from modules.sharding import ShardedBackbone
 from modules.training import StageModule
 
 Report = Callable[[int, str], None]
@@ -50,7 +52,7 @@ def make_trainer(
         accelerator=trainer.accelerator,
         devices=trainer.devices,
         num_nodes=trainer.num_nodes,
-        strategy="ddp" if trainer.processes > 1 else "auto",
+        strategy=_strategy(trainer),
         plugins=[CheckpointFile(), environment(trainer)],
         precision=precision,  # type: ignore[arg-type]
         callbacks=callbacks,
@@ -117,6 +119,12 @@ def fit(
     if best.state:
         module.load_trained_state(best.state)
     return curve.rows
+
+
+def _strategy(trainer: TrainerConfig) -> str | Strategy:
+    if trainer.processes == 1:
+        return "auto"
+    return ShardedBackbone() if trainer.shard_backbone else "ddp"
 
 
 class _Curve(Callback):

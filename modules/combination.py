@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -25,6 +25,9 @@ class Combination(nn.Module):
         super().__init__()
         self.backbone = backbone
         self._components = nn.ModuleDict()
+        self.passes_of_all: Callable[[int], int] = lambda own: own
+        """Is told in how many passes this rank encodes a batch and says how many it must take part in; see
+        `modules.sharding`."""
 
     def add(
         self,
@@ -121,9 +124,17 @@ class Combination(nn.Module):
         """
         groups = self._groups(languages or [""] * len(input_ids))
         if len(groups) < 2:
-            return self._encode(next(iter(groups), ()), input_ids, attention_mask)
-        parts = [(rows, self._encode(acting, input_ids[rows], attention_mask[rows])) for acting, rows in groups.items()]
-        return _put_together(parts)
+            hidden = self._encode(next(iter(groups), ()), input_ids, attention_mask)
+        else:
+            parts = [
+                (rows, self._encode(acting, input_ids[rows], attention_mask[rows])) for acting, rows in groups.items()
+            ]
+            hidden = _put_together(parts)
+        for _ in range(self.passes_of_all(len(groups)) - len(groups)):
+            # Where ranks share layers, one with fewer passes takes part in the others', forward and backward.
+            spare = self._encode(next(iter(groups)), input_ids[:1], attention_mask[:1])
+            hidden = hidden + 0.0 * spare.sum()
+        return hidden
 
     @torch.no_grad()
     def encode_bare(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:

@@ -148,7 +148,7 @@ def test_long_and_short_batches_come_in_random_order() -> None:
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("ranks", [1, 2, 3, 4])
 def test_evaluation_covers_every_row_once(ranks: int, workers: int) -> None:
-    batches = functools.partial(evaluation_batches, ROWS[:49], BATCH)
+    batches = functools.partial(evaluation_batches, ROWS[:49], BATCH, ranks)
     seen: Counter[int] = Counter()
     counts = []
     for rank in range(ranks):
@@ -159,7 +159,7 @@ def test_evaluation_covers_every_row_once(ranks: int, workers: int) -> None:
         counts.append(len(some))
         seen.update(name for batch in some for name in batch)
     assert seen == Counter(range(49))
-    assert counts == [7] + [6] * (ranks - 1)  # the last batch has one row
+    assert counts == [7 if ranks == 1 else 6] * ranks  # the last row goes along with others where ranks need one each
 
 
 def test_evaluation_begins_with_the_longest() -> None:
@@ -176,3 +176,5 @@ def test_a_batch_that_ranks_cannot_share_is_refused(monkeypatch: pytest.MonkeyPa
         training_loader(stream, collate, BATCH, skip=0, num_workers=0)
     [batch] = evaluation_loader(ROWS[:8], collate, BATCH, num_workers=0)
     assert batch["numbers"] == [1, 4, 7]
+    with pytest.raises(DataError, match="^3 processes cannot share 2 rows$"):
+        evaluation_loader(ROWS[:2], collate, BATCH, num_workers=0)

@@ -32,7 +32,7 @@ def work(file: str) -> None:
 
 @dataclass
 class Chain:
-    """Counts what happened to the processes of a chain."""
+    """Counts what happened to the processes of chains."""
 
     kills: int = 0
     """Processes killed before the experiment was done."""
@@ -53,21 +53,27 @@ def run_whole(file: Path) -> float:
     return time.monotonic() - started
 
 
-def run_killed(file: Path, store: Store, kills: int, longest: float, draw: random.Random) -> Chain:
-    """Runs an experiment again and again, killed `kills` times, and then to its end.
+def run_killed(file: Path, store: Store, kills: int, longest: float, draw: random.Random, chain: Chain) -> None:
+    """Runs an experiment again and again, each time killed, until it is done.
 
     Args:
         file: The experiment's YAML.
         store: Its component store.
-        kills: How many processes are killed before one is left alone.
-        longest: Most seconds before a kill.
+        kills: The number of kills after which one process is left alone.
+        longest: Most seconds before a kill; every other one, by chance, comes soon after the first step of a training.
         draw: Draws the moments and, of a process and its ranks, the victim.
+        chain: Counts the kills.
     """
-    chain = Chain()
     while chain.kills < kills:
+        started = time.time()
         process = PROCESSES.Process(target=work, args=(str(file),))
         process.start()
-        process.join(draw.uniform(0.0, longest))
+        if draw.random() < 0.5:
+            process.join(draw.uniform(0.0, longest))
+        else:  # by itself, it would mostly hit a process that is only starting
+            while process.is_alive() and not _trains(store, since=started):
+                time.sleep(0.01)
+            process.join(draw.uniform(0.0, 0.5))
         if process.exitcode == 0:
             break
         assert process.pid is not None
@@ -77,14 +83,25 @@ def run_killed(file: Path, store: Store, kills: int, longest: float, draw: rando
         chain.kills += 1
         chain.checkpoints += check_whole(store)
     run_whole(file)
-    return chain
+
+
+def _trains(store: Store, since: float) -> bool:
+    """Says whether there is a checkpoint of after a moment."""
+    try:
+        return any(file.stat().st_mtime > since for file in _checkpoints(store))
+    except FileNotFoundError:  # one went away under our eyes
+        return False
+
+
+def _checkpoints(store: Store) -> list[Path]:
+    return list((store.folder / ".unfinished").glob("[!.]*.checkpoint"))
 
 
 def check_whole(store: Store) -> int:
     """Checks that all that a reader would take is whole; returns the number of checkpoints."""
     for passport in store.passports():
         store.read(passport.id, passport.backbone)
-    checkpoints = list((store.folder / ".unfinished").glob("[!.]*.checkpoint"))
+    checkpoints = _checkpoints(store)
     assert all(CheckpointFile.is_whole(checkpoint) for checkpoint in checkpoints)
     return len(checkpoints)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -50,6 +53,25 @@ def test_two_processes_come_to_what_one_does(desk: Desk, finished: Desk, modulin
     assert again.out.splitlines()[0] == "nothing to do: 1 of 1 runs are there"
     one_device = modulingua("run", file, "trainer.devices=1")
     assert one_device.out.splitlines()[0] == "nothing to do: 1 of 1 runs are there"
+
+
+@pytest.mark.slow
+def test_ranks_that_share_a_backbone_find_the_same(desk: Desk, tmp_path: Path) -> None:
+    # Of the two languages in a batch only one has components: a rank may need one pass where another needs two.
+    changes = TWO | {
+        "languages.source": ["eng_Latn", "swh_Latn"],
+        "stages.evaluate.batch_size": 9,
+        "trainer.devices": 2,
+    }
+    other = replace(desk, folder=tmp_path / "shared")
+    other.folder.mkdir()
+    desk.run(changes)
+    other.run(changes | {"trainer.shard_backbone": True})
+    for stage in desk.plan(changes).of_kind("language") + desk.plan(changes).of_kind("task"):
+        whole, shared = ((place.store.path(stage.id) / WEIGHTS).read_bytes() for place in (desk, other))
+        assert whole == shared
+    found = [outcome(runs(place.plan(changes))[0]) for place in (desk, other)]
+    assert found[0] == found[1]
 
 
 def test_a_mistake_in_a_process_is_said_as_plainly(desk: Desk, finished: Desk, modulingua: Modulingua) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import lightning
 import torch
 from safetensors.torch import save_file
+from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from modules import (
@@ -28,6 +29,7 @@ from modules.alignment import Alignment, AlignmentConfig
 from modules.backbone import seeded
 from modules.classification import TextClassification
 from modules.masked import MaskedLanguageModeling
+from modules.sharding import ShardedBackbone
 from modules.training import StageModule
 from tests.modules import tiny
 from tests.modules.slots import COMBINATIONS, Slots, fill
@@ -175,6 +177,14 @@ def train(
     return trainer
 
 
+def held(stage: StageModule) -> int:
+    """Returns how many of the weights of the backbone's layers this rank holds."""
+    backbone = stage.combination.backbone
+    layers = {id(weights) for weights in backbone.layers.parameters()}
+    own = [weights for weights in backbone.own_parameters().values() if id(weights) in layers]
+    return sum((weights.to_local() if isinstance(weights, DTensor) else weights).numel() for weights in own)
+
+
 def main(encoders: str, output: str, names: Sequence[str]) -> None:
     rank, ranks = int(os.environ["LOCAL_RANK"]), int(os.environ["WORLD_SIZE"])
     for name in names:
@@ -183,6 +193,11 @@ def main(encoders: str, output: str, names: Sequence[str]) -> None:
         trainer = train(stage, rows, rows[:2], strategy="ddp", devices=ranks)
         metrics = {f"metric {key}": value for key, value in trainer.callback_metrics.items()}
         save_file(stage.trained_state() | metrics, Path(output) / f"{name}.{rank}.safetensors")
+        if not any(component.changes_backbone for component in stage.combination.components()):
+            shared = make(name, Path(encoders))
+            train(shared, rows, rows[:2], strategy=ShardedBackbone(), devices=ranks)
+            kept = shared.trained_state() | {"held": torch.tensor(held(shared))}
+            save_file(kept, Path(output) / f"{name}.{rank}.shared.safetensors")
 
 
 if __name__ == "__main__":

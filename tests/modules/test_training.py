@@ -29,7 +29,20 @@ from modules.components import BottleneckConfig, FullConfig, LoRAConfig, SoftPro
 from modules.heads import mean_pool
 from modules.training import StageModule, global_mean
 from tests.modules import tiny
-from tests.modules.stages import EVERY_STAGE, LABELS, ROWS, STAGES, alignment, batches, for_stage, make, masked, train
+from tests.modules.slots import Slots
+from tests.modules.stages import (
+    EVERY_STAGE,
+    LABELS,
+    ROWS,
+    STAGES,
+    alignment,
+    batches,
+    for_stage,
+    held,
+    make,
+    masked,
+    train,
+)
 
 ROOT = Path(__file__).parents[2]
 A_STAGE = pytest.mark.parametrize("name", STAGES)
@@ -48,9 +61,16 @@ def stage(encoders: Path) -> Callable[..., StageModule]:
     return lambda name, **optimization: make(name, encoders, **optimization)
 
 
+def _is_full(slots: Slots) -> bool:
+    return any(kind == "full" for _, kind in slots)
+
+
 @pytest.fixture(scope="module")
 def two_ranks(folder: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Trains every stage on two ranks and returns the folder with what each rank got."""
+    """Trains every stage on two ranks and returns the folder with what each rank got.
+
+    They do it with a backbone each, and again with one that they share.
+    """
     output = tmp_path_factory.mktemp("ranks")
     for _, model_type, _ in STAGES.values():
         folder(model_type)
@@ -98,6 +118,20 @@ def test_two_ranks_train_to_the_weights_of_one(stage: Callable[..., StageModule]
         # The contrast is within a rank's batch, so that this one depends on the number of ranks.
         if not (isinstance(alone, Alignment) and metric == "validation/loss"):
             torch.testing.assert_close(ranks[0][f"metric {metric}"], value, atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name, (_, _, slots) in EVERY_STAGE.items() if not _is_full(slots)])
+def test_ranks_that_share_the_backbone_train_to_the_same_weights(
+    stage: Callable[..., StageModule], two_ranks: Path, name: str
+) -> None:
+    shares = 0
+    for rank in range(2):
+        whole, shared = (load_file(two_ranks / f"{name}.{rank}{way}.safetensors") for way in ("", ".shared"))
+        shares += int(shared.pop("held"))
+        assert shared
+        for key, weights in shared.items():
+            assert torch.equal(whole[key], weights), key
+    assert shares == held(stage(name))
 
 
 @A_STAGE
