@@ -4,7 +4,9 @@
 
 It prints the tables of docs/scaling.md. Each rank takes ROWS rows a step, so N ranks do a stage in an Nth of the steps.
 A step on N ranks is the measured step of one rank, and then a ring all-reduce of the trained parameters' gradients:
-2 (N - 1) messages of an Nth of the gradient, each with the network's latency.
+2 (N - 1) messages of an Nth of the gradient, each with the network's latency. Where ranks share the backbone
+(`trainer.shard_backbone`), each layer's weights are gathered twice before that, forward and backward: N - 1 messages of
+an Nth of them. None of it is taken to overlap with computing.
 """
 
 from __future__ import annotations
@@ -41,6 +43,8 @@ COMPONENTS: dict[str, tuple[str, Any]] = {
     "adapter, reduction 2": ("adapter", BottleneckConfig(reduction_factor=2)),
     "whole backbone": ("full", FullConfig()),
 }
+SHARED = ("adapter, reduction 16",)
+"""Those that are shown on a shared backbone too."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,11 @@ class Network:
 
     def all_reduce(self, size: float, ranks: int) -> float:
         """Returns the seconds of a ring all-reduce of `size` bytes."""
-        return 2 * (ranks - 1) * (self.latency + size / ranks / self.bytes_per_second)
+        return 2 * self.all_gather(size, ranks)
+
+    def all_gather(self, size: float, ranks: int) -> float:
+        """Returns the seconds until every rank has `size` bytes, of which each had its share."""
+        return (ranks - 1) * (self.latency + size / ranks / self.bytes_per_second)
 
 
 NETWORKS = (Network("10 Gbit/s Ethernet", 1.25e9, 50e-6), Network("200 Gbit/s InfiniBand", 25e9, 5e-6))
@@ -66,6 +74,9 @@ class Measured:
 
     seconds: float
     parameters: int
+    layer: int
+    """Bytes of the backbone's weights in one transformer layer, in float32."""
+    layers: int
 
     @property
     def gradient(self) -> int:
@@ -94,15 +105,19 @@ def measure(folder: str, kind: str, config: Any, steps: int = 5) -> Measured:
         optimizer.step()
         optimizer.zero_grad()
         seconds.append(time.process_time() - started)
-    return Measured(statistics.median(seconds[1:]), sum(parameter.numel() for parameter in trained))
+    layers = combination.backbone.layers
+    own = {id(weights) for weights in combination.backbone.own_parameters().values()}
+    layer = 4 * sum(weights.numel() for weights in layers[0].parameters() if id(weights) in own)
+    parameters = sum(parameter.numel() for parameter in trained)
+    return Measured(statistics.median(seconds[1:]), parameters, layer, len(layers))
 
 
-def table(component: str, measured: Measured) -> list[str]:
-    """Returns the lines of one component's table."""
+def table(component: str, measured: Measured, *, shared: bool) -> list[str]:
+    """Returns the lines of one component's table, on backbones of its own or on one that the ranks share."""
     ways = [(network, faster) for faster in (1, FASTER) for network in NETWORKS]
     head = [f"{network.name}{f', {faster} × as fast' if faster > 1 else ''}" for network, faster in ways]
     lines = [
-        f"**{component}**: {measured.parameters:,} trained parameters with the head, "
+        f"**{component}{', shared backbone' if shared else ''}**: {measured.parameters:,} trained parameters with the head, "
         f"{measured.gradient / 1e6:,.2f} MB of gradient, {measured.seconds:.2f} s a step on one rank",
         "",
         "| ranks | steps | sent by a rank, a step | " + " | ".join(head) + " |",
@@ -110,11 +125,13 @@ def table(component: str, measured: Measured) -> list[str]:
     ]
     for ranks in RANKS:
         steps = EXAMPLES // (ROWS * ranks)
-        sent = 2 * (ranks - 1) / ranks * measured.gradient
+        gathers = 2 * measured.layers if shared else 0
+        sent = (ranks - 1) / ranks * (2 * measured.gradient + gathers * measured.layer)
         cells = []
         for network, faster in ways:
             alone = measured.seconds / faster
             step = alone + network.all_reduce(measured.gradient, ranks)
+            step += gathers * network.all_gather(measured.layer, ranks)
             cells.append(f"{steps * step / 60:,.2f} min ({alone / step:.0%})")
         lines.append(f"| {ranks} | {steps:,} | {sent / 1e6:,.2f} MB | " + " | ".join(cells) + " |")
     return [*lines, ""]
@@ -124,7 +141,10 @@ def main() -> None:
     """Measures every component and prints its table."""
     torch.set_num_threads(1)
     for component, (kind, config) in COMPONENTS.items():
-        print("\n".join(table(component, measure(sys.argv[1], kind, config))), flush=True)
+        measured = measure(sys.argv[1], kind, config)
+        print("\n".join(table(component, measured, shared=False)), flush=True)
+        if component in SHARED:
+            print("\n".join(table(component, measured, shared=True)), flush=True)
 
 
 if __name__ == "__main__":

@@ -395,6 +395,12 @@ MISTAKES: dict[str, Case] = {
         "batch_size: 3",
         ("3 rows do not divide over 2 devices",),
     ),
+    "a shared backbone that is trained": Case(
+        {"trainer": {"devices": 2, "shard_backbone": True}, "combination": {"task": {"full": {}}}},
+        "trainer.shard_backbone",
+        "shard_backbone:",
+        ("only a frozen backbone can be shared out, and task full trains it",),
+    ),
     "more devices than there are": Case(
         {"trainer": {"devices": 4096, "accelerator": "cpu"}, "stages.task.batch_size": 4096},
         "trainer.devices",

@@ -10,6 +10,7 @@ from pathlib import Path
 import lightning
 import pytest
 import torch
+from filelock import FileLock
 from safetensors.torch import load_file
 from torch.nn import functional
 from torch.utils.data import DataLoader
@@ -65,20 +66,29 @@ def _is_full(slots: Slots) -> bool:
     return any(kind == "full" for _, kind in slots)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def two_ranks(folder: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Trains every stage on two ranks and returns the folder with what each rank got.
 
-    They do it with a backbone each, and again with one that they share.
+    They do it with a backbone each, and again with one that they share. Of several test processes one does it for all.
     """
-    output = tmp_path_factory.mktemp("ranks")
-    for _, model_type, _ in STAGES.values():
-        folder(model_type)
+    base = tmp_path_factory.getbasetemp()
+    output = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "ranks"
+    with FileLock(output.with_suffix(".lock")):
+        if not output.exists():
+            output.mkdir()
+            for _, model_type, _ in STAGES.values():
+                folder(model_type)
+            _train_on_two_ranks(folder("bert").parent, output)
+    return output
+
+
+def _train_on_two_ranks(encoders: Path, output: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     script = Path(__file__).with_name("stages.py")
-    command = [sys.executable, str(script), str(folder("bert").parent), str(output), *EVERY_STAGE]
+    command = [sys.executable, str(script), str(encoders), str(output), *EVERY_STAGE]
     shared = os.environ | {
         "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",
@@ -98,7 +108,6 @@ def two_ranks(folder: Callable[[str], Path], tmp_path_factory: pytest.TempPathFa
             for rank in ranks:
                 rank.kill()
     assert codes == [0, 0], (output / "log").read_text()[-3000:]
-    return output
 
 
 @pytest.mark.parametrize("name", EVERY_STAGE)
