@@ -116,8 +116,9 @@ def table(component: str, measured: Measured, *, shared: bool) -> list[str]:
     """Returns the lines of one component's table, on backbones of its own or on one that the ranks share."""
     ways = [(network, faster) for faster in (1, FASTER) for network in NETWORKS]
     head = [f"{network.name}{f', {faster} × as fast' if faster > 1 else ''}" for network, faster in ways]
+    name = f"{component}, shared backbone" if shared else component
     lines = [
-        f"**{component}{', shared backbone' if shared else ''}**: {measured.parameters:,} trained parameters with the head, "
+        f"**{name}**: {measured.parameters:,} trained parameters with the head, "
         f"{measured.gradient / 1e6:,.2f} MB of gradient, {measured.seconds:.2f} s a step on one rank",
         "",
         "| ranks | steps | sent by a rank, a step | " + " | ".join(head) + " |",
