@@ -1,4 +1,4 @@
-"""A pretrained encoder, loaded safely, frozen, and ready for components."""
+"""A pretrained transformer, loaded safely, frozen, and ready for components."""
 
 import contextlib
 import dataclasses
@@ -17,8 +17,11 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from modules import checkpoint
-from modules.encoders import ENCODERS
+from modules.architectures import ARCHITECTURES, Family
 from modules.errors import ModulesError
+
+UNLIMITED = 2**31 - 1
+"""Positions of a model whose attention knows distances only."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -46,10 +49,10 @@ class BackboneInfo:
     """Where its files are."""
     revision: str
     """Commit on the hub, or "local"."""
-    family: Literal["encoder"]
+    family: Family
     """What kind of transformer it is."""
     model_type: str
-    """Its architecture's name in transformers, a key of `ENCODERS`."""
+    """Its architecture's name in transformers, a key of `ARCHITECTURES`."""
     settings: dict[str, Any] = dataclasses.field(hash=False)
     """The known settings of its `config.json`."""
     hidden_size: int
@@ -59,13 +62,13 @@ class BackboneInfo:
     layers: int
     """Number of its transformer layers."""
     max_positions: int
-    """Most positions of a row: prompts, special tokens and text together."""
+    """Most positions of a row: prompts, special tokens and text together; `UNLIMITED` where only memory limits them."""
     vocabulary_size: int
     """Rows of its word embeddings."""
     fused_qkv: bool
     """Whether query, key and value come from one linear layer."""
     has_lm_head: bool
-    """Whether it brings a trained head for masked language modelling."""
+    """Whether it brings a trained language model head."""
     tokenizer_hash: str
     """SHA-256 of the tokenizer."""
     weights_hash: str
@@ -73,18 +76,25 @@ class BackboneInfo:
 
     @property
     def parameters(self) -> int:
-        """Number of weights of the encoder."""
+        """Number of weights, without those of a language model head."""
         return sum(parameter.numel() for parameter in skeleton(self).own_parameters().values())
 
 
 class LanguageModelHead(nn.Module):
     """What turns hidden states into logits over the vocabulary."""
 
-    def __init__(self, modules: dict[str, nn.Module], output: nn.Module) -> None:
-        """Takes the modules, by their Hugging Face names in the order of use, and the last layer within them."""
+    def __init__(self, modules: dict[str, nn.Module], output: nn.Module, soft_cap: float | None = None) -> None:
+        """Takes the parts.
+
+        Args:
+            modules: The modules, by their Hugging Face names in the order of use.
+            output: The last layer within them.
+            soft_cap: Logits are squeezed between its negative and itself, as in Gemma 2; None leaves them.
+        """
         super().__init__()
         self.parts = nn.ModuleDict(modules)
         self._output = (output,)
+        self._soft_cap = soft_cap
 
     def forward(self, hidden: Tensor, before_output: Callable[[Tensor], Tensor]) -> Tensor:
         """Returns logits.
@@ -102,15 +112,17 @@ class LanguageModelHead(nn.Module):
                 hidden = part(hidden)
         finally:
             hook.remove()
+        if self._soft_cap is not None:
+            return torch.tanh(hidden / self._soft_cap) * self._soft_cap
         return hidden
 
 
 class Backbone(nn.Module):
-    """A frozen encoder, its tokenizer and, where asked for, its language model head."""
+    """A frozen transformer, its tokenizer and, where asked for, its language model head."""
 
     def __init__(
         self,
-        encoder: nn.Module,
+        model: nn.Module,
         lm_head: LanguageModelHead | None,
         tokenizer: Any,
         info: BackboneInfo,
@@ -118,7 +130,7 @@ class Backbone(nn.Module):
     ) -> None:
         """Takes the parts; use `load_backbone`."""
         super().__init__()
-        self.encoder: Any = encoder
+        self.model: Any = model
         """The base model of transformers, prepared by the `adapters` library."""
         self.lm_head = lm_head
         self.tokenizer = tokenizer
@@ -126,27 +138,28 @@ class Backbone(nn.Module):
         self.precision = precision
         """The name that Lightning has for it: "32-true" or "bf16-mixed"."""
         self.requires_grad_(False)
-        # Taken down now, since components will add parameters of theirs to the encoder.
-        self._own_names = {name for name, _ in encoder.named_parameters()}
+        # Taken down now, since components will add parameters of theirs.
+        self._own_names = {name for name, _ in model.named_parameters()}
 
     @property
     def embeddings(self) -> nn.Embedding:
         """The word embeddings."""
-        embeddings: nn.Embedding = self.encoder.get_input_embeddings()
+        embeddings: nn.Embedding = self.model.get_input_embeddings()
         return embeddings
 
     @property
     def layers(self) -> nn.ModuleList:
         """The transformer layers, from the first."""
-        layers = self.encoder.get_submodule(ENCODERS[self.info.model_type].layers)
+        layers = self.model.get_submodule(ARCHITECTURES[self.info.model_type].layers)
         assert isinstance(layers, nn.ModuleList)
         return layers
 
     def own_parameters(self) -> dict[str, nn.Parameter]:
         """Returns the parameters, without those of components, by Hugging Face name; tied ones come once."""
+        prefix = ARCHITECTURES[self.info.model_type].base_model or self.model.base_model_prefix
         parameters = {
-            f"{self.encoder.base_model_prefix}.{name}": parameter
-            for name, parameter in self.encoder.named_parameters()
+            f"{prefix}.{name}": parameter
+            for name, parameter in self.model.named_parameters()
             if name in self._own_names
         }
         if self.lm_head is not None:
@@ -173,7 +186,7 @@ def load_backbone(config: BackboneConfig, with_lm_head: bool = False) -> Backbon
 
     Args:
         config: Which one.
-        with_lm_head: Whether to load its head for masked language modelling too.
+        with_lm_head: Whether to load its language model head too.
 
     Raises:
         ModulesError: If it cannot be had, is not safe to load, is not supported or has no trained head.
@@ -221,6 +234,8 @@ def load_tokenizer(info: BackboneInfo) -> Any:
         raise ModulesError(f"backbone {info.name!r}: the tokenizer cannot be loaded: {error}") from error
     if not tokenizer.is_fast:
         raise ModulesError(f"backbone {info.name!r} has no fast tokenizer")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token  # decoders were pretrained without padding; the mask hides it
     return tokenizer
 
 
@@ -251,30 +266,31 @@ def _inspect(config: BackboneConfig, *, weights: bool) -> BackboneInfo:
     loaded = config.random_init_seed is None
     folder, revision = checkpoint.fetch(config.name, config.revision, weights=weights and loaded)
     model_type, settings = checkpoint.read_settings(folder, config.name)
-    encoder = ENCODERS[model_type]
+    architecture = ARCHITECTURES[model_type]
+    built = _build_config(config.name, model_type, settings)
     described = checkpoint.file_hash(folder / checkpoint.CONFIG)
     if loaded:
         found = checkpoint.read_weights(folder, config.name, revision)
         weights_hash = checkpoint.combined_hash(described, *found.hashes)
-        has_lm_head = any(name.endswith(encoder.lm_head_weight) for name in found.names)
+        tied = architecture.family == "decoder" and built.tie_word_embeddings
+        has_lm_head = tied or any(name.endswith(architecture.lm_head_weight) for name in found.names)
     else:
         weights_hash = checkpoint.combined_hash(described, f"random {config.random_init_seed}")
         has_lm_head = True
-    built = _build_config(config.name, model_type, settings)
     return BackboneInfo(
         name=config.name,
         folder=folder,
         revision=revision,
-        family="encoder",
+        family=architecture.family,
         model_type=model_type,
         settings=settings,
         hidden_size=built.hidden_size,
         embedding_size=getattr(built, "embedding_size", built.hidden_size),
         layers=built.num_hidden_layers,
-        max_positions=built.max_position_embeddings
-        - (built.pad_token_id + 1 if encoder.positions_after_padding else 0),
+        max_positions=getattr(built, "max_position_embeddings", UNLIMITED)
+        - (built.pad_token_id + 1 if architecture.positions_after_padding else 0),
         vocabulary_size=built.vocab_size,
-        fused_qkv=encoder.fused_qkv,
+        fused_qkv=architecture.fused_qkv is not None,
         has_lm_head=has_lm_head,
         tokenizer_hash=checkpoint.tokenizer_hash(folder, config.name),
         weights_hash=weights_hash,
@@ -292,15 +308,17 @@ def _build_config(name: str, model_type: str, settings: dict[str, Any]) -> Any:
 
 
 def _model_class(info: BackboneInfo, with_lm_head: bool) -> Any:
-    from transformers import CONFIG_MAPPING, MODEL_FOR_MASKED_LM_MAPPING, MODEL_MAPPING
+    from transformers import CONFIG_MAPPING, MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING, MODEL_MAPPING
 
-    mapping = MODEL_FOR_MASKED_LM_MAPPING if with_lm_head else MODEL_MAPPING
+    language_models = {"encoder": MODEL_FOR_MASKED_LM_MAPPING, "decoder": MODEL_FOR_CAUSAL_LM_MAPPING}
+    mapping = language_models[info.family] if with_lm_head else MODEL_MAPPING
     return mapping[CONFIG_MAPPING[info.model_type]]
 
 
 def _arguments(info: BackboneInfo, class_: Any) -> dict[str, Any]:
     config = _build_config(info.name, info.model_type, info.settings)
-    config._attn_implementation = ENCODERS[info.model_type].attention
+    config._attn_implementation = ARCHITECTURES[info.model_type].attention
+    config.use_cache = False  # a text is read once; what generates asks for the cache itself
     # Nothing would train a pooler, and plain data-parallel training of the whole backbone would fail over it.
     takes_pooler = "add_pooling_layer" in inspect.signature(class_.__init__).parameters
     return {"config": config} | ({"add_pooling_layer": False} if takes_pooler else {})
@@ -313,6 +331,8 @@ def _load_weights(info: BackboneInfo, with_lm_head: bool) -> nn.Module:
     state: dict[str, Tensor] = {}
     for file in checkpoint.weight_files(info.folder):
         state |= load_file(file)
+    if (prefix := ARCHITECTURES[info.model_type].base_model) and not with_lm_head:
+        state = {name.removeprefix(f"{prefix}."): tensor for name, tensor in state.items()}
     try:
         # Given the tensors, transformers looks into no file: adapter_config.json, say, would lead it elsewhere.
         model: nn.Module
@@ -333,7 +353,7 @@ def _load_weights(info: BackboneInfo, with_lm_head: bool) -> nn.Module:
 
 
 def _draw_weights(info: BackboneInfo) -> nn.Module:
-    # Always with the head, so that the encoder's weights do not depend on whether somebody needs it.
+    # Always with the head, so that the other weights do not depend on whether somebody needs it.
     class_ = _model_class(info, with_lm_head=True)
     model: nn.Module = class_(**_arguments(info, class_))
     return model
@@ -341,21 +361,35 @@ def _draw_weights(info: BackboneInfo) -> nn.Module:
 
 def _assemble(model: Any, info: BackboneInfo, with_lm_head: bool, tokenizer: Any, precision: str) -> Backbone:
     import adapters
-    from adapters.wrappers.interfaces import get_adapter_interface
 
-    encoder = ENCODERS[info.model_type]
+    architecture = ARCHITECTURES[info.model_type]
     head = None
     if with_lm_head:
         head = LanguageModelHead(
-            {name: getattr(model, name) for name in encoder.lm_head}, model.get_output_embeddings()
+            {name: getattr(model, name) for name in architecture.lm_head},
+            model.get_output_embeddings(),
+            getattr(model.config, "final_logit_softcapping", None),
         )
-    base = model.base_model
-    interface = get_adapter_interface(info.model_type)
-    if interface is not None:
-        # Preparing the encoder for the library's LoRA gives fused projections a random bias.
-        interface = dataclasses.replace(interface, adapter_methods=["bottleneck"])
-    adapters.init(base, interface=interface)
+    base = model.base_model if architecture.base_model is None else getattr(model, architecture.base_model, model)
+    adapters.init(base, interface=_interface(info))
     return Backbone(base, head, tokenizer, info, precision)
+
+
+def _interface(info: BackboneInfo) -> Any:
+    """Returns where the `adapters` library finds the parts of a model that it does not know natively, or None."""
+    from adapters import AdapterModelInterface
+    from adapters.wrappers.interfaces import get_adapter_interface
+
+    architecture = ARCHITECTURES[info.model_type]
+    if not architecture.plugged_in:
+        return None
+    # Preparing the model for the library's LoRA gives fused projections a random bias.
+    methods = ["bottleneck"]
+    if architecture.interface:
+        return AdapterModelInterface(adapter_methods=methods, layer_cross_attn=None, **architecture.interface)
+    # With norms behind the sublayers (Gemma 2 and 3) its hooks all use the last layer's: they are left to the model.
+    known = get_adapter_interface(info.model_type)
+    return dataclasses.replace(known, adapter_methods=methods, layer_ln_1=None, layer_ln_2=None, base_model=None)
 
 
 def _lightning_precision(precision: Literal["auto", "32", "bf16"]) -> str:

@@ -31,7 +31,7 @@ from huggingface_hub.errors import (
 )
 from safetensors import SafetensorError, safe_open
 
-from modules.encoders import ENCODERS
+from modules.architectures import ARCHITECTURES
 from modules.errors import ModulesError, did_you_mean
 
 CONFIG = "config.json"
@@ -114,18 +114,16 @@ def read_settings(folder: Path, name: str) -> tuple[str, dict[str, Any]]:
     if (folder / TOKENIZER_CONFIG).is_file():
         _read_json(folder / TOKENIZER_CONFIG, name)
     model_type = settings.get("model_type")
-    if model_type not in ENCODERS:
-        near = did_you_mean(str(model_type), ENCODERS)
-        raise ModulesError(
-            f"backbone {name!r}: model type {model_type!r} is not supported{near}; supported: {', '.join(ENCODERS)}"
-        )
+    if model_type not in ARCHITECTURES:
+        near, known = did_you_mean(str(model_type), ARCHITECTURES), ", ".join(ARCHITECTURES)
+        raise ModulesError(f"backbone {name!r}: model type {model_type!r} is not supported{near}; supported: {known}")
 
     from transformers import CONFIG_MAPPING
 
-    encoder = ENCODERS[model_type]
+    architecture = ARCHITECTURES[model_type]
     parameters = inspect.signature(CONFIG_MAPPING[model_type].__init__).parameters
-    known = {*parameters, *COMMON_SETTINGS, *encoder.unlisted_settings} - {"self", "kwargs"}
-    return model_type, {key: settings[key] for key in settings if key in known} | encoder.fixed_settings
+    known = {*parameters, *COMMON_SETTINGS, *architecture.unlisted_settings} - {"self", "kwargs"}
+    return model_type, {key: settings[key] for key in settings if key in known} | architecture.fixed_settings
 
 
 def read_weights(folder: Path, name: str, revision: str) -> Weights:

@@ -1,4 +1,4 @@
-"""A backbone and the components in its slots, as one encoder."""
+"""A backbone and the components in its slots, as one model."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ class Combination(nn.Module):
             component.enabled = component in acting
         names = [component.stack_name for component in acting if component.stack_name is not None]
         # What the library's set_active_adapters does, without its walk over all layers to undo merged LoRAs.
-        self.backbone.encoder.adapters_config.active_setup = Stack(*names) if names else None
+        self.backbone.model.adapters_config.active_setup = Stack(*names) if names else None
 
     def _encode(self, acting: Sequence[Component], input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         self._activate(acting)
@@ -213,7 +213,7 @@ class Combination(nn.Module):
             dim=1,
         )
         attention_mask = torch.cat([attention_mask.new_ones(rows, front + behind), attention_mask], dim=1)
-        hidden: Tensor = self.backbone.encoder(
+        hidden: Tensor = self.backbone.model(
             inputs_embeds=embeddings, attention_mask=attention_mask
         ).last_hidden_state
         return torch.cat([hidden[:, front : front + 1], hidden[:, front + 1 + behind :]], dim=1)

@@ -16,7 +16,7 @@ class FullConfig:
 
 
 class Full(Component):
-    """All weights of the encoder and, where the backbone was loaded with it, of the language model head.
+    """All weights of the backbone and, where the backbone was loaded with it, of the language model head.
 
     It copies nothing: training it changes the backbone, and its state is a whole checkpoint's worth.
     """

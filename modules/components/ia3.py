@@ -28,6 +28,8 @@ class IA3(LibraryComponent):
     @classmethod
     def refuse(cls, config: IA3Config, info: BackboneInfo) -> str | None:
         """Returns why it cannot work on a backbone, or None when it can."""
+        if info.fused_qkv:
+            return f"ia3 is not possible on {info.name}: several cannot share its one layer of queries, keys and values"
         return plugged_in(cls.kind, info) or layers_out_of_range(config.leave_out, info)
 
     @classmethod

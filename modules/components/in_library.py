@@ -4,23 +4,23 @@ from typing import Any, Self
 
 from torch import nn
 
+from modules.architectures import ARCHITECTURES
 from modules.backbone import Backbone, BackboneInfo
 from modules.components.base import Component
-from modules.encoders import ENCODERS
 
 
 class LibraryComponent(Component):
-    """A component whose parameters live in the encoder, under its name, and are found there.
+    """A component whose parameters live in the backbone, under its name, and are found there.
 
     The library applies the active ones in the order in which the combination names them. That is right only for the
     methods that have a subclass of this one; others of the library silently drop or chain all but one of them.
     """
 
     def __init__(self, backbone: Backbone, name: str) -> None:
-        """Refers to the encoder without holding it as a submodule, which would list its parameters twice."""
+        """Refers to the backbone without holding it as a submodule, which would list its parameters twice."""
         super().__init__()
         self.stack_name = name
-        self._encoder = (backbone.encoder,)
+        self._model = (backbone.model,)
 
     @classmethod
     def library_config(cls, config: Any) -> Any:
@@ -29,18 +29,18 @@ class LibraryComponent(Component):
 
     @classmethod
     def create(cls, config: Any, backbone: Backbone, *, name: str, language: str | None) -> Self:
-        """Adds it to the encoder's layers."""
-        backbone.encoder.add_adapter(name, config=cls.library_config(config))
+        """Adds it to the backbone's layers."""
+        backbone.model.add_adapter(name, config=cls.library_config(config))
         return cls(backbone, name)
 
     def detach(self) -> None:
-        """Takes it out of the encoder's layers."""
-        self._encoder[0].delete_adapter(self.stack_name)
+        """Takes it out of the backbone's layers."""
+        self._model[0].delete_adapter(self.stack_name)
 
     def own_parameters(self) -> dict[str, nn.Parameter]:
-        """Returns its parameters by their paths in the encoder, less its own name."""
+        """Returns its parameters by their paths in the backbone, less its own name."""
         own = {}
-        for path, parameter in self._encoder[0].named_parameters():
+        for path, parameter in self._model[0].named_parameters():
             parts = path.split(".")
             if self.stack_name in parts:
                 own[".".join(part for part in parts if part != self.stack_name)] = parameter
@@ -48,7 +48,7 @@ class LibraryComponent(Component):
 
 
 def plugged_in(kind: str, info: BackboneInfo) -> str | None:
-    """Returns why a method of the library's native encoders cannot work on a backbone, or None when it can."""
-    if ENCODERS[info.model_type].plugged_in:
+    """Returns why a method of the library's native models cannot work on a backbone, or None when it can."""
+    if ARCHITECTURES[info.model_type].plugged_in:
         return f"{kind} is not possible on {info.name}: `adapters` does not support it for {info.model_type}"
     return None

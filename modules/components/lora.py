@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
+from modules.architectures import ARCHITECTURES
 from modules.backbone import Backbone, BackboneInfo
 from modules.components.base import Component, layers_out_of_range
-from modules.encoders import ENCODERS
 
 Target = Literal["query", "key", "value", "attention_output", "feed_forward_in", "feed_forward_out"]
 DEFAULT_TARGETS: tuple[Target, ...] = ("query", "value")
 FUSED = ("query", "key", "value")
-"""The order of the thirds of a fused linear layer's output."""
+"""The order of the thirds of a fused linear layer's output, or of each head's part of it."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -46,22 +46,34 @@ class LoRAConfig:
 
 
 class LowRank(nn.Module):
-    """One low-rank product, added to a part of a linear layer's output."""
+    """One low-rank product, added to a linear layer's output or to one of three parts of it."""
 
-    def __init__(self, linear: nn.Linear, part: slice, config: LoRAConfig) -> None:
-        """Makes the factors for the units `part` of the linear layer's output; the product is zero at first."""
+    def __init__(self, linear: nn.Linear, config: LoRAConfig, *, third: int | None, groups: int = 1) -> None:
+        """Makes the factors; the product is zero at first.
+
+        Args:
+            linear: The layer that is changed.
+            config: Settings.
+            third: Which third of its output; None changes all of it.
+            groups: In how many equal groups of units, one after the other, the output has thirds.
+        """
         super().__init__()
         self.dropout = nn.Dropout(config.dropout)
         self.down = nn.Linear(linear.in_features, config.rank, bias=False)
-        self.up = nn.Linear(config.rank, part.stop - part.start, bias=False)
+        units = linear.out_features if third is None else linear.out_features // len(FUSED)
+        self.up = nn.Linear(config.rank, units, bias=False)
         nn.init.zeros_(self.up.weight)
         self.scale = config.alpha / config.rank
-        self.around = (part.start, linear.out_features - part.stop)
+        self.third = third
+        self.groups = groups
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Returns what is added to the linear layer's whole output, for its inputs."""
         change: Tensor = self.up(self.down(self.dropout(inputs))) * self.scale
-        return functional.pad(change, self.around) if any(self.around) else change
+        if self.third is None:
+            return change
+        own = change.unflatten(-1, (self.groups, 1, -1))
+        return functional.pad(own, (0, 0, self.third, len(FUSED) - 1 - self.third)).flatten(-3)
 
 
 class LoRA(Component):
@@ -86,27 +98,29 @@ class LoRA(Component):
 
     @classmethod
     def create(cls, config: LoRAConfig, backbone: Backbone, *, name: str, language: str | None) -> Self:
-        """Makes one whose products are zero, and hooks it to the encoder's linear layers."""
+        """Makes one whose products are zero, and hooks it to the backbone's linear layers."""
         component = cls()
-        encoder = ENCODERS[backbone.info.model_type]
+        architecture = ARCHITECTURES[backbone.info.model_type]
         for number, layer in enumerate(backbone.layers):
             if number in config.leave_out:
                 continue
             products = component.layers[str(number)] = nn.ModuleDict()
             for target in config.targets:
-                linear = layer.get_submodule(encoder.linears[target])
+                linear = layer.get_submodule(architecture.linears[target])
                 assert isinstance(linear, nn.Linear)
-                part = slice(0, linear.out_features)
-                if encoder.fused_qkv and target in FUSED:
-                    third = linear.out_features // len(FUSED)
-                    part = slice(FUSED.index(target) * third, (FUSED.index(target) + 1) * third)
-                product = products[target] = LowRank(linear, part, config)
+                fused = architecture.fused_qkv is not None and target in FUSED
+                product = products[target] = LowRank(
+                    linear,
+                    config,
+                    third=FUSED.index(target) if fused else None,
+                    groups=backbone.model.config.num_attention_heads if architecture.fused_qkv == "heads" else 1,
+                )
                 hook = functools.partial(component._add, product)
                 component._hooks.append(linear.register_forward_hook(hook))
         return component
 
     def detach(self) -> None:
-        """Takes its hooks off the encoder's linear layers."""
+        """Takes its hooks off the backbone's linear layers."""
         for hook in self._hooks:
             hook.remove()
 

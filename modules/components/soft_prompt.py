@@ -77,7 +77,7 @@ class SoftPrompt(Component):
                 component.table.normal_(std=config.std)
             else:
                 ids = _initial_tokens(config, backbone.tokenizer, language)
-                component.table.copy_(backbone.embeddings.weight[ids])
+                component.table.copy_(backbone.embeddings(ids))  # not its weight: some models scale that
         return component
 
     @classmethod

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForMaskedLM
+from transformers import AutoConfig
 
 from modules import (
     Backbone,
@@ -21,13 +21,13 @@ from modules import (
     load_backbone,
     save_backbone,
 )
-from modules.backbone import seeded
+from modules.architectures import ARCHITECTURES as TABLE
+from modules.backbone import UNLIMITED, seeded
 from modules.components import BottleneckConfig
-from modules.encoders import ENCODERS as TABLE
 from tests.modules import tiny
 
 Folder = Callable[[str], Path]
-EVERY_ENCODER = pytest.mark.parametrize("model_type", tiny.ENCODERS)
+EVERY_MODEL = pytest.mark.parametrize("model_type", tiny.MODELS)
 
 
 @pytest.fixture
@@ -37,42 +37,49 @@ def copy(folder: Folder, tmp_path: Path) -> Path:
     return tmp_path / "copy"
 
 
+def plain_model(folder: Path, model_type: str) -> Any:
+    """Loads a language model as transformers does."""
+    settings = {"attn_implementation": TABLE[model_type].attention}
+    config = AutoConfig.from_pretrained(folder)
+    return tiny.LANGUAGE_MODELS[TABLE[model_type].family][type(config)].from_pretrained(folder, **settings).eval()
+
+
 def change(folder: Path, file: str = "config.json", **settings: Any) -> None:
     path = folder / file
     path.write_text(json.dumps(json.loads(path.read_text()) | settings))
 
 
-@EVERY_ENCODER
+@EVERY_MODEL
 def test_preparing_for_components_changes_no_logit(
     folder: Folder, backbone: Callable[..., Backbone], model_type: str
 ) -> None:
-    plain = AutoModelForMaskedLM.from_pretrained(folder(model_type), attn_implementation=TABLE[model_type].attention)
+    plain = plain_model(folder(model_type), model_type)
     whole = Combination(backbone(model_type))
     ids, mask = tiny.batch()
     with torch.no_grad():
-        expected = plain.eval()(ids, attention_mask=mask).logits[mask.bool()]
+        expected = plain(ids, attention_mask=mask).logits[mask.bool()]
         logits = whole.lm_logits(whole.encode(ids, mask)[mask.bool()])
     torch.testing.assert_close(logits, expected, atol=1e-6, rtol=1e-5)
 
 
-@EVERY_ENCODER
+@EVERY_MODEL
 def test_what_is_known_before_loading(folder: Folder, backbone: Callable[..., Backbone], model_type: str) -> None:
     info = inspect_backbone(BackboneConfig(name=str(folder(model_type))))
     loaded = backbone(model_type)
     assert info == loaded.info
-    assert info.family == "encoder"
+    assert info.family == TABLE[model_type].family
     assert info.revision == "local"
     assert info.hidden_size == tiny.WIDTH
     assert info.embedding_size == loaded.embeddings.embedding_dim
     assert info.vocabulary_size == loaded.embeddings.num_embeddings
     assert info.layers == len(loaded.layers) == tiny.LAYERS
-    assert info.parameters == sum(parameter.numel() for parameter in loaded.encoder.parameters())
-    assert info.max_positions == tiny.POSITIONS
-    assert info.fused_qkv == (model_type == "modernbert")
+    assert info.parameters == sum(parameter.numel() for parameter in loaded.model.parameters())
+    assert info.max_positions == (UNLIMITED if model_type == "bloom" else tiny.POSITIONS)
+    assert info.fused_qkv == (model_type in ("bloom", "gpt2", "modernbert"))
     assert info.has_lm_head
 
 
-@EVERY_ENCODER
+@EVERY_MODEL
 def test_a_backbone_comes_frozen_in_float32_and_in_evaluation_mode(
     folder: Folder, tmp_path: Path, model_type: str
 ) -> None:
@@ -87,7 +94,7 @@ def test_a_backbone_comes_frozen_in_float32_and_in_evaluation_mode(
     assert loaded.tokenizer.padding_side == "right"
 
 
-@EVERY_ENCODER
+@EVERY_MODEL
 def test_saving_and_loading_give_the_same_logits(
     folder: Folder, backbone: Callable[..., Backbone], model_type: str, tmp_path: Path
 ) -> None:
@@ -101,7 +108,7 @@ def test_saving_and_loading_give_the_same_logits(
     whole.remove(whole.components()[0])
     save_backbone(whole.backbone, tmp_path / "saved")
     saved = Combination(load_backbone(BackboneConfig(name=str(tmp_path / "saved")), with_lm_head=True))
-    plain = AutoModelForMaskedLM.from_pretrained(tmp_path / "saved").eval()
+    plain = plain_model(tmp_path / "saved", model_type)
     ids, mask = tiny.batch()
     text = mask.bool()
     with torch.no_grad():
@@ -113,7 +120,7 @@ def test_saving_and_loading_give_the_same_logits(
     assert saved.backbone.info.weights_hash != original.weights_hash
 
 
-@EVERY_ENCODER
+@EVERY_MODEL
 def test_random_weights_depend_on_their_seed_alone(folder: Folder, tmp_path: Path, model_type: str) -> None:
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         shutil.copy(folder(model_type) / name, tmp_path)
@@ -125,7 +132,7 @@ def test_random_weights_depend_on_their_seed_alone(folder: Folder, tmp_path: Pat
     random = torch.get_rng_state()
     first, again, other = draw(0, True), draw(0, False), draw(1, True)
     assert torch.equal(torch.get_rng_state(), random)
-    states = [backbone.encoder.state_dict() for backbone in (first, again, other)]
+    states = [backbone.model.state_dict() for backbone in (first, again, other)]
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
     assert any(not torch.equal(states[0][key], states[2][key]) for key in states[0])
     assert first.info.weights_hash == again.info.weights_hash != other.info.weights_hash
@@ -195,7 +202,7 @@ def test_harmless_and_unknown_settings_do_not_matter(folder: Folder, copy: Path)
     ids, mask = tiny.batch()
     expected = Combination(load_backbone(BackboneConfig(name=str(folder("xlm-roberta"))))).encode(ids, mask)
     assert torch.equal(Combination(loaded).encode(ids, mask), expected)
-    assert not loaded.encoder.config.is_decoder
+    assert not loaded.model.config.is_decoder
 
 
 def test_a_peft_file_beside_the_weights_leads_nowhere(folder: Folder, copy: Path) -> None:
@@ -207,7 +214,7 @@ def test_a_peft_file_beside_the_weights_leads_nowhere(folder: Folder, copy: Path
     ("settings", "message"),
     [
         ({"model_type": "xlm-robert"}, "'xlm-robert' is not supported .did you mean 'xlm-roberta'"),
-        ({"model_type": "gpt2"}, "model type 'gpt2' is not supported; supported: bert, "),
+        ({"model_type": "vit"}, "model type 'vit' is not supported; supported: bert, "),
         ({"hidden_size": "wide"}, "the weights do not fit config.json"),
         ({"hidden_size": 48}, "the weights do not fit config.json"),
         ({"num_hidden_layers": 3}, r"the weights lack 16 tensors: .*layer\.2\."),
@@ -258,7 +265,7 @@ def test_a_folder_without_tokenizer(copy: Path) -> None:
         inspect_backbone(BackboneConfig(name=str(copy)))
 
 
-@EVERY_ENCODER
+@EVERY_MODEL
 def test_an_untrained_language_model_head_is_refused(folder: Folder, tmp_path: Path, model_type: str) -> None:
     shutil.copytree(folder(model_type), tmp_path / "bare")
     state = load_file(tmp_path / "bare" / "model.safetensors")
@@ -266,6 +273,9 @@ def test_an_untrained_language_model_head_is_refused(folder: Folder, tmp_path: P
     state = {key: tensor for key, tensor in state.items() if key.split(".")[0] not in heads}
     save_file(state, tmp_path / "bare" / "model.safetensors", metadata={"format": "pt"})
     config = BackboneConfig(name=str(tmp_path / "bare"))
+    if TABLE[model_type].family == "decoder" and plain_model(folder(model_type), model_type).config.tie_word_embeddings:
+        assert load_backbone(config, with_lm_head=True).lm_head is not None  # its embeddings are its head
+        return
     assert not inspect_backbone(config).has_lm_head
     assert load_backbone(config).lm_head is None
     with pytest.raises(ModulesError, match="has no trained language model head"):
@@ -287,7 +297,7 @@ def test_precision(folder: Folder) -> None:
     assert precision("auto") in ("32-true", "bf16-mixed")
 
 
-@EVERY_ENCODER
+@EVERY_MODEL
 def test_bfloat16_is_close(combination: Callable[..., Combination], model_type: str) -> None:
     whole = combination(model_type)
     ids, mask = tiny.batch()

@@ -1,4 +1,4 @@
-"""Tiny random encoders as Hugging Face folders, and what the tests put on them."""
+"""Tiny random models as Hugging Face folders, and what the tests put on them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, pre_tokenizers, processors
 from tokenizers.models import WordLevel
-from transformers import CONFIG_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
+from transformers import CONFIG_MAPPING, MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
+
+from modules.architectures import ARCHITECTURES
 
 VOCABULARY = 64
 WIDTH = 32
 LAYERS = 2
 POSITIONS = 40
 
+SPECIAL = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
 COMMON = {
     "vocab_size": VOCABULARY,
     "hidden_size": WIDTH,
@@ -24,9 +27,7 @@ COMMON = {
     "num_hidden_layers": LAYERS,
     "num_attention_heads": 4,
     "max_position_embeddings": POSITIONS,
-    "pad_token_id": 1,
-    "bos_token_id": 0,
-    "eos_token_id": 2,
+    **SPECIAL,
 }
 SETTINGS: dict[str, dict[str, Any]] = {
     "bert": COMMON,
@@ -52,6 +53,41 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "pad_token_id": 1,
     },
     "electra": COMMON | {"embedding_size": 24},
+    "gpt2": {
+        "vocab_size": VOCABULARY,
+        "n_embd": WIDTH,
+        "n_layer": LAYERS,
+        "n_head": 4,
+        "n_positions": POSITIONS,
+        **SPECIAL,
+    },
+    "llama": COMMON | {"num_key_value_heads": 2, "tie_word_embeddings": False},
+    "mistral": COMMON | {"num_key_value_heads": 2, "sliding_window": None},
+    "qwen2": COMMON | {"num_key_value_heads": 2, "tie_word_embeddings": True},
+    "qwen3": COMMON | {"num_key_value_heads": 2, "head_dim": 8},
+    "gemma": COMMON | {"num_key_value_heads": 2, "head_dim": 8},
+    "gemma2": COMMON | {"num_key_value_heads": 2, "head_dim": 8, "sliding_window": 8},
+    "gemma3_text": COMMON | {"num_key_value_heads": 2, "head_dim": 8, "sliding_window": 8},
+    "opt": {
+        "vocab_size": VOCABULARY,
+        "hidden_size": WIDTH,
+        "word_embed_proj_dim": WIDTH,
+        "ffn_dim": 48,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": 4,
+        "max_position_embeddings": POSITIONS,
+        **SPECIAL,
+    },
+    "xglm": {
+        "vocab_size": VOCABULARY,
+        "d_model": WIDTH,
+        "ffn_dim": 48,
+        "num_layers": LAYERS,
+        "attention_heads": 4,
+        "max_position_embeddings": POSITIONS,
+        **SPECIAL,
+    },
+    "bloom": {"vocab_size": VOCABULARY, "hidden_size": WIDTH, "n_layer": LAYERS, "n_head": 4, **SPECIAL},
     "modernbert": COMMON
     | {
         "global_attn_every_n_layers": 2,
@@ -60,21 +96,23 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "sep_token_id": 2,
     },
 }
-"""A configuration for each supported encoder, as small as its parts allow."""
+"""A configuration for each supported model, as small as its parts allow."""
 
-ENCODERS = list(SETTINGS)
+MODELS = list(SETTINGS)
+LANGUAGE_MODELS = {"encoder": MODEL_FOR_MASKED_LM_MAPPING, "decoder": MODEL_FOR_CAUSAL_LM_MAPPING}
 WORDS = [f"w{number}" for number in range(VOCABULARY - 5)]
 
 
 def build(folder: Path, model_type: str, *, seed: int = 0, dropout: float | None = None, **settings: Any) -> Path:
-    """Writes a random encoder with its language model head and a tokenizer of words `w0`, `w1`, …."""
+    """Writes a random model with its language model head and a tokenizer of words `w0`, `w1`, …."""
     folder.mkdir(parents=True, exist_ok=True)
     config = CONFIG_MAPPING[model_type](**(SETTINGS[model_type] | settings))
     if dropout is not None:
         for name in vars(config):
-            if "dropout" in name and not name.startswith("classifier") and isinstance(getattr(config, name), float):
+            is_one = ("dropout" in name or name.endswith("_pdrop")) and not name.startswith("classifier")
+            if is_one and isinstance(getattr(config, name), float):
                 setattr(config, name, dropout)
-    class_ = MODEL_FOR_MASKED_LM_MAPPING[type(config)]
+    class_ = LANGUAGE_MODELS[ARCHITECTURES[model_type].family][type(config)]
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = class_(config)

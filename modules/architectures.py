@@ -1,0 +1,258 @@
+"""The models that a backbone can be: where each keeps the parts that components attach to.
+
+A new model is one entry here; the tests run every combination of components on every entry.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Family = Literal["encoder", "decoder"]
+"""What kind of transformer it is: one that sees the text on both sides, or only what came before."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Where one `model_type` of transformers keeps its parts, as module paths."""
+
+    family: Family
+    layers: str
+    """The list of transformer layers, inside the base model."""
+    linears: dict[str, str]
+    """What a LoRA may target -> the linear layer, inside one transformer layer."""
+    lm_head: tuple[str, ...]
+    """The modules of the language model that follow the base model, in the order of their use."""
+    base_model: str | None = None
+    """Where the language model keeps the base model, in the model and in names of weights, if transformers errs."""
+    lm_head_weight: str = "lm_head.weight"
+    """A weight that a checkpoint holds only when its language model head was trained; a decoder's may be its embeddings
+    and not be held twice."""
+    fused_qkv: Literal["thirds", "heads"] | None = None
+    """Query, key and value come from one linear layer: as thirds of its output, or as thirds within each head."""
+    plugged_in: bool = False
+    """`adapters` knows it through its plug-in interface only, which has bottleneck adapters but no prefixes or IA3."""
+    interface: dict[str, str] = field(default_factory=dict)
+    """That interface, where the library brings none: its name for a part -> the module path, in a layer or a part."""
+    positions_after_padding: bool = False
+    """Positions are numbered from `pad_token_id + 1`, so that many rows of the position table hold no token."""
+    attention: str = "sdpa"
+    """Transformers' name of the attention code, settled so that it does not depend on what else is installed."""
+    unlisted_settings: tuple[str, ...] = ()
+    """Keys of `config.json` that the modelling code reads although the configuration class does not name them."""
+    fixed_settings: dict[str, Any] = field(default_factory=dict)
+    """Configuration values that no `config.json` decides."""
+
+
+_BERT_LINEARS = {
+    "query": "attention.self.query",
+    "key": "attention.self.key",
+    "value": "attention.self.value",
+    "attention_output": "attention.output.dense",
+    "feed_forward_in": "intermediate.dense",
+    "feed_forward_out": "output.dense",
+}
+
+_LLAMA_LINEARS = {
+    "query": "self_attn.q_proj",
+    "key": "self_attn.k_proj",
+    "value": "self_attn.v_proj",
+    "attention_output": "self_attn.o_proj",
+    "feed_forward_in": "mlp.up_proj",
+    "feed_forward_out": "mlp.down_proj",
+}
+_OPT_LINEARS = {
+    "query": "self_attn.q_proj",
+    "key": "self_attn.k_proj",
+    "value": "self_attn.v_proj",
+    "attention_output": "self_attn.out_proj",
+    "feed_forward_in": "fc1",
+    "feed_forward_out": "fc2",
+}
+_OPT_INTERFACE = {
+    "layer_self_attn": "self_attn",
+    "attn_q_proj": "q_proj",
+    "attn_k_proj": "k_proj",
+    "attn_v_proj": "v_proj",
+    "attn_o_proj": "out_proj",
+    "layer_intermediate_proj": "fc1",
+    "layer_output_proj": "fc2",
+    "layer_pre_self_attn": "self_attn_layer_norm",
+    "layer_pre_ffn": "final_layer_norm",
+}
+
+# With sdpa, the prefixes of `adapters` fall out of the causal mask in the decoders that it knows natively.
+_LLAMA = Architecture(
+    family="decoder", layers="layers", linears=_LLAMA_LINEARS, lm_head=("lm_head",), attention="eager"
+)
+_QWEN = dataclasses.replace(_LLAMA, plugged_in=True, attention="sdpa")
+
+_ROBERTA = Architecture(
+    family="encoder",
+    layers="encoder.layer",
+    linears=_BERT_LINEARS,
+    lm_head=("lm_head",),
+    lm_head_weight="lm_head.bias",
+    positions_after_padding=True,
+)
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "bert": Architecture(
+        family="encoder",
+        layers="encoder.layer",
+        linears=_BERT_LINEARS,
+        lm_head=("cls",),
+        lm_head_weight="cls.predictions.bias",
+    ),
+    "roberta": _ROBERTA,
+    "xlm-roberta": _ROBERTA,
+    "deberta-v2": Architecture(
+        family="encoder",
+        layers="encoder.layer",
+        linears={
+            **_BERT_LINEARS,
+            "query": "attention.self.query_proj",
+            "key": "attention.self.key_proj",
+            "value": "attention.self.value_proj",
+        },
+        lm_head=("cls",),
+        lm_head_weight="cls.predictions.bias",
+        attention="eager",
+        unlisted_settings=(
+            "attention_head_size",
+            "conv_act",
+            "conv_groups",
+            "conv_kernel_size",
+            "embedding_size",
+            "norm_rel_ebd",
+            "position_buckets",
+            "share_att_key",
+        ),
+    ),
+    "distilbert": Architecture(
+        family="encoder",
+        layers="transformer.layer",
+        linears={
+            "query": "attention.q_lin",
+            "key": "attention.k_lin",
+            "value": "attention.v_lin",
+            "attention_output": "attention.out_lin",
+            "feed_forward_in": "ffn.lin1",
+            "feed_forward_out": "ffn.lin2",
+        },
+        lm_head=("vocab_transform", "activation", "vocab_layer_norm", "vocab_projector"),
+        lm_head_weight="vocab_projector.bias",
+        # With sdpa, `adapters` adds 1 to the attention scores of prefixes whenever a row of the batch is padded.
+        attention="eager",
+    ),
+    "electra": Architecture(
+        family="encoder",
+        layers="encoder.layer",
+        linears=_BERT_LINEARS,
+        lm_head=("generator_predictions", "generator_lm_head"),
+        lm_head_weight="generator_lm_head.bias",
+        attention="eager",
+    ),
+    "modernbert": Architecture(
+        family="encoder",
+        layers="layers",
+        linears={
+            "query": "attn.Wqkv",
+            "key": "attn.Wqkv",
+            "value": "attn.Wqkv",
+            "attention_output": "attn.Wo",
+            "feed_forward_in": "mlp.Wi",
+            "feed_forward_out": "mlp.Wo",
+        },
+        lm_head=("head", "decoder"),
+        lm_head_weight="decoder.bias",
+        fused_qkv="thirds",
+        plugged_in=True,
+        unlisted_settings=("rope_scaling",),
+        # Compiling parts of the model by itself would clash with the hooks of components.
+        fixed_settings={"reference_compile": False},
+    ),
+    "gpt2": Architecture(
+        family="decoder",
+        layers="h",
+        linears={
+            "query": "attn.c_attn",
+            "key": "attn.c_attn",
+            "value": "attn.c_attn",
+            "attention_output": "attn.c_proj",
+            "feed_forward_in": "mlp.c_fc",
+            "feed_forward_out": "mlp.c_proj",
+        },
+        lm_head=("lm_head",),
+        fused_qkv="thirds",
+        attention="eager",
+    ),
+    "llama": _LLAMA,
+    "mistral": _LLAMA,
+    "qwen2": _QWEN,
+    "qwen3": _QWEN,
+    "gemma": dataclasses.replace(
+        _QWEN,
+        interface={
+            "model_embeddings": "embed_tokens",
+            "model_layers": "layers",
+            "layer_self_attn": "self_attn",
+            "attn_q_proj": "q_proj",
+            "attn_k_proj": "k_proj",
+            "attn_v_proj": "v_proj",
+            "attn_o_proj": "o_proj",
+            "layer_intermediate_proj": "mlp.up_proj",
+            "layer_output_proj": "mlp.down_proj",
+            "layer_pre_self_attn": "input_layernorm",
+            "layer_pre_ffn": "post_attention_layernorm",
+        },
+    ),
+    # Transformers' sdpa leaves out the soft cap of the attention scores.
+    "gemma2": dataclasses.replace(_QWEN, attention="eager"),
+    "gemma3_text": dataclasses.replace(_QWEN, base_model="model"),
+    "opt": Architecture(
+        family="decoder",
+        layers="decoder.layers",
+        linears=_OPT_LINEARS,
+        lm_head=("lm_head",),
+        plugged_in=True,
+        interface={**_OPT_INTERFACE, "model_embeddings": "decoder.embed_tokens", "model_layers": "decoder.layers"},
+    ),
+    "xglm": Architecture(
+        family="decoder",
+        layers="layers",
+        linears=_OPT_LINEARS,
+        lm_head=("lm_head",),
+        plugged_in=True,
+        attention="eager",
+        interface={**_OPT_INTERFACE, "model_embeddings": "embed_tokens", "model_layers": "layers"},
+    ),
+    "bloom": Architecture(
+        family="decoder",
+        layers="h",
+        linears={
+            "query": "self_attention.query_key_value",
+            "key": "self_attention.query_key_value",
+            "value": "self_attention.query_key_value",
+            "attention_output": "self_attention.dense",
+            "feed_forward_in": "mlp.dense_h_to_4h",
+            "feed_forward_out": "mlp.dense_4h_to_h",
+        },
+        lm_head=("lm_head",),
+        fused_qkv="heads",
+        plugged_in=True,
+        attention="eager",
+        interface={
+            "model_embeddings": "word_embeddings",
+            "model_layers": "h",
+            "layer_self_attn": "self_attention",
+            "attn_qkv_proj": "query_key_value",
+            "attn_o_proj": "dense",
+            "layer_intermediate_proj": "mlp.dense_h_to_4h",
+            "layer_output_proj": "mlp.dense_4h_to_h",
+            "layer_pre_self_attn": "input_layernorm",
+            "layer_pre_ffn": "post_attention_layernorm",
+        },
+    ),
+}
