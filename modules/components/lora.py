@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
+from transformers.pytorch_utils import Conv1D
 
 from modules.architectures import ARCHITECTURES
 from modules.backbone import Backbone, BackboneInfo
@@ -48,7 +49,7 @@ class LoRAConfig:
 class LowRank(nn.Module):
     """One low-rank product, added to a linear layer's output or to one of three parts of it."""
 
-    def __init__(self, linear: nn.Linear, config: LoRAConfig, *, third: int | None, groups: int = 1) -> None:
+    def __init__(self, linear: nn.Module, config: LoRAConfig, *, third: int | None, groups: int = 1) -> None:
         """Makes the factors; the product is zero at first.
 
         Args:
@@ -59,8 +60,9 @@ class LowRank(nn.Module):
         """
         super().__init__()
         self.dropout = nn.Dropout(config.dropout)
-        self.down = nn.Linear(linear.in_features, config.rank, bias=False)
-        units = linear.out_features if third is None else linear.out_features // len(FUSED)
+        inputs, outputs = _widths(linear)
+        self.down = nn.Linear(inputs, config.rank, bias=False)
+        units = outputs if third is None else outputs // len(FUSED)
         self.up = nn.Linear(config.rank, units, bias=False)
         nn.init.zeros_(self.up.weight)
         self.scale = config.alpha / config.rank
@@ -74,6 +76,13 @@ class LowRank(nn.Module):
             return change
         own = change.unflatten(-1, (self.groups, 1, -1))
         return functional.pad(own, (0, 0, self.third, len(FUSED) - 1 - self.third)).flatten(-3)
+
+
+def _widths(linear: nn.Module) -> tuple[int, int]:
+    """Returns the numbers of inputs and outputs of a linear layer; GPT-2 has some of a class that does not say."""
+    if isinstance(linear, Conv1D):
+        return linear.nx, linear.nf
+    return int(linear.in_features), int(linear.out_features)  # type: ignore[arg-type]
 
 
 class LoRA(Component):
@@ -107,7 +116,6 @@ class LoRA(Component):
             products = component.layers[str(number)] = nn.ModuleDict()
             for target in config.targets:
                 linear = layer.get_submodule(architecture.linears[target])
-                assert isinstance(linear, nn.Linear)
                 fused = architecture.fused_qkv is not None and target in FUSED
                 product = products[target] = LowRank(
                     linear,
