@@ -115,8 +115,8 @@ def read_settings(folder: Path, name: str) -> tuple[str, dict[str, Any]]:
         _read_json(folder / TOKENIZER_CONFIG, name)
     model_type = settings.get("model_type")
     if model_type not in ARCHITECTURES:
-        near, supported = did_you_mean(str(model_type), ARCHITECTURES), ", ".join(ARCHITECTURES)
-        raise ModulesError(f"backbone {name!r}: model type {model_type!r} is not supported{near}; supported: {supported}")
+        what = f"model type {model_type!r} is not supported{did_you_mean(str(model_type), ARCHITECTURES)}"
+        raise ModulesError(f"backbone {name!r}: {what}; supported: {', '.join(ARCHITECTURES)}")
 
     from transformers import CONFIG_MAPPING
 
