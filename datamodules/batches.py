@@ -213,7 +213,7 @@ def evaluation_loader(
         DataError: If there are fewer rows than ranks.
     """
     rank, ranks = _rank_and_ranks()
-    if len(rows) < ranks:
+    if 0 < len(rows) < ranks:
         raise DataError(f"{ranks} processes cannot share {len(rows)} rows")
     stream = functools.partial(evaluation_batches, rows, batch_size, ranks)
     return _loader(Batches(stream, collate, rank=rank, ranks=ranks), num_workers)
