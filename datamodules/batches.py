@@ -24,6 +24,7 @@ from __future__ import annotations
 import functools
 import itertools
 import random
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -213,7 +214,7 @@ def evaluation_loader(
         DataError: If there are fewer rows than ranks.
     """
     rank, ranks = _rank_and_ranks()
-    if len(rows) < ranks:
+    if 0 < len(rows) < ranks:
         raise DataError(f"{ranks} processes cannot share {len(rows)} rows")
     stream = functools.partial(evaluation_batches, rows, batch_size, ranks)
     return _loader(Batches(stream, collate, rank=rank, ranks=ranks), num_workers)
@@ -221,7 +222,15 @@ def evaluation_loader(
 
 def _loader(batches: Batches, num_workers: int) -> DataLoader[Batch]:
     # batch_size=None: what comes out is a batch already
-    return DataLoader(batches, batch_size=None, num_workers=num_workers, collate_fn=_unchanged)
+    return DataLoader(
+        batches, batch_size=None, num_workers=num_workers, collate_fn=_unchanged, worker_init_fn=_leave_signals
+    )
+
+
+def _leave_signals(_worker: int) -> None:
+    """Leaves requests to stop to the process that trains: Slurm and a terminal send them to its workers too."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _unchanged(batch: Any) -> Any:

@@ -7,7 +7,6 @@ batch's number (`modules.training.StageModule`, `datamodules.batches`).
 
 import hashlib
 import io
-import os
 import sys
 import time
 from pathlib import Path
@@ -17,8 +16,10 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.plugins import CheckpointIO
 
+from framework.errors import UserError
 from framework.files import write_whole
 from framework.interruption import asked, interrupted
+from framework.ranks import own_rank
 
 
 class CheckpointFile(CheckpointIO):
@@ -27,14 +28,22 @@ class CheckpointFile(CheckpointIO):
     The file is the SHA-256 of its content, in 64 hexadecimal digits, and the content.
     """
 
+    failed = False
+    """Whether the last one could not be written."""
+
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Puts a checkpoint in the place of the one before; where the disk takes no more, that one stays."""
+        """Puts a checkpoint in the place of the one before; where the disk takes no more, that one stays.
+
+        It raises nothing then: the other ranks wait for this one at a barrier behind it.
+        """
         content = io.BytesIO()
         torch.save(checkpoint, content)
         digest = hashlib.sha256(content.getbuffer()).hexdigest().encode()
+        self.failed = False
         try:
             write_whole(Path(path), digest, content.getbuffer())
         except OSError as error:
+            self.failed = True
             print(f"no checkpoint could be written to {path}: {error.strerror}", file=sys.stderr)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
@@ -108,7 +117,14 @@ class Checkpointing(Callback):
             trainer.save_checkpoint(self.file)
             self.saved = time.monotonic()
         if stop:
+            self._require_saved(trainer, module)
             raise interrupted(f"after step {step} of {last}")
+
+    def _require_saved(self, trainer: Trainer, module: LightningModule) -> None:
+        writer = trainer.strategy.checkpoint_io
+        assert isinstance(writer, CheckpointFile)
+        if _highest(trainer, torch.tensor([writer.failed], dtype=torch.int32, device=module.device)).any():
+            raise UserError("stopped, but the state could not be saved: the steps since the last checkpoint are lost")
 
 
 def _highest(trainer: Trainer, values: torch.Tensor) -> torch.Tensor:
@@ -118,10 +134,20 @@ def _highest(trainer: Trainer, values: torch.Tensor) -> torch.Tensor:
     return highest
 
 
-def usable(file: Path) -> Path | None:
-    """Returns a checkpoint's file if there is a whole one; a damaged one is told and left out."""
+def usable(file: Path, trained: list[str]) -> Path | None:
+    """Returns a checkpoint's file if there is one to go on from; another one is told and left out.
+
+    Args:
+        file: The checkpoint.
+        trained: Names of what the stage trains, sorted.
+    """
+    if not file.exists():
+        return None
+    fault = "is damaged"
     if CheckpointFile.is_whole(file):
-        return file
-    if file.exists() and int(os.environ.get("LOCAL_RANK", "0")) == 0:
-        print(f"{file} is damaged: the stage starts again from its beginning", file=sys.stderr)
+        if CheckpointFile().load_checkpoint(file).get("trained") == trained:
+            return file
+        fault = "is of another version"
+    if own_rank() == 0:
+        print(f"{file} {fault}: the stage starts again from its beginning", file=sys.stderr)
     return None

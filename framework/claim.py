@@ -2,7 +2,7 @@
 
 A claim is a lease beside the stage's outcome, kept up by a heartbeat. A process that died on this machine loses its
 claim at once, one on another machine after `LEASE` seconds. Should two processes ever hold one (a machine that slept
-longer than that), no harm is done: both come to the same outcome, and each file appears whole.
+longer than that), one of them may end in an error, but both come to the same outcome, and each file appears whole.
 """
 
 import time

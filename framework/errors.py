@@ -66,7 +66,7 @@ def said_plainly() -> Iterator[None]:
     try:
         yield
     except Interrupted as error:
-        print(error, file=sys.stderr)
+        _say(error)
         raise SystemExit(INTERRUPTED) from None
     except Exception as error:
         # Imported late: both packages load torch, which a command that works may never need.
@@ -76,8 +76,14 @@ def said_plainly() -> Iterator[None]:
         full = isinstance(error, OSError) and error.errno in FULL
         if not full and not isinstance(error, UserError | DataError | ModulesError):
             raise
-        print(f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error, file=sys.stderr)
+        _say(f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error)
         raise SystemExit(2) from None
+
+
+def _say(message: object) -> None:
+    """Writes a message in one piece: ranks may have one at the same moment."""
+    sys.stderr.write(f"{message}\n")
+    sys.stderr.flush()
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

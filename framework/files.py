@@ -26,7 +26,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
             with file.open("rb") as written:
                 os.fsync(written.fileno())  # else, after a crash, the folder may be there and the content not
         temporary.chmod(0o755)  # mkdtemp makes it private; a shared store is read by colleagues
-        if folder.exists():  # moved aside first, so that a reader meets either the old one or the new one
+        if folder.exists():  # moved aside first: a folder cannot take the place of one with files in it
             old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
             os.replace(folder, old)
             shutil.rmtree(old)

@@ -115,7 +115,7 @@ def fit(
         num_sanity_val_steps=0,
         **validation,
     )
-    fitting.fit(module, data, ckpt_path=usable(checkpoint))
+    fitting.fit(module, data, ckpt_path=usable(checkpoint, module.trained))
     if best.state:
         module.load_trained_state(best.state)
     return curve.rows

@@ -31,7 +31,8 @@ class StageProgress:
         self.total = total
         self.left_after = left_after
         self.started = self.printed = time.monotonic()
-        self.done = 0
+        self.first: tuple[float, int] | None = None
+        """When the first step was reported, and its number: loading is over then, and earlier steps were resumed."""
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -58,10 +59,11 @@ class StageProgress:
 
     def update(self, done: int, news: str = "") -> None:
         """Shows that `done` steps are done, with the latest figures."""
-        self.done = done
         now = time.monotonic()
-        left = (now - self.started) / max(done, 1) * (self.total - done)
-        news = f"{news}  {duration(left)} left{self.left_after()}"
+        began, before = self.first = self.first or (now, done)
+        if done > before or done == self.total:
+            left = (now - began) / max(done - before, 1) * (self.total - done)
+            news = f"{news}  {duration(left)} left{self.left_after()}"
         if self.console.is_terminal:
             self.bar.update(self.task, completed=done, news=news, refresh=True)
         elif now - self.printed > PLAIN_EVERY:

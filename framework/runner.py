@@ -182,6 +182,8 @@ class _Children:
                 command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
             )
             assert self.process.stdout is not None
+            if asked():  # while it was not there yet to be told
+                self.ask()
             for line in self.process.stdout:
                 done, tab, news = line.rstrip("\n").partition("\t")
                 if tab and done.isdecimal():
@@ -189,13 +191,17 @@ class _Children:
             code = self.process.wait()
             self.process = None
             errors.seek(0)
-            said = errors.read().strip()
+            said = "\n".join(dict.fromkeys(errors.read().strip().splitlines()))  # each rank may say the same
         if code == 2:
             raise UserError(said)
         if code == INTERRUPTED:
             raise Interrupted(said)
+        if code < 0 and asked():  # it was still starting, and died of the signal
+            raise interrupted(f"at the beginning of {stage.kind} · {stage.title}")
         if code:
             raise RuntimeError(f"{stage.kind} · {stage.title} failed on {self.devices} devices:\n{said}")
+        if said:
+            print(said, file=sys.stderr)
 
 
 class _Clock:
@@ -231,4 +237,9 @@ def _size(stage: Stage) -> int:
 
 if __name__ == "__main__":
     with said_plainly():
-        carry_out_one(Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3])
+        try:
+            carry_out_one(Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3])
+        except Interrupted:
+            if own_rank() > 0:  # the first rank says it for all
+                raise SystemExit(INTERRUPTED) from None
+            raise

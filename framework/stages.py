@@ -4,9 +4,10 @@ import sys
 from collections.abc import Iterator
 from functools import singledispatch
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
+from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, distributed
 
 from datamodules import ClassificationData, language
@@ -18,6 +19,7 @@ from framework.interruption import asked, interrupted
 from framework.leaks import find_leak
 from framework.plan import BackboneChoice, EvaluateStage, LanguageStage, Stage, TaskStage, Test
 from framework.provenance import command, commit, made, versions
+from framework.ranks import own_rank
 from framework.results import LanguageResult, Predictions, RunRecord
 from framework.shortages import shortages
 from framework.store import Passport, Store
@@ -26,6 +28,8 @@ from modules import Backbone, ClassificationHead, Combination, Component, load_b
 from modules.backbone import seeded
 from modules.classification import TextClassification
 from modules.components.base import load_state
+
+T = TypeVar("T")
 
 LANGUAGES_AT_ONCE = 16
 """Languages tested in one pass. Their rows share batches; an interrupted run loses at most one pass."""
@@ -291,10 +295,12 @@ def _test(
 ) -> None:
     """Tests some languages, each with the language components of its test, and writes their results."""
     classifier.language_of = lambda code: tests[code].component_language
-    trainer = make_trainer(stage.experiment.trainer, classifier.combination.backbone.precision)
+    same = _SamePass(sorted(test.identity for test in tests.values()))
+    trainer = make_trainer(stage.experiment.trainer, classifier.combination.backbone.precision, [same])
     # The loader must be made by the Trainer: only then are there ranks among which rows are dealt.
     data.targets = list(tests)
-    batches = _from_all_ranks(trainer.predict(classifier, datamodule=data) or [])
+    mine: list[Any] = trainer.predict(classifier, datamodule=data) or []
+    batches = [batch for theirs in _of_all_ranks(mine) for batch in theirs]
     if _rank() != 0:
         return
     names = classifier.head.labels
@@ -325,27 +331,38 @@ def _test(
         stage.folder.write(result, predictions)
 
 
+class _SamePass(Callback):
+    """Checks that all ranks go through the same tests: each looks by itself at what is missing."""
+
+    def __init__(self, tests: list[str]) -> None:
+        self.tests = tests
+
+    def on_predict_start(self, trainer: Trainer, module: LightningModule) -> None:
+        if any(tests != self.tests for tests in _of_all_ranks(self.tests)):
+            raise RuntimeError("the ranks find other results missing: not all see the run's folder alike")
+
+
 def _stop_if_asked(done: int) -> None:
     """Stops between passes if a signal asked any rank to; the results so far are there.
 
     Raises:
         Interrupted: If so.
     """
-    answer = [asked()]
-    if any(_from_all_ranks(answer)):
+    if any(_of_all_ranks(asked())):
         raise interrupted(f"after {done} tests")
 
 
 def _rank() -> int:
-    return distributed.get_rank() if distributed.is_initialized() else 0
+    return distributed.get_rank() if distributed.is_initialized() else own_rank()
 
 
-def _from_all_ranks(batches: list[Any]) -> list[Any]:
+def _of_all_ranks(mine: T) -> list[T]:
+    """Returns what each rank has, in their order."""
     if not distributed.is_initialized():
-        return batches
-    gathered: list[list[Any]] = [[] for _ in range(distributed.get_world_size())]
-    distributed.all_gather_object(gathered, batches)
-    return [batch for rank in gathered for batch in rank]
+        return [mine]
+    everybody: list[T] = [mine] * distributed.get_world_size()
+    distributed.all_gather_object(everybody, mine)
+    return everybody
 
 
 def _leaks(stage: EvaluateStage) -> list[str]:

@@ -191,6 +191,7 @@ class Store:
         """
         identity = self._one(prefix)
         shutil.rmtree(self.path(identity))
+        self.checkpoint(identity).unlink(missing_ok=True)  # left by a process killed right after it wrote the folder
         return identity
 
     def find(self, prefix: str) -> Passport:

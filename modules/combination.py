@@ -132,7 +132,9 @@ class Combination(nn.Module):
             hidden = _put_together(parts)
         for _ in range(self.passes_of_all(len(groups)) - len(groups)):
             # Where ranks share layers, one with fewer passes takes part in the others', forward and backward.
-            spare = self._encode(next(iter(groups)), input_ids[:1], attention_mask[:1])
+            # It draws nothing from the generators, so that what is drawn later is as without sharing.
+            with torch.random.fork_rng(devices=[hidden.device] if hidden.is_cuda else []):
+                spare = self._encode(next(iter(groups)), input_ids[:1], attention_mask[:1])
             hidden = hidden + 0.0 * spare.sum()
         return hidden
 

@@ -91,6 +91,11 @@ class StageModule(lightning.LightningModule):
         place = (self.seed, self.global_rank, self.trainer.fit_loop.total_batch_idx)
         torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
 
+    @property
+    def trained(self) -> list[str]:
+        """Names of everything trained, sorted: by component (or "head") and parameter."""
+        return sorted(self._trained)
+
     def trained_state(self) -> dict[str, Tensor]:
         """Returns copies on the CPU of everything trained, by component (or "head") and parameter."""
         return {name: parameter.detach().to("cpu", copy=True).contiguous() for name, parameter in self._trained.items()}
@@ -106,7 +111,7 @@ class StageModule(lightning.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keeps of the weights only what is trained."""
         checkpoint["state_dict"] = self.trained_state()
-        checkpoint["trained"] = sorted(self._trained)
+        checkpoint["trained"] = self.trained
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Takes the trained weights from a checkpoint.
@@ -114,8 +119,8 @@ class StageModule(lightning.LightningModule):
         Raises:
             ModulesError: If something else was trained in it.
         """
-        if checkpoint["trained"] != sorted(self._trained):
-            other = sorted(set(checkpoint["trained"]) ^ set(self._trained))
+        if checkpoint["trained"] != self.trained:
+            other = sorted(set(checkpoint["trained"]) ^ set(self.trained))
             raise ModulesError(f"the checkpoint is of another stage: only one of the two trains {other[0]}")
         self.load_trained_state(checkpoint["state_dict"])
         # Lightning loads what is left here into the whole module; its names are other ones.

@@ -14,6 +14,8 @@ SHORT |= {"-n": "--ntasks", "-c": "--cpus-per-task", "-p": "--partition", "-A": 
 SHORT |= {"-C": "--constraint", "-t": "--time"}
 OWN = frozenset([*SHORT.values(), "--ntasks-per-node", "--mem", "--signal", "--open-mode", "--requeue", "--no-requeue"])
 """Options that launch writes itself."""
+START = 120
+"""Seconds of a job before the warning at least: it may come a minute early, and the work needs a minute to begin."""
 HIDING = re.compile(r"^#SBATCH.*?\s(?:--job-name[=\s]\s*|-J\s*)[\"']?(bash|interactive)[\"']?(?:\s|$)", re.MULTILINE)
 """A name of a job under which Lightning does not see that it runs under Slurm: each process would train alone."""
 
@@ -55,8 +57,13 @@ def _check_resources(resources: Resources, warning: int, key: tuple[str, ...]) -
                 (*key, "time"),
                 f"{resources.time!r} is not a time as Slurm writes it: minutes, H:MM:SS or D-HH:MM:SS",
             )
-        elif limit <= warning:
-            yield (*key, "time"), f"{limit} seconds, but the warning comes {warning} before the end (slurm.warning)"
+        elif limit < warning + START:
+            yield (
+                (*key, "time"),
+                f"{limit} seconds, but the warning comes {warning} before the end (slurm.warning), or up to a minute "
+                f"earlier, and a job needs a minute to begin: {warning + START} at least, else it could be requeued "
+                "for ever",
+            )
     for number, mistake in _mistakes_in_extra(resources.extra or []):
         yield (*key, "extra", number), mistake
 

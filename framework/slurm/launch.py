@@ -81,7 +81,8 @@ def _cluster(plan: Plan, console: Console, dry_run: bool) -> tuple[dict[str, Pla
     except (UserError, OSError):
         if not dry_run:
             raise
-        console.print("Slurm does not answer: what waits or runs already is shown again\n", highlight=False)
+        if plan.todo:
+            console.print("Slurm does not answer: what waits or runs already is shown again\n", highlight=False)
         return {}, cluster.DEFAULT_ARRAY
 
 
@@ -103,8 +104,9 @@ def _submit(plan: Plan, jobs: list[Job], found: dict[str, Place], folder: Path, 
     experiment = plan.variants[0].experiment
     require_writable(Path(experiment.store), "store")
     require_writable(Path(experiment.runs), "runs")
+    folder.mkdir(parents=True)
     for name in ("logs", "ends"):
-        (folder / name).mkdir(parents=True)
+        (folder / name).mkdir()
     write_whole(folder / FROZEN, frozen.encode())
     ids: dict[str, str] = {}
     _record(plan, jobs, found, ids, folder)

@@ -79,7 +79,8 @@ def launches(plan: Plan) -> Path:
 
 def next_folder(plan: Plan) -> Path:
     """Names the folder of an experiment's next launch."""
-    return launches(plan) / str(max((int(folder.name) for folder in _folders(plan)), default=0) + 1)
+    taken = [int(folder.name) for folder in launches(plan).glob("*") if folder.name.isdecimal()]
+    return launches(plan) / str(max(taken, default=0) + 1)
 
 
 def submitted(plan: Plan) -> dict[str, Place]:

@@ -112,7 +112,8 @@ class TestProgress:
         lines = desk.run({"combination": {}, "seeds": [0, 1]}).splitlines()
         assert all(line.isprintable() for line in lines)
         told = [line for line in lines if line.startswith("[")]
-        assert re.fullmatch(r"\[1/4\] task · head only · seed 0  1/4 +0:\d\d left", told[0])
+        assert re.fullmatch(r"\[1/4\] task · head only · seed 0  1/4 *", told[0])
+        assert re.fullmatch(r"\[1/4\] task · head only · seed 0  2/4 .* +0:\d\d left", told[1])
         last = told[3]
         assert last.startswith("[1/4] task · head only · seed 0  4/4  ")
         assert re.search(r" loss \d\.\d+ .* 0:00 left$", last)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from framework import stages
+from framework.runner import _Children
 from framework.store import WEIGHTS
+from tests.framework import tiny
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import Desk, command_line, outcome, runs
 
@@ -58,7 +62,11 @@ def test_two_processes_come_to_what_one_does(desk: Desk, finished: Desk, modulin
 @pytest.mark.slow
 def test_ranks_that_share_a_backbone_find_the_same(desk: Desk, tmp_path: Path) -> None:
     # Of the two languages in a batch only one has components: a rank may need one pass where another needs two.
+    # What dropout draws must not depend on it.
+    encoder = tiny.tiny.build(tmp_path / "dropout", "xlm-roberta", dropout=0.2)
     changes = TWO | {
+        "backbone.name": str(encoder),
+        "stages.task.head.dropout": 0.2,
         "languages.source": ["eng_Latn", "swh_Latn"],
         "stages.evaluate.batch_size": 9,
         "trainer.devices": 2,
@@ -82,3 +90,20 @@ def test_a_mistake_in_a_process_is_said_as_plainly(desk: Desk, finished: Desk, m
     assert answer.code == 2
     assert answer.err.startswith(f"{victim}: damaged or cut short")
     assert len(answer.err.splitlines()) == 1
+
+
+def test_what_processes_say_is_passed_on(desk: Desk, tmp_path: Path, monkeypatch: Any, capfd: Any) -> None:
+    changes = TWO | {"store": str(tmp_path / "store")}
+    stub = tmp_path / "python"
+    stub.write_text("#!/bin/sh\necho a warning >&2\necho a warning >&2\n")
+    stub.chmod(0o755)
+    monkeypatch.setattr("framework.runner.sys.executable", str(stub))
+    children = _Children(desk.write(changes), [], 2)
+    children.carry_out(desk.plan(changes).stages[0], lambda done, news: None)
+    assert capfd.readouterr().err == "a warning\n"
+
+
+def test_every_task_of_a_slurm_step_knows_its_rank_before_they_meet(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"SLURM_STEP_ID": "0", "SLURM_NTASKS": "2", "SLURM_PROCID": "1"}.items():
+        monkeypatch.setenv(name, value)
+    assert stages._rank() == 1

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from filelock import SoftFileLease
 
-from framework.checkpoint import CheckpointFile
+from framework.checkpoint import CheckpointFile, usable
 from framework.claim import LEASE, claimed
 from framework.errors import INTERRUPTED, Interrupted
 from framework.interruption import asked, listening
@@ -39,6 +39,7 @@ def start(*words: str | Path, code: str | None = None) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,  # a group of its own, that can be signalled as a whole
     )
 
 
@@ -49,6 +50,12 @@ def wait_for(file: Path, process: subprocess.Popen[str]) -> None:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+def carry_out_one_stage(file: Path, identity: str) -> None:
+    """Carries out one stage of an experiment in as many processes as it says."""
+    command = [sys.executable, "-m", "framework.runner", str(file), "[]", identity]
+    subprocess.run(command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=True)
 
 
 class TestSignals:
@@ -77,14 +84,38 @@ class TestSignals:
         whole = CheckpointFile().load_checkpoint(desk.store.checkpoint(language.id))
         assert whole["global_step"] == step
 
-        desk.run(changes)
         undisturbed = Desk(tmp_path / "whole", desk.encoder, desk.texts, desk.corpus)
         undisturbed.folder.mkdir()
-        undisturbed.run(changes)
-        for stage in undisturbed.plan(changes).stages[:-1]:
-            one, two = ((place.store.path(stage.id) / WEIGHTS).read_bytes() for place in (desk, undisturbed))
-            assert one == two
-            assert desk.store.history(stage.id) == undisturbed.store.history(stage.id)
+        for place in (desk, undisturbed):
+            if devices == 1:
+                place.run(changes)
+            else:  # each stage takes seconds to start its processes: the interrupted one must do
+                carry_out_one_stage(place.write(changes), language.id)
+        one, two = ((place.store.path(language.id) / WEIGHTS).read_bytes() for place in (desk, undisturbed))
+        assert one == two
+        assert desk.store.history(language.id) == undisturbed.store.history(language.id)
+
+    @pytest.mark.slow
+    def test_a_signal_to_all_processes_is_left_to_the_one_that_trains(self, desk: Desk) -> None:
+        changes = LONG | {"trainer.num_workers": 2}
+        [language] = desk.plan(changes).of_kind("language")
+        process = start("run", desk.write(changes))
+        wait_for(desk.store.checkpoint(language.id), process)
+        os.killpg(process.pid, signal.SIGTERM)
+        _, said = process.communicate(timeout=120)
+        assert (process.returncode, len(said.splitlines())) == (INTERRUPTED, 1), said
+        assert said.startswith("stopped (SIGTERM) after step ")
+
+    @pytest.mark.slow
+    def test_processes_that_are_only_starting_are_stopped_as_well(self, desk: Desk) -> None:
+        changes = LONG | {"trainer.devices": 2}
+        [language] = desk.plan(changes).of_kind("language")
+        process = start("run", desk.write(changes))
+        wait_for(desk.store.claim(language.id), process)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=120)
+        assert (process.returncode, len(said.splitlines())) == (INTERRUPTED, 1), said
+        assert said.startswith("stopped (SIGTERM) ")
 
     def test_nothing_is_heard_before_and_after(self) -> None:
         before = signal.getsignal(signal.SIGUSR1)
@@ -128,6 +159,13 @@ class TestCheckpoints:
         file.write_bytes(content[:-1])
         assert not CheckpointFile.is_whole(file)
 
+    def test_one_of_another_version_is_told_and_left_out(self, tmp_path: Path, capfd: Any) -> None:
+        file = tmp_path / "checkpoint"
+        CheckpointFile().save_checkpoint({"trained": ["head/weight"]}, file)
+        assert usable(file, ["head/weight"]) == file
+        assert usable(file, ["head/bias", "head/weight"]) is None
+        assert f"{file} is of another version" in capfd.readouterr().err
+
     def test_one_that_cannot_be_written_leaves_the_one_before(self, tmp_path: Path, capfd: Any) -> None:
         (tmp_path / "folder").write_text("a file where a folder should be")
         CheckpointFile().save_checkpoint({"step": 2}, tmp_path / "folder" / "checkpoint")
@@ -149,6 +187,27 @@ class TestDisks:
         one, two = ((place.store.path(first.id) / WEIGHTS).read_bytes() for place in (desk, finished))
         assert one == two
 
+
+    def test_to_stop_without_a_checkpoint_is_a_failure(self, desk: Desk) -> None:
+        answer = command_line("run", desk.write(LONG), code=_FULL_WHEN_ASKED_TO_STOP)
+        assert answer.returncode == 2
+        first, *_, last = answer.stderr.splitlines()
+        assert first.startswith("no checkpoint could be written to ")
+        assert last == "stopped, but the state could not be saved: the steps since the last checkpoint are lost"
+
+
+_FULL_WHEN_ASKED_TO_STOP = """
+import errno, signal
+from framework import checkpoint
+from framework.cli import main
+
+def full(file, *parts):
+    signal.raise_signal(signal.SIGTERM)
+    raise OSError(errno.ENOSPC, "No space left on device", str(file))
+
+checkpoint.write_whole = full
+main()
+"""
 
 _FULL_WHEN_THE_STORE_IS_WRITTEN = """
 import errno

@@ -19,6 +19,7 @@ from framework.slurm.config import Resources, SlurmConfig, seconds
 from framework.slurm.jobs import Element, Job, jobs_for
 from framework.slurm.launch import launch
 from framework.slurm.place import CANCELLED
+from framework.slurm.record import next_folder
 from framework.slurm.script import PLACEHOLDERS, TEMPLATE
 from framework.slurm.status import Status, statuses
 from tests.framework.conftest import Modulingua
@@ -356,6 +357,10 @@ class TestStatus:
         assert self.states(desk, None)[0] == ("unknown", "Slurm does not say")
         monkeypatch.setattr(cluster, "accounted", lambda elements: {"101_0": "OUT_OF_MEMORY"})
         assert self.states(desk, [])[0] == ("failed", "out_of_memory")
+
+    def test_a_launch_that_could_not_be_written_stands_in_nobodys_way(self, desk: Desk, launched: Path) -> None:
+        (launched.parent / "2").mkdir()
+        assert next_folder(desk.plan()).name == "3"
 
     def test_the_last_launch_counts(self, desk: Desk, launched: Path) -> None:
         (launched / "ends" / "task-0").write_text("1 RUNNING None")
