@@ -50,7 +50,7 @@ def pair_tokens(
         tokenizer: Of the backbone.
         pairs: Any number of them.
         max_length: Longest row in tokens, special tokens and prefix included; of a longer pair the longer text loses
-            its end until both are equally long, then both do.
+            its end first, until both are about as long.
         prefix: Put in front of the first text of each pair.
 
     Raises:
