@@ -58,6 +58,8 @@ class TableConfig(DatasetConfig):
         super().__post_init__()
         if self.revision is not None:
             raise ValueError("revision is one of the hub's; a table has none")
+        if TEST not in self.files:
+            raise ValueError("files name no test split to test on")
         for split, files in self.files.items():
             if isinstance(files, dict):
                 unknown = [code for code in files if code not in LANGUAGES]

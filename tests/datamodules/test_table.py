@@ -180,6 +180,7 @@ def test_missing_splits_and_languages(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"files": {"train": "{language}.csv"}}, "files name no test split"),
         ({"files": {"test": "test.csv"}}, r"files say nothing of the language of test\.csv: write test: \{eng_Latn: "),
         ({"files": {"test": {"slo_Latn": "a.csv"}}}, r"files of test name the unknown language 'slo_Latn'; nearest: "),
         ({"files": {"test": "{language}.csv"}, "labels": ["yes"]}, "labels must be two or more different names"),
