@@ -53,7 +53,7 @@ def predict_lines(run: Path, code: str, lines: Iterable[str]) -> Iterator[tuple[
     examples = (read(line, number, code) for number, line in enumerate(lines, start=1))
     while some := list(islice(examples, TEXTS_AT_ONCE)):
         spoken = [example for example in some if example.text]
-        labelled = _label(classifier.eval(), data.examples_dataloader(spoken))
+        labelled = _label(classifier.eval(), data.examples_dataloader(spoken)) if spoken else {}
         yield from (labelled.get(example.id) for example in some)
 
 
