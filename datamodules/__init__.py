@@ -15,7 +15,7 @@ from datamodules.hub_cache import keeping_what_is_read
 from datamodules.languages import LANGUAGES, Language, language
 from datamodules.monolingual import MonolingualConfig, MonolingualData, MonolingualText
 from datamodules.parallel import ParallelConfig, ParallelData, ParallelText
-from datamodules.registry import DATASETS, classification_dataset, dataset
+from datamodules.registry import DATASETS, classification_dataset, dataset, dataset_class, labelled_dataset
 from datamodules.tokenization_report import LanguageTokens, tokenization_report
 
 __all__ = [
@@ -37,7 +37,9 @@ __all__ = [
     "ParallelText",
     "classification_dataset",
     "dataset",
+    "dataset_class",
     "keeping_what_is_read",
+    "labelled_dataset",
     "language",
     "tokenization_report",
 ]

@@ -22,8 +22,8 @@ from datamodules.batches import (
 from datamodules.dataset import TEST, TRAIN, VALIDATION, DatasetConfig, Example
 from datamodules.errors import DataError
 from datamodules.k_shot import choose_k_shot
-from datamodules.registry import classification_dataset
-from datamodules.tokenization import padded, token_ids
+from datamodules.registry import labelled_dataset
+from datamodules.tokenization import PairTokens, padded, pair_tokens, token_ids
 
 
 class ClassificationData(ResumableData):
@@ -33,7 +33,8 @@ class ClassificationData(ResumableData):
     lengths even batches of many languages need hardly any padding.
 
     Batches: `input_ids` and `attention_mask` [B, T] long, `labels` [B] long (left out where an example has
-    none), `language` and `id` lists of B strings.
+    none), `language` and `id` lists of B strings. Pairs whose tokenizer marks the second text have `token_type_ids`
+    [B, T] long too, 0 at padding.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class ClassificationData(ResumableData):
         """
         super().__init__()
         self.config = config
-        self.dataset = classification_dataset(config.name, config.path, config.revision)
+        self.dataset = labelled_dataset(config)
         self.tokenizer = tokenizer
         self.sources = list(sources)
         self.targets = list(targets)
@@ -97,10 +98,8 @@ class ClassificationData(ResumableData):
         if self.k_shot is not None:
             examples = choose_k_shot(examples, self.k_shot, self.seed)
         for example in examples:
-            if not example.text.strip():
-                raise DataError(
-                    f"{self.dataset.name} {example.language}, row {example.id}: the text is empty"
-                )
+            if not all(text.strip() for text in example.texts):
+                raise DataError(f"{self.dataset.name} {example.language}, row {example.id}: the text is empty")
         if not examples:
             raise DataError(f"{self.dataset.name}: no training example in {self.sources or 'no language'}")
         return examples
@@ -128,9 +127,14 @@ class ClassificationData(ResumableData):
         return [example for language in languages for example in self.dataset.examples(language, split)]
 
     def _tokenise(self, examples: Sequence[Example], max_length: int) -> list[_Tokenised]:
-        texts = [example.text for example in examples]
-        ids = token_ids(self.tokenizer, texts, max_length, self.config.text_prefix)
-        return [_Tokenised(*pair) for pair in zip(examples, ids, strict=True)]
+        prefix = self.config.text_prefix
+        if self.dataset.pairs:
+            pairs = [(example.text, example.second_text or "") for example in examples]
+            rows = pair_tokens(self.tokenizer, pairs, max_length, prefix)
+        else:
+            ids = token_ids(self.tokenizer, [example.text for example in examples], max_length, prefix)
+            rows = [PairTokens(row, types=[]) for row in ids]
+        return [_Tokenised(example, *row) for example, row in zip(examples, rows, strict=True)]
 
     @property
     def _collate(self) -> functools.partial[Batch]:
@@ -141,6 +145,8 @@ class ClassificationData(ResumableData):
 class _Tokenised:
     example: Example
     ids: list[int]
+    types: list[int]
+    """As in `PairTokens`; empty for a single text."""
 
     @property
     def length(self) -> int:
@@ -154,6 +160,8 @@ def _training_stream(rows: list[_Tokenised], batch_size: int, seed: int) -> Iter
 
 def _collate(rows: Sequence[_Tokenised], _numbers: Sequence[int], *, pad_id: int) -> Batch:
     batch: dict[str, Any] = padded([row.ids for row in rows], pad_id)
+    if any(map(any, (row.types for row in rows))):
+        batch["token_type_ids"] = padded([row.types for row in rows], pad_id=0)["input_ids"]
     labels = [row.example.label for row in rows]
     if None not in labels:
         batch["labels"] = torch.tensor(labels)

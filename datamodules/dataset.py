@@ -8,7 +8,7 @@ labels), and its class in `registry.py`. Or the subclass stands anywhere and is 
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -26,22 +26,33 @@ class DatasetConfig:
     """A labelled dataset and how its texts are fed."""
 
     name: str
-    """Registered name (`sib200`) or dotted path of a class."""
+    """Registered name (`sib200`) or dotted path of a class; some datasets have settings of their own beside these."""
     path: str | None = None
     """Local folder `<config>/{train,validation,test}.parquet`; without it the rows come from the hub."""
     revision: str | None = None
     """Branch, tag or commit on the hub; without it the main branch as it is now."""
     text_prefix: str = ""
-    """Put in front of each text, such as "query: " for E5."""
+    """Put in front of each text, such as "query: " for E5; of a pair, in front of the first."""
     max_length: int = Field(default=256, ge=4)
     """Longest text in tokens, special tokens and prefix included."""
     train_max_length: int | None = Field(default=None, ge=4)
     """The same for training texts; `max_length` without it."""
+    train_split: Literal["train", "validation"] = "train"
+    """The split that is trained on; the validation split only together with `held_out`."""
+    held_out: float | None = Field(default=None, gt=0, lt=1)
+    """Share of `train_split` that is not trained on but is the validation data; without it the validation split is."""
+
+    def __post_init__(self) -> None:
+        """Checks that nothing is trained on and validated on."""
+        if self.train_split == VALIDATION and self.held_out is None:
+            raise ValueError(
+                "held_out must say which share of the validation split is not trained on but validated on, such as 0.2"
+            )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Example:
-    """One text."""
+    """One text, or a pair of texts."""
 
     id: str
     """Unique within a language and split; in a parallel dataset the same for a text and its translations."""
@@ -50,12 +61,21 @@ class Example:
     """FLORES code."""
     label: int | None = None
     """Index into the dataset's labels; None without gold."""
+    second_text: str | None = None
+    """The second of a pair, such as the hypothesis to a premise; None for a single text."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The text, or both of a pair."""
+        return (self.text,) if self.second_text is None else (self.text, self.second_text)
 
 
 class Dataset:
     """Texts by language and split."""
 
-    name: ClassVar[str]
+    Config: ClassVar[type[DatasetConfig]] = DatasetConfig
+    """What a YAML's section `data` may say of it."""
+    name: str
     hub_id: ClassVar[str]
     configs: ClassVar[dict[str, str]]
     """The dataset's own name of each language, by FLORES code."""
@@ -78,6 +98,11 @@ class Dataset:
             revision: Branch, tag or commit on the hub.
         """
         self.source: Source = Folder(path) if path is not None else Hub(self.hub_id, revision)
+
+    @classmethod
+    def from_config(cls, config: DatasetConfig) -> Self:
+        """Makes the dataset that a config describes."""
+        return cls(config.path, config.revision)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -135,10 +160,11 @@ class Dataset:
             second: Another split.
 
         Returns:
-            Ids of the second split's examples whose text, but for white space at its ends, is in the first.
+            Ids of the second split's examples whose text (or pair of texts), but for white space at its ends, is in
+            the first.
         """
-        texts = {example.text.strip() for example in self.examples(language, first)}
-        return [example.id for example in self.examples(language, second) if example.text.strip() in texts]
+        known = {_stripped(example) for example in self.examples(language, first)}
+        return [example.id for example in self.examples(language, second) if _stripped(example) in known]
 
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
         """Makes an example of a raw row.
@@ -162,10 +188,31 @@ class Dataset:
 
 
 class ClassificationDataset(Dataset):
-    """Labelled texts by language and split."""
+    """Labelled texts, or pairs of texts, by language and split."""
 
-    labels: ClassVar[tuple[str, ...]]
-    """All labels; an example's label is an index into them."""
+    pairs: bool = False
+    """Whether an example is a pair of texts."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All labels; an example's label is an index into them. A subclass may simply name them."""
+        raise NotImplementedError
+
+    def verify(self) -> None:
+        """Reads what may hold a user's own mistakes; published data does not.
+
+        Raises:
+            DataError: If it holds one.
+        """
+
+    def group_of(self, example: Example) -> str:
+        """What examples share that must not be trained on in one and validated on in another.
+
+        Returns:
+            In a parallel dataset the id, so that no translation is trained on; else the first text, which may stand
+            in several pairs.
+        """
+        return example.id if self.parallel else example.text.strip()
 
     def labels_in(self, language: str) -> tuple[str, ...]:
         """The labels that occur in a language: all of them unless a dataset says otherwise."""
@@ -188,6 +235,10 @@ class ClassificationDataset(Dataset):
         raise DataError(
             f"{self.name} {language}, row {row_id}: unknown label {value!r}; known: {', '.join(self.labels)}"
         )
+
+
+def _stripped(example: Example) -> tuple[str, ...]:
+    return tuple(text.strip() for text in example.texts)
 
 
 def refuse_test_split(split: str, what: str, field: str = "split") -> None:

@@ -129,11 +129,13 @@ bod_Tibt | Standard Tibetan | Sino-Tibetan | bo
 bos_Latn | Bosnian | Indo-European | bs
 bug_Latn | Buginese | Austronesian | bug
 bul_Cyrl | Bulgarian | Indo-European | bg
+bzd_Latn | Bribri | Chibchan
 cat_Latn | Catalan | Indo-European | ca
 ceb_Latn | Cebuano | Austronesian | ceb
 ces_Latn | Czech | Indo-European | cs
 cjk_Latn | Chokwe | Atlantic-Congo
 ckb_Arab | Central Kurdish | Indo-European | ckb
+cni_Latn | Asháninka | Arawakan
 crh_Latn | Crimean Tatar | Turkic | crh
 cym_Latn | Welsh | Indo-European | cy
 dan_Latn | Danish | Indo-European | da
@@ -162,6 +164,7 @@ grn_Latn | Guarani | Tupian | gn
 guj_Gujr | Gujarati | Indo-European | gu
 hat_Latn | Haitian Creole | Indo-European | ht
 hau_Latn | Hausa | Afro-Asiatic | ha
+hch_Latn | Wixarika | Uto-Aztecan
 heb_Hebr | Hebrew | Afro-Asiatic | he
 hin_Deva | Hindi | Indo-European | hi
 hne_Deva | Chhattisgarhi | Indo-European
@@ -222,6 +225,7 @@ mni_Beng | Meitei (Bengali script) | Sino-Tibetan
 mos_Latn | Mossi | Atlantic-Congo
 mri_Latn | Maori | Austronesian | mi
 mya_Mymr | Burmese | Sino-Tibetan | my
+nah_Latn | Nahuatl | Uto-Aztecan | nah
 nij_Latn | Ngaju | Austronesian
 nld_Latn | Dutch | Indo-European | nl
 nno_Latn | Norwegian Nynorsk | Indo-European | nn
@@ -233,6 +237,7 @@ nus_Latn | Nuer | Nilotic
 nya_Latn | Nyanja | Atlantic-Congo | ny
 oci_Latn | Occitan | Indo-European | oc
 ory_Orya | Odia | Indo-European | or | ori
+oto_Latn | Otomi | Otomanguean
 pag_Latn | Pangasinan | Austronesian | pag
 pan_Guru | Eastern Panjabi | Indo-European | pa
 pap_Latn | Papiamento | Indo-European | pap
@@ -259,6 +264,7 @@ san_Deva | Sanskrit | Indo-European | sa
 sat_Olck | Santali | Austroasiatic | sat
 scn_Latn | Sicilian | Indo-European | scn
 shn_Mymr | Shan | Tai-Kadai | shn
+shp_Latn | Shipibo-Konibo | Pano-Tacanan
 sin_Sinh | Sinhala | Indo-European | si
 slk_Latn | Slovak | Indo-European | sk
 slv_Latn | Slovenian | Indo-European | sl
@@ -278,6 +284,7 @@ szl_Latn | Silesian | Indo-European | szl
 tam_Taml | Tamil | Dravidian | ta
 taq_Latn | Tamasheq (Latin script) | Afro-Asiatic
 taq_Tfng | Tamasheq (Tifinagh script) | Afro-Asiatic
+tar_Latn | Rarámuri | Uto-Aztecan
 tat_Cyrl | Tatar | Turkic | tt
 tel_Telu | Telugu | Dravidian | te
 tgk_Cyrl | Tajik | Indo-European | tg

@@ -5,16 +5,23 @@ from __future__ import annotations
 import importlib
 
 from datamodules.afrisenti import AfriSenti
-from datamodules.dataset import ClassificationDataset, Dataset
+from datamodules.afrixnli import AfriXnli
+from datamodules.americas_nli import AmericasNli
+from datamodules.dataset import ClassificationDataset, Dataset, DatasetConfig
 from datamodules.errors import DataError, first_line, nearest
+from datamodules.held_out import HeldOut
 from datamodules.masakhanews import MasakhaNews
 from datamodules.nusax import NusaX
 from datamodules.sib200 import Sib200
 from datamodules.synthetic import Synthetic, SyntheticText
+from datamodules.table import Table
 from datamodules.texts import FloresPlus, FolderTexts, Wikipedia
+from datamodules.xnli import Xnli
 
 _CLASSES: tuple[type[Dataset], ...] = (
     AfriSenti,
+    AfriXnli,
+    AmericasNli,
     FloresPlus,
     FolderTexts,
     MasakhaNews,
@@ -22,11 +29,25 @@ _CLASSES: tuple[type[Dataset], ...] = (
     Sib200,
     Synthetic,
     SyntheticText,
+    Table,
     Wikipedia,
+    Xnli,
 )
 
 DATASETS: dict[str, type[Dataset]] = {known.name: known for known in _CLASSES}
 """All datasets that have a name."""
+
+
+def dataset_class(name: str) -> type[Dataset]:
+    """The class that a name in a config means.
+
+    Args:
+        name: Registered name, or dotted path of a subclass of `Dataset`.
+
+    Raises:
+        DataError: If there is no such dataset.
+    """
+    return DATASETS.get(name) or _own_class(name)
 
 
 def dataset(name: str, path: str | None = None, revision: str | None = None) -> Dataset:
@@ -40,8 +61,7 @@ def dataset(name: str, path: str | None = None, revision: str | None = None) -> 
     Raises:
         DataError: If there is no such dataset.
     """
-    known = DATASETS.get(name) or _own_class(name)
-    return known(path, revision)
+    return dataset_class(name).from_config(DatasetConfig(name, path, revision))
 
 
 def classification_dataset(
@@ -52,11 +72,20 @@ def classification_dataset(
     Raises:
         DataError: If there is no such dataset or it has no labels.
     """
-    found = dataset(name, path, revision)
+    return labelled_dataset(DatasetConfig(name, path, revision))
+
+
+def labelled_dataset(config: DatasetConfig) -> ClassificationDataset:
+    """The dataset that a config describes, its validation data held out where the config asks for that.
+
+    Raises:
+        DataError: If there is no such dataset or it has no labels.
+    """
+    found = dataset_class(config.name).from_config(config)
     if not isinstance(found, ClassificationDataset):
         labelled = [known.name for known in _CLASSES if issubclass(known, ClassificationDataset)]
-        raise DataError(f"dataset '{name}' has no labels; labelled datasets: {', '.join(labelled)}")
-    return found
+        raise DataError(f"dataset '{config.name}' has no labels; labelled datasets: {', '.join(labelled)}")
+    return found if config.held_out is None else HeldOut(found, config.train_split, config.held_out)
 
 
 def _own_class(dotted_path: str) -> type[Dataset]:

@@ -7,7 +7,12 @@ from datamodules.languages import LANGUAGES
 from datamodules.source import Row
 from datamodules.synthetic import SYNTHETIC_LANGUAGES
 
-_OTHER_DATASETS_LANGUAGES = {"arq_Arab", "bbc_Latn", "mad_Latn", "nij_Latn", "pcm_Latn", *SYNTHETIC_LANGUAGES}
+_AMERICAS = {"bzd_Latn", "cni_Latn", "hch_Latn", "nah_Latn", "oto_Latn", "shp_Latn", "tar_Latn"}
+_OTHER_DATASETS_LANGUAGES = {
+    *("arq_Arab", "bbc_Latn", "mad_Latn", "nij_Latn", "pcm_Latn"),
+    *_AMERICAS,
+    *SYNTHETIC_LANGUAGES,
+}
 
 
 class Sib200(ClassificationDataset):

@@ -67,7 +67,7 @@ class Folder:
         """See `Source.rows`."""
         files = self.files(config, split)
         for file in files:
-            _check_readable(file)
+            check_readable(file)
         # not load_dataset("parquet", ...): that reports each call to a server, with a wait without network
         stream = IterableDataset.from_parquet([str(file) for file in files])
         try:
@@ -143,7 +143,7 @@ def stream_rows(
             yield row
 
 
-def _check_readable(file: Path) -> None:
+def check_readable(file: Path) -> None:
     """Opens a parquet file before `datasets` does, which would log the failure in several lines."""
     try:
         pyarrow.parquet.read_schema(file)

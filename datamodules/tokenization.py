@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from transformers import PreTrainedTokenizerBase
+
+from datamodules.errors import DataError
 
 _TEXTS_AT_A_TIME = 1000
 
@@ -27,6 +30,42 @@ def token_ids(
         rows += tokenizer(some, truncation=True, max_length=max_length, return_attention_mask=False)[
             "input_ids"
         ]
+    return rows
+
+
+class PairTokens(NamedTuple):
+    """A tokenised pair of texts."""
+
+    ids: list[int]
+    types: list[int]
+    """For each token 0 in the first text and 1 in the second, by BERT's tokenizers; 0 throughout by others."""
+
+
+def pair_tokens(
+    tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, str]], max_length: int, prefix: str = ""
+) -> list[PairTokens]:
+    """Tokenises pairs of texts, with the special tokens that the tokenizer puts around and between them.
+
+    Args:
+        tokenizer: Of the backbone.
+        pairs: Any number of them.
+        max_length: Longest row in tokens, special tokens and prefix included; of a longer pair the longer text loses
+            its end first, until both are about as long.
+        prefix: Put in front of the first text of each pair.
+
+    Raises:
+        DataError: If the tokenizer puts nothing between two texts, so that a model could not tell them apart.
+    """
+    if tokenizer.num_special_tokens_to_add(pair=True) <= tokenizer.num_special_tokens_to_add():
+        raise DataError("the tokenizer of the backbone puts no special token between the two texts of a pair")
+    rows: list[PairTokens] = []
+    for start in range(0, len(pairs), _TEXTS_AT_A_TIME):
+        some = [(prefix + first, second) for first, second in pairs[start : start + _TEXTS_AT_A_TIME]]
+        made = tokenizer(
+            some, truncation="longest_first", max_length=max_length, return_attention_mask=False, verbose=False
+        )
+        types = made.get("token_type_ids", [[0] * len(row) for row in made["input_ids"]])
+        rows += map(PairTokens, made["input_ids"], types)
     return rows
 
 

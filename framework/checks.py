@@ -3,6 +3,7 @@
 A section with mistakes of its own is absent, and the checks that need it wait until it is mended.
 """
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -49,13 +50,18 @@ def check_name(name: str) -> Iterator[Problem]:
 
 
 def check_data(data: Any) -> Iterator[Problem]:
-    """The dataset exists."""
+    """The dataset has labels, and files of the user's own can be read."""
     if data is None:
         return
     try:
-        dataset_for(data)
+        dataset = dataset_for(data)
     except DataError as error:
         yield ("data", "name"), str(error)
+        return
+    try:
+        dataset.verify()
+    except DataError as error:
+        yield ("data",), str(error)
 
 
 def check_language_codes(languages: Any) -> Iterator[Problem]:
@@ -93,7 +99,22 @@ def check_languages_of_data(data: Any, languages: Any) -> Iterator[Problem]:
                 for split in splits:
                     dataset.fingerprint(code, split)
             except DataError as error:
-                yield key, str(error)
+                yield key, f"{error}{_way_out(data, dataset, code) if field == 'source' else ''}"
+
+
+def _way_out(data: Any, dataset: ClassificationDataset, code: str) -> str:
+    """Says what to write where a dataset has only one of the splits that train and choose."""
+    if data.held_out is not None:
+        return ""
+    there = []
+    for split in ("train", "validation"):
+        with contextlib.suppress(DataError):
+            dataset.fingerprint(code, split)
+            there.append(split)
+    if len(there) != 1:
+        return ""
+    setting = "data: {train_split: validation, held_out: 0.2}" if there == ["validation"] else "data: {held_out: 0.2}"
+    return f"; {setting} trains on a part of the {there[0]} split and validates on the rest"
 
 
 def check_leaks(data: Any, languages: Any) -> Iterator[Problem]:
@@ -325,6 +346,8 @@ def _info(backbone: BackboneConfig) -> BackboneInfo | None:
 
 def _dataset(data: Any) -> ClassificationDataset | None:
     try:
-        return dataset_for(data)
+        dataset = dataset_for(data)
+        dataset.verify()
     except DataError:
         return None
+    return dataset

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_type_hints
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from datamodules import ClassificationDataset, DatasetConfig, classification_dataset
+from datamodules import ClassificationDataset, DataError, DatasetConfig, dataset_class, labelled_dataset
 from framework.errors import ExperimentError, Mistake, UserError, did_you_mean
 from framework.objectives import OBJECTIVES, objective_class
 from framework.reading import Cell, Key, Source, dotted, read
@@ -251,7 +251,7 @@ def dataset_for(data: DatasetConfig) -> ClassificationDataset:
     Raises:
         DataError: There is no such dataset.
     """
-    return classification_dataset(data.name, data.path, data.revision)
+    return labelled_dataset(data)
 
 
 def _sections(cell: Cell) -> tuple[dict[str, Any], list[Problem]]:
@@ -308,6 +308,17 @@ def _combination(type_: Any, data: Any, key: Key) -> tuple[dict[str, dict[str, A
     return typed, problems
 
 
+def _data(type_: Any, data: Any, key: Key) -> tuple[DatasetConfig | None, list[Problem]]:
+    """Types the section by the dataset that it names: a dataset may have settings of its own."""
+    if not isinstance(data, dict) or not isinstance(data.get("name"), str):
+        section, problems = validate(DatasetConfig, data, key)
+        return section, problems
+    try:
+        return validate(dataset_class(data["name"]).Config, data, key)
+    except DataError as error:
+        return None, [((*key, "name"), str(error))]
+
+
 def _stages(type_: Any, data: Any, key: Key) -> tuple[StagesConfig | None, list[Problem]]:
     stages, problems = validate(type_, data, key)
     if stages is None or stages.language is None:
@@ -340,6 +351,7 @@ def _with_objective(stage: Any, key: Key) -> tuple[Any, list[Problem]]:
 
 SECTIONS: dict[str, SectionReader] = {
     "combination": _combination,
+    "data": _data,
     "stages": _stages,
     "pretrain": _pretrain,
 }

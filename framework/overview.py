@@ -6,8 +6,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from framework.notes import notes_on_data
 from framework.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage
-from framework.shortages import shortages
 from framework.store import Passport, Store
 from modules import BackboneInfo
 from modules.backbone import skeleton
@@ -41,7 +41,7 @@ def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
     total = f"to do: {_count(len(plan.todo), 'stage')}" if plan.todo else "nothing to do: every run is there"
     places = f"components in {plan.store.folder}/ · results in {plan.folder}/"
     console.print(f"\n {total} · {places}", highlight=False, soft_wrap=True)
-    for note in dict.fromkeys(note for variant in plan.variants for note in shortages(variant.experiment)):
+    for note in dict.fromkeys(note for variant in plan.variants for note in notes_on_data(variant.experiment)):
         console.print(f" note: {note}", highlight=False, soft_wrap=True)
 
 

@@ -118,6 +118,8 @@ class TaskStage(Stage):
     language_components: dict[str, tuple[str, ...]]
     """Source language -> identities of the language stages whose components act, frozen."""
     parameters: int
+    labels: tuple[str, ...]
+    """What the head tells apart."""
     data: list[str]
     """Fingerprints of the labelled data."""
 
@@ -335,6 +337,7 @@ def _task_stage(
         seed=seed,
         language_components=used,
         parameters=_count(task_components, backbone.info) + (backbone.info.hidden_size + 1) * len(dataset.labels),
+        labels=dataset.labels,
         data=data,
     )
 
@@ -400,10 +403,10 @@ def _tests(experiment: Experiment, components: dict[str, tuple[str, ...]], task:
 
 
 def _text_recipe(experiment: Experiment) -> dict[str, Any]:
-    """Returns what of the data's settings determines the tokens; where the files lie does not."""
+    """Returns what of the data's settings determines the tokens; fingerprints name the content of the splits."""
     assert experiment.data is not None
     settings = plain(experiment.data)
-    return {key: value for key, value in settings.items() if key not in ("path", "revision")}
+    return {key: settings[key] for key in ("name", "text_prefix", "max_length", "train_max_length")}
 
 
 def _for_kinds(settings: Any, kinds: Iterable[str]) -> Any:

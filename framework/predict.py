@@ -27,13 +27,13 @@ def predict_lines(run: Path, code: str, lines: Iterable[str]) -> Iterator[tuple[
     Args:
         run: The run's folder.
         code: FLORES code of the texts' language, one that the run knows.
-        lines: One text each.
+        lines: One text each; for a dataset of pairs two with a tab between them.
 
     Yields:
         For each line the label and its probability; None for a blank one.
 
     Raises:
-        UserError: The folder holds no run, or the run was not made for the language.
+        UserError: The folder holds no run, the run was not made for the language, or a line is no pair.
     """
     stage, store = _stage(run)
     language(code)
@@ -49,12 +49,29 @@ def predict_lines(run: Path, code: str, lines: Iterable[str]) -> Iterator[tuple[
     data = ClassificationData(
         stage.experiment.data, backbone.tokenizer, eval_batch_size=stage.experiment.stages.evaluate.batch_size
     )
-    texts = (line.strip() for line in lines)
-    examples = (Example(str(number), text, code) for number, text in enumerate(texts))
+    read = _pair if data.dataset.pairs else _text
+    examples = (read(line, number, code) for number, line in enumerate(lines, start=1))
     while some := list(islice(examples, TEXTS_AT_ONCE)):
         spoken = [example for example in some if example.text]
-        labelled = _label(classifier.eval(), data.examples_dataloader(spoken))
+        labelled = _label(classifier.eval(), data.examples_dataloader(spoken)) if spoken else {}
         yield from (labelled.get(example.id) for example in some)
+
+
+def _text(line: str, number: int, code: str) -> Example:
+    return Example(str(number), line.strip(), code)
+
+
+def _pair(line: str, number: int, code: str) -> Example:
+    """Reads the two texts of a pair; of a blank line both are empty.
+
+    Raises:
+        UserError: It holds only one text, or more than two.
+    """
+    texts = [text.strip() for text in line.split("\t")] if line.strip() else ["", ""]
+    if len(texts) != 2 or bool(texts[0]) != bool(texts[1]):
+        filled = sum(map(bool, texts))
+        raise UserError(f"line {number}: this run labels pairs, two texts with one tab between them; found {filled}")
+    return Example(str(number), texts[0], code, second_text=texts[1])
 
 
 def _label(classifier: TextClassification, batches: Iterable[dict[str, object]]) -> dict[str, tuple[str, float]]:
@@ -98,6 +115,7 @@ def _stage(run: Path) -> tuple[EvaluateStage, Store]:
         seed=record.seed,
         language_components={code: language_components[code] for code in experiment.languages.source},
         parameters=trained.parameters,
+        labels=tuple(record.labels) or experiment.dataset.labels,
         data=trained.data,
     )
     stage = EvaluateStage(

@@ -61,6 +61,8 @@ class RunRecord:
     """The dataset's name."""
     source: list[str]
     """The languages (FLORES codes) that the task was trained on."""
+    labels: list[str] = dataclasses.field(default_factory=list)
+    """All labels in the order of the head's outputs; empty in runs of older versions."""
     components: dict[str, str] = dataclasses.field(default_factory=dict)
     """Which component (id in the component store) served as what: `{"language prompt hau_Latn": "7f3a…"}`."""
     notes: list[str] = dataclasses.field(default_factory=list)

@@ -17,11 +17,11 @@ from framework.fitting import History, Report, fit, make_trainer
 from framework.identity import plain
 from framework.interruption import asked, interrupted
 from framework.leaks import find_leak
+from framework.notes import notes_on_data
 from framework.plan import BackboneChoice, EvaluateStage, LanguageStage, Stage, TaskStage, Test
 from framework.provenance import command, commit, made, versions
 from framework.ranks import own_rank
 from framework.results import LanguageResult, Predictions, RunRecord
-from framework.shortages import shortages
 from framework.store import Passport, Store
 from framework.tracking import track
 from modules import Backbone, ClassificationHead, Combination, Component, load_backbone
@@ -191,7 +191,7 @@ def _classifier(stage: TaskStage, backbone: Backbone) -> TextClassification:
     combination = Combination(backbone)
     components = _add(combination, "task", stage.experiment.combination["task"], None, stage.seed)
     with seeded(stage.seed):
-        head = ClassificationHead(backbone.info.hidden_size, stage.experiment.dataset.labels, stage.settings.head)
+        head = ClassificationHead(backbone.info.hidden_size, stage.labels, stage.settings.head)
     return TextClassification(combination, components, stage.settings.training, head=head, seed=stage.seed)
 
 
@@ -390,11 +390,12 @@ def _finish(stage: EvaluateStage, store: Store) -> None:
         backbone=stage.backbone.shown,
         dataset=experiment.data.name,
         source=experiment.languages.source,
+        labels=list(stage.task.labels),
         components={f"{passport.stage} {passport.title}": identity for identity, passport in passports.items()},
         notes=[
             *dict.fromkeys(note for passport in passports.values() for note in passport.notes),
             *_leaks(stage),
-            *shortages(experiment),
+            *notes_on_data(experiment),
         ],
         versions=versions(),
         commit=commit(),
@@ -402,9 +403,10 @@ def _finish(stage: EvaluateStage, store: Store) -> None:
         recipe=stage.recipe,
     )
     stage.folder.path.mkdir(parents=True, exist_ok=True)
-    # Where its components lie is written out, so that the run can be used from any folder.
+    # Where its components lie is written out, so that the run can be used from any folder, and [all] without the data.
     folders = {"store": str(store.folder.resolve()), "runs": str(Path(experiment.runs).resolve())}
-    text = yaml.safe_dump({**variant.data, **folders}, sort_keys=False, allow_unicode=True)
+    languages = {**variant.data["languages"], "targets": experiment.targets}
+    text = yaml.safe_dump({**variant.data, **folders, "languages": languages}, sort_keys=False, allow_unicode=True)
     write_whole(stage.folder.path / "experiment.yaml", text.encode())
     stage.folder.write_record(record)
     history = [{"stage": "task", **row} for row in store.history(stage.task.id)]

@@ -20,7 +20,8 @@ from modules.training import Batch, StageModule, global_mean
 class TextClassification(StageModule):
     """Cross-entropy over a head's labels.
 
-    A batch holds `input_ids`, `attention_mask`, `language`, `labels` [batch] and, for predictions, `id`.
+    A batch holds `input_ids`, `attention_mask`, `language`, `labels` [batch] and, for predictions, `id`; for pairs of
+    texts `token_type_ids` too, where the tokenizer tells the two apart by them.
     """
 
     head: ClassificationHead
@@ -46,7 +47,9 @@ class TextClassification(StageModule):
     def forward(self, batch: Batch) -> Tensor:
         """Returns logits [batch, labels]."""
         languages = [self.language_of(language) for language in batch["language"]]
-        hidden = self.combination.encode(batch["input_ids"], batch["attention_mask"], languages)
+        hidden = self.combination.encode(
+            batch["input_ids"], batch["attention_mask"], languages, batch.get("token_type_ids")
+        )
         logits: Tensor = self.head(hidden, batch["attention_mask"])
         return logits
 

@@ -107,7 +107,13 @@ class Combination(nn.Module):
         for parameter in trained:
             parameter.requires_grad_(True)
 
-    def encode(self, input_ids: Tensor, attention_mask: Tensor, languages: Sequence[str] | None = None) -> Tensor:
+    def encode(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        languages: Sequence[str] | None = None,
+        token_type_ids: Tensor | None = None,
+    ) -> Tensor:
         """Returns the hidden states of the text, each row seen through the components that act on its language.
 
         Args:
@@ -115,6 +121,8 @@ class Combination(nn.Module):
             attention_mask: [batch, time], 1 at tokens.
             languages: For each row the FLORES code of the language whose components act; a language without
                 components, or an empty text, leaves only those that act on every row. None is that for all rows.
+            token_type_ids: [batch, time], 1 at the second text of a pair; left out by a backbone that knows no such
+                types. None is 0 everywhere, which prompts have too.
 
         Returns:
             [batch, time, hidden size], aligned with `input_ids`: the positions of prompts are cut out.
@@ -124,11 +132,12 @@ class Combination(nn.Module):
         """
         groups = self._groups(languages or [""] * len(input_ids))
         if len(groups) < 2:
-            hidden = self._encode(next(iter(groups), ()), input_ids, attention_mask)
+            hidden = self._encode(next(iter(groups), ()), input_ids, attention_mask, token_type_ids)
         else:
-            parts = [
-                (rows, self._encode(acting, input_ids[rows], attention_mask[rows])) for acting, rows in groups.items()
-            ]
+            parts = []
+            for acting, rows in groups.items():
+                types = None if token_type_ids is None else token_type_ids[rows]
+                parts.append((rows, self._encode(acting, input_ids[rows], attention_mask[rows], types)))
             hidden = _put_together(parts)
         for _ in range(self.passes_of_all(len(groups)) - len(groups)):
             # Where ranks share layers, one with fewer passes takes part in the others', forward and backward.
@@ -194,7 +203,13 @@ class Combination(nn.Module):
         # What the library's set_active_adapters does, without its walk over all layers to undo merged LoRAs.
         self.backbone.model.adapters_config.active_setup = Stack(*names) if names else None
 
-    def _encode(self, acting: Sequence[Component], input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+    def _encode(
+        self,
+        acting: Sequence[Component],
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        token_type_ids: Tensor | None = None,
+    ) -> Tensor:
         self._activate(acting)
         embeddings = self.backbone.embeddings(input_ids)
         for component in acting:
@@ -215,8 +230,13 @@ class Combination(nn.Module):
             dim=1,
         )
         attention_mask = torch.cat([attention_mask.new_ones(rows, front + behind), attention_mask], dim=1)
+        types: dict[str, Tensor] = {}
+        if token_type_ids is not None and getattr(self.backbone.model.config, "type_vocab_size", 0) > 1:
+            start, rest = token_type_ids[:, :1], token_type_ids[:, 1:]
+            parts = [start.new_zeros(rows, front), start, start.new_zeros(rows, behind), rest]
+            types = {"token_type_ids": torch.cat(parts, dim=1)}
         hidden: Tensor = self.backbone.model(
-            inputs_embeds=embeddings, attention_mask=attention_mask
+            inputs_embeds=embeddings, attention_mask=attention_mask, **types
         ).last_hidden_state
         return torch.cat([hidden[:, front : front + 1], hidden[:, front + 1 + behind :]], dim=1)
 

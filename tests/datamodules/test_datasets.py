@@ -11,7 +11,16 @@ from datamodules import DATASETS, ClassificationDataset, DataError, Example, cla
 from datamodules.source import Row
 from tests.datamodules.conftest import Write
 
-FOLDERS = {"sib200": "sib200", "masakhanews": "masakhanews", "afrisenti": "afrisenti", "nusax": "nusax_senti"}
+FOLDERS = {
+    "sib200": "sib200",
+    "masakhanews": "masakhanews",
+    "afrisenti": "afrisenti",
+    "nusax": "nusax_senti",
+    "xnli": "xnli",
+    "americas_nli": "americas_nli",
+}
+EMPTY = {("americas_nli", "nah_Latn"): 3}
+"""Test examples that lack a text, as published."""
 SPLITS = ("train", "validation", "test")
 
 
@@ -27,12 +36,15 @@ def test_every_row_of_every_language_is_an_example(name: str, real_data: Path) -
     languages = found.languages if name != "sib200" else ("eng_Latn", "swh_Latn", "nqo_Nkoo", "zho_Hant")
     for language in languages:
         for split in SPLITS:
-            if split in found.absent.get(language, ()):
-                continue
+            lacking = {"train"} if name == "xnli" else set(found.absent.get(language, ()))
+            if split not in found.splits or split in lacking:
+                continue  # the local XNLI lacks its training split
             examples = list(found.examples(language, split))
             assert examples
             assert len({example.id for example in examples}) == len(examples)
-            assert all(example.text.strip() and example.language == language for example in examples)
+            assert all(len(example.texts) == 1 + found.pairs and example.language == language for example in examples)
+            empty = sum(not text.strip() for example in examples for text in example.texts)
+            assert empty == (EMPTY.get((name, language), 0) if split == "test" else 0)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +59,18 @@ def test_every_row_of_every_language_is_an_example(name: str, real_data: Path) -
 def test_split_sizes(name: str, language: str, rows: tuple[int, ...], real_data: Path) -> None:
     found = labelled(name, real_data)
     assert tuple(sum(1 for _ in found.examples(language, split)) for split in SPLITS) == rows
+
+
+@pytest.mark.parametrize("language", ["eng_Latn", "urd_Arab"])
+def test_a_premise_of_xnli_stands_in_one_pair_of_each_label(language: str, real_data: Path) -> None:
+    found = labelled("xnli", real_data)
+    premises: dict[str, list[Example]] = {}
+    for example in found.examples(language, "validation"):
+        premises.setdefault(found.group_of(example), []).append(example)
+    assert len(premises) == 830
+    for examples in premises.values():
+        assert len({example.text for example in examples}) == 1
+        assert {example.label for example in examples} == {0, 1, 2}
 
 
 def test_labels_of_sib200_are_the_published_ones(real_data: Path) -> None:

@@ -8,6 +8,7 @@ import typing
 from collections.abc import Iterator
 from typing import Any
 
+from datamodules import DATASETS
 from framework.config import Experiment
 from framework.objectives import OBJECTIVES
 from framework.validation import dataclass_in
@@ -24,7 +25,12 @@ def keys(type_: Any) -> Iterator[str]:
 
 
 def test_the_pages_on_experiments_name_every_key() -> None:
-    schema = [Experiment, *OBJECTIVES.values(), *(component.Config for component in COMPONENTS.values())]
+    schema = [
+        Experiment,
+        *OBJECTIVES.values(),
+        *(dataset.Config for dataset in DATASETS.values()),
+        *(component.Config for component in COMPONENTS.values()),
+    ]
     assert all(dataclasses.is_dataclass(type_) for type_ in schema)
     wanted = {key for type_ in schema for key in keys(type_)}
     pages = ("experiments.md", "running.md", "cluster.md")

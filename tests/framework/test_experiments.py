@@ -14,7 +14,14 @@ from tests.framework.tiny import ROOT, build_encoder
 
 EXPERIMENTS = ROOT / "experiments"
 FILES = sorted(EXPERIMENTS.rglob("*.yaml"))
-FOLDERS = {"sib200": "sib200", "masakhanews": "masakhanews", "afrisenti": "afrisenti", "nusax": "nusax_senti"}
+FOLDERS = {
+    "sib200": "sib200",
+    "masakhanews": "masakhanews",
+    "afrisenti": "afrisenti",
+    "nusax": "nusax_senti",
+    "xnli": "xnli",
+    "americas_nli": "americas_nli",
+}
 """Where the datasets lie in the folder of published data."""
 SELF_CONTAINED = "quickstart"
 """Experiments that need neither the hub nor data."""
@@ -38,6 +45,8 @@ def planned(file: Path, encoder: Path, data: Path) -> Plan:
     if file.stem.startswith(SELF_CONTAINED):
         return plan_experiment(file, [])
     [dataset] = {cell.data["data"]["name"] for cell in read(file, []).cells}
+    if dataset == "table":  # its files come with it
+        return plan_experiment(file, [f"backbone.name={encoder}"])
     folder = data / FOLDERS[dataset]
     if not folder.is_dir():
         pytest.skip(f"no data at {folder}")

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.processors import TemplateProcessing
 
 from datamodules import DataError
 from framework import predict
@@ -169,3 +171,49 @@ def test_from_the_command_line(
     missing = modulingua("predict", Path("nowhere"), "--language", "hau_Latn")
     assert (missing.code, missing.out) == (2, "")
     assert missing.err.startswith("nowhere/run.json: no such file")
+
+
+class TestPairs:
+    @pytest.fixture
+    def run(self, desk: Desk) -> RunFolder:
+        """A run on a table of pairs, whose files are gone since."""
+        folder = desk.folder / "table"
+        folder.mkdir()
+        for name, codes in {"train": ["eng_Latn"], "test": ["swh_Latn", "hau_Latn"]}.items():
+            lines = [f"w{n} w{n + 20},w{n % 9},{'yes' if n % 2 else 'no'},{codes[n % len(codes)]}" for n in range(20)]
+            (folder / f"{name}.csv").write_text("\n".join(["a,b,label,lang", *lines]))
+        encoder = desk.copy_of(desk.encoder, "joining")
+        tokenizer = Tokenizer.from_file(str(encoder / "tokenizer.json"))
+        tokenizer.post_processor = TemplateProcessing(
+            single="<s> $A </s>", pair="<s> $A </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+        )
+        tokenizer.save(str(encoder / "tokenizer.json"))
+        data = {
+            "name": "table",
+            "path": str(folder),
+            "files": {"train": "train.csv", "test": "test.csv"},
+            "columns": {"text": "a", "second_text": "b", "language": "lang"},
+            "held_out": 0.25,
+            "max_length": 16,
+        }
+        changes = {"data": data, "combination.language": {}, "languages.targets": ["all"]}
+        changes["backbone.name"] = str(encoder)
+        printed = desk.run(changes)
+        assert "Validated on 25% of the train split, trained on the rest of it." in " ".join(printed.split())
+        [run] = runs(desk.plan(changes))
+        shutil.rmtree(folder)
+        return run
+
+    def test_lines_of_two_texts(self, run: RunFolder) -> None:
+        said = run.predictions("own", "swh_Latn")
+        lines = [f"w{n} w{n + 20}\tw{n % 9}\n" for n in range(0, 20, 2)]
+        [blank, *found] = predict_lines(run.path, "swh_Latn", ["\n", *lines])
+        assert blank is None
+        order = sorted(range(10), key=lambda place: said.id[place])
+        assert same(found, [(said.predicted[place], float(said.probability[place])) for place in order])
+
+    @pytest.mark.parametrize(("line", "count"), [("w1 w2", 1), ("w1\t", 1), ("w1\tw2\tw3", 3)])
+    def test_a_line_that_is_no_pair(self, run: RunFolder, line: str, count: int) -> None:
+        message = f"line 2: this run labels pairs, two texts with one tab between them; found {count}$"
+        with pytest.raises(UserError, match=message):
+            list(predict_lines(run.path, "swh_Latn", ["w1\tw2", line]))

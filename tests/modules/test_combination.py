@@ -246,6 +246,50 @@ def test_full_fine_tuning_reaches_every_weight(
     assert [name for name, parameter in full.own_parameters().items() if parameter.grad is None] == []
 
 
+@pytest.mark.parametrize("model_type", ["bert", "electra"])
+def test_token_types_are_those_of_the_backbone(combination: Callable[..., Combination], model_type: str) -> None:
+    made = combination(model_type)
+    ids, mask = tiny.batch(2)
+    types = (torch.arange(ids.shape[1]) > 3).long() * mask
+    with torch.no_grad():
+        expected = made.backbone.model(ids, attention_mask=mask, token_type_ids=types).last_hidden_state
+        assert torch.equal(made.encode(ids, mask, token_type_ids=types), expected)
+        assert not torch.allclose(made.encode(ids, mask), expected)
+        assert torch.equal(made.encode(ids, mask, token_type_ids=torch.zeros_like(types)), made.encode(ids, mask))
+        made.add("language", "prompt", SoftPromptConfig(length=3), language="swh_Latn", seed=0)
+        # Rows of two groups keep their own types, and a prompt moves none.
+        mixed = made.encode(ids, mask, ["", "swh_Latn"], types)
+        assert torch.allclose(mixed[:1], expected[:1], atol=1e-5)
+        assert torch.allclose(mixed[1:], made.encode(ids[1:], mask[1:], ["swh_Latn"], types[1:]), atol=1e-5)
+
+
+@pytest.mark.parametrize("model_type", ["distilbert", "modernbert", "deberta-v2"])
+def test_token_types_are_left_out_where_the_backbone_has_none(
+    combination: Callable[..., Combination], model_type: str
+) -> None:
+    made = combination(model_type)
+    ids, mask = tiny.batch(2)
+    with torch.no_grad():
+        assert torch.equal(made.encode(ids, mask, token_type_ids=mask), made.encode(ids, mask))
+
+
+def test_a_prompt_of_real_tokens_before_a_pair_is_those_tokens(combination: Callable[..., Combination]) -> None:
+    made = combination("bert")
+    ids, mask = tiny.batch(1)
+    types = (torch.arange(ids.shape[1]) > 3).long()[None]
+    words = torch.tensor([[7, 8, 9]])
+    config = SoftPromptConfig(length=3, position="after_bos")
+    prompt = made.add("language", "prompt", config, language="swh_Latn", seed=0)
+    with torch.no_grad():
+        [vectors] = prompt.own_parameters().values()
+        vectors.copy_(made.backbone.embeddings(words)[0])
+        written = torch.cat([ids[:, :1], words, ids[:, 1:]], dim=1)
+        longer = torch.cat([types[:, :1], torch.zeros_like(words), types[:, 1:]], dim=1)
+        expected = made.encode(written, torch.ones_like(written), token_type_ids=longer)
+        found = made.encode(ids, mask, ["swh_Latn"], types)
+    assert torch.allclose(found, torch.cat([expected[:, :1], expected[:, 4:]], dim=1), atol=1e-5)
+
+
 def test_dropout_is_on_in_training_only(tmp_path: Path) -> None:
     place = tiny.build(tmp_path, "xlm-roberta", dropout=0.5)
     whole = Combination(load_backbone(BackboneConfig(name=str(place))))

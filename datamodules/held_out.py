@@ -1,0 +1,94 @@
+"""Validation data held out of the split that is trained on, for datasets that lack a split."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from datamodules.dataset import TRAIN, VALIDATION, ClassificationDataset, Example
+from datamodules.errors import DataError
+
+
+class HeldOut(ClassificationDataset):
+    """A dataset whose training and validation data are two parts of one of its splits; its test data is its own.
+
+    Groups of examples (see `ClassificationDataset.group_of`) are held out by the rank of a hash of each. So the parts
+    depend neither on a run's seed nor on the order of reading, and share no group.
+    """
+
+    def __init__(self, whole: ClassificationDataset, split: str, share: float) -> None:
+        """Says what is divided; nothing is read yet.
+
+        Args:
+            whole: The dataset.
+            split: Its split that is divided.
+            share: Of the split's groups that are held out, between 0 and 1.
+        """
+        self.whole = whole
+        self.split = split
+        self.share = share
+        self.name = whole.name
+        self.pairs = whole.pairs
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """See `Dataset.languages`."""
+        return self.whole.languages
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """See `ClassificationDataset.labels`."""
+        return self.whole.labels
+
+    def labels_in(self, language: str) -> tuple[str, ...]:
+        """See `ClassificationDataset.labels_in`."""
+        return self.whole.labels_in(language)
+
+    def verify(self) -> None:
+        """See `ClassificationDataset.verify`."""
+        self.whole.verify()
+
+    def config_of(self, language: str) -> str:
+        """See `Dataset.config_of`."""
+        return self.whole.config_of(language)
+
+    def check(self, language: str, split: str) -> None:
+        """See `Dataset.check`."""
+        self.whole.check(language, self._its_split(split))
+
+    def fingerprint(self, language: str, split: str) -> str:
+        """That of the divided split, with the part."""
+        whole = self.whole.fingerprint(language, self._its_split(split))
+        parts = {TRAIN: f"{whole} but {self.share:g} held out", VALIDATION: f"{whole} the {self.share:g} held out"}
+        return parts.get(split, whole)
+
+    def examples(self, language: str, split: str) -> Iterator[Example]:
+        """See `Dataset.examples`.
+
+        Raises:
+            DataError: Also if a part would be empty.
+        """
+        if split not in (TRAIN, VALIDATION):
+            yield from self.whole.examples(language, split)
+            return
+        examples = list(self.whole.examples(language, self.split))
+        held_out = self._held_out({self.whole.group_of(example) for example in examples}, language)
+        for example in examples:
+            if (self.whole.group_of(example) in held_out) == (split == VALIDATION):
+                yield example
+
+    def _held_out(self, groups: set[str], language: str) -> set[str]:
+        count = round(self.share * len(groups))
+        if not 0 < count < len(groups):
+            raise DataError(
+                f"{self.name} {language}: {self.share:g} of the {len(groups)} different texts of the {self.split} "
+                f"split is {count}; some must be held out and some left to train on"
+            )
+        return set(sorted(groups, key=_draw)[:count])
+
+    def _its_split(self, split: str) -> str:
+        return self.split if split in (TRAIN, VALIDATION) else split
+
+
+def _draw(group: str) -> str:
+    return hashlib.sha256(f"held out/{group}".encode()).hexdigest()

@@ -1,0 +1,23 @@
+"""What a reader must know of the data that an experiment learns from, before and after it runs."""
+
+from framework.config import Experiment
+from framework.shortages import shortages
+
+
+def notes_on_data(experiment: Experiment) -> list[str]:
+    """Says in sentences what is unusual about the training data.
+
+    Args:
+        experiment: One cell of the grid, checked.
+
+    Raises:
+        DataError: The training examples cannot be read.
+    """
+    return [*_held_out(experiment), *shortages(experiment)]
+
+
+def _held_out(experiment: Experiment) -> list[str]:
+    data = experiment.data
+    if data is None or data.held_out is None:
+        return []
+    return [f"Validated on {data.held_out:.0%} of the {data.train_split} split, trained on the rest of it."]
