@@ -8,19 +8,28 @@ A notebook needs no YAML:
     batch = next(iter(data.train_dataloader()))
 """
 
+from datamodules.causal import CausalConfig
 from datamodules.classification import ClassificationData
 from datamodules.dataset import ClassificationDataset, Dataset, DatasetConfig, Example
 from datamodules.errors import DataError
 from datamodules.hub_cache import keeping_what_is_read
 from datamodules.languages import LANGUAGES, Language, language
-from datamodules.monolingual import MonolingualConfig, MonolingualData, MonolingualText
+from datamodules.masking import MaskingConfig
+from datamodules.monolingual import MonolingualData, MonolingualText, TextConfig
+from datamodules.packing import PackingConfig
 from datamodules.parallel import ParallelConfig, ParallelData, ParallelText
+from datamodules.prefix_lm import PrefixLMConfig
 from datamodules.registry import DATASETS, classification_dataset, dataset, dataset_class, labelled_dataset
+from datamodules.span_corruption import SpanCorruptionConfig
 from datamodules.tokenization_report import LanguageTokens, tokenization_report
+
+MonolingualConfig = MaskingConfig
+"""The name by which the framework's masked objective knows it."""
 
 __all__ = [
     "DATASETS",
     "LANGUAGES",
+    "CausalConfig",
     "ClassificationData",
     "ClassificationDataset",
     "DataError",
@@ -29,12 +38,17 @@ __all__ = [
     "Example",
     "Language",
     "LanguageTokens",
+    "MaskingConfig",
     "MonolingualConfig",
     "MonolingualData",
     "MonolingualText",
+    "PackingConfig",
     "ParallelConfig",
     "ParallelData",
     "ParallelText",
+    "PrefixLMConfig",
+    "SpanCorruptionConfig",
+    "TextConfig",
     "classification_dataset",
     "dataset",
     "dataset_class",

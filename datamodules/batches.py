@@ -22,12 +22,14 @@ once over all ranks, and every batch has a row for each rank: ranks that share a
 from __future__ import annotations
 
 import functools
+import hashlib
 import itertools
 import random
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
+import torch
 import torch.distributed
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
@@ -218,6 +220,17 @@ def evaluation_loader(
         raise DataError(f"{ranks} processes cannot share {len(rows)} rows")
     stream = functools.partial(evaluation_batches, rows, batch_size, ranks)
     return _loader(Batches(stream, collate, rank=rank, ranks=ranks), num_workers)
+
+
+def row_generator(seed: int, number: int) -> torch.Generator:
+    """Makes the random numbers of a row, which thus are the same on any rank and worker and after an interruption.
+
+    Args:
+        seed: Of the stream.
+        number: Of the row in the stream of all global batches.
+    """
+    digest = hashlib.sha256(f"{seed}/{number}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
 def _loader(batches: Batches, num_workers: int) -> DataLoader[Batch]:

@@ -14,22 +14,34 @@ _TEXTS_AT_A_TIME = 1000
 
 
 def token_ids(
-    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_length: int, prefix: str = ""
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[str],
+    max_length: int | None = None,
+    prefix: str = "",
+    *,
+    special_tokens: bool = True,
 ) -> list[list[int]]:
-    """Tokenises texts, with special tokens.
+    """Tokenises texts.
 
     Args:
         tokenizer: Of the backbone.
         texts: Any number of them.
-        max_length: Longest row in tokens, special tokens and prefix included; longer texts lose their end.
+        max_length: Longest row in tokens, special tokens and prefix included; longer texts lose their end. None
+            for no limit.
         prefix: Put in front of each text.
+        special_tokens: Whether to add the special tokens that the tokenizer puts around a text.
     """
     rows: list[list[int]] = []
     for start in range(0, len(texts), _TEXTS_AT_A_TIME):
         some = [prefix + text for text in texts[start : start + _TEXTS_AT_A_TIME]]
-        rows += tokenizer(some, truncation=True, max_length=max_length, return_attention_mask=False)[
-            "input_ids"
-        ]
+        rows += tokenizer(
+            some,
+            add_special_tokens=special_tokens,
+            truncation=max_length is not None,
+            max_length=max_length,
+            return_attention_mask=False,
+            verbose=False,  # no warning about texts longer than the backbone can read
+        )["input_ids"]
     return rows
 
 
@@ -69,20 +81,35 @@ def pair_tokens(
     return rows
 
 
-def padded(rows: Sequence[Sequence[int]], pad_id: int) -> dict[str, torch.Tensor]:
-    """Pads rows on the right to the longest of them.
+def padded(rows: Sequence[Sequence[int]], pad_id: int | None, length: int | None = None) -> dict[str, torch.Tensor]:
+    """Pads rows of token ids on the right.
 
     Args:
         rows: Token ids; at least one row.
-        pad_id: Of the tokenizer.
+        pad_id: Of the tokenizer. Where it has none, as many a decoder's, 0 stands in: padding is never attended to.
+        length: T; without it that of the longest row.
 
     Returns:
         `input_ids` and `attention_mask`, both [len(rows), T] long.
     """
-    shape = len(rows), max(map(len, rows))
-    input_ids = torch.full(shape, pad_id)
-    attention_mask = torch.zeros(shape, dtype=torch.long)
+    return {
+        "input_ids": filled(rows, pad_id or 0, length),
+        "attention_mask": filled([[1] * len(row) for row in rows], 0, length),
+    }
+
+
+def filled(rows: Sequence[Sequence[int]], value: int, length: int | None = None) -> torch.Tensor:
+    """Puts rows into one tensor.
+
+    Args:
+        rows: At least one.
+        value: Stands where a row has ended.
+        length: T; without it that of the longest row.
+
+    Returns:
+        [len(rows), T] long.
+    """
+    tensor = torch.full((len(rows), length or max(map(len, rows))), value)
     for place, row in enumerate(rows):
-        input_ids[place, : len(row)] = torch.tensor(row)
-        attention_mask[place, : len(row)] = 1
-    return {"input_ids": input_ids, "attention_mask": attention_mask}
+        tensor[place, : len(row)] = torch.tensor(row, dtype=torch.long)
+    return tensor
