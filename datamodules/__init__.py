@@ -23,9 +23,6 @@ from datamodules.registry import DATASETS, classification_dataset, dataset, data
 from datamodules.span_corruption import SpanCorruptionConfig
 from datamodules.tokenization_report import LanguageTokens, tokenization_report
 
-MonolingualConfig = MaskingConfig
-"""The name by which the framework's masked objective knows it."""
-
 __all__ = [
     "DATASETS",
     "LANGUAGES",
@@ -39,7 +36,6 @@ __all__ = [
     "Language",
     "LanguageTokens",
     "MaskingConfig",
-    "MonolingualConfig",
     "MonolingualData",
     "MonolingualText",
     "PackingConfig",

@@ -13,6 +13,7 @@ from typing import Any
 from datamodules import ClassificationDataset, DataError, language
 from framework.config import dataset_for
 from framework.leaks import find_leak
+from framework.objectives import OBJECTIVES
 from framework.slurm.checks import check_slurm
 from framework.validation import Problem
 from modules import BackboneConfig, BackboneInfo, ModulesError, component_class, inspect_backbone
@@ -193,10 +194,15 @@ def check_text(
 
 
 def _check_objective(objective: Any, languages: list[str], info: BackboneInfo | None, key: Any) -> Iterator[Problem]:
+    if info is not None and info.family not in objective.families:
+        suited = [name for name, known in OBJECTIVES.items() if info.family in known.families]
+        only = ", ".join(objective.families)
+        yield key, f"not for the {info.family} {info.name}, only for {only}; use {' or '.join(suited)}"
+        return
     if objective.needs_lm_head and info is not None and not info.has_lm_head:
         yield (
             key,
-            f"{info.name} has no trained language-modelling head, so masked language modelling cannot train on it; "
+            f"{info.name} has no trained language-modelling head, so language modelling cannot train on it; "
             "use `alignment` on parallel text",
         )
     for code in languages:
@@ -306,6 +312,14 @@ def check_devices(trainer: Any) -> Iterator[Problem]:
         )
 
 
+def check_pooling(backbone: BackboneConfig, stages: Any) -> Iterator[Problem]:
+    """The head reads a position that has seen the text."""
+    info = _info(backbone)
+    if info is not None and info.family == "decoder" and stages.task is not None and stages.task.head.pooling == "cls":
+        reason = "the first token of a decoder has seen nothing of the text; use mean or last"
+        yield ("stages", "task", "head", "pooling"), reason
+
+
 CHECKS: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [
     (("name",), check_name),
     (("backbone",), check_backbone),
@@ -316,6 +330,7 @@ CHECKS: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [
     (("backbone", "combination"), check_components),
     (("combination", "data", "stages", "pretrain"), check_stages),
     (("backbone", "combination", "data", "languages", "stages", "pretrain"), check_text),
+    (("backbone", "stages"), check_pooling),
     (("pretrain",), check_pretraining),
     (("backbone", "combination", "data"), check_lengths),
     (("stages", "trainer", "pretrain", "seeds"), check_training),

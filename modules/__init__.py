@@ -10,9 +10,10 @@
     hidden = combination.encode(texts["input_ids"], texts["attention_mask"], ["swh_Latn"])
 
 The stages of training stand in modules of their own, which need Lightning: `modules.classification`,
-`modules.alignment` and `modules.masked`.
+`modules.alignment` and `modules.language_modeling`.
 """
 
+from modules.architectures import Family
 from modules.backbone import (
     Backbone,
     BackboneConfig,
@@ -39,6 +40,7 @@ __all__ = [
     "ClassificationHeadConfig",
     "Combination",
     "Component",
+    "Family",
     "ModulesError",
     "OptimizationConfig",
     "OptimizerConfig",

@@ -117,7 +117,7 @@ class Combination(nn.Module):
         """Returns the hidden states of the text, each row seen through the components that act on its language.
 
         Args:
-            input_ids: [batch, time], padded at the end.
+            input_ids: [batch, time], padded at the end or at the beginning.
             attention_mask: [batch, time], 1 at tokens.
             languages: For each row the FLORES code of the language whose components act; a language without
                 components, or an empty text, leaves only those that act on every row. None is that for all rows.
@@ -130,6 +130,12 @@ class Combination(nn.Module):
         Raises:
             ModulesError: If prompts and text together exceed the backbone's positions.
         """
+        padding = attention_mask.argmax(dim=1)  # before the text
+        if padding.any():
+            # Prompts and positions begin where a row does: encode rows that begin at once, and put them back.
+            rolled = [_rolled(tensor, padding) for tensor in (input_ids, attention_mask)]
+            types = None if token_type_ids is None else _rolled(token_type_ids, padding)
+            return _rolled(self.encode(rolled[0], rolled[1], languages, types), -padding)
         groups = self._groups(languages or [""] * len(input_ids))
         if len(groups) < 2:
             hidden = self._encode(next(iter(groups), ()), input_ids, attention_mask, token_type_ids)
@@ -259,6 +265,13 @@ class Combination(nn.Module):
 
         logits: Tensor = self.backbone.lm_head(vectors, unembed)
         return logits
+
+
+def _rolled(tensor: Tensor, by: Tensor) -> Tensor:
+    """Returns a tensor [batch, time, ...] whose rows are moved to the left, each by its own number, in a ring."""
+    time = tensor.shape[1]
+    places = (torch.arange(time, device=tensor.device) + by[:, None]) % time
+    return tensor[torch.arange(len(tensor), device=tensor.device)[:, None], places]
 
 
 def _put_together(parts: Sequence[tuple[list[int], Tensor]]) -> Tensor:

@@ -31,19 +31,26 @@ def first_token(hidden: Tensor, attention_mask: Tensor) -> Tensor:
     return _precise(hidden[:, 0])
 
 
+def last_token(hidden: Tensor, attention_mask: Tensor) -> Tensor:
+    """Returns the hidden state of each row's last token [batch, size], in float32 at least."""
+    time = attention_mask.shape[1]
+    last = time - 1 - attention_mask.flip(1).argmax(dim=1)
+    return _precise(hidden[torch.arange(len(hidden), device=hidden.device), last])
+
+
 def _precise(hidden: Tensor) -> Tensor:
     return hidden.to(torch.promote_types(hidden.dtype, torch.float32))
 
 
-POOLING = {"mean": mean_pool, "cls": first_token}
+POOLING = {"mean": mean_pool, "cls": first_token, "last": last_token}
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class ClassificationHeadConfig:
     """Settings of a classification head."""
 
-    pooling: Literal["mean", "cls"] = "mean"
-    """Reads the mean of the text's hidden states, or that of its first token."""
+    pooling: Literal["mean", "cls", "last"] = "mean"
+    """Reads the mean of the text's hidden states, that of its first token, or that of its last."""
     dropout: float = 0.1
     """Share of the pooled vector that is dropped in training."""
 

@@ -10,11 +10,26 @@ import importlib
 from framework.errors import UserError, did_you_mean
 from framework.objectives.alignment import AlignmentObjective
 from framework.objectives.base import Objective
+from framework.objectives.causal import CausalObjective
 from framework.objectives.masked import MaskedObjective
+from framework.objectives.prefix_lm import PrefixLMObjective
 
-__all__ = ["OBJECTIVES", "AlignmentObjective", "MaskedObjective", "Objective", "objective_class"]
+__all__ = [
+    "OBJECTIVES",
+    "AlignmentObjective",
+    "CausalObjective",
+    "MaskedObjective",
+    "Objective",
+    "PrefixLMObjective",
+    "objective_class",
+]
 
-OBJECTIVES: dict[str, type[Objective]] = {"alignment": AlignmentObjective, "masked": MaskedObjective}
+OBJECTIVES: dict[str, type[Objective]] = {
+    "alignment": AlignmentObjective,
+    "causal": CausalObjective,
+    "masked": MaskedObjective,
+    "prefix_lm": PrefixLMObjective,
+}
 
 
 def objective_class(name: str) -> type[Objective]:

@@ -1,6 +1,6 @@
 """Alignment on parallel sentences."""
 
-from typing import Any
+from typing import Any, ClassVar, get_args
 
 from lightning import LightningDataModule
 from pydantic import ConfigDict
@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerBase
 
 from datamodules import ParallelConfig, ParallelData, ParallelText
 from framework.objectives.base import without_place
-from modules import Combination, Component, OptimizationConfig
+from modules import Combination, Component, Family, OptimizationConfig
 from modules.alignment import Alignment, AlignmentConfig
 
 
@@ -17,6 +17,8 @@ from modules.alignment import Alignment, AlignmentConfig
 class AlignmentObjective:
     """Learns to bring a sentence's vector to the frozen backbone's vector of its translation in the pivot language."""
 
+    families: ClassVar[tuple[Family, ...]] = get_args(Family)
+    """See `Objective`."""
     parallel: ParallelConfig
     """The sentences and their translations."""
     loss: AlignmentConfig = AlignmentConfig()

@@ -1,17 +1,20 @@
 """What every objective of a language stage says of itself."""
 
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from lightning import LightningDataModule
 from transformers import PreTrainedTokenizerBase
 
 from framework.identity import plain
-from modules import Combination, Component, OptimizationConfig
+from modules import Combination, Component, Family, OptimizationConfig
 from modules.training import StageModule
 
 
 class Objective(Protocol):
     """The settings of an objective, and how to feed and train with it."""
+
+    families: ClassVar[tuple[Family, ...]]
+    """The backbones that can learn so."""
 
     @property
     def needs_lm_head(self) -> bool:

@@ -15,7 +15,7 @@ import pytest
 from datamodules import (
     ClassificationDataset,
     DataError,
-    MonolingualConfig,
+    MaskingConfig,
     MonolingualData,
     ParallelConfig,
     ParallelText,
@@ -176,7 +176,7 @@ def test_the_tokenizer_knows_every_syllable_and_cuts_unseen_languages_finer() ->
 
 
 def test_documents_become_masked_batches() -> None:
-    config = MonolingualConfig(dataset="synthetic-text", max_length=40)
+    config = MaskingConfig(dataset="synthetic-text", max_length=40)
     data = MonolingualData(config, make_tokenizer(), languages=["qaa_Latn", "qab_Latn"], batch_size=8)
     batch = next(iter(data.train_dataloader()))
     assert batch["input_ids"].shape[0] == 8

@@ -395,6 +395,12 @@ MISTAKES: dict[str, Case] = {
         "batch_size: 3",
         ("3 rows do not divide over 2 devices",),
     ),
+    "an objective that the family lacks": Case(
+        {"stages.language.objective": {"causal": {}}},
+        "stages.language.objective",
+        "objective:",
+        ("not for the encoder", "only for decoder; use alignment or masked"),
+    ),
     "a shared backbone that is trained": Case(
         {"trainer": {"devices": 2, "shard_backbone": True}, "combination": {"task": {"full": {}}}},
         "trainer.shard_backbone",

@@ -18,7 +18,8 @@ from tests.framework.tiny import ROOT
 
 def keys(type_: Any) -> Iterator[str]:
     """Every key that a YAML may have at or below a dataclass."""
-    for name, hint in typing.get_type_hints(type_).items():
+    hints = typing.get_type_hints(type_)
+    for name, hint in ((field.name, hints[field.name]) for field in dataclasses.fields(type_)):
         yield name
         if inner := dataclass_in(hint):
             yield from keys(inner)

@@ -34,6 +34,7 @@ from tests.framework.tiny import (
     runs,
     write_rows,
 )
+from tests.modules import tiny
 
 KINDS: dict[str, dict[str, Any]] = {
     "prompt": {"length": 2},
@@ -410,6 +411,28 @@ class TestKinds:
         seen = {str(each["own", "swh_Latn"][1]) for each in found}
         assert len(seen) == len(found) == 8
         assert all(each["own", "swh_Latn"][1] != each["none", "swh_Latn"][1] for each in found)
+
+
+@pytest.mark.parametrize("model_type", ["llama", "gpt2", "bloom"])
+@pytest.mark.parametrize("objective", ["causal", "prefix_lm"])
+def test_a_decoder_goes_the_whole_way(desk: Desk, tmp_path: Path, model_type: str, objective: str) -> None:
+    changes = {
+        "backbone.name": str(tiny.build(tmp_path / model_type, model_type)),
+        "combination.language": {"prompt": {"length": 3}, "adapter": {"reduction_factor": 8}},
+        "combination.task": {"prompt": {"length": 3}, "lora": {"rank": 2}},
+        "languages.targets": ["swh_Latn"],
+        "stages.language.objective": {objective: desk.text},
+        "stages.task.head.pooling": "last",
+    }
+    desk.run(changes)
+    plan = desk.plan(changes)
+    assert plan.todo == []
+    for stage in plan.of_kind("language"):
+        curve = desk.store.history(stage.id)
+        assert curve
+        assert all(row["loss"] > 0 for row in curve)
+    [found] = [outcome(run) for run in runs(plan)]
+    assert found["own", "swh_Latn"][1] != found["none", "swh_Latn"][1]
 
 
 def test_components_of_a_language_can_be_trained_jointly(desk: Desk) -> None:

@@ -28,7 +28,7 @@ from modules import (
 from modules.alignment import Alignment, AlignmentConfig
 from modules.backbone import seeded
 from modules.classification import TextClassification
-from modules.masked import MaskedLanguageModeling
+from modules.language_modeling import CausalLanguageModeling, LanguageModeling, MaskedLanguageModeling
 from modules.sharding import ShardedBackbone
 from modules.training import StageModule
 from tests.modules import tiny
@@ -49,6 +49,10 @@ def classification(combination: Combination, optimization: OptimizationConfig) -
 
 def masked(combination: Combination, optimization: OptimizationConfig) -> StageModule:
     return MaskedLanguageModeling(combination, combination.components("language"), optimization)
+
+
+def causal(combination: Combination, optimization: OptimizationConfig) -> StageModule:
+    return CausalLanguageModeling(combination, combination.components("language"), optimization)
 
 
 def alignment(combination: Combination, optimization: OptimizationConfig) -> StageModule:
@@ -82,17 +86,17 @@ STAGES: dict[str, tuple[Make, str, Slots]] = {
 
 """Stages of each kind, on several models."""
 
-FAMILIES = {"encoder": "xlm-roberta"}
-"""A model of each family of backbones, on which every combination is trained in every stage."""
+FAMILIES = {"encoder": ("xlm-roberta", masked), "decoder": ("llama", causal)}
+"""A model of each family of backbones, on which every combination is trained in every stage, and how it learns text."""
 
 
 def _every_combination() -> Iterator[tuple[str, tuple[Make, str, Slots]]]:
-    for family, model_type in FAMILIES.items():
+    for family, (model_type, learn) in FAMILIES.items():
         for slots in COMBINATIONS:
             yield f"{family}, task: {name_of(slots)}", (classification, model_type, slots)
         for slots in dict.fromkeys(tuple(slot for slot in slots if slot[0] == "language") for slots in COMBINATIONS):
             if slots:
-                yield f"{family}, masked: {name_of(slots)}", (masked, model_type, slots)
+                yield f"{family}, {learn.__name__}: {name_of(slots)}", (learn, model_type, slots)
                 yield f"{family}, aligned: {name_of(slots)}", (alignment, model_type, slots)
 
 
@@ -102,7 +106,8 @@ EVERY_STAGE = STAGES | dict(_every_combination())
 def make(name: str, encoders: Path, **optimization: Any) -> StageModule:
     """Builds a stage whose components come from fixed seeds."""
     build, model_type, slots = EVERY_STAGE[name]
-    whole = Combination(load_backbone(BackboneConfig(name=str(encoders / model_type)), with_lm_head=build is masked))
+    config, with_lm_head = BackboneConfig(name=str(encoders / model_type)), build in (masked, causal)
+    whole = Combination(load_backbone(config, with_lm_head=with_lm_head))
     fill(whole, [slot for slot in slots if slot[1] != "full"], ["swh_Latn"], perturbed=False)
     fill(whole, [slot for slot in slots if slot[1] == "full"], [None], perturbed=False)
     settings = {"steps": 4, "optimizer": OptimizerConfig(lr=0.01, weight_decay=0.01)} | optimization
@@ -133,8 +138,8 @@ def batches(number: int, rank: int = 0, ranks: int = 1) -> list[dict[str, Any]]:
 
 
 def for_stage(stage: StageModule, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Gives masked language modelling its own labels."""
-    if not isinstance(stage, MaskedLanguageModeling):
+    """Gives language modelling its own labels."""
+    if not isinstance(stage, LanguageModeling):
         return rows
     return [batch | {"labels": batch["tokens"]} for batch in rows]
 

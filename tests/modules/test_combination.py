@@ -213,6 +213,23 @@ def test_padding_changes_nothing(combination: Callable[..., Combination], model_
 
 
 @EVERY_MODEL
+@pytest.mark.parametrize("position", ["before_bos", "after_bos"])
+def test_rows_may_be_padded_at_either_end(
+    combination: Callable[..., Combination], model_type: str, position: str
+) -> None:
+    whole = combination(model_type)
+    for role in ROLES:
+        whole.add(role, "prompt", SoftPromptConfig(length=3, position=position), language="swh_Latn", seed=0)
+        perturb(whole.add(role, "adapter", CONFIGS["adapter"], language="swh_Latn", seed=0).own_parameters(), seed=1)
+    ids, mask = tiny.batch()
+    moved = [torch.cat([row[keep == 0], row[keep == 1]]) for row, keep in zip(ids, mask, strict=True)]
+    with torch.no_grad():
+        right = whole.encode(ids, mask, ["swh_Latn", "", "swh_Latn", "hau_Latn"])
+        left = whole.encode(torch.stack(moved), mask.flip(1), ["swh_Latn", "", "swh_Latn", "hau_Latn"])
+    assert torch.equal(left[mask.flip(1).bool()], right[mask.bool()])
+
+
+@EVERY_MODEL
 def test_the_bare_encoding_is_the_untouched_backbone(
     combination: Callable[..., Combination], backbone: Callable[..., Backbone], model_type: str
 ) -> None:

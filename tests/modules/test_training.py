@@ -14,6 +14,7 @@ from filelock import FileLock
 from safetensors.torch import load_file
 from torch.nn import functional
 from torch.utils.data import DataLoader
+from transformers import AutoModelForCausalLM
 
 from modules import (
     BackboneConfig,
@@ -27,7 +28,8 @@ from modules import (
 from modules.alignment import Alignment
 from modules.classification import TextClassification
 from modules.components import BottleneckConfig, FullConfig, LoRAConfig, SoftPromptConfig
-from modules.heads import mean_pool
+from modules.heads import last_token, mean_pool
+from modules.language_modeling import CausalLanguageModeling, MaskedLanguageModeling
 from modules.training import StageModule, global_mean
 from tests.modules import tiny
 from tests.modules.slots import Slots
@@ -316,6 +318,29 @@ def test_masked_logits_are_those_of_the_masked_positions(stage: Callable[..., St
     assert torch.equal(tokens, row["input_ids"][chosen])
 
 
+def test_the_causal_loss_is_that_of_transformers(folder: Callable[[str], Path]) -> None:
+    whole = Combination(load_backbone(BackboneConfig(name=str(folder("llama"))), with_lm_head=True))
+    prompt = whole.add("language", "prompt", SoftPromptConfig(length=2), language="swh_Latn", seed=0)
+    stage = CausalLanguageModeling(whole, [prompt], OptimizationConfig(steps=1))
+    plain = AutoModelForCausalLM.from_pretrained(folder("llama")).eval()
+    [batch] = batches(1)
+    labels = torch.where(batch["attention_mask"].bool(), batch["input_ids"], -100)
+    batch |= {"labels": labels, "language": [""] * ROWS}
+    with torch.no_grad():
+        logits, tokens = stage(batch)
+        expected = plain(batch["input_ids"], attention_mask=batch["attention_mask"], labels=labels).loss
+    assert len(tokens) == int(batch["attention_mask"].sum()) - ROWS
+    torch.testing.assert_close(functional.cross_entropy(logits, tokens), expected)
+
+
+def test_language_modelling_on_another_family_is_refused(folder: Callable[[str], Path]) -> None:
+    for model_type, class_ in [("bert", CausalLanguageModeling), ("llama", MaskedLanguageModeling)]:
+        whole = Combination(load_backbone(BackboneConfig(name=str(folder(model_type))), with_lm_head=True))
+        prompt = whole.add("language", "prompt", SoftPromptConfig(length=2), language="swh_Latn", seed=0)
+        with pytest.raises(ModulesError, match="LanguageModeling trains on a"):
+            class_(whole, [prompt], OptimizationConfig(steps=1))
+
+
 def test_a_batch_without_masks_teaches_nothing(stage: Callable[..., StageModule]) -> None:
     trained = stage("masked prompt and adapter")
     (row,) = for_stage(trained, batches(1))
@@ -394,3 +419,9 @@ def test_pooling_does_not_see_padding() -> None:
     torch.testing.assert_close(mean_pool(hidden, mask), torch.stack([hidden[0, :2].mean(0), hidden[1].mean(0)]))
     head = ClassificationHead(3, LABELS, ClassificationHeadConfig(pooling="cls", dropout=0.0))
     torch.testing.assert_close(head(hidden, mask), head.linear(hidden[:, 0]))
+
+
+def test_the_last_token_is_found_at_either_end() -> None:
+    hidden = torch.arange(12.0).reshape(2, 3, 2)
+    mask = torch.tensor([[1, 1, 0], [0, 1, 1]])
+    assert torch.equal(last_token(hidden, mask), torch.stack([hidden[0, 1], hidden[1, 2]]))

@@ -1,13 +1,15 @@
-"""Masked language modelling: learning a language from its text."""
+"""Language modelling: learning a language from its text, by the tokens that a text leaves to be predicted."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from torch import Tensor
 from torch.nn import functional
 from torchmetrics import MeanMetric
 
+from modules.architectures import Family
 from modules.combination import Combination
 from modules.components import Component
 from modules.errors import ModulesError
@@ -15,12 +17,17 @@ from modules.optimization import OptimizationConfig
 from modules.training import Batch, StageModule, global_mean
 
 
-class MaskedLanguageModeling(StageModule):
-    """Cross-entropy of the masked tokens.
+class LanguageModeling(StageModule):
+    """Cross-entropy of the tokens to be predicted; a subclass says from where.
 
-    A batch holds `input_ids` with masks in them, `attention_mask`, `language` and `labels` [batch, time], which are
-    -100 where nothing is to be predicted.
+    A batch holds `input_ids`, `attention_mask`, `language` and `labels` [batch, time], which are the tokens to be
+    predicted in their own places, and -100 where nothing is.
     """
+
+    family: ClassVar[Family]
+    """The backbones that can learn so."""
+    ahead: ClassVar[int]
+    """How many positions before a token's own it is predicted."""
 
     def __init__(
         self,
@@ -33,21 +40,25 @@ class MaskedLanguageModeling(StageModule):
         """Makes exactly the components trainable; see `StageModule`.
 
         Raises:
-            ModulesError: If the backbone was loaded without its language model head.
+            ModulesError: If the backbone is of another family, or was loaded without its language model head.
         """
-        if combination.backbone.lm_head is None:
-            raise ModulesError("masked language modelling needs a backbone loaded with its language model head")
+        backbone = combination.backbone
+        if backbone.info.family != self.family:
+            raise ModulesError(f"{type(self).__name__} trains on a {self.family}, not on a {backbone.info.family}")
+        if backbone.lm_head is None:
+            raise ModulesError("language modelling needs a backbone loaded with its language model head")
         super().__init__(combination, components, optimization, seed=seed)
         self._validation_loss = MeanMetric()
         self._validation_accuracy = MeanMetric()
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Returns the logits [number, vocabulary size] and the right tokens [number] of the masked positions."""
+        """Returns the logits [number, vocabulary size] and the right tokens [number], where there is one."""
+        labels = batch["labels"][:, self.ahead :]
         # Only there: over a vocabulary of 250,000 the logits of all positions would dwarf everything else.
-        rows, columns = (batch["labels"] != -100).nonzero(as_tuple=True)
+        rows, columns = (labels != -100).nonzero(as_tuple=True)
         languages = [batch["language"][row] for row in rows.tolist()]
         logits = self.combination.lm_logits(self.encode(batch)[rows, columns], languages)
-        return logits, batch["labels"][rows, columns]
+        return logits, labels[rows, columns]
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Returns the loss and logs it as `loss`."""
@@ -57,9 +68,23 @@ class MaskedLanguageModeling(StageModule):
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Logs `validation/loss` and `validation/accuracy` over all masked tokens of all ranks."""
+        """Logs `validation/loss` and `validation/accuracy` over all predicted tokens of all ranks."""
         logits, tokens = self(batch)
         self._validation_loss(functional.cross_entropy(logits, tokens, reduction="none"))
         self._validation_accuracy((logits.argmax(-1) == tokens).float())
         self.log("validation/loss", self._validation_loss)
         self.log("validation/accuracy", self._validation_accuracy)
+
+
+class MaskedLanguageModeling(LanguageModeling):
+    """Predicts masked tokens from the text on both sides; `input_ids` have masks in them (Devlin et al., 2019)."""
+
+    family = "encoder"
+    ahead = 0
+
+
+class CausalLanguageModeling(LanguageModeling):
+    """Predicts each token from those before it; a text's first token has none, and is not predicted."""
+
+    family = "decoder"
+    ahead = 1
