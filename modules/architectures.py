@@ -9,8 +9,11 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Family = Literal["encoder", "decoder"]
-"""What kind of transformer it is: one that sees the text on both sides, or only what came before."""
+Family = Literal["encoder", "decoder", "encoder-decoder"]
+"""What kind of transformer it is: one that sees the text on both sides, or only what came before; or one of each."""
+
+Linears = dict[str, str]
+"""What a LoRA may target -> the linear layer, inside one transformer layer."""
 
 
 @dataclass(frozen=True)
@@ -19,16 +22,21 @@ class Architecture:
 
     family: Family
     layers: str
-    """The list of transformer layers, inside the base model."""
-    linears: dict[str, str]
-    """What a LoRA may target -> the linear layer, inside one transformer layer."""
+    """The list of transformer layers, inside the base model; of an encoder-decoder the encoder's."""
+    linears: Linears
+    """Their linear layers."""
     lm_head: tuple[str, ...]
     """The modules of the language model that follow the base model, in the order of their use."""
+    decoder_layers: str | None = None
+    """The list of the decoder's layers in an encoder-decoder."""
+    decoder_linears: Linears = field(default_factory=dict)
+    """Their linear layers; those of cross-attention are left as they are."""
     base_model: str | None = None
-    """Where the language model keeps the base model, in the model and in names of weights, if transformers errs."""
+    """Where the language model keeps the base model, in the model and in names of weights, if transformers errs; empty
+    where it has the base model's parts itself."""
     lm_head_weight: str = "lm_head.weight"
-    """A weight that a checkpoint holds only when its language model head was trained; a decoder's may be its embeddings
-    and not be held twice."""
+    """A weight that a checkpoint holds only when its language model head was trained; where there is a decoder, it
+    may be the embeddings and not be held twice."""
     fused_qkv: Literal["thirds", "heads"] | None = None
     """Query, key and value come from one linear layer: as thirds of its output, or as thirds within each head."""
     plugged_in: bool = False
@@ -87,6 +95,40 @@ _LLAMA = Architecture(
     family="decoder", layers="layers", linears=_LLAMA_LINEARS, lm_head=("lm_head",), attention="eager"
 )
 _QWEN = dataclasses.replace(_LLAMA, plugged_in=True, attention="sdpa")
+
+_T5_ATTENTION = {
+    "query": "layer.0.SelfAttention.q",
+    "key": "layer.0.SelfAttention.k",
+    "value": "layer.0.SelfAttention.v",
+    "attention_output": "layer.0.SelfAttention.o",
+}
+_T5 = Architecture(
+    family="encoder-decoder",
+    layers="encoder.block",
+    linears={
+        **_T5_ATTENTION,
+        "feed_forward_in": "layer.1.DenseReluDense.wi",
+        "feed_forward_out": "layer.1.DenseReluDense.wo",
+    },
+    decoder_layers="decoder.block",
+    decoder_linears={
+        **_T5_ATTENTION,
+        "feed_forward_in": "layer.2.DenseReluDense.wi",
+        "feed_forward_out": "layer.2.DenseReluDense.wo",
+    },
+    lm_head=("lm_head",),
+    base_model="",
+    attention="eager",
+)
+_BART = Architecture(
+    family="encoder-decoder",
+    layers="encoder.layers",
+    linears=_OPT_LINEARS,
+    decoder_layers="decoder.layers",
+    decoder_linears=_OPT_LINEARS,
+    lm_head=("lm_head",),
+    attention="eager",
+)
 
 _ROBERTA = Architecture(
     family="encoder",
@@ -255,4 +297,8 @@ ARCHITECTURES: dict[str, Architecture] = {
             "layer_pre_ffn": "post_attention_layernorm",
         },
     ),
+    "t5": _T5,
+    "mt5": _T5,
+    "bart": _BART,
+    "mbart": _BART,
 }

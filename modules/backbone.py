@@ -17,9 +17,11 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from modules import checkpoint
-from modules.architectures import ARCHITECTURES, Family
+from modules.architectures import ARCHITECTURES, Architecture, Family
 from modules.errors import ModulesError
 
+SCALED = ("t5", "mt5")
+"""Models that scale hidden states for an output layer which is their embeddings."""
 UNLIMITED = 2**31 - 1
 """Positions of a model whose attention knows distances only."""
 
@@ -83,18 +85,30 @@ class BackboneInfo:
 class LanguageModelHead(nn.Module):
     """What turns hidden states into logits over the vocabulary."""
 
-    def __init__(self, modules: dict[str, nn.Module], output: nn.Module, soft_cap: float | None = None) -> None:
+    def __init__(
+        self,
+        modules: dict[str, nn.Module],
+        output: nn.Module,
+        *,
+        soft_cap: float | None = None,
+        scale: float = 1.0,
+        bias: Tensor | None = None,
+    ) -> None:
         """Takes the parts.
 
         Args:
             modules: The modules, by their Hugging Face names in the order of use.
             output: The last layer within them.
             soft_cap: Logits are squeezed between its negative and itself, as in Gemma 2; None leaves them.
+            scale: Multiplies the hidden states, as in T5 whose output layer is its embeddings.
+            bias: Added to the logits [1, vocabulary size], as in BART; never trained.
         """
         super().__init__()
         self.parts = nn.ModuleDict(modules)
+        self.register_buffer("bias", bias, persistent=False)
         self._output = (output,)
         self._soft_cap = soft_cap
+        self._scale = scale
 
     def forward(self, hidden: Tensor, before_output: Callable[[Tensor], Tensor]) -> Tensor:
         """Returns logits.
@@ -107,11 +121,14 @@ class LanguageModelHead(nn.Module):
             Logits [number, vocabulary size].
         """
         hook = self._output[0].register_forward_pre_hook(lambda _, inputs: (before_output(inputs[0]),))
+        hidden = hidden * self._scale
         try:
             for part in self.parts.values():
                 hidden = part(hidden)
         finally:
             hook.remove()
+        if isinstance(self.bias, Tensor):
+            hidden = hidden + self.bias
         if self._soft_cap is not None:
             return torch.tanh(hidden / self._soft_cap) * self._soft_cap
         return hidden
@@ -149,16 +166,34 @@ class Backbone(nn.Module):
 
     @property
     def layers(self) -> nn.ModuleList:
-        """The transformer layers, from the first."""
-        layers = self.model.get_submodule(ARCHITECTURES[self.info.model_type].layers)
-        assert isinstance(layers, nn.ModuleList)
-        return layers
+        """The transformer layers, from the first; the encoder's before its decoder's."""
+        architecture = ARCHITECTURES[self.info.model_type]
+        stacks = [self.model.get_submodule(path) for path in (architecture.layers, architecture.decoder_layers) if path]
+        return nn.ModuleList(layer for stack in stacks for layer in stack.children())
+
+    def shifted(self, ids: Tensor) -> Tensor:
+        """Returns what a decoder reads that is to give `ids` [batch, time]: they, one place later, behind a start."""
+        config = self.model.config
+        start = config.eos_token_id if config.decoder_start_token_id is None else config.decoder_start_token_id
+        return torch.cat([torch.full_like(ids[:, :1], start), ids[:, :-1]], dim=1)
+
+    def linears(self, number: int) -> dict[str, nn.Module]:
+        """Returns what a LoRA may target in a transformer layer, by the names of `Architecture.linears`."""
+        architecture = ARCHITECTURES[self.info.model_type]
+        first = len(list(self.model.get_submodule(architecture.layers).children()))
+        paths = architecture.linears if number < first else architecture.decoder_linears
+        layer = self.layers[number]
+        gated = getattr(self.model.config, "is_gated_act", False)
+        if gated:  # of the two halves of T5's unit the one that is gated, as in Llama's
+            paths = {name: f"{path}_1" if path.endswith(".wi") else path for name, path in paths.items()}
+        return {name: layer.get_submodule(path) for name, path in paths.items()}
 
     def own_parameters(self) -> dict[str, nn.Parameter]:
         """Returns the parameters, without those of components, by Hugging Face name; tied ones come once."""
-        prefix = ARCHITECTURES[self.info.model_type].base_model or self.model.base_model_prefix
+        place = ARCHITECTURES[self.info.model_type].base_model
+        prefix = self.model.base_model_prefix if place is None else place
         parameters = {
-            f"{prefix}.{name}": parameter
+            f"{prefix}.{name}".lstrip("."): parameter
             for name, parameter in self.model.named_parameters()
             if name in self._own_names
         }
@@ -272,7 +307,7 @@ def _inspect(config: BackboneConfig, *, weights: bool) -> BackboneInfo:
     if loaded:
         found = checkpoint.read_weights(folder, config.name, revision)
         weights_hash = checkpoint.combined_hash(described, *found.hashes)
-        tied = architecture.family == "decoder" and built.tie_word_embeddings
+        tied = architecture.family != "encoder" and built.tie_word_embeddings
         has_lm_head = tied or any(name.endswith(architecture.lm_head_weight) for name in found.names)
     else:
         weights_hash = checkpoint.combined_hash(described, f"random {config.random_init_seed}")
@@ -286,7 +321,7 @@ def _inspect(config: BackboneConfig, *, weights: bool) -> BackboneInfo:
         settings=settings,
         hidden_size=built.hidden_size,
         embedding_size=getattr(built, "embedding_size", built.hidden_size),
-        layers=built.num_hidden_layers,
+        layers=built.num_hidden_layers + _decoder_layers(built, architecture),
         max_positions=getattr(built, "max_position_embeddings", UNLIMITED)
         - (built.pad_token_id + 1 if architecture.positions_after_padding else 0),
         vocabulary_size=built.vocab_size,
@@ -295,6 +330,12 @@ def _inspect(config: BackboneConfig, *, weights: bool) -> BackboneInfo:
         tokenizer_hash=checkpoint.tokenizer_hash(folder, config.name),
         weights_hash=weights_hash,
     )
+
+
+def _decoder_layers(built: Any, architecture: Architecture) -> int:
+    if architecture.decoder_layers is None:
+        return 0
+    return int(built.num_decoder_layers if hasattr(built, "num_decoder_layers") else built.decoder_layers)
 
 
 def _build_config(name: str, model_type: str, settings: dict[str, Any]) -> Any:
@@ -308,9 +349,19 @@ def _build_config(name: str, model_type: str, settings: dict[str, Any]) -> Any:
 
 
 def _model_class(info: BackboneInfo, with_lm_head: bool) -> Any:
-    from transformers import CONFIG_MAPPING, MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING, MODEL_MAPPING
+    from transformers import (
+        CONFIG_MAPPING,
+        MODEL_FOR_CAUSAL_LM_MAPPING,
+        MODEL_FOR_MASKED_LM_MAPPING,
+        MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
+        MODEL_MAPPING,
+    )
 
-    language_models = {"encoder": MODEL_FOR_MASKED_LM_MAPPING, "decoder": MODEL_FOR_CAUSAL_LM_MAPPING}
+    language_models = {
+        "encoder": MODEL_FOR_MASKED_LM_MAPPING,
+        "decoder": MODEL_FOR_CAUSAL_LM_MAPPING,
+        "encoder-decoder": MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
+    }
     mapping = language_models[info.family] if with_lm_head else MODEL_MAPPING
     return mapping[CONFIG_MAPPING[info.model_type]]
 
@@ -368,11 +419,31 @@ def _assemble(model: Any, info: BackboneInfo, with_lm_head: bool, tokenizer: Any
         head = LanguageModelHead(
             {name: getattr(model, name) for name in architecture.lm_head},
             model.get_output_embeddings(),
-            getattr(model.config, "final_logit_softcapping", None),
+            soft_cap=getattr(model.config, "final_logit_softcapping", None),
+            scale=model.config.d_model**-0.5 if info.model_type in SCALED and model.config.tie_word_embeddings else 1.0,
+            bias=getattr(model, "final_logits_bias", None),
         )
-    base = model.base_model if architecture.base_model is None else getattr(model, architecture.base_model, model)
+    base = _base_model(model, info)
     adapters.init(base, interface=_interface(info))
     return Backbone(base, head, tokenizer, info, precision)
+
+
+def _base_model(model: Any, info: BackboneInfo) -> Any:
+    """Returns the model without its language model head."""
+    place = ARCHITECTURES[info.model_type].base_model
+    if place is None:
+        return model.base_model
+    if place:
+        return getattr(model, place, model)
+    base_class = _model_class(info, with_lm_head=False)
+    if isinstance(model, base_class):
+        return model
+    # T5's language model has the parts of the base model and no base model: one is put together of them.
+    with torch.device("meta"):
+        base = base_class(model.config)
+    for name, _ in list(base.named_children()):
+        setattr(base, name, getattr(model, name))
+    return base
 
 
 def _interface(info: BackboneInfo) -> Any:

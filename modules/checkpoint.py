@@ -52,7 +52,7 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack")
 UNSAFE_SETTING = re.compile(r"auto_map|(attn|experts)_implementation|quantization_config")
 HARMLESS_SETTING = "_attn_implementation_autoset"
 """A flag that some versions of transformers wrote into every `config.json`."""
-COMMON_SETTINGS = ("tie_word_embeddings", "pad_token_id", "bos_token_id", "eos_token_id")
+COMMON_SETTINGS = ("tie_word_embeddings", "pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id")
 CURE = "`modulingua prefetch EXPERIMENT.yaml`, called where there is a network, fetches it"
 HUB_ERRORS: tuple[tuple[type[Exception], str], ...] = (
     (HFValidationError, "this is neither a folder nor a repository's name"),

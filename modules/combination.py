@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -113,8 +113,13 @@ class Combination(nn.Module):
         attention_mask: Tensor,
         languages: Sequence[str] | None = None,
         token_type_ids: Tensor | None = None,
+        decoder_input_ids: Tensor | None = None,
     ) -> Tensor:
         """Returns the hidden states of the text, each row seen through the components that act on its language.
+
+        In an encoder-decoder they are the decoder's, which reads the text a second time, as transformers' sequence
+        classifiers have it do (Lewis et al., 2020, section 3.1), or reads what it is given. Prompts stand before the
+        encoder's text only.
 
         Args:
             input_ids: [batch, time], padded at the end or at the beginning.
@@ -123,33 +128,34 @@ class Combination(nn.Module):
                 components, or an empty text, leaves only those that act on every row. None is that for all rows.
             token_type_ids: [batch, time], 1 at the second text of a pair; left out by a backbone that knows no such
                 types. None is 0 everywhere, which prompts have too.
+            decoder_input_ids: [batch, decoder time], what the decoder of an encoder-decoder reads, padded at the end.
 
         Returns:
-            [batch, time, hidden size], aligned with `input_ids`: the positions of prompts are cut out.
+            [batch, time, hidden size], aligned with `input_ids`: the positions of prompts are cut out; or aligned with
+            `decoder_input_ids`, where they are given.
 
         Raises:
             ModulesError: If prompts and text together exceed the backbone's positions.
         """
+        text = _Text(input_ids, attention_mask, token_type_ids, decoder_input_ids)
         padding = attention_mask.argmax(dim=1)  # before the text
-        if padding.any():
-            # Prompts and positions begin where a row does: encode rows that begin at once, and put them back.
-            rolled = [_rolled(tensor, padding) for tensor in (input_ids, attention_mask)]
-            types = None if token_type_ids is None else _rolled(token_type_ids, padding)
-            return _rolled(self.encode(rolled[0], rolled[1], languages, types), -padding)
-        groups = self._groups(languages or [""] * len(input_ids))
+        if not padding.any():
+            return self._encode_mixed(text, languages)
+        # Prompts and positions begin where a row does: encode rows that begin at once, and put them back.
+        hidden = self._encode_mixed(text.rolled(padding), languages)
+        return hidden if decoder_input_ids is not None else _rolled(hidden, -padding)
+
+    def _encode_mixed(self, text: _Text, languages: Sequence[str] | None) -> Tensor:
+        groups = self._groups(languages or [""] * len(text.ids))
         if len(groups) < 2:
-            hidden = self._encode(next(iter(groups), ()), input_ids, attention_mask, token_type_ids)
+            hidden = self._encode(next(iter(groups), ()), text)
         else:
-            parts = []
-            for acting, rows in groups.items():
-                types = None if token_type_ids is None else token_type_ids[rows]
-                parts.append((rows, self._encode(acting, input_ids[rows], attention_mask[rows], types)))
-            hidden = _put_together(parts)
+            hidden = _put_together([(rows, self._encode(acting, text.at(rows))) for acting, rows in groups.items()])
         for _ in range(self.passes_of_all(len(groups)) - len(groups)):
             # Where ranks share layers, one with fewer passes takes part in the others', forward and backward.
             # It draws nothing from the generators, so that what is drawn later is as without sharing.
             with torch.random.fork_rng(devices=[hidden.device] if hidden.is_cuda else []):
-                spare = self._encode(next(iter(groups)), input_ids[:1], attention_mask[:1])
+                spare = self._encode(next(iter(groups)), text.at([0]))
             hidden = hidden + 0.0 * spare.sum()
         return hidden
 
@@ -165,7 +171,7 @@ class Combination(nn.Module):
         training = self.backbone.training
         self.backbone.eval()
         try:
-            return self._encode((), input_ids, attention_mask)
+            return self._encode((), _Text(input_ids, attention_mask))
         finally:
             self.backbone.train(training)
 
@@ -209,23 +215,15 @@ class Combination(nn.Module):
         # What the library's set_active_adapters does, without its walk over all layers to undo merged LoRAs.
         self.backbone.model.adapters_config.active_setup = Stack(*names) if names else None
 
-    def _encode(
-        self,
-        acting: Sequence[Component],
-        input_ids: Tensor,
-        attention_mask: Tensor,
-        token_type_ids: Tensor | None = None,
-    ) -> Tensor:
+    def _encode(self, acting: Sequence[Component], text: _Text) -> Tensor:
         self._activate(acting)
-        embeddings = self.backbone.embeddings(input_ids)
-        for component in acting:
-            embeddings = component.embed(embeddings)
         prompts = [(component.prompt_after_bos, component.prompt()) for component in acting]
         before = [prompt for after_bos, prompt in prompts if prompt is not None and not after_bos]
         after = [prompt for after_bos, prompt in prompts if prompt is not None and after_bos]
         front, behind = sum(map(len, before)), sum(map(len, after))
-        self._check_length(input_ids.shape[1], front + behind)
-        rows = len(input_ids)
+        self._check_length(text.ids.shape[1], front + behind)
+        rows = len(text.ids)
+        embeddings = self._embed(acting, text.ids)
         embeddings = torch.cat(
             [
                 *(prompt.expand(rows, -1, -1) for prompt in before),
@@ -235,16 +233,27 @@ class Combination(nn.Module):
             ],
             dim=1,
         )
-        attention_mask = torch.cat([attention_mask.new_ones(rows, front + behind), attention_mask], dim=1)
-        types: dict[str, Tensor] = {}
-        if token_type_ids is not None and getattr(self.backbone.model.config, "type_vocab_size", 0) > 1:
-            start, rest = token_type_ids[:, :1], token_type_ids[:, 1:]
+        attention_mask = torch.cat([text.mask.new_ones(rows, front + behind), text.mask], dim=1)
+        more: dict[str, Tensor] = {}
+        if text.types is not None and getattr(self.backbone.model.config, "type_vocab_size", 0) > 1:
+            start, rest = text.types[:, :1], text.types[:, 1:]
             parts = [start.new_zeros(rows, front), start, start.new_zeros(rows, behind), rest]
-            types = {"token_type_ids": torch.cat(parts, dim=1)}
+            more["token_type_ids"] = torch.cat(parts, dim=1)
+        decodes = self.backbone.info.family == "encoder-decoder"
+        if decodes:
+            read = self.backbone.shifted(text.ids) if text.decoder_ids is None else text.decoder_ids
+            more["decoder_inputs_embeds"] = self._embed(acting, read)
         hidden: Tensor = self.backbone.model(
-            inputs_embeds=embeddings, attention_mask=attention_mask, **types
+            inputs_embeds=embeddings, attention_mask=attention_mask, **more
         ).last_hidden_state
-        return torch.cat([hidden[:, front : front + 1], hidden[:, front + 1 + behind :]], dim=1)
+        return hidden if decodes else torch.cat([hidden[:, front : front + 1], hidden[:, front + 1 + behind :]], dim=1)
+
+    def _embed(self, acting: Sequence[Component], ids: Tensor) -> Tensor:
+        """Returns the embeddings of token numbers, as the components change them."""
+        embeddings: Tensor = self.backbone.embeddings(ids)
+        for component in acting:
+            embeddings = component.embed(embeddings)
+        return embeddings
 
     def _check_length(self, text: int, prompts: int) -> None:
         most = self.backbone.info.max_positions
@@ -265,6 +274,25 @@ class Combination(nn.Module):
 
         logits: Tensor = self.backbone.lm_head(vectors, unembed)
         return logits
+
+
+class _Text(NamedTuple):
+    """What `Combination.encode` is given, of some rows."""
+
+    ids: Tensor
+    mask: Tensor
+    types: Tensor | None = None
+    decoder_ids: Tensor | None = None
+
+    def at(self, rows: list[int]) -> _Text:
+        """Returns some of the rows."""
+        types, decoder_ids = (None if tensor is None else tensor[rows] for tensor in (self.types, self.decoder_ids))
+        return _Text(self.ids[rows], self.mask[rows], types, decoder_ids)
+
+    def rolled(self, by: Tensor) -> _Text:
+        """Returns the rows moved to the left, each by its own number; what the decoder reads stays."""
+        types = None if self.types is None else _rolled(self.types, by)
+        return _Text(_rolled(self.ids, by), _rolled(self.mask, by), types, self.decoder_ids)
 
 
 def _rolled(tensor: Tensor, by: Tensor) -> Tensor:

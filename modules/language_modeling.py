@@ -83,6 +83,27 @@ class MaskedLanguageModeling(LanguageModeling):
     ahead = 0
 
 
+class SpanCorruption(LanguageModeling):
+    """Predicts, by the decoder, the spans that a text was stripped of (Raffel et al., 2020).
+
+    The `labels` [batch, decoder time] are those spans between sentinels, -100 where padded.
+    """
+
+    family = "encoder-decoder"
+    ahead = 0
+
+    def encode(self, batch: Batch) -> Tensor:
+        """Returns the decoder's hidden states [batch, decoder time, hidden size], at the places of the labels."""
+        backbone = self.combination.backbone
+        targets = batch["labels"].masked_fill(batch["labels"] == -100, backbone.tokenizer.pad_token_id)
+        return self.combination.encode(
+            batch["input_ids"],
+            batch["attention_mask"],
+            batch["language"],
+            decoder_input_ids=backbone.shifted(targets),
+        )
+
+
 class CausalLanguageModeling(LanguageModeling):
     """Predicts each token from those before it; a text's first token has none, and is not predicted."""
 

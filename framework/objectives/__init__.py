@@ -13,6 +13,7 @@ from framework.objectives.base import Objective
 from framework.objectives.causal import CausalObjective
 from framework.objectives.masked import MaskedObjective
 from framework.objectives.prefix_lm import PrefixLMObjective
+from framework.objectives.span_corruption import SpanCorruptionObjective
 
 __all__ = [
     "OBJECTIVES",
@@ -21,6 +22,7 @@ __all__ = [
     "MaskedObjective",
     "Objective",
     "PrefixLMObjective",
+    "SpanCorruptionObjective",
     "objective_class",
 ]
 
@@ -29,6 +31,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "causal": CausalObjective,
     "masked": MaskedObjective,
     "prefix_lm": PrefixLMObjective,
+    "span_corruption": SpanCorruptionObjective,
 }
 
 

@@ -110,12 +110,13 @@ class LoRA(Component):
         """Makes one whose products are zero, and hooks it to the backbone's linear layers."""
         component = cls()
         architecture = ARCHITECTURES[backbone.info.model_type]
-        for number, layer in enumerate(backbone.layers):
+        for number in range(backbone.info.layers):
             if number in config.leave_out:
                 continue
+            linears = backbone.linears(number)
             products = component.layers[str(number)] = nn.ModuleDict()
             for target in config.targets:
-                linear = layer.get_submodule(architecture.linears[target])
+                linear = linears[target]
                 fused = architecture.fused_qkv is not None and target in FUSED
                 product = products[target] = LowRank(
                     linear,

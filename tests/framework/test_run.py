@@ -413,15 +413,25 @@ class TestKinds:
         assert all(each["own", "swh_Latn"][1] != each["none", "swh_Latn"][1] for each in found)
 
 
-@pytest.mark.parametrize("model_type", ["llama", "gpt2", "bloom"])
-@pytest.mark.parametrize("objective", ["causal", "prefix_lm"])
-def test_a_decoder_goes_the_whole_way(desk: Desk, tmp_path: Path, model_type: str, objective: str) -> None:
+@pytest.mark.parametrize(
+    ("model_type", "objective"),
+    [
+        ("llama", "causal"),
+        ("gpt2", "prefix_lm"),
+        ("bloom", "causal"),
+        ("t5", "span_corruption"),
+        ("mt5", "span_corruption"),
+        ("mbart", "alignment"),
+    ],
+)
+def test_every_family_goes_the_whole_way(desk: Desk, tmp_path: Path, model_type: str, objective: str) -> None:
+    text = {"parallel": {"dataset": "sib200", "path": str(desk.texts)}} if objective == "alignment" else desk.text
     changes = {
         "backbone.name": str(tiny.build(tmp_path / model_type, model_type)),
         "combination.language": {"prompt": {"length": 3}, "adapter": {"reduction_factor": 8}},
         "combination.task": {"prompt": {"length": 3}, "lora": {"rank": 2}},
         "languages.targets": ["swh_Latn"],
-        "stages.language.objective": {objective: desk.text},
+        "stages.language.objective": {objective: text},
         "stages.task.head.pooling": "last",
     }
     desk.run(changes)

@@ -28,11 +28,11 @@ from modules import (
 from modules.alignment import Alignment, AlignmentConfig
 from modules.backbone import seeded
 from modules.classification import TextClassification
-from modules.language_modeling import CausalLanguageModeling, LanguageModeling, MaskedLanguageModeling
+from modules.language_modeling import CausalLanguageModeling, LanguageModeling, MaskedLanguageModeling, SpanCorruption
 from modules.sharding import ShardedBackbone
 from modules.training import StageModule
 from tests.modules import tiny
-from tests.modules.slots import COMBINATIONS, Slots, fill
+from tests.modules.slots import COMBINATIONS, MIXED, SIXTEEN, Slots, fill
 from tests.modules.slots import name as name_of
 
 LABELS = ["geography", "health", "sports"]
@@ -53,6 +53,10 @@ def masked(combination: Combination, optimization: OptimizationConfig) -> StageM
 
 def causal(combination: Combination, optimization: OptimizationConfig) -> StageModule:
     return CausalLanguageModeling(combination, combination.components("language"), optimization)
+
+
+def corrupted(combination: Combination, optimization: OptimizationConfig) -> StageModule:
+    return SpanCorruption(combination, combination.components("language"), optimization)
 
 
 def alignment(combination: Combination, optimization: OptimizationConfig) -> StageModule:
@@ -86,15 +90,20 @@ STAGES: dict[str, tuple[Make, str, Slots]] = {
 
 """Stages of each kind, on several models."""
 
-FAMILIES = {"encoder": ("xlm-roberta", masked), "decoder": ("llama", causal)}
+FAMILIES = {
+    "encoder": ("xlm-roberta", masked),
+    "decoder": ("llama", causal),
+    "encoder-decoder": ("mt5", corrupted),
+}
 """A model of each family of backbones, on which every combination is trained in every stage, and how it learns text."""
 
 
 def _every_combination() -> Iterator[tuple[str, tuple[Make, str, Slots]]]:
     for family, (model_type, learn) in FAMILIES.items():
-        for slots in COMBINATIONS:
+        combinations = COMBINATIONS if family == "encoder" else [*SIXTEEN, *MIXED]
+        for slots in combinations:
             yield f"{family}, task: {name_of(slots)}", (classification, model_type, slots)
-        for slots in dict.fromkeys(tuple(slot for slot in slots if slot[0] == "language") for slots in COMBINATIONS):
+        for slots in dict.fromkeys(tuple(slot for slot in slots if slot[0] == "language") for slots in combinations):
             if slots:
                 yield f"{family}, {learn.__name__}: {name_of(slots)}", (learn, model_type, slots)
                 yield f"{family}, aligned: {name_of(slots)}", (alignment, model_type, slots)
@@ -102,11 +111,15 @@ def _every_combination() -> Iterator[tuple[str, tuple[Make, str, Slots]]]:
 
 EVERY_STAGE = STAGES | dict(_every_combination())
 
+SHARED = [name for name, (_, _, slots) in STAGES.items() if not any(kind == "full" for _, kind in slots)]
+SHARED += [f"{family}, task: {name_of(slots)}" for family in FAMILIES for slots in SIXTEEN]
+"""Stages that are trained on a backbone that ranks share, too."""
+
 
 def make(name: str, encoders: Path, **optimization: Any) -> StageModule:
     """Builds a stage whose components come from fixed seeds."""
     build, model_type, slots = EVERY_STAGE[name]
-    config, with_lm_head = BackboneConfig(name=str(encoders / model_type)), build in (masked, causal)
+    config, with_lm_head = BackboneConfig(name=str(encoders / model_type)), build in (masked, causal, corrupted)
     whole = Combination(load_backbone(config, with_lm_head=with_lm_head))
     fill(whole, [slot for slot in slots if slot[1] != "full"], ["swh_Latn"], perturbed=False)
     fill(whole, [slot for slot in slots if slot[1] == "full"], [None], perturbed=False)
@@ -198,7 +211,7 @@ def main(encoders: str, output: str, names: Sequence[str]) -> None:
         trainer = train(stage, rows, rows[:2], strategy="ddp", devices=ranks)
         metrics = {f"metric {key}": value for key, value in trainer.callback_metrics.items()}
         save_file(stage.trained_state() | metrics, Path(output) / f"{name}.{rank}.safetensors")
-        if not any(component.changes_backbone for component in stage.combination.components()):
+        if name in SHARED:
             shared = make(name, Path(encoders))
             train(shared, rows, rows[:2], strategy=ShardedBackbone(), devices=ranks)
             kept = shared.trained_state() | {"held": torch.tensor(held(shared))}

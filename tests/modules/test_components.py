@@ -185,9 +185,9 @@ def test_several_loras_are_summed(combination: Callable[..., Combination], model
         lora = whole.add(role, "lora", LoRAConfig(rank=rank, alpha=6, targets=targets), seed=0)
         assert isinstance(lora, LoRA)
         perturb(lora.own_parameters(), seed=rank)
-        for number, layer in enumerate(merged.backbone.layers):
+        for number in range(merged.backbone.info.layers):
             for target in targets:
-                weight = layer.get_submodule(TABLE[model_type].linears[target]).weight.data
+                weight = merged.backbone.linears(number)[target].weight.data
                 product = lora.layers[str(number)][target]
                 change = 6 / rank * product.up.weight.data @ product.down.weight.data
                 units = weight.T if model_type == "gpt2" else weight  # one row for each unit of the output

@@ -10,7 +10,12 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, pre_tokenizers, processors
 from tokenizers.models import WordLevel
-from transformers import CONFIG_MAPPING, MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING
+from transformers import (
+    CONFIG_MAPPING,
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    MODEL_FOR_MASKED_LM_MAPPING,
+    MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
+)
 
 from modules.architectures import ARCHITECTURES
 
@@ -27,6 +32,30 @@ COMMON = {
     "num_hidden_layers": LAYERS,
     "num_attention_heads": 4,
     "max_position_embeddings": POSITIONS,
+    **SPECIAL,
+}
+T5 = {
+    "vocab_size": VOCABULARY,
+    "d_model": WIDTH,
+    "d_kv": 8,
+    "d_ff": 48,
+    "num_layers": LAYERS,
+    "num_decoder_layers": LAYERS,
+    "num_heads": 4,
+    "decoder_start_token_id": 1,
+    **SPECIAL,
+}
+BART = {
+    "vocab_size": VOCABULARY,
+    "d_model": WIDTH,
+    "encoder_layers": LAYERS,
+    "decoder_layers": LAYERS,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 4,
+    "encoder_ffn_dim": 48,
+    "decoder_ffn_dim": 48,
+    "max_position_embeddings": POSITIONS,
+    "decoder_start_token_id": 2,
     **SPECIAL,
 }
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -87,6 +116,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "max_position_embeddings": POSITIONS,
         **SPECIAL,
     },
+    "t5": T5,
+    "mt5": T5 | {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False},
+    "bart": BART,
+    "mbart": BART | {"scale_embedding": True},
     "bloom": {"vocab_size": VOCABULARY, "hidden_size": WIDTH, "n_layer": LAYERS, "n_head": 4, **SPECIAL},
     "modernbert": COMMON
     | {
@@ -99,7 +132,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
 """A configuration for each supported model, as small as its parts allow."""
 
 MODELS = list(SETTINGS)
-LANGUAGE_MODELS = {"encoder": MODEL_FOR_MASKED_LM_MAPPING, "decoder": MODEL_FOR_CAUSAL_LM_MAPPING}
+LANGUAGE_MODELS = {
+    "encoder": MODEL_FOR_MASKED_LM_MAPPING,
+    "decoder": MODEL_FOR_CAUSAL_LM_MAPPING,
+    "encoder-decoder": MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
+}
 WORDS = [f"w{number}" for number in range(VOCABULARY - 5)]
 
 
@@ -129,14 +166,15 @@ def build(folder: Path, model_type: str, *, seed: int = 0, dropout: float | None
             continue
         state[name] = tensor.detach().clone()
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
-    write_tokenizer(folder)
+    write_tokenizer(folder, sentinels=8 if ARCHITECTURES[model_type].family == "encoder-decoder" else 0)
     return folder
 
 
-def write_tokenizer(folder: Path) -> None:
-    """Writes a fast tokenizer that splits at blanks."""
+def write_tokenizer(folder: Path, sentinels: int = 0) -> None:
+    """Writes a fast tokenizer that splits at blanks; sentinels of span corruption take the places of the last words."""
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    vocabulary = {token: number for number, token in enumerate(special + WORDS)}
+    extra = [f"<extra_id_{number}>" for number in range(sentinels)]
+    vocabulary = {token: number for number, token in enumerate(special + WORDS[: len(WORDS) - sentinels] + extra)}
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.post_processor = processors.TemplateProcessing(
