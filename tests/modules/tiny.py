@@ -114,6 +114,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "num_layers": LAYERS,
         "attention_heads": 4,
         "max_position_embeddings": POSITIONS,
+        "init_std": 0.1,  # with its own, all units of one adapter happen to be dead
         **SPECIAL,
     },
     "t5": T5,
