@@ -3,10 +3,10 @@ PYTEST_FLAGS ?= -n auto --dist worksteal
 BIN = .venv/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help setup quickstart test test-slurm faults lint
+.PHONY: help setup quickstart test test-slurm faults capabilities lint
 
 help: ## Say what each target does
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.installed ## Install Modulingua and its tools into .venv, once
 
@@ -33,6 +33,9 @@ test-slurm: setup ## Run the tests on a SLURM cluster that is started for them
 faults: export OMP_NUM_THREADS = 1
 faults: setup ## Kill runs at random moments, 36 times, and compare what they come to
 	FAULTS=12 $(BIN)/pytest -s tests/faults
+
+capabilities: setup ## Find out what works on what, and write docs/capabilities.md
+	$(BIN)/python -m tests.modules.capabilities
 
 lint: setup ## Check style and types
 	$(BIN)/ruff check .

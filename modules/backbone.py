@@ -7,6 +7,7 @@ import inspect
 import logging
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -506,3 +507,5 @@ class _InactiveAdapters(logging.Filter):
 
 
 logging.getLogger("adapters.model_mixin").addFilter(_InactiveAdapters())
+# The library's T5 speaks to transformers in words that this version still knows.
+warnings.filterwarnings("ignore", message=".*`past_key_value` is deprecated.*", category=FutureWarning)

@@ -1,0 +1,60 @@
+"""What each kind of component can do on each model, found out on tiny ones: `make capabilities` writes it down."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import torch
+
+from modules import COMPONENTS, BackboneConfig, Combination, load_backbone
+from modules.architectures import ARCHITECTURES
+from tests.modules import tiny
+from tests.modules.slots import fill, possible
+
+PAGE = Path(__file__).parents[2] / "docs" / "capabilities.md"
+HEAD = """# What works on what
+
+Found out on a tiny model of each type by `make capabilities`; a test fails when this page is not true any more.
+**yes**: the component changes the hidden states, in either role beside another one of its kind in the other role, and
+every one of its parameters gets a gradient. **no**: `plan` refuses it with the reason, before anything is loaded.
+`full` is for the task role and `pretrain` only. Language-stage objectives go by the family: see
+[experiments.md](experiments.md).
+"""
+
+
+def probe(model: Path, kind: str) -> bool:
+    """Says whether a kind is taken; fails if it is taken and does not work in one of the roles."""
+    whole = Combination(load_backbone(BackboneConfig(name=str(model), precision="32")))
+    slots = (("task", kind),) if kind == "full" else (("language", kind), ("task", kind))
+    if not possible(slots, whole):
+        return False
+    ids, mask = tiny.batch()
+    with torch.no_grad():
+        before = whole.encode(ids, mask)[mask.bool()]
+    fill(whole, slots, ["swh_Latn"])
+    for component in whole.components():
+        whole.train_only([component])
+        whole.zero_grad()
+        hidden = whole.encode(ids, mask, ["swh_Latn"] * len(ids))[mask.bool()]
+        (hidden * torch.linspace(-1, 1, hidden.numel()).view_as(hidden)).sum().backward()
+        reached = [parameter.grad is not None for parameter in component.own_parameters().values()]
+        assert all(reached), f"{component.name} on {model.name}: a parameter has no part in the loss"
+        assert not torch.allclose(hidden, before, atol=1e-5), f"{component.name} on {model.name} changes nothing"
+    return True
+
+
+def table(folder: Path) -> str:
+    """Returns the page; tiny models are built in a folder."""
+    kinds = list(COMPONENTS)
+    lines = [HEAD, f"| family | model type | {' | '.join(kinds)} |", f"|---|---|{'---|' * len(kinds)}"]
+    for model_type, architecture in sorted(ARCHITECTURES.items(), key=lambda entry: (entry[1].family, entry[0])):
+        model = tiny.build(folder / model_type, model_type, dropout=0.0)
+        found = ["yes" if probe(model, kind) else "no" for kind in kinds]
+        lines.append(f"| {architecture.family} | {model_type} | {' | '.join(found)} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as place:
+        PAGE.write_text(table(Path(place)), encoding="utf-8")
