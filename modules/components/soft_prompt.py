@@ -26,7 +26,7 @@ class SoftPromptConfig:
     reparameterization: int | None = None
     """Hidden width of a two-layer perceptron between the table of vectors and the prompt; null has none."""
     position: Literal["before_bos", "after_bos"] = "before_bos"
-    """Stands in front of the text's first special token or right behind it."""
+    """Stands in front of the text's first token, which is BOS where the tokenizer puts one, or right behind it."""
 
     def __post_init__(self) -> None:
         """Checks that the numbers can be meant."""
