@@ -24,8 +24,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
+import os
 import random
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -242,8 +244,17 @@ def _loader(batches: Batches, num_workers: int) -> DataLoader[Batch]:
 
 def _leave_signals(_worker: int) -> None:
     """Leaves requests to stop to the process that trains: Slurm and a terminal send them to its workers too."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
+    for number in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
+    # That process ends its workers by SIGTERM: only a thread that waits for the signal learns who sent it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    threading.Thread(target=_obey_the_parent, daemon=True).start()
+
+
+def _obey_the_parent() -> None:
+    while signal.sigwaitinfo([signal.SIGTERM]).si_pid != os.getppid():
+        pass
+    os._exit(0)
 
 
 def _unchanged(batch: Any) -> Any:
