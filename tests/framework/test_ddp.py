@@ -11,6 +11,9 @@ import torch
 from safetensors.torch import load_file
 
 from framework import stages
+from framework.config import TrainerConfig
+from framework.errors import UserError
+from framework.ranks import environment
 from framework.runner import _Children
 from framework.store import WEIGHTS
 from tests.framework import tiny
@@ -107,3 +110,10 @@ def test_every_task_of_a_slurm_step_knows_its_rank_before_they_meet(monkeypatch:
     for name, value in {"SLURM_STEP_ID": "0", "SLURM_NTASKS": "2", "SLURM_PROCID": "1"}.items():
         monkeypatch.setenv(name, value)
     assert stages._rank() == 1
+
+
+def test_another_number_of_tasks_than_processes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"SLURM_STEP_ID": "0", "SLURM_NTASKS": "3", "SLURM_PROCID": "0"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match="devices=2 on num_nodes=2 make 4 processes, but Slurm started 3 tasks"):
+        environment(TrainerConfig(devices=2, num_nodes=2))
