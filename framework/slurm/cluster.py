@@ -12,6 +12,9 @@ from framework.errors import UserError
 DEFAULT_ARRAY = 1001
 """Slurm's own limit of an array, where a cluster does not say its."""
 
+NO_DEPENDENCY = ("", "(null)")
+"""What `squeue` shows where a job depends on none, by version."""
+
 
 @dataclass(frozen=True)
 class Queued:
@@ -22,7 +25,9 @@ class Queued:
     state: str
     """`PENDING`, `RUNNING`, `COMPLETING` …"""
     reason: str
-    """Why it waits: `Dependency`, `Resources`, `Priority` …"""
+    """Why it waits: `Resources`, `Priority` …; Slurm may be slow to say `Dependency`."""
+    needs_others: bool
+    """Whether jobs that it depends on have yet to end."""
     script: Path
 
 
@@ -69,11 +74,11 @@ def submit(script: Path) -> str:
 
 def queue() -> list[Queued]:
     """Returns the elements of job arrays of this user that wait or run."""
-    rows = _call("squeue", "--noheader", "--array", f"--user={os.getuid()}", "--format=%F|%K|%T|%r|%o").splitlines()
-    found = [row.split("|", 4) for row in rows]
+    rows = _call("squeue", "--noheader", "--array", f"--user={os.getuid()}", "--format=%F|%K|%T|%r|%E|%o").splitlines()
+    found = [row.split("|", 5) for row in rows]
     return [
-        Queued(job, int(index), state, reason, Path(script))
-        for job, index, state, reason, script in found
+        Queued(job, int(index), state, reason, dependencies not in NO_DEPENDENCY, Path(script))
+        for job, index, state, reason, dependencies, script in found
         if index.isdecimal()  # others are no arrays, and so not ours
     ]
 

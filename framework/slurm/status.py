@@ -116,7 +116,7 @@ def _queue(console: Console) -> list[Queued] | None:
 
 def _in_queue(entry: Queued, progress: Callable[[], str]) -> tuple[str, str]:
     if entry.state == "PENDING":
-        return ("waiting", "for other jobs") if entry.reason == "Dependency" else ("queued", entry.reason)
+        return ("waiting", "for other jobs") if entry.needs_others else ("queued", entry.reason)
     return entry.state.lower(), progress()
 
 

@@ -321,10 +321,10 @@ class TestStatus:
     def test_in_the_queue(self, desk: Desk, launched: Path) -> None:
         (launched / "logs" / "task-0.log").write_text("modulingua: job\n1\t\n3\tloss 0.500\nsomething\n")
         queue = [
-            Queued("101", 0, "RUNNING", "None", launched / "task.sbatch"),
-            Queued("102", 0, "PENDING", "Dependency", launched / "evaluate.sbatch"),
-            Queued("103", 0, "PENDING", "Priority", launched / "table.sbatch"),
-            Queued("104", 0, "RUNNING", "None", Path("/else/where.sh")),
+            Queued("101", 0, "RUNNING", "None", False, launched / "task.sbatch"),
+            Queued("102", 0, "PENDING", "None", True, launched / "evaluate.sbatch"),
+            Queued("103", 0, "PENDING", "Priority", False, launched / "table.sbatch"),
+            Queued("104", 0, "RUNNING", "None", False, Path("/else/where.sh")),
         ]
         assert self.states(desk, queue) == [
             ("running", "3/4  loss 0.500"),
