@@ -10,7 +10,7 @@ A notebook needs no YAML:
 
 from datamodules.causal import CausalConfig
 from datamodules.classification import ClassificationData
-from datamodules.dataset import ClassificationDataset, Dataset, DatasetConfig, Example
+from datamodules.dataset import ClassificationDataset, Dataset, DatasetConfig, Example, LabelledDataset, Task
 from datamodules.errors import DataError
 from datamodules.hub_cache import keeping_what_is_read
 from datamodules.languages import LANGUAGES, Language, language
@@ -19,8 +19,9 @@ from datamodules.monolingual import MonolingualData, MonolingualText, TextConfig
 from datamodules.packing import PackingConfig
 from datamodules.parallel import ParallelConfig, ParallelData, ParallelText
 from datamodules.prefix_lm import PrefixLMConfig
-from datamodules.registry import DATASETS, classification_dataset, dataset, dataset_class, labelled_dataset
+from datamodules.registry import DATASETS, dataset, dataset_class, labelled_dataset
 from datamodules.span_corruption import SpanCorruptionConfig
+from datamodules.task_data import TaskData
 from datamodules.tokenization_report import LanguageTokens, tokenization_report
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Dataset",
     "DatasetConfig",
     "Example",
+    "LabelledDataset",
     "Language",
     "LanguageTokens",
     "MaskingConfig",
@@ -44,8 +46,9 @@ __all__ = [
     "ParallelText",
     "PrefixLMConfig",
     "SpanCorruptionConfig",
+    "Task",
+    "TaskData",
     "TextConfig",
-    "classification_dataset",
     "dataset",
     "dataset_class",
     "keeping_what_is_read",

@@ -1,7 +1,7 @@
 """What a dataset is: a few declarations that turn the rows of a source into examples.
 
-A new dataset is one small file with a subclass of `ClassificationDataset` (or of `Dataset`, for texts without
-labels), and its class in `registry.py`. Or the subclass stands anywhere and is named by its dotted path.
+A new dataset is one small file with a subclass of `ClassificationDataset`, or another `LabelledDataset`, or `Dataset` for
+texts without labels, and its class in `registry.py`. Or the subclass stands anywhere and is named by its dotted path.
 """
 
 # no `from __future__ import annotations` here: pydantic reads the annotations of the config
@@ -19,6 +19,9 @@ from datamodules.languages import nearest_languages
 from datamodules.source import Folder, Row, Source
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
+
+Task = Literal["classification", "tagging", "question answering"]
+"""What is asked of a text: its label (or that of a pair), the label of each of its words, or the words that answer."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -187,15 +190,20 @@ class Dataset:
         raise DataError(message)
 
 
-class ClassificationDataset(Dataset):
-    """Labelled texts, or pairs of texts, by language and split."""
+class LabelledDataset(Dataset):
+    """Texts, or pairs of texts, with what is to be said of them, by language and split."""
 
+    task: Task
     pairs: bool = False
     """Whether an example is a pair of texts."""
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """All labels; an example's label is an index into them. A subclass may simply name them."""
+        """All labels, where there are some; an example's are indices into them. A subclass may simply name them."""
+        return ()
+
+    def gold(self, example: Example) -> str:
+        """What is to be said of an example, as results keep it; each task says how."""
         raise NotImplementedError
 
     def verify(self) -> None:
@@ -235,6 +243,17 @@ class ClassificationDataset(Dataset):
         raise DataError(
             f"{self.name} {language}, row {row_id}: unknown label {value!r}; known: {', '.join(self.labels)}"
         )
+
+
+class ClassificationDataset(LabelledDataset):
+    """Texts, or pairs of texts, with a label each."""
+
+    task = "classification"
+
+    def gold(self, example: Example) -> str:
+        """The label's name."""
+        assert example.label is not None
+        return self.labels[example.label]
 
 
 def _stripped(example: Example) -> tuple[str, ...]:

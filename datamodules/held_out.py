@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from datamodules.dataset import TRAIN, VALIDATION, ClassificationDataset, Example
+from datamodules.dataset import TRAIN, VALIDATION, Example, LabelledDataset
 from datamodules.errors import DataError
 
 
-class HeldOut(ClassificationDataset):
+class HeldOut(LabelledDataset):
     """A dataset whose training and validation data are two parts of one of its splits; its test data is its own.
 
-    Groups of examples (see `ClassificationDataset.group_of`) are held out by the rank of a hash of each. So the parts
+    Groups of examples (see `LabelledDataset.group_of`) are held out by the rank of a hash of each. So the parts
     depend neither on a run's seed nor on the order of reading, and share no group.
     """
 
-    def __init__(self, whole: ClassificationDataset, split: str, share: float) -> None:
+    def __init__(self, whole: LabelledDataset, split: str, share: float) -> None:
         """Says what is divided; nothing is read yet.
 
         Args:
@@ -28,6 +28,7 @@ class HeldOut(ClassificationDataset):
         self.split = split
         self.share = share
         self.name = whole.name
+        self.task = whole.task
         self.pairs = whole.pairs
 
     @property
@@ -37,15 +38,19 @@ class HeldOut(ClassificationDataset):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """See `ClassificationDataset.labels`."""
+        """See `LabelledDataset.labels`."""
         return self.whole.labels
 
     def labels_in(self, language: str) -> tuple[str, ...]:
-        """See `ClassificationDataset.labels_in`."""
+        """See `LabelledDataset.labels_in`."""
         return self.whole.labels_in(language)
 
+    def gold(self, example: Example) -> str:
+        """See `LabelledDataset.gold`."""
+        return self.whole.gold(example)
+
     def verify(self) -> None:
-        """See `ClassificationDataset.verify`."""
+        """See `LabelledDataset.verify`."""
         self.whole.verify()
 
     def config_of(self, language: str) -> str:

@@ -7,7 +7,7 @@ import importlib
 from datamodules.afrisenti import AfriSenti
 from datamodules.afrixnli import AfriXnli
 from datamodules.americas_nli import AmericasNli
-from datamodules.dataset import ClassificationDataset, Dataset, DatasetConfig
+from datamodules.dataset import Dataset, DatasetConfig, LabelledDataset
 from datamodules.errors import DataError, first_line, nearest
 from datamodules.held_out import HeldOut
 from datamodules.masakhanews import MasakhaNews
@@ -64,26 +64,15 @@ def dataset(name: str, path: str | None = None, revision: str | None = None) -> 
     return dataset_class(name).from_config(DatasetConfig(name, path, revision))
 
 
-def classification_dataset(
-    name: str, path: str | None = None, revision: str | None = None
-) -> ClassificationDataset:
-    """The same as `dataset`, for one with labels.
-
-    Raises:
-        DataError: If there is no such dataset or it has no labels.
-    """
-    return labelled_dataset(DatasetConfig(name, path, revision))
-
-
-def labelled_dataset(config: DatasetConfig) -> ClassificationDataset:
+def labelled_dataset(config: DatasetConfig) -> LabelledDataset:
     """The dataset that a config describes, its validation data held out where the config asks for that.
 
     Raises:
         DataError: If there is no such dataset or it has no labels.
     """
     found = dataset_class(config.name).from_config(config)
-    if not isinstance(found, ClassificationDataset):
-        labelled = [known.name for known in _CLASSES if issubclass(known, ClassificationDataset)]
+    if not isinstance(found, LabelledDataset):
+        labelled = [known.name for known in _CLASSES if issubclass(known, LabelledDataset)]
         raise DataError(f"dataset '{config.name}' has no labels; labelled datasets: {', '.join(labelled)}")
     return found if config.held_out is None else HeldOut(found, config.train_split, config.held_out)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
-from datamodules import ClassificationDataset, DataError, language
+from datamodules import DataError, LabelledDataset, language
 from framework.config import dataset_for
 from framework.leaks import find_leak
 from framework.objectives import OBJECTIVES
@@ -103,7 +103,7 @@ def check_languages_of_data(data: Any, languages: Any) -> Iterator[Problem]:
                 yield key, f"{error}{_way_out(data, dataset, code) if field == 'source' else ''}"
 
 
-def _way_out(data: Any, dataset: ClassificationDataset, code: str) -> str:
+def _way_out(data: Any, dataset: LabelledDataset, code: str) -> str:
     """Says what to write where a dataset has only one of the splits that train and choose."""
     if data.held_out is not None:
         return ""
@@ -359,7 +359,7 @@ def _info(backbone: BackboneConfig) -> BackboneInfo | None:
         return None
 
 
-def _dataset(data: Any) -> ClassificationDataset | None:
+def _dataset(data: Any) -> LabelledDataset | None:
     try:
         dataset = dataset_for(data)
         dataset.verify()

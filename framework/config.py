@@ -12,7 +12,7 @@ from typing import Any, Literal, get_type_hints
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from datamodules import ClassificationDataset, DataError, DatasetConfig, dataset_class, labelled_dataset
+from datamodules import DataError, DatasetConfig, LabelledDataset, dataset_class, labelled_dataset
 from framework.errors import ExperimentError, Mistake, UserError, did_you_mean
 from framework.objectives import OBJECTIVES, objective_class
 from framework.reading import Cell, Key, Source, dotted, read
@@ -183,7 +183,7 @@ class Experiment:
     """Folder of results."""
 
     @property
-    def dataset(self) -> ClassificationDataset:
+    def dataset(self) -> LabelledDataset:
         """The labelled data; only where the experiment has some."""
         assert self.data is not None
         return dataset_for(self.data)
@@ -245,7 +245,7 @@ def read_experiment(
     ]
 
 
-def dataset_for(data: DatasetConfig) -> ClassificationDataset:
+def dataset_for(data: DatasetConfig) -> LabelledDataset:
     """Opens the labelled data that a section names.
 
     Raises:

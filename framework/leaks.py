@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from datamodules import ClassificationDataset
+from datamodules import LabelledDataset
 
 TOLERATED = 0.01
 """Share of a test split. News collections repeat a text now and then: that is told with the results, not refused."""
@@ -31,7 +31,7 @@ class Leak:
         )
 
 
-def find_leak(dataset: ClassificationDataset, language: str) -> Leak | None:
+def find_leak(dataset: LabelledDataset, language: str) -> Leak | None:
     """Compares the texts of a source language's splits.
 
     Returns:

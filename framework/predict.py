@@ -80,11 +80,12 @@ def _label(classifier: TextClassification, batches: Iterable[dict[str, object]])
     with torch.inference_mode():
         for number, batch in enumerate(batches):
             prediction = classifier.predict_step(batch, number)
-            probabilities, labels = prediction["probabilities"].max(dim=-1)
-            for example, label, probability in zip(
-                prediction["id"], labels.tolist(), probabilities.tolist(), strict=True
-            ):
-                labelled[example] = classifier.head.labels[label], probability
+            labelled |= {
+                example: (answer, confidence)
+                for example, answer, confidence in zip(
+                    prediction["id"], prediction["predicted"], prediction["confidence"].tolist(), strict=True
+                )
+            }
     return labelled
 
 

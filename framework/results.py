@@ -146,9 +146,9 @@ class Predictions:
 
     Attributes:
         id: The examples' ids, sorted, each once.
-        gold: The right label of each.
-        predicted: The predicted label of each.
-        probability: float32 [examples], the probability that the predicted label was given.
+        gold: The right answer of each.
+        predicted: The predicted answer of each.
+        confidence: float32 [examples], how sure the model was: a probability where the answer has one.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class Predictions:
         id: Iterable[str],
         gold: Iterable[str],
         predicted: Iterable[str],
-        probability: npt.ArrayLike,
+        confidence: npt.ArrayLike,
     ) -> None:
         """Takes the predictions in any order.
 
@@ -165,17 +165,17 @@ class Predictions:
                 twice (a sampler that pads does this), or the dataset's ids do not tell its examples apart.
         """
         ids, golds, guesses = list(id), list(gold), list(predicted)
-        chances = np.asarray(probability, dtype=np.float32).reshape(-1)
+        chances = np.asarray(confidence, dtype=np.float32).reshape(-1)
         if not len(ids) == len(golds) == len(guesses) == len(chances):
             raise ValueError(
                 f"columns of different lengths: {len(ids)} ids, {len(golds)} gold labels, "
-                f"{len(guesses)} predicted labels, {len(chances)} probabilities"
+                f"{len(guesses)} predicted labels, {len(chances)} confidences"
             )
         order = sorted(range(len(ids)), key=ids.__getitem__)
         self.id: list[str] = [ids[row] for row in order]
         self.gold: list[str] = [golds[row] for row in order]
         self.predicted: list[str] = [guesses[row] for row in order]
-        self.probability: npt.NDArray[np.float32] = chances[order]
+        self.confidence: npt.NDArray[np.float32] = chances[order]
         for first, second in zip(self.id, self.id[1:], strict=False):
             if first == second:
                 raise ValueError(f"example '{first}' occurs more than once")
@@ -188,7 +188,7 @@ class Predictions:
 _RECORD = TypeAdapter(RunRecord)
 _RESULT = TypeAdapter(LanguageResult)
 _COLUMNS = pa.schema(
-    [("id", pa.string()), ("gold", pa.string()), ("predicted", pa.string()), ("probability", pa.float32())]
+    [("id", pa.string()), ("gold", pa.string()), ("predicted", pa.string()), ("confidence", pa.float32())]
 )
 
 
@@ -248,7 +248,7 @@ class RunFolder:
         # An older result must not stand beside the new predictions, not even for a moment.
         result_path.unlink(missing_ok=True)
         table = pa.table(
-            [predictions.id, predictions.gold, predictions.predicted, predictions.probability],
+            [predictions.id, predictions.gold, predictions.predicted, predictions.confidence],
             schema=_COLUMNS,
         )
         buffer = pa.BufferOutputStream()
@@ -292,7 +292,7 @@ class RunFolder:
             with pq.ParquetFile(path) as file:
                 table = file.read(columns=_COLUMNS.names).cast(_COLUMNS)
             ids, gold, predicted = (table[name].to_pylist() for name in ("id", "gold", "predicted"))
-            return Predictions(ids, gold, predicted, table["probability"].to_numpy())
+            return Predictions(ids, gold, predicted, table["confidence"].to_numpy())
         except FileNotFoundError:
             raise UserError(f"{path}: missing, though its result is there") from None
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:

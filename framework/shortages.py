@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from datamodules import ClassificationDataset
+from datamodules import LabelledDataset
 from framework.config import Experiment
 
 
@@ -26,7 +26,7 @@ def shortages(experiment: Experiment) -> list[str]:
     ]
 
 
-def _short_classes(dataset: ClassificationDataset, language: str, k: int) -> list[str]:
+def _short_classes(dataset: LabelledDataset, language: str, k: int) -> list[str]:
     counts = Counter(example.label for example in dataset.examples(language, "train"))
     of_classes = {label: counts[dataset.labels.index(label)] for label in dataset.labels_in(language)}
     return [f"{label} ({count})" for label, count in of_classes.items() if count < k]

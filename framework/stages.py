@@ -28,6 +28,7 @@ from modules import Backbone, ClassificationHead, Combination, Component, load_b
 from modules.backbone import seeded
 from modules.classification import TextClassification
 from modules.components.base import load_state
+from modules.task import Prediction
 
 T = TypeVar("T")
 
@@ -303,21 +304,11 @@ def _test(
     batches = [batch for theirs in _of_all_ranks(mine) for batch in theirs]
     if _rank() != 0:
         return
-    names = classifier.head.labels
-    rows: dict[str, list[tuple[str, str, str, float]]] = {code: [] for code in tests}
-    for batch in batches:
-        probabilities, labels = batch["probabilities"].max(dim=-1)
-        for code, example, gold, label, probability in zip(
-            batch["language"],
-            batch["id"],
-            batch["labels"].tolist(),
-            labels.tolist(),
-            probabilities.tolist(),
-            strict=True,
-        ):
-            rows[code].append((example, names[gold], names[label], probability))
+    answers = _most_confident(batches)
     for code, test in tests.items():
-        predictions = Predictions(*zip(*rows[code], strict=True))
+        gold = {example.id: data.dataset.gold(example) for example in data.dataset.examples(code, "test")}
+        answered = {example: answers[code, example] for example in gold}
+        predictions = Predictions(gold, gold.values(), *zip(*answered.values(), strict=True))
         result = LanguageResult.of(
             predictions,
             language=code,
@@ -329,6 +320,18 @@ def _test(
             components=stage.language_components.get(test.component_language, ()),
         )
         stage.folder.write(result, predictions)
+
+
+def _most_confident(batches: list[Prediction]) -> dict[tuple[str, str], tuple[str, float]]:
+    """Returns for each (language, id) the answer and its confidence, the most confident where there are several."""
+    answers: dict[tuple[str, str], tuple[str, float]] = {}
+    for batch in batches:
+        for code, example, answer, confidence in zip(
+            batch["language"], batch["id"], batch["predicted"], batch["confidence"].tolist(), strict=True
+        ):
+            if (code, example) not in answers or confidence > answers[code, example][1]:
+                answers[code, example] = answer, confidence
+    return answers
 
 
 class _SamePass(Callback):

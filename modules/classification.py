@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from torch import Tensor
 from torch.nn import functional
@@ -14,16 +13,18 @@ from modules.combination import Combination
 from modules.components import Component
 from modules.heads import ClassificationHead
 from modules.optimization import OptimizationConfig
-from modules.training import Batch, StageModule, global_mean
+from modules.task import Prediction, TaskModule
+from modules.training import Batch, global_mean
 
 
-class TextClassification(StageModule):
+class TextClassification(TaskModule):
     """Cross-entropy over a head's labels.
 
     A batch holds `input_ids`, `attention_mask`, `language`, `labels` [batch] and, for predictions, `id`; for pairs of
     texts `token_type_ids` too, where the tokenizer tells the two apart by them.
     """
 
+    chosen_by = "validation/accuracy"
     head: ClassificationHead
 
     def __init__(
@@ -37,8 +38,6 @@ class TextClassification(StageModule):
     ) -> None:
         """Makes exactly the components and the head trainable; see `StageModule`."""
         super().__init__(combination, components, optimization, head=head, seed=seed)
-        self.language_of: Callable[[str], str] = lambda language: language
-        """Says for a row's language whose components act on it; controls change it."""
         classes = len(head.labels)
         self._validation_loss = MeanMetric()
         self._validation_accuracy = MulticlassAccuracy(classes, average="micro")
@@ -46,9 +45,8 @@ class TextClassification(StageModule):
 
     def forward(self, batch: Batch) -> Tensor:
         """Returns logits [batch, labels]."""
-        languages = [self.language_of(language) for language in batch["language"]]
         hidden = self.combination.encode(
-            batch["input_ids"], batch["attention_mask"], languages, batch.get("token_type_ids")
+            batch["input_ids"], batch["attention_mask"], self.languages(batch), batch.get("token_type_ids")
         )
         logits: Tensor = self.head(hidden, batch["attention_mask"])
         return logits
@@ -70,8 +68,8 @@ class TextClassification(StageModule):
         self.log("validation/accuracy", self._validation_accuracy)
         self.log("validation/macro_f1", self._validation_f1)
 
-    def predict_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
-        """Returns `id`, `language`, `probabilities` [batch, labels] in float32 on the CPU, and `labels` where known."""
-        probabilities = self(batch).float().softmax(-1).cpu()
-        prediction = {"id": batch["id"], "language": batch["language"], "probabilities": probabilities}
-        return prediction | ({"labels": batch["labels"].cpu()} if "labels" in batch else {})
+    def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
+        """Returns the most probable label of each row."""
+        confidence, labels = self(batch).float().softmax(-1).cpu().max(dim=-1)
+        predicted = [self.head.labels[label] for label in labels.tolist()]
+        return Prediction(id=batch["id"], language=batch["language"], predicted=predicted, confidence=confidence)

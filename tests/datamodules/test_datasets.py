@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
-from datamodules import DATASETS, ClassificationDataset, DataError, Example, classification_dataset, dataset
+from datamodules import (
+    DATASETS,
+    ClassificationDataset,
+    DataError,
+    DatasetConfig,
+    Example,
+    LabelledDataset,
+    dataset,
+    labelled_dataset,
+)
 from datamodules.source import Row
 from tests.conftest import FOLDERS
 from tests.datamodules.conftest import Write
@@ -17,8 +26,8 @@ EMPTY = {("americas_nli", "nah_Latn"): 3}
 SPLITS = ("train", "validation", "test")
 
 
-def labelled(name: str, real_data: Path) -> ClassificationDataset:
-    return classification_dataset(name, str(real_data / FOLDERS[name]))
+def labelled(name: str, real_data: Path) -> LabelledDataset:
+    return labelled_dataset(DatasetConfig(name, str(real_data / FOLDERS[name])))
 
 
 @pytest.mark.parametrize("name", FOLDERS)
@@ -121,7 +130,7 @@ def test_a_headline_stands_before_its_text(real_data: Path) -> None:
 @pytest.mark.parametrize("label", [{"label": 5}, {"category": "sports"}], ids=["number", "name"])
 def test_both_schemas_of_masakhanews_are_read(label: dict[str, int | str], write: Write) -> None:
     folder = write("swa/test", [{"headline": "H", "text": "T", "url": "u", **label}])
-    [example] = classification_dataset("masakhanews", str(folder)).examples("swh_Latn", "test")
+    [example] = labelled_dataset(DatasetConfig("masakhanews", str(folder))).examples("swh_Latn", "test")
     assert example == Example("test-00000", "H T", "swh_Latn", 5)
 
 
@@ -133,7 +142,7 @@ def test_numbered_labels_follow_their_own_order(tmp_path: Path) -> None:
     Dataset.from_dict({"tweet": ["a", "b"], "label": [0, 2]}, features).to_parquet(
         tmp_path / "hau" / "test.parquet"
     )
-    found = classification_dataset("afrisenti", str(tmp_path))
+    found = labelled_dataset(DatasetConfig("afrisenti", str(tmp_path)))
     assert [found.labels[e.label or 0] for e in found.examples("hau_Latn", "test")] == [
         "negative",
         "positive",
@@ -146,7 +155,7 @@ def test_numbered_labels_follow_their_own_order(tmp_path: Path) -> None:
 def test_an_unknown_label_is_refused(label: object, shown: str, write: Write) -> None:
     folder = write("hau/test", [{"tweet": "a", "label": label}])
     with pytest.raises(DataError) as error:
-        list(classification_dataset("afrisenti", str(folder)).examples("hau_Latn", "test"))
+        list(labelled_dataset(DatasetConfig("afrisenti", str(folder))).examples("hau_Latn", "test"))
     assert str(error.value) == (
         f"afrisenti hau_Latn, row test-00000: unknown label {shown}; known: positive, neutral, negative"
     )
@@ -155,7 +164,7 @@ def test_an_unknown_label_is_refused(label: object, shown: str, write: Write) ->
 def test_texts_that_two_splits_share_are_found(write: Write) -> None:
     write("hau/train", [{"tweet": text, "label": "neutral"} for text in ("a", "b ", "c")])
     folder = write("hau/test", [{"tweet": text, "label": "neutral"} for text in ("x", "b", "c", "c")])
-    found = classification_dataset("afrisenti", str(folder))
+    found = labelled_dataset(DatasetConfig("afrisenti", str(folder)))
     assert found.overlap("hau_Latn", "train", "test") == ["test-00001", "test-00002", "test-00003"]
 
 
@@ -171,7 +180,7 @@ def test_unknown_datasets() -> None:
     with pytest.raises(
         DataError, match=r"^dataset 'wikipedia' has no labels; labelled datasets: afrisenti, "
     ):
-        classification_dataset("wikipedia")
+        labelled_dataset(DatasetConfig("wikipedia"))
 
 
 class MyDataset(ClassificationDataset):
@@ -187,7 +196,7 @@ class MyDataset(ClassificationDataset):
 
 def test_a_class_of_ones_own_is_named_by_its_dotted_path(write: Write) -> None:
     folder = write("sw/test", [{"sentence": "a", "good": True}])
-    found = classification_dataset(f"{__name__}.MyDataset", str(folder))
+    found = labelled_dataset(DatasetConfig(f"{__name__}.MyDataset", str(folder)))
     assert list(found.examples("swh_Latn", "test")) == [Example("test-00000", "a", "swh_Latn", 1)]
 
 

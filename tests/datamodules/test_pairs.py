@@ -14,7 +14,6 @@ from datamodules import (
     DataError,
     DatasetConfig,
     Example,
-    classification_dataset,
     labelled_dataset,
     tokenization_report,
 )
@@ -95,7 +94,7 @@ def test_types_are_left_out_where_the_tokenizer_has_none(folder: Path, joining: 
 def test_held_out_texts_are_never_trained_on(folder: Path) -> None:
     found = labelled_dataset(config(folder))
     parts = {split: list(found.examples("eng_Latn", split)) for split in ("train", "validation")}
-    whole = list(classification_dataset("xnli", str(folder)).examples("eng_Latn", "validation"))
+    whole = list(labelled_dataset(DatasetConfig("xnli", str(folder))).examples("eng_Latn", "validation"))
     assert sorted(example.id for part in parts.values() for example in part) == [example.id for example in whole]
     assert {split: len(part) for split, part in parts.items()} == {"train": 45, "validation": 15}
     premises = {split: {int(example.id[-5:]) // 3 for example in part} for split, part in parts.items()}
@@ -108,7 +107,7 @@ def test_held_out_texts_are_never_trained_on(folder: Path) -> None:
 
 
 def test_parts_have_fingerprints_of_their_own(folder: Path) -> None:
-    whole = classification_dataset("xnli", str(folder))
+    whole = labelled_dataset(DatasetConfig("xnli", str(folder)))
     found = labelled_dataset(config(folder))
     fingerprints = {split: found.fingerprint("eng_Latn", split) for split in ("train", "validation", "test")}
     assert fingerprints["test"] == whole.fingerprint("eng_Latn", "test")
@@ -145,14 +144,14 @@ def test_pairs_overlap_only_as_pairs(write: Write) -> None:
 
     write("en/validation", rows(("w1", "w2"), ("w3", "w4")))
     folder = write("en/test", rows(("w1", "w4"), (" w3", "w4 "), ("w2", "w1")))
-    found = classification_dataset("xnli", str(folder))
+    found = labelled_dataset(DatasetConfig("xnli", str(folder)))
     assert found.overlap("eng_Latn", "validation", "test") == ["test-00001"]
 
 
 def test_the_report_counts_both_texts(write: Write, joining: PreTrainedTokenizerFast) -> None:
     pairs = [("w1 w2", "w3"), ("w1 w2", "odd w4"), ("w1", "w2")]
     folder = write("en/test", [{"premise": a, "hypothesis": b, "label": 0} for a, b in pairs])
-    found = classification_dataset("xnli", str(folder))
+    found = labelled_dataset(DatasetConfig("xnli", str(folder)))
     [row] = tokenization_report(found, joining, ["eng_Latn"], max_length=7, text_prefix="w9 ")
     # with <s>, two </s> and the prefix, the pairs have 7, 8 and 6 tokens
     assert (row.sentences, row.tokens_per_word) == (3, 1.0)
@@ -171,5 +170,5 @@ def test_an_empty_second_text_is_refused_in_training(write: Write, joining: PreT
 @pytest.mark.parametrize("label", [2, "contradiction"])
 def test_labels_are_names_or_numbers(label: int | str, write: Write) -> None:
     folder = write("yor/test", [{"premise": "w1", "hypothesis": "w2", "label": label}])
-    [example] = classification_dataset("afrixnli", str(folder)).examples("yor_Latn", "test")
+    [example] = labelled_dataset(DatasetConfig("afrixnli", str(folder))).examples("yor_Latn", "test")
     assert example == Example("test-00000", "w1", "yor_Latn", 2, second_text="w2")

@@ -15,12 +15,13 @@ import pytest
 from datamodules import (
     ClassificationDataset,
     DataError,
+    DatasetConfig,
     MaskingConfig,
     MonolingualData,
     ParallelConfig,
     ParallelText,
-    classification_dataset,
     dataset,
+    labelled_dataset,
     language,
 )
 from datamodules.synthetic import SYNTHETIC_LANGUAGES, VERSION, Synthetic, SyntheticText
@@ -74,7 +75,7 @@ def test_the_fingerprint_tells_version_language_and_split_apart() -> None:
 
 
 def test_it_goes_by_its_name_like_any_dataset() -> None:
-    assert isinstance(classification_dataset("synthetic"), ClassificationDataset)
+    assert isinstance(labelled_dataset(DatasetConfig("synthetic")), ClassificationDataset)
     assert isinstance(dataset("synthetic-text"), SyntheticText)
     assert [language(code).name for code in Synthetic().languages] == [f"Synthetic {letter}" for letter in "ABCDEFG"]
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from datamodules import classification_dataset, tokenization_report
+from datamodules import DatasetConfig, labelled_dataset, tokenization_report
 from datamodules.tokenization import padded, token_ids
 from tests.datamodules.conftest import Write
 
@@ -25,7 +25,7 @@ def test_the_report_counts_right(write: Write, tokenizer: PreTrainedTokenizerFas
     texts = {"hau": ["w1 w2 w3", "w1 strange words w4 w5", "w1"], "yor": ["unknown"]}
     for code, lines in texts.items():
         folder = write(f"{code}/test", [{"tweet": text, "label": "neutral"} for text in lines])
-    dataset = classification_dataset("afrisenti", str(folder))
+    dataset = labelled_dataset(DatasetConfig("afrisenti", str(folder)))
     hausa, yoruba = tokenization_report(
         dataset, tokenizer, ["hau_Latn", "yor_Latn"], max_length=6, text_prefix="w0 "
     )

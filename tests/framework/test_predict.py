@@ -29,7 +29,7 @@ def run(finished: Desk) -> RunFolder:
 def texts_and_answers(desk: Desk, run: RunFolder, code: str) -> tuple[list[str], list[tuple[str, float]]]:
     """A language's test texts, and what the run said of each."""
     predictions = run.predictions("own", code)
-    said = dict(zip(predictions.id, zip(predictions.predicted, predictions.probability, strict=True), strict=True))
+    said = dict(zip(predictions.id, zip(predictions.predicted, predictions.confidence, strict=True), strict=True))
     rows = read_rows(desk.texts / code / "test.parquet")
     return [row["text"] for row in rows], [
         (label, float(probability)) for label, probability in (said[str(row["index_id"])] for row in rows)
@@ -210,7 +210,7 @@ class TestPairs:
         [blank, *found] = predict_lines(run.path, "swh_Latn", ["\n", *lines])
         assert blank is None
         order = sorted(range(10), key=lambda place: said.id[place])
-        assert same(found, [(said.predicted[place], float(said.probability[place])) for place in order])
+        assert same(found, [(said.predicted[place], float(said.confidence[place])) for place in order])
 
     @pytest.mark.parametrize(("line", "count"), [("w1 w2", 1), ("w1\t", 1), ("w1\tw2\tw3", 3)])
     def test_a_line_that_is_no_pair(self, run: RunFolder, line: str, count: int) -> None:

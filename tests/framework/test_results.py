@@ -72,14 +72,14 @@ class TestPredictions:
         assert predictions.id == ["0", "1", "2", "3"]
         assert predictions.gold == ["b", "a", "b", "a"]
         assert predictions.predicted == ["z", "x", "y", "w"]
-        np.testing.assert_array_equal(predictions.probability, np.float32([0.75, 0.25, 1.0, 0.5]))
+        np.testing.assert_array_equal(predictions.confidence, np.float32([0.75, 0.25, 1.0, 0.5]))
 
     def test_refuses_an_example_tested_twice(self) -> None:
         with pytest.raises(ValueError, match="example '1' occurs more than once"):
             Predictions(["1", "0", "1"], "aaa", "aaa", [1, 1, 1])
 
     def test_refuses_uneven_columns(self) -> None:
-        with pytest.raises(ValueError, match="2 ids, 2 gold labels, 1 predicted labels, 2 probabilities"):
+        with pytest.raises(ValueError, match="2 ids, 2 gold labels, 1 predicted labels, 2 confidences"):
             Predictions(["0", "1"], "ab", "a", [1, 1])
 
 
@@ -105,8 +105,8 @@ class TestRoundTrip:
             predictions.gold,
             predictions.predicted,
         )
-        np.testing.assert_array_equal(again.probability, predictions.probability)
-        assert again.probability.dtype == np.float32
+        np.testing.assert_array_equal(again.confidence, predictions.confidence)
+        assert again.confidence.dtype == np.float32
 
     def test_the_files_are_as_documented(self, run: RunFolder) -> None:
         run.write(some_result(some_predictions()), some_predictions())
@@ -121,7 +121,7 @@ class TestRoundTrip:
             "id": "string",
             "gold": "string",
             "predicted": "string",
-            "probability": "float",
+            "confidence": "float",
         }
 
     def test_results_come_by_control_and_language(self, run: RunFolder) -> None:
@@ -283,7 +283,7 @@ class TestReading:
         file.write_bytes(file.read_bytes()[:-20])
         with pytest.raises(UserError, match=r"own/hau_Latn\.parquet: not a file of predictions"):
             run.predictions("own", "hau_Latn")
-        pq.write_table(pa.table({"id": ["0"], "predicted": ["a"], "probability": [1.0]}), file)
+        pq.write_table(pa.table({"id": ["0"], "predicted": ["a"], "confidence": [1.0]}), file)
         with pytest.raises(UserError, match=r"own/hau_Latn\.parquet: not a file of predictions"):
             run.predictions("own", "hau_Latn")
         file.unlink()

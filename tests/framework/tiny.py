@@ -208,7 +208,7 @@ def outcome(run: RunFolder) -> dict[tuple[Control, str], tuple[LanguageResult, l
 
 def rows(predictions: Predictions) -> list[tuple[str, str, str, float]]:
     """Returns id, gold, predicted label and probability of each example."""
-    columns = (predictions.id, predictions.gold, predictions.predicted, predictions.probability.tolist())
+    columns = (predictions.id, predictions.gold, predictions.predicted, predictions.confidence.tolist())
     return list(zip(*columns, strict=True))
 
 
