@@ -1,6 +1,6 @@
 """What a dataset is: a few declarations that turn the rows of a source into examples.
 
-A new dataset is one small file with a subclass of `ClassificationDataset`, or another `LabelledDataset`, or `Dataset` for
+A new dataset is one small file with a subclass of `ClassificationDataset`, another `LabelledDataset`, or `Dataset` for
 texts without labels, and its class in `registry.py`. Or the subclass stands anywhere and is named by its dotted path.
 """
 
