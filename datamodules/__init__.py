@@ -8,11 +8,14 @@ A notebook needs no YAML:
     batch = next(iter(data.train_dataloader()))
 """
 
+from datamodules.asking import AskingData
 from datamodules.causal import CausalConfig
 from datamodules.classification import ClassificationData
 from datamodules.dataset import ClassificationDataset, Dataset, DatasetConfig, Example, LabelledDataset, Task
 from datamodules.errors import DataError
+from datamodules.generation import GenerationData
 from datamodules.hub_cache import keeping_what_is_read
+from datamodules.label_words import LabelWordData
 from datamodules.languages import LANGUAGES, Language, language
 from datamodules.masking import MaskingConfig
 from datamodules.monolingual import MonolingualData, MonolingualText, TextConfig
@@ -22,11 +25,14 @@ from datamodules.prefix_lm import PrefixLMConfig
 from datamodules.registry import DATASETS, dataset, dataset_class, labelled_dataset
 from datamodules.span_corruption import SpanCorruptionConfig
 from datamodules.task_data import TaskData
+from datamodules.templates import Asker, ExamplesConfig, TemplateConfig, draw_examples
 from datamodules.tokenization_report import LanguageTokens, tokenization_report
 
 __all__ = [
     "DATASETS",
     "LANGUAGES",
+    "Asker",
+    "AskingData",
     "CausalConfig",
     "ClassificationData",
     "ClassificationDataset",
@@ -34,6 +40,9 @@ __all__ = [
     "Dataset",
     "DatasetConfig",
     "Example",
+    "ExamplesConfig",
+    "GenerationData",
+    "LabelWordData",
     "LabelledDataset",
     "Language",
     "LanguageTokens",
@@ -48,9 +57,11 @@ __all__ = [
     "SpanCorruptionConfig",
     "Task",
     "TaskData",
+    "TemplateConfig",
     "TextConfig",
     "dataset",
     "dataset_class",
+    "draw_examples",
     "keeping_what_is_read",
     "labelled_dataset",
     "language",

@@ -7,7 +7,7 @@ texts without labels, and its class in `registry.py`. Or the subclass stands any
 # no `from __future__ import annotations` here: pydantic reads the annotations of the config
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field
@@ -206,6 +206,32 @@ class LabelledDataset(Dataset):
         """What is to be said of an example, as results keep it; each task says how."""
         raise NotImplementedError
 
+    def has_gold(self, example: Example) -> bool:
+        """Whether it is known what is to be said of an example."""
+        return example.label is not None
+
+    def answer(self, example: Example, words: Sequence[str]) -> str:
+        """What is to be said of an example, as a language model should write it.
+
+        Args:
+            example: With gold.
+            words: What each of the labels is called.
+        """
+        raise NotImplementedError
+
+    def read_answer(self, written: str, text: str, words: Sequence[str]) -> str | None:
+        """Reads what a language model wrote.
+
+        Args:
+            written: Its answer.
+            text: The (first) text of the example.
+            words: What each of the labels is called.
+
+        Returns:
+            The answer as `gold` writes it; None if nothing can be made of it.
+        """
+        raise NotImplementedError
+
     def verify(self) -> None:
         """Reads what may hold a user's own mistakes; published data does not.
 
@@ -254,6 +280,20 @@ class ClassificationDataset(LabelledDataset):
         """The label's name."""
         assert example.label is not None
         return self.labels[example.label]
+
+    def answer(self, example: Example, words: Sequence[str]) -> str:
+        """What the label is called."""
+        assert example.label is not None
+        return words[example.label]
+
+    def read_answer(self, written: str, text: str, words: Sequence[str]) -> str | None:
+        """The label that is called so, whatever the case and the full stops; never a label that is only near."""
+        meant = [label for label, word in zip(self.labels, words, strict=True) if _bare(word) == _bare(written)]
+        return meant[0] if len(meant) == 1 else None
+
+
+def _bare(words: str) -> str:
+    return words.strip().rstrip(".!").rstrip().casefold()
 
 
 def _stripped(example: Example) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from datamodules.dataset import TRAIN, VALIDATION, Example, LabelledDataset
 from datamodules.errors import DataError
@@ -48,6 +48,18 @@ class HeldOut(LabelledDataset):
     def gold(self, example: Example) -> str:
         """See `LabelledDataset.gold`."""
         return self.whole.gold(example)
+
+    def has_gold(self, example: Example) -> bool:
+        """See `LabelledDataset.has_gold`."""
+        return self.whole.has_gold(example)
+
+    def answer(self, example: Example, words: Sequence[str]) -> str:
+        """See `LabelledDataset.answer`."""
+        return self.whole.answer(example, words)
+
+    def read_answer(self, written: str, text: str, words: Sequence[str]) -> str | None:
+        """See `LabelledDataset.read_answer`."""
+        return self.whole.read_answer(written, text, words)
 
     def verify(self) -> None:
         """See `LabelledDataset.verify`."""

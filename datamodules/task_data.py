@@ -46,7 +46,7 @@ class TaskData(ResumableData):
         k_shot: int | None = None,
         num_workers: int = 0,
     ) -> None:
-        """Checks languages and splits; reads nothing yet.
+        """Checks the targets; reads nothing yet.
 
         Args:
             config: Which labelled texts, and how long they may be.
@@ -60,7 +60,7 @@ class TaskData(ResumableData):
             num_workers: Processes that put batches together.
 
         Raises:
-            DataError: If the dataset, a language or a split is missing.
+            DataError: If the dataset, a target language or its test split is missing.
         """
         super().__init__()
         self.config = config
@@ -73,8 +73,6 @@ class TaskData(ResumableData):
         self.seed = seed
         self.k_shot = k_shot
         self.num_workers = num_workers
-        for language in self.sources:
-            self.dataset.check(language, TRAIN)
         for language in self.targets:
             self.dataset.check(language, TEST)
 

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from datamodules import DataError, LabelledDataset, language
+from framework.answers import ANSWERS, Answer, GenerationAnswer, default_answer
 from framework.config import dataset_for
 from framework.leaks import find_leak
 from framework.objectives import OBJECTIVES
@@ -82,15 +83,19 @@ def check_language_codes(languages: Any) -> Iterator[Problem]:
         yield ("languages", "targets"), "names no language to test on"
 
 
-def check_languages_of_data(data: Any, languages: Any) -> Iterator[Problem]:
+def check_languages_of_data(
+    backbone: BackboneConfig, combination: dict[str, dict[str, Any]], data: Any, languages: Any, stages: Any
+) -> Iterator[Problem]:
     """The dataset has the splits that are needed of every language."""
     if data is None and languages.targets == ["all"]:
         yield ("languages", "targets"), "[all] means the languages of the dataset, and there is no data"
     if data is None or not (dataset := _dataset(data)):
         return
-    if not languages.source:
+    answer, info = _answer(stages, dataset), _info(backbone)
+    trains = info is None or _trains(answer, combination, dataset, info)
+    if trains and not languages.source:
         yield ("languages", "source"), "names no language to learn the task in"
-    for field, splits in (("source", ("train", "validation")), ("targets", ("test",))):
+    for field, splits in (("source", ("train", "validation") if trains else ()), ("targets", ("test",))):
         codes = getattr(languages, field)
         for number, code in enumerate(dataset.languages if codes == ["all"] else codes):
             key = ("languages", field) if codes == ["all"] else ("languages", field, number)
@@ -99,6 +104,8 @@ def check_languages_of_data(data: Any, languages: Any) -> Iterator[Problem]:
             try:
                 for split in splits:
                     dataset.fingerprint(code, split)
+                if field == "targets" and not trains:
+                    answer.seen(dataset, languages.source, code)
             except DataError as error:
                 yield key, f"{error}{_way_out(data, dataset, code) if field == 'source' else ''}"
 
@@ -312,12 +319,31 @@ def check_devices(trainer: Any) -> Iterator[Problem]:
         )
 
 
-def check_pooling(backbone: BackboneConfig, stages: Any) -> Iterator[Problem]:
-    """The head reads a position that has seen the text."""
-    info = _info(backbone)
-    if info is not None and info.family == "decoder" and stages.task is not None and stages.task.head.pooling == "cls":
-        reason = "the first token of a decoder has seen nothing of the text; use mean or last"
-        yield ("stages", "task", "head", "pooling"), reason
+def check_answer(
+    backbone: BackboneConfig, combination: dict[str, dict[str, Any]], data: Any, stages: Any, trainer: Any
+) -> Iterator[Problem]:
+    """The task can be answered so, on this backbone, with these labels."""
+    info, dataset = _info(backbone), _dataset(data) if data is not None else None
+    if info is None or dataset is None or stages.task is None:
+        return
+    answer = _answer(stages, dataset)
+    name = next((name for name, known in ANSWERS.items() if known is type(answer)), type(answer).__name__)
+    key = ("stages", "task", "answer", name)
+    if dataset.task not in answer.tasks or info.family not in answer.families:
+        suited = [
+            name for name, known in ANSWERS.items() if dataset.task in known.tasks and info.family in known.families
+        ]
+        what = f"the {info.family} {info.name}" if dataset.task in answer.tasks else f"{dataset.task} ({dataset.name})"
+        yield key, f"not for {what}; use {' or '.join(suited)}"
+        return
+    if answer.needs_lm_head and not info.has_lm_head:
+        yield key, f"{info.name} has no trained language-modelling head to answer with; use a head of our own"
+    trains = _trains(answer, combination, dataset, info)
+    if trains and stages.task.training is None:
+        yield ("stages", "task", "training"), "is required: the task stage has something to train"
+    yield from (((*key, *place), reason) for place, reason in answer.problems(dataset, info, trains))
+    if trainer.shard_backbone and isinstance(answer, GenerationAnswer):
+        yield ("trainer", "shard_backbone"), "a backbone that is shared out cannot write; use label_words or a head"
 
 
 CHECKS: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [
@@ -325,12 +351,12 @@ CHECKS: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [
     (("backbone",), check_backbone),
     (("data",), check_data),
     (("languages",), check_language_codes),
-    (("data", "languages"), check_languages_of_data),
+    (("backbone", "combination", "data", "languages", "stages"), check_languages_of_data),
     (("data", "languages"), check_leaks),
     (("backbone", "combination"), check_components),
     (("combination", "data", "stages", "pretrain"), check_stages),
     (("backbone", "combination", "data", "languages", "stages", "pretrain"), check_text),
-    (("backbone", "stages"), check_pooling),
+    (("backbone", "combination", "data", "stages", "trainer"), check_answer),
     (("pretrain",), check_pretraining),
     (("backbone", "combination", "data"), check_lengths),
     (("stages", "trainer", "pretrain", "seeds"), check_training),
@@ -350,6 +376,18 @@ def _is_language(code: str) -> bool:
     except DataError:
         return False
     return True
+
+
+def _answer(stages: Any, dataset: LabelledDataset) -> Answer:
+    chosen: Answer | None = stages.task.answer if stages.task is not None else None
+    return chosen or default_answer(dataset.task)
+
+
+def _trains(
+    answer: Answer, combination: dict[str, dict[str, Any]], dataset: LabelledDataset, info: BackboneInfo
+) -> bool:
+    """Says whether a task stage has something to train."""
+    return bool(combination["task"]) or answer.parameters(dataset.labels, info) > 0
 
 
 def _info(backbone: BackboneConfig) -> BackboneInfo | None:

@@ -5,7 +5,7 @@ The parts stand beside the classes that they configure; this file composes them.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
@@ -13,8 +13,10 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from datamodules import DataError, DatasetConfig, LabelledDataset, dataset_class, labelled_dataset
+from framework.answers import ANSWERS, Answer, default_answer
 from framework.errors import ExperimentError, Mistake, UserError, did_you_mean
-from framework.objectives import OBJECTIVES, objective_class
+from framework.named import named
+from framework.objectives import OBJECTIVES
 from framework.reading import Cell, Key, Source, dotted, read
 from framework.slurm.config import SlurmConfig
 from framework.tracking import TrackingConfig
@@ -22,7 +24,6 @@ from framework.validation import Problem, belongs, validate
 from modules import (
     ROLES,
     BackboneConfig,
-    ClassificationHeadConfig,
     ModulesError,
     OptimizationConfig,
     component_class,
@@ -83,18 +84,18 @@ class LanguageStageConfig:
 class TaskStageConfig:
     """How the task components and the head are trained on the source languages."""
 
-    training: OptimizationConfig
-    """Steps, optimiser and schedule."""
+    training: OptimizationConfig | None = None
+    """Steps, optimiser and schedule; nothing where nothing is trained."""
     batch_size: int = Field(default=16, ge=1)
     """Rows a step, over all devices."""
-    head: ClassificationHeadConfig = ClassificationHeadConfig()
-    """What reads the hidden states."""
+    answer: Any = None
+    """One way to answer and its settings, such as `{label_words: {...}}`; the task's head without it."""
     k_shot: int | None = None
     """Examples per class and source language, drawn with the run's seed; null takes all."""
     validate_every: int | None = None
     """Steps between looks at the source languages' validation split; null looks once, at the end."""
     choose: Literal["best", "last"] = "best"
-    """`best` keeps the step with the highest accuracy on the source languages' validation split."""
+    """`best` keeps the step with the highest score on the source languages' validation split."""
 
     def __post_init__(self) -> None:
         """Checks that the numbers can be meant."""
@@ -187,6 +188,13 @@ class Experiment:
         """The labelled data; only where the experiment has some."""
         assert self.data is not None
         return dataset_for(self.data)
+
+    @property
+    def answer(self) -> Answer:
+        """How the task is answered; only where the experiment has one."""
+        assert self.stages.task is not None
+        chosen: Answer | None = self.stages.task.answer
+        return chosen or default_answer(self.dataset.task)
 
     @property
     def targets(self) -> list[str]:
@@ -321,32 +329,36 @@ def _data(type_: Any, data: Any, key: Key) -> tuple[DatasetConfig | None, list[P
 
 def _stages(type_: Any, data: Any, key: Key) -> tuple[StagesConfig | None, list[Problem]]:
     stages, problems = validate(type_, data, key)
-    if stages is None or stages.language is None:
-        return stages, problems
-    language, found = _with_objective(stages.language, (*key, "language"))
-    return dataclasses.replace(stages, language=language), problems + found
+    if stages is not None and stages.language is not None:
+        language, found = _with_one(stages.language, "objective", OBJECTIVES, (*key, "language"))
+        stages, problems = dataclasses.replace(stages, language=language), problems + found
+    if stages is not None and stages.task is not None and stages.task.answer is not None:
+        task, found = _with_one(stages.task, "answer", ANSWERS, (*key, "task"))
+        stages, problems = dataclasses.replace(stages, task=task), problems + found
+    return stages, problems
 
 
 def _pretrain(type_: Any, data: Any, key: Key) -> tuple[PretrainConfig | None, list[Problem]]:
     pretrain, problems = validate(type_, data, key)
     if pretrain is None:
         return None, problems
-    typed, found = _with_objective(pretrain, key)
+    typed, found = _with_one(pretrain, "objective", OBJECTIVES, key)
     return typed, problems + found
 
 
-def _with_objective(stage: Any, key: Key) -> tuple[Any, list[Problem]]:
-    """Types the one objective of a language stage."""
-    key = (*key, "objective")
-    if not isinstance(stage.objective, dict) or len(stage.objective) != 1:
-        return stage, [(key, f"must name one objective and its settings (known: {', '.join(OBJECTIVES)})")]
-    [(name, settings)] = stage.objective.items()
+def _with_one(stage: Any, field: str, known: Mapping[str, type], key: Key) -> tuple[Any, list[Problem]]:
+    """Types the one thing, such as the objective, that a field of a stage names with its settings."""
+    key = (*key, field)
+    choice = getattr(stage, field)
+    if not isinstance(choice, dict) or len(choice) != 1:
+        return stage, [(key, f"must name one {field} and its settings (known: {', '.join(known)})")]
+    [(name, settings)] = choice.items()
     try:
-        class_ = objective_class(name)
+        class_: type = named(field, name, known)
     except UserError as error:
         return stage, [((*key, name), str(error))]
-    objective, problems = validate(class_, settings or {}, (*key, name))
-    return dataclasses.replace(stage, objective=objective), problems
+    typed, problems = validate(class_, settings or {}, (*key, name))
+    return dataclasses.replace(stage, **{field: typed}), problems
 
 
 SECTIONS: dict[str, SectionReader] = {

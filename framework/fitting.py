@@ -16,6 +16,7 @@ from framework.config import TrainerConfig
 from framework.errors import UserError
 from framework.ranks import environment
 from modules.sharding import ShardedBackbone
+from modules.task import TaskModule
 from modules.training import StageModule
 
 Report = Callable[[int, str], None]
@@ -23,12 +24,6 @@ Report = Callable[[int, str], None]
 
 LOG_EVERY = 10
 """Steps between two points of a training curve."""
-
-CHOSEN_BY = "validation/accuracy"
-"""What the best step is chosen by, on the source languages' validation split."""
-
-SHOWN = {"loss": "loss", CHOSEN_BY: "dev accuracy"}
-"""What progress shows of the curve, and what it calls it."""
 
 History = list[dict[str, float]]
 
@@ -91,14 +86,18 @@ def fit(
         precision: Lightning's name of the precision.
         seed: Draws dropout.
         validate_every: Steps between validations; None for none.
-        choose: `best` loads the weights of the step with the best validation accuracy, the earliest of equals.
+        choose: `best` loads the weights of the step with the best validation score, the earliest of equals; the module
+            must then be a `TaskModule`, which says what its score is.
 
     Returns:
         The training curve: `step` and what was logged there.
     """
     seed_everything(seed, verbose=False)
+    assert module.optimization is not None
     steps = module.optimization.steps
-    curve, best = _Curve(report), _Best()
+    chosen_by = module.chosen_by if isinstance(module, TaskModule) else ""
+    shown = {"loss": "loss", chosen_by: f"dev {chosen_by.rpartition('/')[2].replace('_', ' ')}"}
+    curve, best = _Curve(report, shown), _Best(chosen_by)
     callbacks: list[Callback] = [curve]
     validation: dict[str, Any] = {"limit_val_batches": 0}
     if validate_every is not None:
@@ -130,8 +129,9 @@ def _strategy(trainer: TrainerConfig) -> str | Strategy:
 class _Curve(Callback):
     """Collects the training curve and reports progress."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, shown: dict[str, str]) -> None:
         self.report = report
+        self.shown = shown
         self.rows: History = []
         self.news: dict[str, float] = {}
 
@@ -144,9 +144,8 @@ class _Curve(Callback):
             if not math.isfinite(loss):
                 raise UserError(f"the training diverged: at step {step} the loss is {loss}; lower the learning rate")
             self._add(step, {"loss": loss})
-        self.report(
-            step, "  ".join(f"{word} {self.news[name]:.3f}" for name, word in SHOWN.items() if name in self.news)
-        )
+        news = (f"{word} {self.news[name]:.3f}" for name, word in self.shown.items() if name in self.news)
+        self.report(step, "  ".join(news))
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows, "news": self.news}
@@ -169,7 +168,8 @@ class _Curve(Callback):
 class _Best(Callback):
     """Keeps the trained weights of the step with the best validation, the earliest of equals; on all ranks alike."""
 
-    def __init__(self) -> None:
+    def __init__(self, chosen_by: str) -> None:
+        self.chosen_by = chosen_by
         self.score = -math.inf
         self.state: dict[str, Tensor] = {}
 
@@ -181,7 +181,7 @@ class _Best(Callback):
 
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
         assert isinstance(module, StageModule)
-        score = float(trainer.callback_metrics[CHOSEN_BY])
+        score = float(trainer.callback_metrics[self.chosen_by])
         if score > self.score:
             self.score, self.state = score, module.trained_state()
 

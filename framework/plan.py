@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from framework.answers import Answer
 from framework.config import Experiment, TaskStageConfig, Variant, combination_name
 from framework.identity import LENGTH, identity, plain
 from framework.results import Control, RunFolder
@@ -119,13 +120,19 @@ class TaskStage(Stage):
     """Source language -> identities of the language stages whose components act, frozen."""
     parameters: int
     labels: tuple[str, ...]
-    """What the head tells apart."""
+    """What is told apart."""
     data: list[str]
     """Fingerprints of the labelled data."""
 
     @property
+    def trains(self) -> bool:
+        """Whether there is something to train; else it only says how the task is answered, and is no step of a plan."""
+        return self.parameters > 0
+
+    @property
     def steps(self) -> int:
         """Optimiser steps."""
+        assert self.settings.training is not None
         return self.settings.training.steps
 
 
@@ -242,7 +249,8 @@ def _stages(variant: Variant) -> Iterator[Stage]:
         return
     for seed in experiment.seeds:
         task = _task_stage(experiment, backbone, components, seed)
-        yield task
+        if task.trains:
+            yield task
         yield _evaluate_stage(variant, backbone, components, task)
 
 
@@ -311,11 +319,12 @@ def _task_stage(
     experiment: Experiment, backbone: BackboneChoice, components: dict[str, tuple[str, ...]], seed: int
 ) -> TaskStage:
     assert experiment.stages.task is not None
-    dataset, source = experiment.dataset, experiment.languages.source
+    dataset, source, answer = experiment.dataset, experiment.languages.source, experiment.answer
     task_components = experiment.combination["task"]
     settings = _for_kinds(experiment.stages.task, [*task_components, "head"])
-    used = {language: components[language] for language in source}
-    data = [dataset.fingerprint(language, split) for language in source for split in ("train", "validation")]
+    parameters = _count(task_components, backbone.info) + answer.parameters(dataset.labels, backbone.info)
+    used = {language: components[language] for language in source} if parameters else {}
+    data = [dataset.fingerprint(language, split) for language in used for split in ("train", "validation")]
     stage_id = identity(
         stage="task",
         backbone=backbone.determinants,
@@ -323,7 +332,8 @@ def _task_stage(
         language_components=used,
         data=data,
         text=_text_recipe(experiment),
-        settings=settings,
+        settings=_task_recipe(settings) if parameters else None,
+        answer=answer_recipe(answer),
         seed=seed,
     )
     needs = itertools.chain([backbone.pretrained_by] if backbone.pretrained_by else [], *used.values())
@@ -336,7 +346,7 @@ def _task_stage(
         settings=settings,
         seed=seed,
         language_components=used,
-        parameters=_count(task_components, backbone.info) + (backbone.info.hidden_size + 1) * len(dataset.labels),
+        parameters=parameters,
         labels=dataset.labels,
         data=data,
     )
@@ -349,7 +359,13 @@ def _evaluate_stage(
     settings = experiment.stages.language
     kinds = experiment.combination["language"]
     recipe = identity(
-        task=[experiment.combination["task"], task.settings, task.data, _text_recipe(experiment)],
+        task=[
+            experiment.combination["task"],
+            _task_recipe(task.settings),
+            task.data,
+            _text_recipe(experiment),
+            answer_recipe(experiment.answer),
+        ],
         backbone=backbone.determinants,
         language=kinds,
         language_stage=[settings.jointly, _language_recipe(_for_kinds(settings, kinds))]
@@ -358,7 +374,9 @@ def _evaluate_stage(
     )
     run = identity(recipe=recipe, seed=task.seed)
     folder = Path(experiment.runs) / experiment.name / f"{_slug(variant.label)}-seed{task.seed}-{run[:8]}"
-    needed = dict.fromkeys([task.id, *itertools.chain(*components.values())])
+    trained = [task.id] if task.trains else []
+    pretrained = [backbone.pretrained_by] if backbone.pretrained_by else []
+    needed = dict.fromkeys([*pretrained, *trained, *itertools.chain(*components.values())])
     tests = tuple(_tests(experiment, components, task))
     return EvaluateStage(
         id=run,
@@ -398,8 +416,19 @@ def _tests(experiment: Experiment, components: dict[str, tuple[str, ...]], task:
                 components=components.get(component_language, ()),
                 data=data,
                 text=_text_recipe(experiment),
+                seen=experiment.answer.seen(dataset, experiment.languages.source, language),
             )
             yield Test(language, control, component_language, data, test)
+
+
+def _task_recipe(settings: TaskStageConfig) -> Any:
+    """Returns how a task stage is trained, without how it answers."""
+    return dataclasses.replace(settings, answer=None)
+
+
+def answer_recipe(answer: Answer) -> list[Any]:
+    """Returns how the task is answered: the way and its settings."""
+    return [type(answer).__name__, answer]
 
 
 def _text_recipe(experiment: Experiment) -> dict[str, Any]:
@@ -411,6 +440,8 @@ def _text_recipe(experiment: Experiment) -> dict[str, Any]:
 
 def _for_kinds(settings: Any, kinds: Iterable[str]) -> Any:
     """Leaves learning rates of kinds out that a stage does not train: they are for other cells of the grid."""
+    if settings.training is None:
+        return settings
     rates = {kind: rate for kind, rate in settings.training.learning_rates.items() if kind in kinds}
     return dataclasses.replace(settings, training=dataclasses.replace(settings.training, learning_rates=rates))
 

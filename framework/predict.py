@@ -1,4 +1,4 @@
-"""Labels new texts with a run's trained combination."""
+"""Answers new texts with a run's trained combination."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -6,21 +6,21 @@ from pathlib import Path
 
 import torch
 
-from datamodules import ClassificationData, Example, language
+from datamodules import Example, language
 from framework.config import read_experiment
 from framework.errors import UserError, did_you_mean
 from framework.plan import BackboneChoice, EvaluateStage, TaskStage
 from framework.results import RunFolder
-from framework.stages import add_language, load_classifier, load_stage_backbone
+from framework.stages import add_language, load_task, most_confident, stage_data
 from framework.store import Store
 from modules import inspect_backbone
-from modules.classification import TextClassification
+from modules.task import TaskModule
 
 TEXTS_AT_ONCE = 64
 
 
 def predict_lines(run: Path, code: str, lines: Iterable[str]) -> Iterator[tuple[str, float] | None]:
-    """Labels texts in one language.
+    """Answers texts in one language.
 
     Only the run's folder, the component store and the backbone are needed, not the data.
 
@@ -30,7 +30,7 @@ def predict_lines(run: Path, code: str, lines: Iterable[str]) -> Iterator[tuple[
         lines: One text each; for a dataset of pairs two with a tab between them.
 
     Yields:
-        For each line the label and its probability; None for a blank one.
+        For each line the answer and how sure it is; None for a blank one.
 
     Raises:
         UserError: The folder holds no run, the run was not made for the language, or a line is no pair.
@@ -41,20 +41,16 @@ def predict_lines(run: Path, code: str, lines: Iterable[str]) -> Iterator[tuple[
     if any(stage.language_components.values()) and code not in known:
         near = did_you_mean(code, known)
         raise UserError(f"{run}: this run has no language components for {code}{near} (it has {', '.join(known)})")
-    backbone = load_stage_backbone(stage.backbone, store)
-    classifier = load_classifier(stage, backbone, store)
+    module = load_task(stage, store)
     if stage.language_components.get(code):
-        add_language(stage, classifier.combination, code, store)
-    assert stage.experiment.data is not None
-    data = ClassificationData(
-        stage.experiment.data, backbone.tokenizer, eval_batch_size=stage.experiment.stages.evaluate.batch_size
-    )
+        add_language(stage, module.combination, code, store)
+    data = stage_data(stage.task, module.combination.backbone)
     read = _pair if data.dataset.pairs else _text
     examples = (read(line, number, code) for number, line in enumerate(lines, start=1))
     while some := list(islice(examples, TEXTS_AT_ONCE)):
         spoken = [example for example in some if example.text]
-        labelled = _label(classifier.eval(), data.examples_dataloader(spoken)) if spoken else {}
-        yield from (labelled.get(example.id) for example in some)
+        answers = _answer(module.eval(), data.examples_dataloader(spoken)) if spoken else {}
+        yield from (answers.get(example.id) for example in some)
 
 
 def _text(line: str, number: int, code: str) -> Example:
@@ -74,19 +70,11 @@ def _pair(line: str, number: int, code: str) -> Example:
     return Example(str(number), texts[0], code, second_text=texts[1])
 
 
-def _label(classifier: TextClassification, batches: Iterable[dict[str, object]]) -> dict[str, tuple[str, float]]:
-    """Returns label and probability of each text by its id; batches are sorted by length."""
-    labelled: dict[str, tuple[str, float]] = {}
+def _answer(module: TaskModule, batches: Iterable[dict[str, object]]) -> dict[str, tuple[str, float]]:
+    """Returns answer and confidence for each text by its id; batches are sorted by length."""
     with torch.inference_mode():
-        for number, batch in enumerate(batches):
-            prediction = classifier.predict_step(batch, number)
-            labelled |= {
-                example: (answer, confidence)
-                for example, answer, confidence in zip(
-                    prediction["id"], prediction["predicted"], prediction["confidence"].tolist(), strict=True
-                )
-            }
-    return labelled
+        predictions = [module.predict_step(batch, number) for number, batch in enumerate(batches)]
+    return {example: answer for (_, example), answer in most_confident(predictions).items()}
 
 
 def _stage(run: Path) -> tuple[EvaluateStage, Store]:
@@ -97,8 +85,8 @@ def _stage(run: Path) -> tuple[EvaluateStage, Store]:
     experiment = variant.experiment
     store = Store(Path(experiment.store))
     passports = [store.passport(identity) for identity in record.components.values()]
-    [trained] = [passport for passport in passports if passport.stage == "task"]
-    pretrained_by = next((need for need in trained.needs if store.passport(need).stage == "pretrain"), None)
+    trained = next((passport for passport in passports if passport.stage == "task"), None)
+    pretrained_by = next((passport.id for passport in passports if passport.stage == "pretrain"), None)
     backbone = BackboneChoice(experiment.backbone, inspect_backbone(experiment.backbone), pretrained_by)
     of_languages = [passport for passport in passports if passport.stage == "language"]
     language_components = {
@@ -107,17 +95,17 @@ def _stage(run: Path) -> tuple[EvaluateStage, Store]:
     }
     assert experiment.stages.task is not None
     task = TaskStage(
-        id=trained.id,
-        title=trained.title,
+        id=trained.id if trained else "",
+        title=trained.title if trained else record.label,
         experiment=experiment,
         backbone=backbone,
-        needs=tuple(trained.needs),
+        needs=(),
         settings=experiment.stages.task,
         seed=record.seed,
         language_components={code: language_components[code] for code in experiment.languages.source},
-        parameters=trained.parameters,
+        parameters=trained.parameters if trained else 0,
         labels=tuple(record.labels) or experiment.dataset.labels,
-        data=trained.data,
+        data=[],
     )
     stage = EvaluateStage(
         id=record.id,

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import yaml
 from lightning import Callback, LightningModule, Trainer
-from torch import Tensor, distributed
+from torch import Tensor, distributed, nn
 
-from datamodules import ClassificationData, language
+from datamodules import TaskData, language
 from framework.config import Experiment
 from framework.files import write_whole
 from framework.fitting import History, Report, fit, make_trainer
@@ -18,17 +18,16 @@ from framework.identity import plain
 from framework.interruption import asked, interrupted
 from framework.leaks import find_leak
 from framework.notes import notes_on_data
-from framework.plan import BackboneChoice, EvaluateStage, LanguageStage, Stage, TaskStage, Test
+from framework.plan import BackboneChoice, EvaluateStage, LanguageStage, Stage, TaskStage, Test, answer_recipe
 from framework.provenance import command, commit, made, versions
 from framework.ranks import own_rank
 from framework.results import LanguageResult, Predictions, RunRecord
 from framework.store import Passport, Store
 from framework.tracking import track
-from modules import Backbone, ClassificationHead, Combination, Component, load_backbone
+from modules import Backbone, Combination, Component, load_backbone
 from modules.backbone import seeded
-from modules.classification import TextClassification
 from modules.components.base import load_state
-from modules.task import Prediction
+from modules.task import Prediction, TaskModule
 
 T = TypeVar("T")
 
@@ -86,12 +85,12 @@ def train_language(stage: LanguageStage, store: Store, report: Report) -> None:
 
 @carry_out.register
 def train_task(stage: TaskStage, store: Store, report: Report) -> None:
-    """Trains the task components and the head on the source languages; language components are frozen."""
+    """Trains the task components, and a head, on the source languages; language components are frozen."""
     experiment = stage.experiment
     settings = stage.settings
-    backbone = load_stage_backbone(stage.backbone, store)
+    backbone = _answering_backbone(stage, store)
     data = stage_data(stage, backbone)
-    module = _classifier(stage, backbone)
+    module = _task_module(stage, backbone)
     for code, trained in stage.language_components.items():
         _add_trained(module.combination, experiment, code, trained, stage.backbone, store)
     history = fit(
@@ -109,7 +108,7 @@ def train_task(stage: TaskStage, store: Store, report: Report) -> None:
         stage,
         components=_slots("task", experiment.combination["task"]),
         languages=experiment.languages.source,
-        training={**plain(settings), "seed": stage.seed},
+        training={**plain(settings), "answer": answer_recipe(experiment.answer), "seed": stage.seed},
         history=history,
         notes=[],
     )
@@ -119,35 +118,36 @@ def train_task(stage: TaskStage, store: Store, report: Report) -> None:
 @carry_out.register
 def evaluate(stage: EvaluateStage, store: Store, report: Report) -> None:
     """Tests a run's combination in every language that has no result yet."""
-    backbone = load_stage_backbone(stage.backbone, store)
-    classifier = load_classifier(stage, backbone, store)
-    data = stage_data(stage.task, backbone)
+    module = load_task(stage, store)
+    data = stage_data(stage.task, module.combination.backbone)
     done = 0
     for tests in _passes(stage.missing):
         if done:
             _stop_if_asked(done)
         acting = dict.fromkeys(test.component_language for test in tests if test.component_language)
         borrowed = [
-            component for code in acting for component in add_language(stage, classifier.combination, code, store)
+            component for code in acting for component in add_language(stage, module.combination, code, store)
         ]
         for control in dict.fromkeys(test.control for test in tests):
             chosen = {test.language: test for test in tests if test.control == control}
-            _test(stage, classifier, data, chosen)
+            _test(stage, module, data, chosen)
             done += len(chosen)
             report(done, f"{control}: {', '.join(chosen)}")
         for component in borrowed:
-            classifier.combination.remove(component)
+            module.combination.remove(component)
     _finish(stage, store)
 
 
-def load_classifier(stage: EvaluateStage, backbone: Backbone, store: Store) -> TextClassification:
-    """Loads a run's task components and head; language components are added by `add_language`."""
-    classifier = _classifier(stage.task, backbone)
-    state = store.read(stage.task.id, stage.backbone.passport)
-    for component in classifier.combination.components(role="task"):
-        component.load_own_state(_part(state, f"task.{component.kind}"))
-    load_state(dict(classifier.head.named_parameters()), _part(state, "head"), where="head")
-    return classifier
+def load_task(stage: EvaluateStage, store: Store) -> TaskModule:
+    """Loads what answers in a run: its task components and head; language components are added by `add_language`."""
+    module = _task_module(stage.task, _answering_backbone(stage.task, store))
+    if stage.task.trains:
+        state = store.read(stage.task.id, stage.backbone.passport)
+        for component in module.combination.components(role="task"):
+            component.load_own_state(_part(state, f"task.{component.kind}"))
+        if module.head is not None:
+            load_state(dict(module.head.named_parameters()), _part(state, "head"), where="head")
+    return module
 
 
 def add_language(stage: EvaluateStage, combination: Combination, code: str, store: Store) -> list[Component]:
@@ -171,13 +171,15 @@ def load_stage_backbone(choice: BackboneChoice, store: Store, *, with_lm_head: b
     return backbone
 
 
-def stage_data(stage: TaskStage, backbone: Backbone) -> ClassificationData:
-    """Feeds a task stage and its tests."""
+def stage_data(stage: TaskStage, backbone: Backbone) -> TaskData:
+    """Feeds a task stage and its tests; nothing is read yet."""
     experiment = stage.experiment
     assert experiment.data is not None
-    return ClassificationData(
+    return experiment.answer.data(
         experiment.data,
         backbone.tokenizer,
+        stage.labels,
+        backbone.info,
         sources=experiment.languages.source,
         batch_size=stage.settings.batch_size,
         eval_batch_size=experiment.stages.evaluate.batch_size,
@@ -187,13 +189,19 @@ def stage_data(stage: TaskStage, backbone: Backbone) -> ClassificationData:
     )
 
 
-def _classifier(stage: TaskStage, backbone: Backbone) -> TextClassification:
-    """Makes untrained task components and their head."""
+def _answering_backbone(stage: TaskStage, store: Store) -> Backbone:
+    return load_stage_backbone(stage.backbone, store, with_lm_head=stage.experiment.answer.needs_lm_head)
+
+
+def _task_module(stage: TaskStage, backbone: Backbone) -> TaskModule:
+    """Makes untrained task components and what answers with them."""
+    experiment = stage.experiment
+    assert experiment.data is not None
     combination = Combination(backbone)
-    components = _add(combination, "task", stage.experiment.combination["task"], None, stage.seed)
+    components = _add(combination, "task", experiment.combination["task"], None, stage.seed)
+    training = stage.settings.training if stage.trains else None
     with seeded(stage.seed):
-        head = ClassificationHead(backbone.info.hidden_size, stage.labels, stage.settings.head)
-    return TextClassification(combination, components, stage.settings.training, head=head, seed=stage.seed)
+        return experiment.answer.module(combination, components, training, stage.labels, experiment.data, stage.seed)
 
 
 def _add(combination: Combination, role: str, configs: dict[str, Any], code: str | None, seed: int) -> list[Component]:
@@ -267,7 +275,7 @@ def _keep(
     passport: Passport,
     store: Store,
     components: list[Component],
-    head: ClassificationHead | None,
+    head: nn.Module | None,
     history: History,
 ) -> None:
     """Puts what a stage trained into the store; one process does it for all."""
@@ -291,20 +299,18 @@ def _passes(tests: list[Test]) -> Iterator[list[Test]]:
         yield [test for test in tests if test.language in some]
 
 
-def _test(
-    stage: EvaluateStage, classifier: TextClassification, data: ClassificationData, tests: dict[str, Test]
-) -> None:
+def _test(stage: EvaluateStage, module: TaskModule, data: TaskData, tests: dict[str, Test]) -> None:
     """Tests some languages, each with the language components of its test, and writes their results."""
-    classifier.language_of = lambda code: tests[code].component_language
+    module.language_of = lambda code: tests[code].component_language
     same = _SamePass(sorted(test.identity for test in tests.values()))
-    trainer = make_trainer(stage.experiment.trainer, classifier.combination.backbone.precision, [same])
+    trainer = make_trainer(stage.experiment.trainer, module.combination.backbone.precision, [same])
     # The loader must be made by the Trainer: only then are there ranks among which rows are dealt.
     data.targets = list(tests)
-    mine: list[Any] = trainer.predict(classifier, datamodule=data) or []
+    mine: list[Any] = trainer.predict(module, datamodule=data) or []
     batches = [batch for theirs in _of_all_ranks(mine) for batch in theirs]
     if _rank() != 0:
         return
-    answers = _most_confident(batches)
+    answers = most_confident(batches)
     for code, test in tests.items():
         gold = {example.id: data.dataset.gold(example) for example in data.dataset.examples(code, "test")}
         answered = {example: answers[code, example] for example in gold}
@@ -322,8 +328,8 @@ def _test(
         stage.folder.write(result, predictions)
 
 
-def _most_confident(batches: list[Prediction]) -> dict[tuple[str, str], tuple[str, float]]:
-    """Returns for each (language, id) the answer and its confidence, the most confident where there are several."""
+def most_confident(batches: list[Prediction]) -> dict[tuple[str, str], tuple[str, float]]:
+    """Returns by language and id the answer and its confidence, the most confident where there are several."""
     answers: dict[tuple[str, str], tuple[str, float]] = {}
     for batch in batches:
         for code, example, answer, confidence in zip(
@@ -412,6 +418,6 @@ def _finish(stage: EvaluateStage, store: Store) -> None:
     text = yaml.safe_dump({**variant.data, **folders, "languages": languages}, sort_keys=False, allow_unicode=True)
     write_whole(stage.folder.path / "experiment.yaml", text.encode())
     stage.folder.write_record(record)
-    history = [{"stage": "task", **row} for row in store.history(stage.task.id)]
+    history = [{"stage": "task", **row} for row in store.history(stage.task.id)] if stage.task.trains else []
     if warning := track(stage.folder, history, experiment.tracking):
         print(warning, file=sys.stderr)

@@ -31,7 +31,7 @@ class TextClassification(TaskModule):
         self,
         combination: Combination,
         components: Sequence[Component],
-        optimization: OptimizationConfig,
+        optimization: OptimizationConfig | None,
         *,
         head: ClassificationHead,
         seed: int = 0,

@@ -9,6 +9,9 @@ from torch import Tensor
 
 from modules.training import Batch, StageModule
 
+UNPARSED = "<unparsed>"
+"""Stands for an answer of which nothing could be made: it is wrong, whatever the gold."""
+
 
 class Prediction(TypedDict):
     """What a task module answers to a batch, a row each. Of several rows of one example the most confident counts."""

@@ -35,7 +35,7 @@ class StageModule(lightning.LightningModule):
         self,
         combination: Combination,
         components: Sequence[Component],
-        optimization: OptimizationConfig,
+        optimization: OptimizationConfig | None,
         *,
         head: nn.Module | None = None,
         seed: int = 0,
@@ -45,7 +45,7 @@ class StageModule(lightning.LightningModule):
         Args:
             combination: Backbone and components.
             components: Those of them that are trained.
-            optimization: How they are trained.
+            optimization: How they are trained; None for a module that only answers.
             head: What reads the hidden states, always trained.
             seed: Draws the dropout.
 
@@ -58,7 +58,11 @@ class StageModule(lightning.LightningModule):
         self.optimization = optimization
         self.seed = seed
         self.strict_loading = False
-        combination.train_only(components, *([head] if head is not None else []))
+        if optimization is None:
+            combination.requires_grad_(False)
+            components = []
+        else:
+            combination.train_only(components, *([head] if head is not None else []))
         self._trained: dict[str, nn.Parameter] = {}
         self._kinds: dict[str, list[nn.Parameter]] = defaultdict(list)
         for component in components:
@@ -69,15 +73,18 @@ class StageModule(lightning.LightningModule):
             for name, parameter in head.named_parameters():
                 self._trained[f"head/{name}"] = parameter
                 self._kinds["head"].append(parameter)
-        build(optimization, self._kinds)
+        if optimization is not None:
+            build(optimization, self._kinds)
 
     def configure_optimizers(self) -> Any:
         """Returns the optimiser and a schedule that advances with each step."""
+        assert self.optimization is not None
         optimizer, schedule = build(self.optimization, self._kinds)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def configure_gradient_clipping(self, optimizer: Optimizer, *_: Any, **__: Any) -> None:
         """Clips the gradient's norm as the configuration says, whatever the trainer was told."""
+        assert self.optimization is not None
         self.clip_gradients(
             optimizer, gradient_clip_val=self.optimization.gradient_clip, gradient_clip_algorithm="norm"
         )

@@ -69,7 +69,7 @@ def test_ranks_that_share_a_backbone_find_the_same(desk: Desk, tmp_path: Path) -
     encoder = tiny.tiny.build(tmp_path / "dropout", "xlm-roberta", dropout=0.2)
     changes = TWO | {
         "backbone.name": str(encoder),
-        "stages.task.head.dropout": 0.2,
+        "stages.task.answer.classification_head.dropout": 0.2,
         "languages.source": ["eng_Latn", "swh_Latn"],
         "stages.evaluate.batch_size": 9,
         "trainer.devices": 2,

@@ -147,7 +147,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "a task rate for its kind": ({f"{TASK_TRAINING}.learning_rates": {"adapter": 0.5}}, TASK),
     "head learning rate": ({f"{TASK_TRAINING}.learning_rates": {"head": 0.5}}, TASK),
     "task batch size": ({"stages.task.batch_size": 2}, TASK),
-    "head": ({"stages.task.head.pooling": "cls"}, TASK),
+    "head": ({"stages.task.answer.classification_head.pooling": "cls"}, TASK),
     "k-shot": ({"stages.task.k_shot": 2}, TASK),
     "choice of the step": ({"stages.task.choose": "last"}, TASK),
     "text length": ({"data.max_length": 20}, TASK),

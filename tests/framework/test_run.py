@@ -432,7 +432,7 @@ def test_every_family_goes_the_whole_way(desk: Desk, tmp_path: Path, model_type:
         "combination.task": {"prompt": {"length": 3}, "lora": {"rank": 2}},
         "languages.targets": ["swh_Latn"],
         "stages.language.objective": {objective: text},
-        "stages.task.head.pooling": "last",
+        "stages.task.answer.classification_head.pooling": "last",
     }
     desk.run(changes)
     plan = desk.plan(changes)

@@ -51,7 +51,7 @@ EXPERIMENT: dict[str, Any] = {
             "training": {"steps": 4, "optimizer": {"lr": 0.01}},
             "batch_size": 4,
             "validate_every": 2,
-            "head": {"dropout": 0.0},
+            "answer": {"classification_head": {"dropout": 0.0}},
         },
     },
     "seeds": [0],

@@ -1,0 +1,65 @@
+"""What feeding a language model with questions has in common, whether words are scored or written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from datamodules.dataset import DatasetConfig, Example
+from datamodules.task_data import TaskData
+from datamodules.templates import Asker, TemplateConfig, draw_examples
+
+
+class AskingData(TaskData):
+    """Texts put to a language model by a template, with examples before them where the template asks for some."""
+
+    def __init__(
+        self,
+        config: DatasetConfig,
+        tokenizer: PreTrainedTokenizerBase,
+        template: TemplateConfig,
+        *,
+        labels: Sequence[str],
+        is_decoder: bool,
+        **feeding: Any,
+    ) -> None:
+        """Checks languages and splits; reads nothing yet.
+
+        Args:
+            config: Which labelled texts, and how long questions may be.
+            tokenizer: Of the backbone.
+            template: How texts are put.
+            labels: The dataset's.
+            is_decoder: Whether the backbone is a decoder, whose answer goes on where the question ends.
+            **feeding: As `TaskData`.
+
+        Raises:
+            DataError: If the dataset, a language or a split is missing.
+        """
+        super().__init__(config, tokenizer, **feeding)
+        self.template = template
+        self.labels = list(labels)
+        self.is_decoder = is_decoder
+
+    def words(self, language: str) -> list[str]:
+        """What the labels are called in a language."""
+        return self.template.words_for(self.labels, language)
+
+    def asker(self, examples: Sequence[Example]) -> Asker:
+        """Makes what puts these examples to the model."""
+        languages = dict.fromkeys(example.language for example in examples)
+        shown = {language: self._shown(language) for language in languages}
+        return Asker(self.template, self.tokenizer, is_decoder=self.is_decoder, shown=shown)
+
+    def answer(self, example: Example) -> str:
+        """The right answer to an example, as the model should write it."""
+        return self.dataset.answer(example, self.words(example.language))
+
+    def _shown(self, language: str) -> list[tuple[Example, str]]:
+        asked = self.template.examples
+        if asked is None:
+            return []
+        shown = self.sources[0] if asked.language == "source" else language
+        return [(example, self.answer(example)) for example in draw_examples(self.dataset, asked, shown, self.seed)]

@@ -1,0 +1,58 @@
+"""What answers in words have in common: a template, and a language model that reads it."""
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from datamodules import DataError, LabelledDataset, TemplateConfig, language
+from framework.errors import did_you_mean
+from framework.reading import Key
+from framework.validation import Problem
+from modules import BackboneInfo, Family
+
+
+class InWords(TemplateConfig):
+    """A template and what it implies; see `Answer`."""
+
+    families: ClassVar[tuple[Family, ...]] = ("encoder-decoder", "decoder")
+    needs_lm_head: ClassVar[bool] = True
+
+    def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
+        """See `Answer`."""
+        if dataset.pairs and "{second_text}" not in self.template:
+            yield ("template",), f"{dataset.name} holds pairs of texts; it has no place for the {{second_text}}"
+        if not dataset.pairs and "{second_text}" in self.template:
+            yield ("template",), f"{dataset.name} holds single texts; none can stand at {{second_text}}"
+        named: dict[Key, dict[str, str]] = {("words",): self.words}
+        named |= {("words_in", code): words for code, words in self.words_in.items()}
+        for key, words in named.items():
+            for label in words.keys() - set(dataset.labels):
+                near = did_you_mean(label, dataset.labels)
+                yield (*key, label), f"is no label of {dataset.name}{near} (known: {', '.join(dataset.labels)})"
+        spoken = [*(("templates", code) for code in self.templates), *(("words_in", code) for code in self.words_in)]
+        for field, code in spoken:
+            try:
+                language(code)
+            except DataError as error:
+                yield (field, code), str(error)
+        if self.examples is not None and trains:
+            yield (
+                ("examples",),
+                "examples stand before texts where nothing is trained; take the task components out, or these",
+            )
+
+    def parameters(self, labels: Sequence[str], info: BackboneInfo) -> int:
+        """See `Answer`: the language model's own head answers."""
+        return 0
+
+    def seen(self, dataset: LabelledDataset, sources: Sequence[str], code: str) -> list[str]:
+        """See `Answer`: the examples that stand before a text.
+
+        Raises:
+            DataError: There is no language, or no split, to draw them from.
+        """
+        if self.examples is None:
+            return []
+        if self.examples.language == "source" and not sources:
+            raise DataError("languages.source names no language whose examples could stand before the text")
+        shown = sources[0] if self.examples.language == "source" else code
+        return [dataset.fingerprint(shown, self.examples.split)]

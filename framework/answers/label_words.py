@@ -1,0 +1,61 @@
+"""A label by the likelihood of its words under the language model."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+from transformers import PreTrainedTokenizerBase
+
+from datamodules import Asker, DatasetConfig, LabelledDataset, LabelWordData, Task
+from framework.answers.in_words import InWords
+from framework.validation import Problem
+from modules import BackboneInfo, Combination, Component, OptimizationConfig, load_tokenizer
+from modules.asking import LabelWords
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class LabelWordsAnswer(InWords):
+    """Classifies by label words: a verbaliser, as a template and its label words are called too."""
+
+    tasks: ClassVar[tuple[Task, ...]] = ("classification",)
+
+    def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
+        """See `Answer`."""
+        yield from super().problems(dataset, info, trains)
+        tokenizer = load_tokenizer(info)
+        asker = Asker(self, tokenizer, is_decoder=info.family == "decoder", shown={})
+        for language in ["", *self.words_in]:
+            key = ("words_in", language) if language else ("words",)
+            words = self.words_for(dataset.labels, language)
+            ids = [asker.answer_ids(word, ends=False) for word in words]
+            for label, word, tokens in zip(dataset.labels, words, ids, strict=True):
+                if not tokens or set(tokens) == {tokenizer.unk_token_id}:
+                    yield key, f"{label!r} is called {word!r}, of which the tokenizer of {info.name} knows nothing"
+            for (first, its), (second, others) in itertools.combinations(zip(words, ids, strict=True), 2):
+                if its == others:
+                    yield key, f"{first!r} and {second!r} become the same tokens, so that no answer tells them apart"
+
+    def data(
+        self,
+        config: DatasetConfig,
+        tokenizer: PreTrainedTokenizerBase,
+        labels: Sequence[str],
+        info: BackboneInfo,
+        **feeding: Any,
+    ) -> LabelWordData:
+        """See `Answer`."""
+        return LabelWordData(config, tokenizer, self, labels=labels, is_decoder=info.family == "decoder", **feeding)
+
+    def module(
+        self,
+        combination: Combination,
+        components: Sequence[Component],
+        training: OptimizationConfig | None,
+        labels: Sequence[str],
+        data: DatasetConfig,
+        seed: int,
+    ) -> LabelWords:
+        """See `Answer`."""
+        return LabelWords(combination, components, training, labels=labels, seed=seed)
