@@ -44,6 +44,9 @@ class DatasetConfig:
     """The split that is trained on; the validation split only together with `held_out`."""
     held_out: float | None = Field(default=None, gt=0, lt=1)
     """Share of `train_split` that is not trained on but is the validation data; without it the validation split is."""
+    translated: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Translate-test: by columns of the test split, those that hold translations into the (first) source language,
+    such as `text: text_en`."""
 
     def __post_init__(self) -> None:
         """Checks that nothing is trained on and validated on."""
@@ -88,7 +91,7 @@ class Dataset:
     """Splits that single languages lack, by FLORES code."""
     parallel: ClassVar[bool] = False
     """Whether rows of two languages with the same id, in the same split, are translations of each other."""
-    columns: ClassVar[tuple[str, ...]]
+    columns: tuple[str, ...]
     """Columns that must be there."""
     optional_columns: ClassVar[tuple[str, ...]] = ()
     """Columns that only some published versions have."""
@@ -101,6 +104,8 @@ class Dataset:
             revision: Branch, tag or commit on the hub.
         """
         self.source: Source = Folder(path) if path is not None else Hub(self.hub_id, revision)
+        self.translated: dict[str, str] = {}
+        """Columns of the test split that others stand in for; see `DatasetConfig`."""
 
     @classmethod
     def from_config(cls, config: DatasetConfig) -> Self:
@@ -135,7 +140,12 @@ class Dataset:
     def rows(self, language: str, split: str) -> Iterator[Row]:
         """Streams the raw rows of one split in the dataset's order."""
         config, its_split = self.config_of(language), self._split_of(language, split)
-        yield from self.source.rows(config, its_split, self.columns, self.optional_columns)
+        if split != TEST or not self.translated:
+            yield from self.source.rows(config, its_split, self.columns, self.optional_columns)
+            return
+        columns = (*self.columns, *self.translated.values())
+        for row in self.source.rows(config, its_split, columns, self.optional_columns):
+            yield {**row, **{column: row[translation] for column, translation in self.translated.items()}}
 
     def fingerprint(self, language: str, split: str) -> str:
         """What determines the rows of a split, wherever they lie; reads no row."""

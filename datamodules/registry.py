@@ -74,6 +74,10 @@ def labelled_dataset(config: DatasetConfig) -> LabelledDataset:
     if not isinstance(found, LabelledDataset):
         labelled = [known.name for known in _CLASSES if issubclass(known, LabelledDataset)]
         raise DataError(f"dataset '{config.name}' has no labels; labelled datasets: {', '.join(labelled)}")
+    if unknown := sorted(config.translated.keys() - {*found.columns, *found.optional_columns}):
+        known = ", ".join((*found.columns, *found.optional_columns))
+        raise DataError(f"{found.name} has no column '{unknown[0]}' that could be translated; it has {known}")
+    found.translated = config.translated
     return found if config.held_out is None else HeldOut(found, config.train_split, config.held_out)
 
 

@@ -2,6 +2,7 @@
 
 # no `from __future__ import annotations` here: pydantic reads the annotations of the config
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -87,6 +88,8 @@ class Table(ClassificationDataset):
         self.config = config
         self.files: dict[str, str | dict[str, str]] = dict(config.files.items())
         self.pairs = config.columns.second_text is not None
+        self.columns = config.columns.names
+        self.translated: dict[str, str] = {}
 
     @classmethod
     def from_config(cls, config: DatasetConfig) -> Self:
@@ -172,7 +175,7 @@ class Table(ClassificationDataset):
             return tuple(files)
         if PLACEHOLDER in files:
             return tuple(code for code in LANGUAGES if self._file(split, code).is_file())
-        return tuple(_texts(self._file(split), self.config.columns))
+        return tuple(_texts(self._file(split), self._columns(split)))
 
     def _file(self, split: str, language: str = PLACEHOLDER) -> Path:
         """The file of a split in a language; a name may have any code that means this language alone."""
@@ -184,10 +187,18 @@ class Table(ClassificationDataset):
         named = [folder / files.replace(PLACEHOLDER, code) for code in spellings]
         return next((file for file in named if file.is_file()), folder / files.replace(PLACEHOLDER, language))
 
+    def _columns(self, split: str) -> ColumnsConfig:
+        """What the columns of a split are called, with the translations in their places."""
+        columns = self.config.columns
+        if split != TEST:
+            return columns
+        names = {field: getattr(columns, field) for field in ("text", "second_text")}
+        return dataclasses.replace(columns, **{field: self.translated.get(name, name) for field, name in names.items()})
+
     def _texts(self, language: str, split: str) -> "list[_Text]":
         files = self.files[split]
         own_file = isinstance(files, dict) or PLACEHOLDER in files
-        found = _texts(self._file(split, language), self.config.columns, language if own_file else None)
+        found = _texts(self._file(split, language), self._columns(split), language if own_file else None)
         return found.get(language, [])
 
 

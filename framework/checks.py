@@ -95,6 +95,8 @@ def check_languages_of_data(
     trains = info is None or _trains(answer, combination, dataset, info)
     if trains and not languages.source:
         yield ("languages", "source"), "names no language to learn the task in"
+    if data.translated and not languages.source:
+        yield ("languages", "source"), "names no language that the test texts are translated into"
     for field, splits in (("source", ("train", "validation") if trains else ()), ("targets", ("test",))):
         codes = getattr(languages, field)
         for number, code in enumerate(dataset.languages if codes == ["all"] else codes):
@@ -104,6 +106,8 @@ def check_languages_of_data(
             try:
                 for split in splits:
                     dataset.fingerprint(code, split)
+                if field == "targets" and data.translated:
+                    next(dataset.examples(code, "test"), None)  # the column may be missing
                 if field == "targets" and not trains:
                     answer.seen(dataset, languages.source, code)
             except DataError as error:

@@ -13,7 +13,7 @@ def notes_on_data(experiment: Experiment) -> list[str]:
     Raises:
         DataError: The training examples cannot be read.
     """
-    return [*_held_out(experiment), *shortages(experiment)]
+    return [*_held_out(experiment), *_translated(experiment), *shortages(experiment)]
 
 
 def _held_out(experiment: Experiment) -> list[str]:
@@ -21,3 +21,11 @@ def _held_out(experiment: Experiment) -> list[str]:
     if data is None or data.held_out is None:
         return []
     return [f"Validated on {data.held_out:.0%} of the {data.train_split} split, trained on the rest of it."]
+
+
+def _translated(experiment: Experiment) -> list[str]:
+    data = experiment.data
+    if data is None or not data.translated:
+        return []
+    columns = ", ".join(f"{translation} for {column}" for column, translation in data.translated.items())
+    return [f"Translate-test: tested on translations into {experiment.languages.source[0]} ({columns})."]

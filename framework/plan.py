@@ -396,18 +396,21 @@ def _evaluate_stage(
 
 def _tests(experiment: Experiment, components: dict[str, tuple[str, ...]], task: TaskStage) -> Iterator[Test]:
     """Yields each target with its own components and, where it has some, the controls."""
-    dataset, targets = experiment.dataset, experiment.targets
+    assert experiment.data is not None
+    dataset, targets, translated = experiment.dataset, experiment.targets, experiment.data.translated
     donors = [language for language in targets if components[language]]
     for language in targets:
-        acting: dict[Control, str] = {"own": language if components[language] else ""}
-        if components[language]:
+        # A translation is in the source language, and so its components act.
+        spoken = experiment.languages.source[0] if translated else language
+        acting: dict[Control, str] = {"own": spoken if components[spoken] else ""}
+        if components[spoken]:
             # The next target in the list lends its components: fixed by the experiment, chosen by nobody's score.
-            donor = donors[(donors.index(language) + 1) % len(donors)]
+            donor = donors[(donors.index(language) + 1) % len(donors)] if language in donors else spoken
             borrowed: dict[Control, str] = {"none": "", "wrong": donor}
             acting |= {
                 control: borrowed[control]
                 for control in experiment.stages.evaluate.controls
-                if borrowed[control] != language
+                if borrowed[control] != spoken
             }
         for control, component_language in acting.items():
             data = dataset.fingerprint(language, "test")
@@ -416,6 +419,7 @@ def _tests(experiment: Experiment, components: dict[str, tuple[str, ...]], task:
                 components=components.get(component_language, ()),
                 data=data,
                 text=_text_recipe(experiment),
+                translated=translated,
                 seen=experiment.answer.seen(dataset, experiment.languages.source, language),
             )
             yield Test(language, control, component_language, data, test)
