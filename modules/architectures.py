@@ -47,6 +47,10 @@ class Architecture:
     """That interface, where the library brings none: its name for a part -> the module path, in a layer or a part."""
     positions_after_padding: bool = False
     """Positions are numbered from `pad_token_id + 1`, so that many rows of the position table hold no token."""
+    positions_by_mask: bool = False
+    """It tells places apart by the attention mask alone, and takes no numbers of positions."""
+    past_key_value: bool = False
+    """The layers of `adapters` take the cache by this name, which transformers calls `past_key_values` by now."""
     attention: str = "sdpa"
     """Transformers' name of the attention code, settled so that it does not depend on what else is installed."""
     unlisted_settings: tuple[str, ...] = ()
@@ -94,9 +98,14 @@ _OPT_INTERFACE = {
 
 # With sdpa, the prefixes of `adapters` fall out of the causal mask in the decoders that it knows natively.
 _LLAMA = Architecture(
-    family="decoder", layers="layers", linears=_LLAMA_LINEARS, lm_head=("lm_head",), attention="eager"
+    family="decoder",
+    layers="layers",
+    linears=_LLAMA_LINEARS,
+    lm_head=("lm_head",),
+    past_key_value=True,
+    attention="eager",
 )
-_QWEN = dataclasses.replace(_LLAMA, plugged_in=True, attention="sdpa")
+_QWEN = dataclasses.replace(_LLAMA, plugged_in=True, past_key_value=False, attention="sdpa")
 
 _T5_ATTENTION = {
     "query": "layer.0.SelfAttention.q",
@@ -287,6 +296,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         lm_head=("lm_head",),
         fused_qkv="heads",
         plugged_in=True,
+        positions_by_mask=True,
         attention="eager",
         interface={
             "model_embeddings": "word_embeddings",

@@ -176,6 +176,13 @@ class Backbone(nn.Module):
         start = config.eos_token_id if config.decoder_start_token_id is None else config.decoder_start_token_id
         return torch.cat([torch.full_like(ids[:, :1], start), ids[:, :-1]], dim=1)
 
+    @property
+    def ends(self) -> list[int]:
+        """The tokens that a text ends with: the tokenizer's, and those that `config.json` names."""
+        named = self.model.config.eos_token_id
+        ends = {self.tokenizer.eos_token_id, *(named if isinstance(named, list) else [named])}
+        return sorted(ends - {None})
+
     def linears(self, number: int) -> dict[str, nn.Module]:
         """Returns what a LoRA may target in a transformer layer, by the names of `Architecture.linears`."""
         architecture = ARCHITECTURES[self.info.model_type]
@@ -424,7 +431,15 @@ def _assemble(model: Any, info: BackboneInfo, with_lm_head: bool, tokenizer: Any
         )
     base = _base_model(model, info)
     adapters.init(base, interface=_interface(info))
+    if architecture.past_key_value:
+        for layer in base.get_submodule(architecture.layers):
+            layer.register_forward_pre_hook(_with_cache, with_kwargs=True)
     return Backbone(base, head, tokenizer, info, precision)
+
+
+def _with_cache(layer: nn.Module, inputs: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Gives a layer of `adapters` the cache by the name that it knows: it passes over any other in silence."""
+    return inputs, {"past_key_value" if name == "past_key_values" else name: value for name, value in named.items()}
 
 
 def _base_model(model: Any, info: BackboneInfo) -> Any:

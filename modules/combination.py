@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from modules.backbone import Backbone, seeded
 from modules.components import Component, component_class
+from modules.continuations import Continuations, likelihoods_at, likelihoods_behind, padded
 from modules.errors import ModulesError, did_you_mean
+from modules.reading import READINGS, Reading
+from modules.rows import Rows, put_together, rolled
+from modules.writing import write
 
 ROLES = ("language", "task")
 """The sides of the transfer, in the order in which their prompts stand and their adapters are applied."""
@@ -28,6 +33,8 @@ class Combination(nn.Module):
         self.passes_of_all: Callable[[int], int] = lambda own: own
         """Is told in how many passes this rank encodes a batch and says how many it must take part in; see
         `modules.sharding`."""
+        self.shared = False
+        """Whether ranks share its layers."""
 
     def add(
         self,
@@ -137,27 +144,30 @@ class Combination(nn.Module):
         Raises:
             ModulesError: If prompts and text together exceed the backbone's positions.
         """
-        text = _Text(input_ids, attention_mask, token_type_ids, decoder_input_ids)
         padding = attention_mask.argmax(dim=1)  # before the text
-        if not padding.any():
-            return self._encode_mixed(text, languages)
         # Prompts and positions begin where a row does: encode rows that begin at once, and put them back.
-        hidden = self._encode_mixed(text.rolled(padding), languages)
-        return hidden if decoder_input_ids is not None else _rolled(hidden, -padding)
+        text = Rows(input_ids, attention_mask, token_type_ids, decoder_input_ids).rolled(padding)
+        hidden = self._mixed(
+            languages or [""] * len(input_ids), lambda acting, rows: self._encode(acting, text.at(rows))
+        )
+        return hidden if decoder_input_ids is not None or not padding.any() else rolled(hidden, -padding)
 
-    def _encode_mixed(self, text: _Text, languages: Sequence[str] | None) -> Tensor:
-        groups = self._groups(languages or [""] * len(text.ids))
-        if len(groups) < 2:
-            hidden = self._encode(next(iter(groups), ()), text)
-        else:
-            hidden = _put_together([(rows, self._encode(acting, text.at(rows))) for acting, rows in groups.items()])
+    def _mixed(self, languages: Sequence[str], run: Callable[[Sequence[Component], list[int]], Tensor]) -> Tensor:
+        """Returns what the backbone gives for rows of these languages, each group of them in a pass of its own.
+
+        Args:
+            languages: One of each row.
+            run: Returns it for the rows of these numbers, through the components that act on them.
+        """
+        groups = self._groups(languages) or {(): []}
+        found = put_together([(rows, run(acting, rows)) for acting, rows in groups.items()])
         for _ in range(self.passes_of_all(len(groups)) - len(groups)):
             # Where ranks share layers, one with fewer passes takes part in the others', forward and backward.
             # It draws nothing from the generators, so that what is drawn later is as without sharing.
-            with torch.random.fork_rng(devices=[hidden.device] if hidden.is_cuda else []):
-                spare = self._encode(next(iter(groups)), text.at([0]))
-            hidden = hidden + 0.0 * spare.sum()
-        return hidden
+            with torch.random.fork_rng(devices=[found.device] if found.is_cuda else []):
+                spare = run(next(iter(groups)), [0])
+            found = found + 0.0 * spare.sum()
+        return found
 
     @torch.no_grad()
     def encode_bare(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
@@ -171,7 +181,7 @@ class Combination(nn.Module):
         training = self.backbone.training
         self.backbone.eval()
         try:
-            return self._encode((), _Text(input_ids, attention_mask))
+            return self._encode((), Rows(input_ids, attention_mask))
         finally:
             self.backbone.train(training)
 
@@ -192,7 +202,106 @@ class Combination(nn.Module):
         if len(groups) < 2:
             return self._lm_logits(next(iter(groups), ()), vectors)
         parts = [(rows, self._lm_logits(acting, vectors[rows])) for acting, rows in groups.items()]
-        return _put_together(parts)
+        return put_together(parts)
+
+    @torch.no_grad()
+    def generate(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        languages: Sequence[str] | None = None,
+        *,
+        max_new_tokens: int,
+        beams: int = 1,
+    ) -> tuple[list[list[int]], Tensor]:
+        """Writes on behind each row's text (a decoder), or the text that it is turned into (an encoder-decoder).
+
+        Components act as in `encode`. Switch to evaluation mode before. This is not for a backbone that ranks share:
+        they would have to write equally long.
+
+        Args:
+            input_ids: [batch, time], padded at the end or at the beginning.
+            attention_mask: [batch, time], 1 at tokens.
+            languages: For each row the language whose components act, as in `encode`.
+            max_new_tokens: Most tokens that are written; fewer where one of them ends the text.
+            beams: Width of the beam search; 1 takes the most likely token each time.
+
+        Returns:
+            For each row the tokens that were written, without special ones; and their mean log-likelihoods [batch],
+            that of the token which ends the text included, in float32 at least.
+
+        Raises:
+            ModulesError: If the backbone is an encoder, has no language model head or is shared, or if prompts, text
+                and new tokens together exceed its positions.
+        """
+        if self.shared:
+            raise ModulesError("a backbone that ranks share cannot write: let each rank have its own")
+        text = self._text_to_go_on_from(input_ids, attention_mask)
+        tokenizer = self.backbone.tokenizer
+        special = set(tokenizer.all_special_ids)
+        written: dict[int, list[int]] = {}
+
+        def run(acting: Sequence[Component], rows: list[int]) -> Tensor:
+            reading = self._read(acting, text.at(rows), max_new_tokens - 1)  # the last is not read again
+            logits = functools.partial(self._lm_logits, acting)
+            found = write(
+                reading,
+                logits,
+                max_new_tokens=max_new_tokens,
+                beams=beams,
+                ends=self.backbone.ends,
+                padding=tokenizer.pad_token_id,
+            )
+            for row, one in zip(rows, found, strict=True):
+                written[row] = [token for token in one if token not in special]
+            tokens, mask = padded([[one] for one in found], input_ids.device)
+            return likelihoods_behind(reading, logits, tokens, mask)[:, 0] / mask.sum(dim=-1)[:, 0]
+
+        scores = self._mixed(languages or [""] * len(input_ids), run)
+        return [written[row] for row in range(len(input_ids))], scores
+
+    def continuation_log_likelihoods(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        continuations: Continuations,
+        languages: Sequence[str] | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Returns how likely continuations of each row's text are, such as the words for its possible labels.
+
+        A text is read once, whatever the number of its continuations. They end where they end: a token that ends the
+        text is weighed only where it is given.
+
+        Args:
+            input_ids: [batch, time], padded at the end or at the beginning.
+            attention_mask: [batch, time], 1 at tokens.
+            continuations: For each row equally many, each the numbers of one or more tokens.
+            languages: For each row the language whose components act, as in `encode`.
+
+        Returns:
+            The sums of their tokens' log-likelihoods [batch, continuations], in float32 at least, with gradients to
+            what is trained; and their numbers of tokens [batch, continuations].
+
+        Raises:
+            ModulesError: As `generate`; or if rows have different numbers of continuations, or one is empty.
+        """
+        if len({len(row) for row in continuations}) > 1 or not all(map(all, continuations)):
+            raise ModulesError("every row needs equally many continuations, each of one or more tokens")
+        text = self._text_to_go_on_from(input_ids, attention_mask)
+        longest = max(len(one) for row in continuations for one in row)
+        # One token each takes one pass less: where ranks share layers, all take as many as one of them needs.
+        tokens, mask = padded(continuations, input_ids.device, at_least=self.passes_of_all(min(longest, 2)))
+
+        def run(acting: Sequence[Component], rows: list[int]) -> Tensor:
+            logits = functools.partial(self._lm_logits, acting)
+            if tokens.shape[1] == 1:
+                # What is learnt from has one, the right one, and is read together with it.
+                hidden = self._encode_through(acting, text.at(rows), tokens[rows, 0])
+                return likelihoods_at(hidden, logits, tokens[rows, 0], mask[rows, 0])[:, None]
+            reading = self._read(acting, text.at(rows), tokens.shape[2] - 1)
+            return likelihoods_behind(reading, logits, tokens[rows], mask[rows])
+
+        return self._mixed(languages or [""] * len(input_ids), run), mask.sum(dim=-1)
 
     def _groups(self, languages: Sequence[str]) -> dict[tuple[Component, ...], list[int]]:
         """Returns for each set of components that act together the numbers of its rows."""
@@ -215,13 +324,69 @@ class Combination(nn.Module):
         # What the library's set_active_adapters does, without its walk over all layers to undo merged LoRAs.
         self.backbone.model.adapters_config.active_setup = Stack(*names) if names else None
 
-    def _encode(self, acting: Sequence[Component], text: _Text) -> Tensor:
+    def _encode(self, acting: Sequence[Component], text: Rows) -> Tensor:
         self._activate(acting)
+        further = 0 if text.decoder_ids is None else text.decoder_ids.shape[1] - 1
+        embeddings, attention_mask, front, behind = self._prompted(acting, text, further)
+        more: dict[str, Tensor] = {}
+        if text.types is not None and getattr(self.backbone.model.config, "type_vocab_size", 0) > 1:
+            start, rest = text.types[:, :1], text.types[:, 1:]
+            parts = [start.new_zeros(len(start), front), start, start.new_zeros(len(start), behind), rest]
+            more["token_type_ids"] = torch.cat(parts, dim=1)
+        decodes = self.backbone.info.family == "encoder-decoder"
+        if decodes:
+            read = self.backbone.shifted(text.ids) if text.decoder_ids is None else text.decoder_ids
+            more["decoder_inputs_embeds"] = self._embed(acting, read)
+        hidden: Tensor = self.backbone.model(
+            inputs_embeds=embeddings, attention_mask=attention_mask, **more
+        ).last_hidden_state
+        return hidden if decodes else torch.cat([hidden[:, front : front + 1], hidden[:, front + 1 + behind :]], dim=1)
+
+    def _encode_through(self, acting: Sequence[Component], text: Rows, tokens: Tensor) -> Tensor:
+        """Returns the hidden states that tokens [rows, time] behind texts are predicted from, all in one pass."""
+        if self.backbone.info.family == "encoder-decoder":
+            return self._encode(acting, text._replace(decoder_ids=self.backbone.shifted(tokens)))
+        # The last one predicts nothing. Behind a text that is padded, tokens move up to its end.
+        behind, time = tokens[:, :-1], text.ids.shape[1]
+        length = text.mask.sum(dim=1)
+        ids = torch.cat([rolled(text.ids, length), behind], dim=1)
+        mask = torch.cat([rolled(text.mask, length), torch.ones_like(behind)], dim=1)
+        hidden = self._encode(acting, Rows(ids, mask).rolled(time - length))
+        return rolled(hidden, length - time)[:, time - 1 :]
+
+    def _text_to_go_on_from(self, input_ids: Tensor, attention_mask: Tensor) -> Rows:
+        """Returns rows that begin at once.
+
+        Raises:
+            ModulesError: If the backbone cannot go on from a text.
+        """
+        if self.backbone.info.family not in READINGS:
+            raise ModulesError(
+                f"{self.backbone.info.name} is an {self.backbone.info.family}, which cannot go on from a text; "
+                f"a {' or an '.join(READINGS)} can"
+            )
+        return Rows(input_ids, attention_mask).rolled(attention_mask.argmax(dim=1))
+
+    def _read(self, acting: Sequence[Component], text: Rows, further: int) -> Reading:
+        """Returns a reading of texts, which can go on for so many tokens."""
+        self._activate(acting)
+        embeddings, mask, _, _ = self._prompted(acting, text, further)
+        embed = functools.partial(self._embed, acting)
+        return READINGS[self.backbone.info.family](self.backbone, embed, embeddings, mask)
+
+    def _prompted(
+        self, acting: Sequence[Component], text: Rows, further: int
+    ) -> tuple[Tensor, Tensor, int, int]:
+        """Returns the embeddings of prompts and text [rows, positions, embedding size] and the mask [rows, positions].
+
+        The numbers are those of the prompts' vectors in front of the first token and behind it. `further` tokens
+        must find room too.
+        """
         prompts = [(component.prompt_after_bos, component.prompt()) for component in acting]
         before = [prompt for after_bos, prompt in prompts if prompt is not None and not after_bos]
         after = [prompt for after_bos, prompt in prompts if prompt is not None and after_bos]
         front, behind = sum(map(len, before)), sum(map(len, after))
-        self._check_length(text.ids.shape[1], front + behind)
+        self._check_length(text.ids.shape[1], front + behind, further)
         rows = len(text.ids)
         embeddings = self._embed(acting, text.ids)
         embeddings = torch.cat(
@@ -234,19 +399,7 @@ class Combination(nn.Module):
             dim=1,
         )
         attention_mask = torch.cat([text.mask.new_ones(rows, front + behind), text.mask], dim=1)
-        more: dict[str, Tensor] = {}
-        if text.types is not None and getattr(self.backbone.model.config, "type_vocab_size", 0) > 1:
-            start, rest = text.types[:, :1], text.types[:, 1:]
-            parts = [start.new_zeros(rows, front), start, start.new_zeros(rows, behind), rest]
-            more["token_type_ids"] = torch.cat(parts, dim=1)
-        decodes = self.backbone.info.family == "encoder-decoder"
-        if decodes:
-            read = self.backbone.shifted(text.ids) if text.decoder_ids is None else text.decoder_ids
-            more["decoder_inputs_embeds"] = self._embed(acting, read)
-        hidden: Tensor = self.backbone.model(
-            inputs_embeds=embeddings, attention_mask=attention_mask, **more
-        ).last_hidden_state
-        return hidden if decodes else torch.cat([hidden[:, front : front + 1], hidden[:, front + 1 + behind :]], dim=1)
+        return embeddings, attention_mask, front, behind
 
     def _embed(self, acting: Sequence[Component], ids: Tensor) -> Tensor:
         """Returns the embeddings of token numbers, as the components change them."""
@@ -255,12 +408,16 @@ class Combination(nn.Module):
             embeddings = component.embed(embeddings)
         return embeddings
 
-    def _check_length(self, text: int, prompts: int) -> None:
-        most = self.backbone.info.max_positions
-        if text + prompts > most:
+    def _check_length(self, text: int, prompts: int, further: int) -> None:
+        info, most = self.backbone.info, self.backbone.info.max_positions
+        if info.family == "encoder-decoder":
+            if further >= most:
+                raise ModulesError(f"{further + 1} tokens of the decoder exceed the {most} positions of {info.name}")
+            further = 0  # of the encoder's positions they take none
+        if text + prompts + further > most:
             raise ModulesError(
-                f"{text} tokens and prompts of {prompts} exceed the {most} positions of {self.backbone.info.name}: "
-                f"cut the text to {most - prompts} tokens"
+                f"{text} tokens and prompts of {prompts}{f', with {further} tokens behind,' if further else ''} exceed "
+                f"the {most} positions of {info.name}: cut the text to {most - prompts - further} tokens"
             )
 
     def _lm_logits(self, acting: Sequence[Component], vectors: Tensor) -> Tensor:
@@ -274,36 +431,3 @@ class Combination(nn.Module):
 
         logits: Tensor = self.backbone.lm_head(vectors, unembed)
         return logits
-
-
-class _Text(NamedTuple):
-    """What `Combination.encode` is given, of some rows."""
-
-    ids: Tensor
-    mask: Tensor
-    types: Tensor | None = None
-    decoder_ids: Tensor | None = None
-
-    def at(self, rows: list[int]) -> _Text:
-        """Returns some of the rows."""
-        types, decoder_ids = (None if tensor is None else tensor[rows] for tensor in (self.types, self.decoder_ids))
-        return _Text(self.ids[rows], self.mask[rows], types, decoder_ids)
-
-    def rolled(self, by: Tensor) -> _Text:
-        """Returns the rows moved to the left, each by its own number; what the decoder reads stays."""
-        types = None if self.types is None else _rolled(self.types, by)
-        return _Text(_rolled(self.ids, by), _rolled(self.mask, by), types, self.decoder_ids)
-
-
-def _rolled(tensor: Tensor, by: Tensor) -> Tensor:
-    """Returns a tensor [batch, time, ...] whose rows are moved to the left, each by its own number, in a ring."""
-    time = tensor.shape[1]
-    places = (torch.arange(time, device=tensor.device) + by[:, None]) % time
-    return tensor[torch.arange(len(tensor), device=tensor.device)[:, None], places]
-
-
-def _put_together(parts: Sequence[tuple[list[int], Tensor]]) -> Tensor:
-    """Returns one tensor whose rows stand where each part says."""
-    numbers, tensors = zip(*parts, strict=True)
-    order = torch.tensor([row for rows in numbers for row in rows])
-    return torch.cat(tensors)[order.argsort().to(tensors[0].device)]

@@ -59,3 +59,4 @@ def share_out(combination: Combination, devices: DeviceMesh) -> None:
         return int(most)
 
     combination.passes_of_all = highest
+    combination.shared = True
