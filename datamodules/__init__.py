@@ -24,6 +24,8 @@ from datamodules.parallel import ParallelConfig, ParallelData, ParallelText
 from datamodules.prefix_lm import PrefixLMConfig
 from datamodules.registry import DATASETS, dataset, dataset_class, labelled_dataset
 from datamodules.span_corruption import SpanCorruptionConfig
+from datamodules.tagged import TaggedSentence, TaggingDataset
+from datamodules.tagging import TaggingData
 from datamodules.task_data import TaskData
 from datamodules.templates import Asker, ExamplesConfig, TemplateConfig, draw_examples
 from datamodules.tokenization_report import LanguageTokens, tokenization_report
@@ -55,6 +57,9 @@ __all__ = [
     "ParallelText",
     "PrefixLMConfig",
     "SpanCorruptionConfig",
+    "TaggedSentence",
+    "TaggingData",
+    "TaggingDataset",
     "Task",
     "TaskData",
     "TemplateConfig",

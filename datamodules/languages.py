@@ -119,6 +119,7 @@ bak_Cyrl | Bashkir | Turkic | ba
 bam_Latn | Bambara | Mande | bm
 ban_Latn | Balinese | Austronesian | ban
 bbc_Latn | Toba Batak | Austronesian
+bbj_Latn | Ghomálá' | Atlantic-Congo
 bel_Cyrl | Belarusian | Indo-European | be
 bem_Latn | Bemba | Atlantic-Congo
 ben_Beng | Bengali | Indo-European | bn

@@ -10,12 +10,14 @@ from datamodules.americas_nli import AmericasNli
 from datamodules.dataset import Dataset, DatasetConfig, LabelledDataset
 from datamodules.errors import DataError, first_line, nearest
 from datamodules.held_out import HeldOut
+from datamodules.masakhaner2 import MasakhaNer2
 from datamodules.masakhanews import MasakhaNews
 from datamodules.nusax import NusaX
 from datamodules.sib200 import Sib200
 from datamodules.synthetic import Synthetic, SyntheticText
 from datamodules.table import Table
 from datamodules.texts import FloresPlus, FolderTexts, Wikipedia
+from datamodules.wikiann import WikiAnn
 from datamodules.xnli import Xnli
 
 _CLASSES: tuple[type[Dataset], ...] = (
@@ -24,12 +26,14 @@ _CLASSES: tuple[type[Dataset], ...] = (
     AmericasNli,
     FloresPlus,
     FolderTexts,
+    MasakhaNer2,
     MasakhaNews,
     NusaX,
     Sib200,
     Synthetic,
     SyntheticText,
     Table,
+    WikiAnn,
     Wikipedia,
     Xnli,
 )

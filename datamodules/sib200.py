@@ -9,7 +9,7 @@ from datamodules.synthetic import SYNTHETIC_LANGUAGES
 
 _AMERICAS = {"bzd_Latn", "cni_Latn", "hch_Latn", "nah_Latn", "oto_Latn", "shp_Latn", "tar_Latn"}
 _OTHER_DATASETS_LANGUAGES = {
-    *("arq_Arab", "bbc_Latn", "mad_Latn", "nij_Latn", "pcm_Latn"),
+    *("arq_Arab", "bbc_Latn", "bbj_Latn", "mad_Latn", "nij_Latn", "pcm_Latn"),
     *_AMERICAS,
     *SYNTHETIC_LANGUAGES,
 }

@@ -38,7 +38,7 @@ class Source(Protocol):
             optional: Columns that are read where they are there; all others are not read at all.
 
         Returns:
-            Dictionaries by column; ClassLabel columns hold the label's name instead of its number.
+            Dictionaries by column; ClassLabel columns, and lists of them, hold labels' names instead of their numbers.
 
         Raises:
             DataError: If the config, the split or a column is missing, or the file cannot be read.
@@ -132,15 +132,22 @@ def stream_rows(
     if missing:
         raise DataError(f"{where} has no column '{missing[0]}'; found: {', '.join(found) or 'none'}")
     wanted = [*columns, *(column for column in optional if column in found)]
-    names = {key: found[key].names for key in wanted if isinstance(found[key], ClassLabel)}
+    kinds = {key: getattr(found[key], "feature", found[key]) for key in wanted}  # of a list, that of its entries
+    names = {key: kind.names for key, kind in kinds.items() if isinstance(kind, ClassLabel)}
     # .iter() and not plain iteration: the latter would deal shards out to the workers of a DataLoader,
     # and each of ours reads the whole stream (see batches.py)
     for table in stream.select_columns(wanted).with_format("arrow").iter(_ROWS_AT_A_TIME):
         for row in table.to_pylist():
             for column, labels in names.items():
-                if row[column] in range(len(labels)):
-                    row[column] = labels[row[column]]
+                row[column] = _named(row[column], labels)
             yield row
+
+
+def _named(value: Any, labels: list[str]) -> Any:
+    """Turns the number of a label, or a list of such numbers, into names."""
+    if isinstance(value, list):
+        return [_named(entry, labels) for entry in value]
+    return labels[value] if value in range(len(labels)) else value
 
 
 def check_readable(file: Path) -> None:

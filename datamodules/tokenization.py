@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -79,6 +80,65 @@ def pair_tokens(
         types = made.get("token_type_ids", [[0] * len(row) for row in made["input_ids"]])
         rows += map(PairTokens, made["input_ids"], types)
     return rows
+
+
+class WordTokens(NamedTuple):
+    """A tokenised sentence of words."""
+
+    ids: list[int]
+    first: list[int]
+    """For each word the place of its first token; -1 where it has none: cut off with the sentence's end, or blank."""
+    last: list[int]
+    """The same of its last token that was not cut off."""
+
+
+def word_tokens(
+    tokenizer: PreTrainedTokenizerBase, sentences: Sequence[Sequence[str]], max_length: int, prefix: str = ""
+) -> list[WordTokens]:
+    """Tokenises sentences, and finds their words among the tokens.
+
+    The words are read as a text, with a blank between them, since that is what backbones were pretrained on: given one
+    by one, byte-level tokenizers (GPT-2's, Llama 3's, Qwen's) would take them for pieces of one long word.
+
+    Args:
+        tokenizer: Of the backbone, a fast one.
+        sentences: The words of each.
+        max_length: Longest row in tokens, special tokens and prefix included; longer sentences lose their end.
+        prefix: Put in front of each sentence.
+    """
+    rows: list[WordTokens] = []
+    for start in range(0, len(sentences), _TEXTS_AT_A_TIME):
+        some = sentences[start : start + _TEXTS_AT_A_TIME]
+        made = tokenizer(
+            [prefix + " ".join(words) for words in some],
+            truncation=True,
+            max_length=max_length,
+            return_attention_mask=False,
+            return_offsets_mapping=True,
+            return_special_tokens_mask=True,
+            verbose=False,
+        )
+        parts = (some, made["input_ids"], made["offset_mapping"], made["special_tokens_mask"])
+        for words, ids, offsets, special in zip(*parts, strict=True):
+            first, last = [-1] * len(words), [-1] * len(words)
+            ends = _ends(words, prefix)
+            for token, (place, _) in enumerate(offsets):
+                # Blanks before a word are its own: some tokenizers count them into its first token.
+                word = bisect.bisect_right(ends, place) - 1
+                if not special[token] and 0 <= word < len(words):
+                    first[word] = token if first[word] < 0 else first[word]
+                    last[word] = token
+            rows.append(WordTokens(ids, first, last))
+    return rows
+
+
+def _ends(words: Sequence[str], prefix: str) -> list[int]:
+    """Returns where in the text the prefix and then each word end, in characters; a blank word where the last did."""
+    ends, place = [len(prefix.rstrip())], len(prefix)
+    for word in words:
+        ends.append(place + len(word.rstrip()) if word.strip() else ends[-1])
+        place += len(word) + 1
+    return ends
 
 
 def padded(rows: Sequence[Sequence[int]], pad_id: int | None, length: int | None = None) -> dict[str, torch.Tensor]:

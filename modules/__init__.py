@@ -10,7 +10,7 @@
     hidden = combination.encode(texts["input_ids"], texts["attention_mask"], ["swh_Latn"])
 
 The stages of training stand in modules of their own, which need Lightning: `modules.classification`,
-`modules.alignment` and `modules.language_modeling`.
+`modules.tagging`, `modules.alignment` and `modules.language_modeling`.
 """
 
 from modules.architectures import Family
@@ -27,7 +27,7 @@ from modules.backbone import (
 from modules.combination import ROLES, Combination
 from modules.components import COMPONENTS, Component, component_class
 from modules.errors import ModulesError
-from modules.heads import ClassificationHead, ClassificationHeadConfig
+from modules.heads import ClassificationHead, ClassificationHeadConfig, TaggingHead, TaggingHeadConfig
 from modules.optimization import OptimizationConfig, OptimizerConfig
 
 __all__ = [
@@ -44,6 +44,8 @@ __all__ = [
     "ModulesError",
     "OptimizationConfig",
     "OptimizerConfig",
+    "TaggingHead",
+    "TaggingHeadConfig",
     "component_class",
     "fetch_backbone",
     "inspect_backbone",

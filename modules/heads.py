@@ -56,8 +56,24 @@ class ClassificationHeadConfig:
 
     def __post_init__(self) -> None:
         """Checks that the numbers can be meant."""
-        if not 0 <= self.dropout < 1:
-            raise ValueError("dropout must be at least 0 and below 1")
+        _check_dropout(self.dropout)
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class TaggingHeadConfig:
+    """Settings of a tagging head."""
+
+    dropout: float = 0.1
+    """Share of each word's vector that is dropped in training."""
+
+    def __post_init__(self) -> None:
+        """Checks that the numbers can be meant."""
+        _check_dropout(self.dropout)
+
+
+def _check_dropout(dropout: float) -> None:
+    if not 0 <= dropout < 1:
+        raise ValueError("dropout must be at least 0 and below 1")
 
 
 class ClassificationHead(nn.Module):
@@ -70,9 +86,7 @@ class ClassificationHead(nn.Module):
             ModulesError: If there are fewer than two labels, or one comes twice.
         """
         super().__init__()
-        if len(labels) < 2 or len(set(labels)) < len(labels):
-            raise ModulesError(f"a head needs two or more different labels, not {list(labels)}")
-        self.labels = list(labels)
+        self.labels = _checked(labels)
         self.pool = POOLING[config.pooling]
         self.dropout = nn.Dropout(config.dropout)
         self.linear = nn.Linear(hidden_size, len(labels))
@@ -83,3 +97,35 @@ class ClassificationHead(nn.Module):
         with torch.autocast(hidden.device.type, enabled=False):
             logits: Tensor = self.linear(self.dropout(self.pool(hidden, attention_mask)))
         return logits
+
+
+class TaggingHead(nn.Module):
+    """A linear layer over each word."""
+
+    def __init__(self, hidden_size: int, labels: Sequence[str], config: TaggingHeadConfig) -> None:
+        """Draws the layer from torch's global generator.
+
+        Args:
+            hidden_size: Of the backbone.
+            labels: The tags.
+            config: Its settings.
+
+        Raises:
+            ModulesError: If there are fewer than two tags, or one comes twice.
+        """
+        super().__init__()
+        self.labels = _checked(labels)
+        self.dropout = nn.Dropout(config.dropout)
+        self.linear = nn.Linear(hidden_size, len(labels))
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Returns logits [number, tags] for hidden states [number, size]."""
+        with torch.autocast(vectors.device.type, enabled=False):
+            logits: Tensor = self.linear(self.dropout(_precise(vectors)))
+        return logits
+
+
+def _checked(labels: Sequence[str]) -> list[str]:
+    if len(labels) < 2 or len(set(labels)) < len(labels):
+        raise ModulesError(f"a head needs two or more different labels, not {list(labels)}")
+    return list(labels)

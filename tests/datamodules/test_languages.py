@@ -14,7 +14,7 @@ def test_a_language_is_known_by_its_code() -> None:
 
 
 def test_every_language_has_a_well_formed_code_a_name_and_a_family() -> None:
-    assert len(LANGUAGES) == 224
+    assert len(LANGUAGES) == 225
     for code, known in LANGUAGES.items():
         assert code == known.code == f"{known.iso639_3}_{known.script}"
         assert len(known.iso639_3) == 3

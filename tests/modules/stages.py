@@ -23,6 +23,8 @@ from modules import (
     Combination,
     OptimizationConfig,
     OptimizerConfig,
+    TaggingHead,
+    TaggingHeadConfig,
     load_backbone,
 )
 from modules.alignment import Alignment, AlignmentConfig
@@ -30,12 +32,14 @@ from modules.backbone import seeded
 from modules.classification import TextClassification
 from modules.language_modeling import CausalLanguageModeling, LanguageModeling, MaskedLanguageModeling, SpanCorruption
 from modules.sharding import ShardedBackbone
+from modules.tagging import Tagging
 from modules.training import StageModule
 from tests.modules import tiny
 from tests.modules.slots import COMBINATIONS, MIXED, SIXTEEN, Slots, fill
 from tests.modules.slots import name as name_of
 
 LABELS = ["geography", "health", "sports"]
+TAGS = ["O", "B-PER", "I-PER"]
 ROWS = 4
 
 Make = Callable[[Combination, OptimizationConfig], StageModule]
@@ -45,6 +49,12 @@ def classification(combination: Combination, optimization: OptimizationConfig) -
     with seeded(0):
         head = ClassificationHead(tiny.WIDTH, LABELS, ClassificationHeadConfig(dropout=0.0))
     return TextClassification(combination, combination.components("task"), optimization, head=head)
+
+
+def tagging(combination: Combination, optimization: OptimizationConfig) -> StageModule:
+    with seeded(0):
+        head = TaggingHead(tiny.WIDTH, TAGS, TaggingHeadConfig(dropout=0.0))
+    return Tagging(combination, combination.components("task"), optimization, head=head)
 
 
 def masked(combination: Combination, optimization: OptimizationConfig) -> StageModule:
@@ -72,6 +82,7 @@ STAGES: dict[str, tuple[Make, str, Slots]] = {
         (("language", "prompt"), ("task", "adapter")),
     ),
     "task prompt and lora": (classification, "modernbert", (("task", "prompt"), ("task", "lora"))),
+    "tagging prompt and adapter": (tagging, "bert", (("task", "prompt"), ("task", "adapter"))),
     "full fine-tuning": (classification, "xlm-roberta", (("task", "full"),)),
     "masked prompt and adapter": (
         masked,
@@ -151,10 +162,21 @@ def batches(number: int, rank: int = 0, ranks: int = 1) -> list[dict[str, Any]]:
 
 
 def for_stage(stage: StageModule, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Gives language modelling its own labels."""
+    """Gives language modelling and tagging their own labels."""
+    if isinstance(stage, Tagging):
+        return [batch | words_of(batch) for batch in rows]
     if not isinstance(stage, LanguageModeling):
         return rows
     return [batch | {"labels": batch["tokens"]} for batch in rows]
+
+
+def words_of(batch: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """Makes every token but the first a word, and those past the fifth ones that are cut off."""
+    mask = batch["attention_mask"][:, 1:]
+    numbers = torch.arange(1, mask.shape[1] + 1)
+    tokens = torch.where((mask > 0) & (numbers <= 5), numbers, -1)
+    labels = torch.where(mask > 0, batch["input_ids"][:, 1:] % len(TAGS), -100)
+    return {"words": mask.sum(1), "first_tokens": tokens, "last_tokens": tokens, "labels": labels}
 
 
 class Stream(IterableDataset):
