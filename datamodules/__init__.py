@@ -10,7 +10,15 @@ A notebook needs no YAML:
 
 from datamodules.causal import CausalConfig
 from datamodules.classification import ClassificationData
-from datamodules.dataset import ClassificationDataset, Dataset, DatasetConfig, Example, LabelledDataset, Task
+from datamodules.dataset import (
+    ClassificationDataset,
+    Dataset,
+    DatasetConfig,
+    Example,
+    LabelledDataset,
+    Task,
+    TrainOnConfig,
+)
 from datamodules.errors import DataError
 from datamodules.hub_cache import keeping_what_is_read
 from datamodules.languages import LANGUAGES, Language, language
@@ -19,6 +27,8 @@ from datamodules.monolingual import MonolingualData, MonolingualText, TextConfig
 from datamodules.packing import PackingConfig
 from datamodules.parallel import ParallelConfig, ParallelData, ParallelText
 from datamodules.prefix_lm import PrefixLMConfig
+from datamodules.question_answering import QuestionData
+from datamodules.questions import Question, QuestionDataset, QuestionsConfig
 from datamodules.registry import DATASETS, dataset, dataset_class, labelled_dataset
 from datamodules.span_corruption import SpanCorruptionConfig
 from datamodules.task_data import TaskData
@@ -45,10 +55,15 @@ __all__ = [
     "ParallelData",
     "ParallelText",
     "PrefixLMConfig",
+    "Question",
+    "QuestionData",
+    "QuestionDataset",
+    "QuestionsConfig",
     "SpanCorruptionConfig",
     "Task",
     "TaskData",
     "TextConfig",
+    "TrainOnConfig",
     "dataset",
     "dataset_class",
     "keeping_what_is_read",

@@ -11,12 +11,17 @@ from datamodules.dataset import Dataset, DatasetConfig, LabelledDataset
 from datamodules.errors import DataError, first_line, nearest
 from datamodules.held_out import HeldOut
 from datamodules.masakhanews import MasakhaNews
+from datamodules.mlqa import Mlqa
 from datamodules.nusax import NusaX
 from datamodules.sib200 import Sib200
+from datamodules.squad import Squad
 from datamodules.synthetic import Synthetic, SyntheticText
 from datamodules.table import Table
 from datamodules.texts import FloresPlus, FolderTexts, Wikipedia
+from datamodules.transfer import Transfer
+from datamodules.tydiqa import TydiQa
 from datamodules.xnli import Xnli
+from datamodules.xquad import Xquad
 
 _CLASSES: tuple[type[Dataset], ...] = (
     AfriSenti,
@@ -25,13 +30,17 @@ _CLASSES: tuple[type[Dataset], ...] = (
     FloresPlus,
     FolderTexts,
     MasakhaNews,
+    Mlqa,
     NusaX,
     Sib200,
+    Squad,
     Synthetic,
     SyntheticText,
     Table,
+    TydiQa,
     Wikipedia,
     Xnli,
+    Xquad,
 )
 
 DATASETS: dict[str, type[Dataset]] = {known.name: known for known in _CLASSES}
@@ -65,16 +74,25 @@ def dataset(name: str, path: str | None = None, revision: str | None = None) -> 
 
 
 def labelled_dataset(config: DatasetConfig) -> LabelledDataset:
-    """The dataset that a config describes, its validation data held out where the config asks for that.
+    """The dataset that a config describes.
+
+    Where the config asks for that, it is trained on another one, and its validation data is held out.
 
     Raises:
         DataError: If there is no such dataset or it has no labels.
     """
+    found = _labelled(config)
+    if (other := config.train_on) is not None:
+        found = Transfer(found, _labelled(DatasetConfig(other.name, other.path, other.revision)))
+    return found if config.held_out is None else HeldOut(found, config.train_split, config.held_out)
+
+
+def _labelled(config: DatasetConfig) -> LabelledDataset:
     found = dataset_class(config.name).from_config(config)
     if not isinstance(found, LabelledDataset):
         labelled = [known.name for known in _CLASSES if issubclass(known, LabelledDataset)]
         raise DataError(f"dataset '{config.name}' has no labels; labelled datasets: {', '.join(labelled)}")
-    return found if config.held_out is None else HeldOut(found, config.train_split, config.held_out)
+    return found
 
 
 def _own_class(dotted_path: str) -> type[Dataset]:

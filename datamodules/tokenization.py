@@ -1,4 +1,4 @@
-"""Texts to token ids and rows to tensors: the one place that calls the tokenizer."""
+"""Texts to token ids and rows to tensors; `windows.py` cuts texts that are longer than a row."""
 
 from __future__ import annotations
 
@@ -68,8 +68,7 @@ def pair_tokens(
     Raises:
         DataError: If the tokenizer puts nothing between two texts, so that a model could not tell them apart.
     """
-    if tokenizer.num_special_tokens_to_add(pair=True) <= tokenizer.num_special_tokens_to_add():
-        raise DataError("the tokenizer of the backbone puts no special token between the two texts of a pair")
+    check_pairs(tokenizer)
     rows: list[PairTokens] = []
     for start in range(0, len(pairs), _TEXTS_AT_A_TIME):
         some = [(prefix + first, second) for first, second in pairs[start : start + _TEXTS_AT_A_TIME]]
@@ -79,6 +78,16 @@ def pair_tokens(
         types = made.get("token_type_ids", [[0] * len(row) for row in made["input_ids"]])
         rows += map(PairTokens, made["input_ids"], types)
     return rows
+
+
+def check_pairs(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuses a tokenizer that does not tell two texts apart.
+
+    Raises:
+        DataError: If it puts no special token between them.
+    """
+    if tokenizer.num_special_tokens_to_add(pair=True) <= tokenizer.num_special_tokens_to_add():
+        raise DataError("the tokenizer of the backbone puts no special token between the two texts of a pair")
 
 
 def padded(rows: Sequence[Sequence[int]], pad_id: int | None, length: int | None = None) -> dict[str, torch.Tensor]:

@@ -20,6 +20,7 @@ FOLDERS = {
     "nusax": "nusax_senti",
     "xnli": "xnli",
     "americas_nli": "americas_nli",
+    "xquad": "xquad",
 }
 """Where the datasets lie in the folder of published data."""
 
