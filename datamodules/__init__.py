@@ -11,7 +11,15 @@ A notebook needs no YAML:
 from datamodules.asking import AskingData
 from datamodules.causal import CausalConfig
 from datamodules.classification import ClassificationData
-from datamodules.dataset import ClassificationDataset, Dataset, DatasetConfig, Example, LabelledDataset, Task
+from datamodules.dataset import (
+    ClassificationDataset,
+    Dataset,
+    DatasetConfig,
+    Example,
+    LabelledDataset,
+    Task,
+    TrainOnConfig,
+)
 from datamodules.errors import DataError
 from datamodules.generation import GenerationData
 from datamodules.hub_cache import keeping_what_is_read
@@ -22,6 +30,8 @@ from datamodules.monolingual import MonolingualData, MonolingualText, TextConfig
 from datamodules.packing import PackingConfig
 from datamodules.parallel import ParallelConfig, ParallelData, ParallelText
 from datamodules.prefix_lm import PrefixLMConfig
+from datamodules.question_answering import QuestionData
+from datamodules.questions import Question, QuestionDataset, QuestionsConfig
 from datamodules.registry import DATASETS, dataset, dataset_class, labelled_dataset
 from datamodules.span_corruption import SpanCorruptionConfig
 from datamodules.tagged import TaggedSentence, TaggingDataset
@@ -56,6 +66,10 @@ __all__ = [
     "ParallelData",
     "ParallelText",
     "PrefixLMConfig",
+    "Question",
+    "QuestionData",
+    "QuestionDataset",
+    "QuestionsConfig",
     "SpanCorruptionConfig",
     "TaggedSentence",
     "TaggingData",
@@ -64,6 +78,7 @@ __all__ = [
     "TaskData",
     "TemplateConfig",
     "TextConfig",
+    "TrainOnConfig",
     "dataset",
     "dataset_class",
     "draw_examples",

@@ -25,6 +25,18 @@ Task = Literal["classification", "tagging", "question answering"]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class TrainOnConfig:
+    """Another dataset, which is trained and validated on in place of the one that is tested on."""
+
+    name: str
+    """Registered name or dotted path of a class, of the same task."""
+    path: str | None = None
+    """Local folder in the hub's layout; without it the rows come from the hub."""
+    revision: str | None = None
+    """Branch, tag or commit on the hub; without it the main branch as it is now."""
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class DatasetConfig:
     """A labelled dataset and how its texts are fed."""
 
@@ -47,6 +59,8 @@ class DatasetConfig:
     translated: dict[str, str] = dataclasses.field(default_factory=dict)
     """Translate-test: by columns of the test split, those that hold translations into the (first) source language,
     such as `text: text_en`."""
+    train_on: TrainOnConfig | None = None
+    """Trains and validates on another dataset; `train_split` and `held_out` are then about that one's splits."""
 
     def __post_init__(self) -> None:
         """Checks that nothing is trained on and validated on."""
@@ -135,11 +149,19 @@ class Dataset:
         Raises:
             DataError: With the languages or splits that there are.
         """
-        self.source.check(self.config_of(language), self._split_of(language, split))
+        self.source.check(*self.place_of(language, split))
+
+    def place_of(self, language: str, split: str) -> tuple[str, str]:
+        """Where the source has a split: the dataset's own name of its config, and of the split.
+
+        Raises:
+            DataError: If the language or the split is missing.
+        """
+        return self.config_of(language), self._split_of(language, split)
 
     def rows(self, language: str, split: str) -> Iterator[Row]:
         """Streams the raw rows of one split in the dataset's order."""
-        config, its_split = self.config_of(language), self._split_of(language, split)
+        config, its_split = self.place_of(language, split)
         if split != TEST or not self.translated:
             yield from self.source.rows(config, its_split, self.columns, self.optional_columns)
             return
@@ -149,7 +171,7 @@ class Dataset:
 
     def fingerprint(self, language: str, split: str) -> str:
         """What determines the rows of a split, wherever they lie; reads no row."""
-        return self.source.fingerprint(self.config_of(language), self._split_of(language, split))
+        return self.source.fingerprint(*self.place_of(language, split))
 
     def examples(self, language: str, split: str) -> Iterator[Example]:
         """Streams the examples of one split in the dataset's order.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
+from datamodules.answered import Answered
 from datamodules.dataset import TRAIN, VALIDATION, Example, LabelledDataset
 from datamodules.errors import DataError
 
 
-class HeldOut(LabelledDataset):
+class HeldOut(Answered):
     """A dataset whose training and validation data are two parts of one of its splits; its test data is its own.
 
     Groups of examples (see `LabelledDataset.group_of`) are held out by the rank of a hash of each. So the parts
@@ -24,42 +25,19 @@ class HeldOut(LabelledDataset):
             split: Its split that is divided.
             share: Of the split's groups that are held out, between 0 and 1.
         """
+        super().__init__(whole)
         self.whole = whole
         self.split = split
         self.share = share
-        self.name = whole.name
-        self.task = whole.task
-        self.pairs = whole.pairs
 
     @property
     def languages(self) -> tuple[str, ...]:
         """See `Dataset.languages`."""
         return self.whole.languages
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """See `LabelledDataset.labels`."""
-        return self.whole.labels
-
     def labels_in(self, language: str) -> tuple[str, ...]:
         """See `LabelledDataset.labels_in`."""
         return self.whole.labels_in(language)
-
-    def gold(self, example: Example) -> str:
-        """See `LabelledDataset.gold`."""
-        return self.whole.gold(example)
-
-    def has_gold(self, example: Example) -> bool:
-        """See `LabelledDataset.has_gold`."""
-        return self.whole.has_gold(example)
-
-    def answer(self, example: Example, words: Sequence[str]) -> str:
-        """See `LabelledDataset.answer`."""
-        return self.whole.answer(example, words)
-
-    def read_answer(self, written: str, text: str, words: Sequence[str]) -> str | None:
-        """See `LabelledDataset.read_answer`."""
-        return self.whole.read_answer(written, text, words)
 
     def verify(self) -> None:
         """See `LabelledDataset.verify`."""

@@ -12,13 +12,18 @@ from datamodules.errors import DataError, first_line, nearest
 from datamodules.held_out import HeldOut
 from datamodules.masakhaner2 import MasakhaNer2
 from datamodules.masakhanews import MasakhaNews
+from datamodules.mlqa import Mlqa
 from datamodules.nusax import NusaX
 from datamodules.sib200 import Sib200
+from datamodules.squad import Squad
 from datamodules.synthetic import Synthetic, SyntheticText
 from datamodules.table import Table
 from datamodules.texts import FloresPlus, FolderTexts, Wikipedia
+from datamodules.transfer import Transfer
+from datamodules.tydiqa import TydiQa
 from datamodules.wikiann import WikiAnn
 from datamodules.xnli import Xnli
+from datamodules.xquad import Xquad
 
 _CLASSES: tuple[type[Dataset], ...] = (
     AfriSenti,
@@ -28,14 +33,18 @@ _CLASSES: tuple[type[Dataset], ...] = (
     FolderTexts,
     MasakhaNer2,
     MasakhaNews,
+    Mlqa,
     NusaX,
     Sib200,
+    Squad,
     Synthetic,
     SyntheticText,
     Table,
     WikiAnn,
+    TydiQa,
     Wikipedia,
     Xnli,
+    Xquad,
 )
 
 DATASETS: dict[str, type[Dataset]] = {known.name: known for known in _CLASSES}
@@ -69,11 +78,20 @@ def dataset(name: str, path: str | None = None, revision: str | None = None) -> 
 
 
 def labelled_dataset(config: DatasetConfig) -> LabelledDataset:
-    """The dataset that a config describes, its validation data held out where the config asks for that.
+    """The dataset that a config describes.
+
+    Where the config asks for that, it is trained on another one, and its validation data is held out.
 
     Raises:
         DataError: If there is no such dataset or it has no labels.
     """
+    found = _labelled(config)
+    if (other := config.train_on) is not None:
+        found = Transfer(found, _labelled(DatasetConfig(other.name, other.path, other.revision)))
+    return found if config.held_out is None else HeldOut(found, config.train_split, config.held_out)
+
+
+def _labelled(config: DatasetConfig) -> LabelledDataset:
     found = dataset_class(config.name).from_config(config)
     if not isinstance(found, LabelledDataset):
         labelled = [known.name for known in _CLASSES if issubclass(known, LabelledDataset)]
@@ -82,7 +100,7 @@ def labelled_dataset(config: DatasetConfig) -> LabelledDataset:
         known = ", ".join((*found.columns, *found.optional_columns))
         raise DataError(f"{found.name} has no column '{unknown[0]}' that could be translated; it has {known}")
     found.translated = config.translated
-    return found if config.held_out is None else HeldOut(found, config.train_split, config.held_out)
+    return found
 
 
 def _own_class(dotted_path: str) -> type[Dataset]:

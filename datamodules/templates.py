@@ -161,7 +161,9 @@ class Asker:
             answer: The text.
             ends: Whether the end-of-text token closes it.
         """
-        if self.is_decoder:
+        if not answer:
+            ids: list[int] = []
+        elif self.is_decoder:
             ids = following(self.tokenizer, answer)
         else:
             ids = self.tokenizer(answer, add_special_tokens=False)["input_ids"]

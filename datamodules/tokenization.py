@@ -1,4 +1,4 @@
-"""Texts to token ids and rows to tensors: the one place that calls the tokenizer."""
+"""Texts to token ids and rows to tensors; `windows.py` cuts texts that are longer than a row."""
 
 from __future__ import annotations
 
@@ -69,8 +69,7 @@ def pair_tokens(
     Raises:
         DataError: If the tokenizer puts nothing between two texts, so that a model could not tell them apart.
     """
-    if tokenizer.num_special_tokens_to_add(pair=True) <= tokenizer.num_special_tokens_to_add():
-        raise DataError("the tokenizer of the backbone puts no special token between the two texts of a pair")
+    check_pairs(tokenizer)
     rows: list[PairTokens] = []
     for start in range(0, len(pairs), _TEXTS_AT_A_TIME):
         some = [(prefix + first, second) for first, second in pairs[start : start + _TEXTS_AT_A_TIME]]
@@ -139,6 +138,16 @@ def _ends(words: Sequence[str], prefix: str) -> list[int]:
         ends.append(place + len(word.rstrip()) if word.strip() else ends[-1])
         place += len(word) + 1
     return ends
+
+
+def check_pairs(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuses a tokenizer that does not tell two texts apart.
+
+    Raises:
+        DataError: If it puts no special token between them.
+    """
+    if tokenizer.num_special_tokens_to_add(pair=True) <= tokenizer.num_special_tokens_to_add():
+        raise DataError("the tokenizer of the backbone puts no special token between the two texts of a pair")
 
 
 def padded(rows: Sequence[Sequence[int]], pad_id: int | None, length: int | None = None) -> dict[str, torch.Tensor]:

@@ -10,7 +10,7 @@
     hidden = combination.encode(texts["input_ids"], texts["attention_mask"], ["swh_Latn"])
 
 The stages of training stand in modules of their own, which need Lightning: `modules.classification`,
-`modules.tagging`, `modules.alignment` and `modules.language_modeling`.
+`modules.tagging`, `modules.question_answering`, `modules.asking`, `modules.alignment` and `modules.language_modeling`.
 """
 
 from modules.architectures import Family
@@ -29,6 +29,7 @@ from modules.components import COMPONENTS, Component, component_class
 from modules.errors import ModulesError
 from modules.heads import ClassificationHead, ClassificationHeadConfig, TaggingHead, TaggingHeadConfig
 from modules.optimization import OptimizationConfig, OptimizerConfig
+from modules.span_head import SpanHead, SpanHeadConfig
 
 __all__ = [
     "COMPONENTS",
@@ -44,6 +45,8 @@ __all__ = [
     "ModulesError",
     "OptimizationConfig",
     "OptimizerConfig",
+    "SpanHead",
+    "SpanHeadConfig",
     "TaggingHead",
     "TaggingHeadConfig",
     "component_class",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import torch
 from torch import Tensor
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
@@ -117,7 +116,7 @@ class Generation(TaskModule):
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
         """Returns what was read from what was written; its confidence is the mean probability of a token."""
-        written = self.combination.generate(
+        written, log_likelihoods = self.combination.generate(
             batch["input_ids"],
             batch["attention_mask"],
             self.languages(batch),
@@ -125,10 +124,10 @@ class Generation(TaskModule):
             beams=self.beams,
         )
         tokenizer = self.combination.backbone.tokenizer
-        texts = tokenizer.batch_decode([row.ids for row in written], skip_special_tokens=True)
+        texts = tokenizer.batch_decode(written, skip_special_tokens=True)
         read = map(self.read, texts, batch["text"], batch["language"])
         predicted = [UNPARSED if answer is None else answer for answer in read]
-        confidence = torch.tensor([row.log_likelihood for row in written]).exp()
+        confidence = log_likelihoods.float().exp().cpu()
         return Prediction(id=batch["id"], language=batch["language"], predicted=predicted, confidence=confidence)
 
     def _right(self, batch: Batch) -> Tensor:

@@ -36,7 +36,7 @@ class Tagging(TaskModule):
         self,
         combination: Combination,
         components: Sequence[Component],
-        optimization: OptimizationConfig,
+        optimization: OptimizationConfig | None,
         *,
         head: TaggingHead,
         seed: int = 0,

@@ -21,6 +21,7 @@ FOLDERS = {
     "xnli": "xnli",
     "americas_nli": "americas_nli",
     "masakhaner2": "masakhaner2",
+    "xquad": "xquad",
 }
 """Where the datasets lie in the folder of published data."""
 

@@ -8,11 +8,15 @@ from framework.answers.base import Answer
 from framework.answers.classification_head import ClassificationHeadAnswer
 from framework.answers.generation import GenerationAnswer
 from framework.answers.label_words import LabelWordsAnswer
+from framework.answers.span_head import SpanHeadAnswer
+from framework.answers.tagging_head import TaggingHeadAnswer
 
 __all__ = ["ANSWERS", "Answer", "GenerationAnswer", "default_answer"]
 
 ANSWERS: dict[str, type[Answer]] = {
     "classification_head": ClassificationHeadAnswer,
+    "tagging_head": TaggingHeadAnswer,
+    "span_head": SpanHeadAnswer,
     "label_words": LabelWordsAnswer,
     "generation": GenerationAnswer,
 }

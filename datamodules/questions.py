@@ -1,0 +1,136 @@
+"""What the datasets of extractive question answering share: which words of a context answer a question?"""
+
+# no `from __future__ import annotations` here: pydantic reads the annotations of the config
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import ClassVar
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+from datamodules.dataset import DatasetConfig, Example, LabelledDataset
+from datamodules.errors import DataError
+from datamodules.source import Row
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class QuestionsConfig(DatasetConfig):
+    """A dataset of questions, and how its long contexts are cut into windows."""
+
+    max_length: int = Field(default=384, ge=4)
+    """Longest window in tokens, with the question, special tokens and prefix."""
+    stride: int = Field(default=128, ge=1)
+    """Tokens that a window of a long context shares with the one before it."""
+
+    def __post_init__(self) -> None:
+        """Checks that a window gets on by at least as many tokens as it shares, whatever the question's length."""
+        super().__post_init__()
+        for length in (self.max_length, self.train_max_length or self.max_length):
+            if 2 * self.stride >= length:
+                raise ValueError(
+                    f"stride must be less than half of the {length} tokens of a window, not {self.stride}: beside what "
+                    "it shares, a window needs room for as much new text and for the question"
+                )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Question(Example):
+    """A question, `text`, about a context, `second_text`."""
+
+    answers: tuple[str, ...] = ()
+    """Everything that is right, as published; none where nobody knows it."""
+    starts: tuple[int, ...] = ()
+    """For each answer where it begins in the context, in characters, as published."""
+
+    @property
+    def context(self) -> str:
+        """What holds the answer."""
+        return self.second_text or ""
+
+    @property
+    def answer_place(self) -> tuple[int, int] | None:
+        """Where the first answer stands in the context: its beginning and its end, in characters.
+
+        Published offsets may have been counted in another text, or in bytes: an answer that does not stand where it
+        should is looked for, and the place nearest to where it should stand is taken.
+
+        Returns:
+            None if there is no answer, or not in the context.
+        """
+        if not self.answers or not self.answers[0].strip():
+            return None
+        answer, start = self.answers[0], self.starts[0]
+        if not self.context.startswith(answer, max(start, 0)):
+            places = [n for n in range(len(self.context)) if self.context.startswith(answer, n)]
+            if not places:
+                return None
+            start = min(places, key=lambda place: abs(place - start))
+        return start, start + len(answer)
+
+
+class QuestionDataset(LabelledDataset):
+    """Questions about contexts that hold the answers, in the columns of SQuAD."""
+
+    Config: ClassVar[type[DatasetConfig]] = QuestionsConfig
+    task = "question answering"
+    pairs = True
+    columns = ("id", "context", "question", "answers")
+
+    def gold(self, example: Example) -> str:
+        """The right answers, as published, as a JSON list."""
+        assert isinstance(example, Question)
+        return json.dumps(example.answers, ensure_ascii=False)
+
+    def has_gold(self, example: Example) -> bool:
+        """See `LabelledDataset.has_gold`."""
+        return isinstance(example, Question) and bool(example.answers)
+
+    def answer(self, example: Example, words: Sequence[str]) -> str:
+        """The first of the right answers."""
+        assert isinstance(example, Question)
+        return example.answers[0]
+
+    def read_answer(self, written: str, text: str, words: Sequence[str]) -> str | None:
+        """What was written, whatever it is; nothing is no answer."""
+        return written.strip() or None
+
+    def group_of(self, example: Example) -> str:
+        """The context: of its questions, none is trained on where another validates. Translations are not known."""
+        return (example.second_text or "").strip()
+
+    def to_example(self, row: Row, row_id: str, language: str) -> Question:
+        """See `Dataset.to_example`."""
+        answers = row["answers"]
+        return Question(
+            str(row["id"]),
+            row["question"] or "",
+            language,
+            second_text=row["context"] or "",
+            answers=tuple(answers["text"]),
+            starts=tuple(answers["answer_start"]),
+        )
+
+
+def place_to_learn(question: Question, dataset: str) -> tuple[int, int]:
+    """Where the answer to be learnt stands in the context; see `Question.answer_place`.
+
+    Args:
+        question: Of a training split.
+        dataset: Its name, for the message.
+
+    Raises:
+        DataError: If there is no answer, or it is not in the context.
+    """
+    place = question.answer_place
+    if place is not None:
+        return place
+    where = f"{dataset} {question.language}, row {question.id}"
+    if not question.answers:
+        raise DataError(f"{where}: the question has no answer; questions to be learnt from need one in their context")
+    answer, start = question.answers[0], question.starts[0]
+    there = question.context[max(start, 0) :][: len(answer)]
+    raise DataError(
+        f"{where}: the answer {answer!r} is not in the context; at its offset {start} stands {there!r}"
+    )
