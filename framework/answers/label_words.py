@@ -1,6 +1,6 @@
 """A label by the likelihood of its words under the language model."""
 
-import itertools
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -28,14 +28,16 @@ class LabelWordsAnswer(InWords):
         asker = Asker(self, tokenizer, is_decoder=info.family == "decoder", shown={})
         for language in ["", *self.words_in]:
             key = ("words_in", language) if language else ("words",)
-            words = self.words_for(dataset.labels, language)
-            ids = [asker.answer_ids(word, ends=False) for word in words]
-            for label, word, tokens in zip(dataset.labels, words, ids, strict=True):
-                if not tokens or set(tokens) == {tokenizer.unk_token_id}:
+            same: dict[tuple[int, ...], list[str]] = defaultdict(list)
+            for label, word in zip(dataset.labels, self.words_for(dataset.labels, language), strict=True):
+                ids = tuple(asker.answer_ids(word, ends=False))
+                if set(ids) <= {tokenizer.unk_token_id}:
                     yield key, f"{label!r} is called {word!r}, of which the tokenizer of {info.name} knows nothing"
-            for (first, its), (second, others) in itertools.combinations(zip(words, ids, strict=True), 2):
-                if its == others:
-                    yield key, f"{first!r} and {second!r} become the same tokens, so that no answer tells them apart"
+                else:
+                    same[ids].append(repr(word))
+            for words in same.values():
+                if len(words) > 1:
+                    yield key, f"{' and '.join(words)} become the same tokens, so that no answer tells them apart"
 
     def data(
         self,
