@@ -20,6 +20,7 @@ class Answered(LabelledDataset):
         self.name = asked.name
         self.task = asked.task
         self.pairs = asked.pairs
+        self.positive = asked.positive
 
     @property
     def labels(self) -> tuple[str, ...]:

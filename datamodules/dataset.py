@@ -228,6 +228,8 @@ class LabelledDataset(Dataset):
     task: Task
     pairs: bool = False
     """Whether an example is a pair of texts."""
+    positive: str | None = None
+    """The label that alone is sought, such as that of check-worthy claims among all others; most datasets have none."""
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -53,6 +53,8 @@ class TableConfig(DatasetConfig):
     """What the columns are called."""
     labels: list[str] | None = None
     """Names of the labels in their order; without it those of the split that is trained on, sorted."""
+    positive: str | None = None
+    """The label that alone is sought; results then have its F1 too."""
 
     def __post_init__(self) -> None:
         """Checks that every file's language can be told."""
@@ -90,6 +92,7 @@ class Table(ClassificationDataset):
         self.pairs = config.columns.second_text is not None
         self.columns = config.columns.names
         self.translated: dict[str, str] = {}
+        self.positive = config.positive
 
     @classmethod
     def from_config(cls, config: DatasetConfig) -> Self:
@@ -125,6 +128,9 @@ class Table(ClassificationDataset):
 
     def verify(self) -> None:
         """See `ClassificationDataset.verify`."""
+        if self.positive is not None and self.positive not in self.labels:
+            near, known = nearest(self.positive, self.labels), ", ".join(self.labels)
+            raise DataError(f"positive: no label of the table is called {self.positive!r}{near}; known: {known}")
         for split in self.files:
             languages = self._languages_in(split)
             if not languages:

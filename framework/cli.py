@@ -87,7 +87,9 @@ def prefetch(experiment: ExperimentFile, overrides: Overrides = None) -> None:
 @app.command()
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUNS…", help="Run folders, or folders above them.")],
-    metric: Annotated[str, typer.Option(help="accuracy, macro_f1 or weighted_f1")] = "accuracy",
+    metric: Annotated[
+        str | None, typer.Option(help="One of the task's, such as macro_f1; default: its main one, such as accuracy.")
+    ] = None,
     baseline: Annotated[str | None, typer.Option(help="The combination to which the others are compared.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the CSV and the Markdown; default: the first RUNS.")

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, TypeVar
 from framework.answers import Answer
 from framework.config import Experiment, TaskStageConfig, Variant, combination_name
 from framework.identity import LENGTH, identity, plain
+from framework.metrics import metrics_of
 from framework.results import Control, RunFolder
 from framework.store import Store
 from modules import BackboneConfig, BackboneInfo, component_class, inspect_backbone
@@ -421,6 +422,7 @@ def _tests(experiment: Experiment, components: dict[str, tuple[str, ...]], task:
                 text=_text_recipe(experiment),
                 translated=translated,
                 seen=experiment.answer.seen(dataset, experiment.languages.source, language),
+                metrics=[list(metrics_of(dataset.task, dataset.positive)), dataset.positive],
             )
             yield Test(language, control, component_language, data, test)
 

@@ -4,7 +4,7 @@
       run.json                                   RunRecord: what the run is
       experiment.yaml                            the experiment with all its settings, written by the runner
       README.md                                  how to get it again
-      predictions/<control>/<language>.parquet   each example's gold and predicted label
+      predictions/<control>/<language>.parquet   each example's gold and predicted answer
       results/<control>/<language>.json          LanguageResult: the scores of these predictions
 
 Each file appears whole or not at all, and a result file only after its predictions: so an interrupted run can
@@ -29,7 +29,7 @@ from pydantic.dataclasses import dataclass
 
 from framework.errors import UserError
 from framework.files import write_whole
-from framework.metrics import score
+from framework.metrics import SCORINGS, Task, metrics_of
 
 Control = Literal["own", "none", "wrong"]
 """Whose language components act in a test: the language's own, none, or another language's."""
@@ -61,6 +61,12 @@ class RunRecord:
     """The dataset's name."""
     source: list[str]
     """The languages (FLORES codes) that the task was trained on."""
+    task: Task = "classification"
+    """The dataset's task."""
+    positive: str | None = None
+    """The label that alone is sought, where the dataset has such a one."""
+    parallel: bool = False
+    """Whether the dataset says that examples of two languages with the same id are translations of each other."""
     labels: list[str] = dataclasses.field(default_factory=list)
     """All labels in the order of the head's outputs; empty in runs of older versions."""
     components: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -93,12 +99,13 @@ class LanguageResult:
     examples: int
     """How many examples were tested."""
     labels: list[str]
-    """The labels that occur in gold, sorted."""
-    accuracy: float
-    macro_f1: float
-    weighted_f1: float
+    """The labels that occur in gold, sorted; empty where gold is no label."""
+    scores: dict[str, float]
+    """The task's metrics by their names."""
     foreign_rate: float
-    """Share of the predictions whose label the language's gold does not have."""
+    """Share of the predictions with a label that the language's gold does not have; 0 where gold is no label."""
+    unparsed_rate: float
+    """Share of the predictions that could not be read as an answer, and count as wrong."""
     source: bool = False
     """Whether the task was trained on this language, so that the result is not zero-shot."""
     data: str = ""
@@ -111,6 +118,8 @@ class LanguageResult:
         cls,
         predictions: "Predictions",
         *,
+        task: Task,
+        positive: str | None = None,
         language: str,
         control: Control,
         component_language: str,
@@ -119,19 +128,26 @@ class LanguageResult:
         data: str = "",
         components: Iterable[str] = (),
     ) -> "LanguageResult":
-        """Scores predictions; the arguments are the fields of the same names."""
-        scores = score(predictions.gold, predictions.predicted)
+        """Scores predictions; the arguments are the fields of the same names, here or in `RunRecord`."""
+        from modules.task import UNPARSED  # here, for it brings torch along, and tables of results do without
+
+        gold, predicted = predictions.gold, predictions.predicted
+        scores = {
+            name: metric.score(gold, predicted, language) for name, metric in metrics_of(task, positive).items()
+        }
+        labels = sorted(set(gold)) if SCORINGS[task].gold_is_label else []
+        known = {*labels, UNPARSED}
+        foreign = sum(answer not in known for answer in predicted) if labels else 0
         return cls(
             language=language,
             control=control,
             component_language=component_language,
             identity=identity,
             examples=len(predictions.id),
-            labels=scores.labels,
-            accuracy=scores.accuracy,
-            macro_f1=scores.macro_f1,
-            weighted_f1=scores.weighted_f1,
-            foreign_rate=scores.foreign_rate,
+            labels=labels,
+            scores=scores,
+            foreign_rate=foreign / len(predicted),
+            unparsed_rate=predicted.count(UNPARSED) / len(predicted),
             source=source,
             data=data,
             components=list(components),
@@ -168,8 +184,8 @@ class Predictions:
         chances = np.asarray(confidence, dtype=np.float32).reshape(-1)
         if not len(ids) == len(golds) == len(guesses) == len(chances):
             raise ValueError(
-                f"columns of different lengths: {len(ids)} ids, {len(golds)} gold labels, "
-                f"{len(guesses)} predicted labels, {len(chances)} confidences"
+                f"columns of different lengths: {len(ids)} ids, {len(golds)} gold answers, "
+                f"{len(guesses)} predicted answers, {len(chances)} confidences"
             )
         order = sorted(range(len(ids)), key=ids.__getitem__)
         self.id: list[str] = [ids[row] for row in order]

@@ -317,6 +317,8 @@ def _test(stage: EvaluateStage, module: TaskModule, data: TaskData, tests: dict[
         predictions = Predictions(gold, gold.values(), *zip(*answered.values(), strict=True))
         result = LanguageResult.of(
             predictions,
+            task=data.dataset.task,
+            positive=data.dataset.positive,
             language=code,
             control=test.control,
             component_language=test.component_language,
@@ -399,6 +401,9 @@ def _finish(stage: EvaluateStage, store: Store) -> None:
         backbone=stage.backbone.shown,
         dataset=experiment.data.name,
         source=experiment.languages.source,
+        task=experiment.dataset.task,
+        positive=experiment.dataset.positive,
+        parallel=experiment.dataset.parallel,
         labels=list(stage.task.labels),
         components={f"{passport.stage} {passport.title}": identity for identity, passport in passports.items()},
         notes=[

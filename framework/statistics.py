@@ -9,7 +9,8 @@ computes the score again, does so many times, and reads the interval off the qua
 Three things are kept as they are in reality:
 
 - Where languages share a test set (the same ids with the same gold labels, as SIB-200's translations of one
-  set of sentences), a draw takes the same examples in each of them. A hard sentence is hard in all languages,
+  set of sentences; or the same ids in a dataset that says that it is parallel, as XQuAD's, whose gold is in each
+  language's own words), a draw takes the same examples in each of them. A hard sentence is hard in all languages,
   so drawing for each apart would make their average look surer than it is.
 - A seed is one training, tested in all languages: a draw of seeds holds for all of them.
 - Two combinations are compared on the same draws of examples, and of seeds where they have the same ones, so
@@ -21,15 +22,17 @@ labels now and then), so their interval can lie askew about the mean.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from framework.metrics import Metric
+
 Floats = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.int32]
+Weights = npt.NDArray[np.float32]
 
 RESAMPLES = 1000
 CONFIDENCE = 0.95
@@ -42,41 +45,53 @@ def mean_and_spread(values: Sequence[float]) -> tuple[float, float | None]:
 
 
 class TestSet:
-    """The examples of one language: their ids and gold labels.
+    """The examples of one language: their ids and gold answers.
 
     Two languages whose test sets have the same `key` have parallel test sets.
     """
 
     __test__ = False  # the name is ours; pytest need not collect it
 
-    def __init__(self, ids: Sequence[str], gold: Sequence[str]) -> None:
+    def __init__(self, language: str, ids: Sequence[str], gold: Sequence[str], *, parallel: bool = False) -> None:
         """Takes the examples, sorted by id.
 
         Args:
+            language: FLORES code.
             ids: The examples' ids, sorted.
-            gold: The right label of each.
+            gold: The right answer of each.
+            parallel: Whether the ids alone tell parallel examples: the dataset says that examples of the same id are
+                translations, and its gold is in each language's own words. Else gold must be the same too, for ids
+                are often mere numbers of rows.
         """
-        self.labels = sorted(set(gold))
+        self.language = language
+        self.gold = list(gold)
         self.size = len(ids)
         digest = hashlib.sha256()
-        for example in zip(ids, gold, strict=True):
+        for example in zip(ids) if parallel else zip(ids, gold, strict=True):
             digest.update(repr(example).encode())
         self.key = digest.hexdigest()
-        self.gold = self.encode(gold)
-
-    def encode(self, labels: Sequence[str]) -> Codes:
-        """Returns each label's place among the gold labels; foreign labels share one number past them."""
-        code = {label: number for number, label in enumerate(self.labels)}
-        return np.array([code.get(label, len(code)) for label in labels], dtype=np.int32)
 
 
-@dataclass(frozen=True)
 class Outcome:
     """What one combination predicted in one language, with each of its seeds."""
 
-    test_set: TestSet
-    predicted: Mapping[int, Codes]
-    """For each seed the predicted labels [examples], as `TestSet.encode` gives them."""
+    def __init__(self, test_set: TestSet, predicted: Mapping[int, Sequence[str]]) -> None:
+        """Takes for each seed the predicted answers, in the order of the test set."""
+        self.test_set = test_set
+        self.predicted = predicted
+        self._counted: dict[tuple[Metric, int], Weights] = {}
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds, sorted."""
+        return tuple(sorted(self.predicted))
+
+    def statistics(self, metric: Metric, seed: int) -> Weights:
+        """What each example contributes to a metric, [statistics, examples]; counted once."""
+        if (metric, seed) not in self._counted:
+            found = metric.statistics(self.test_set.gold, self.predicted[seed], self.test_set.language)
+            self._counted[metric, seed] = found.astype(np.float32)
+        return self._counted[metric, seed]
 
 
 Row = Mapping[str, Outcome]
@@ -138,12 +153,12 @@ class Bootstrap:
         self.seed = seed
         self._drawn: dict[str, npt.NDArray[np.uint16]] = {}
 
-    def macro_average(self, row: Row, metric: str) -> MacroAverage:
+    def macro_average(self, row: Row, metric: Metric) -> MacroAverage:
         """Averages a metric over languages, with an interval.
 
         Args:
             row: The combination's outcomes; at least one language.
-            metric: "accuracy", "macro_f1" or "weighted_f1", as `framework.metrics.score` defines them.
+            metric: The metric.
 
         Raises:
             ValueError: If the row is empty, or its languages have different seeds.
@@ -158,13 +173,13 @@ class Bootstrap:
             seeds=_seeds(row),
         )
 
-    def difference(self, row: Row, baseline: Row, metric: str) -> Difference:
+    def difference(self, row: Row, baseline: Row, metric: Metric) -> Difference:
         """Compares two combinations on the same draws.
 
         Args:
             row: One combination's outcomes.
             baseline: The other's, in the same languages and on the same examples.
-            metric: As for `macro_average`.
+            metric: The metric.
 
         Raises:
             ValueError: If the languages or the examples of the two are not the same.
@@ -172,7 +187,8 @@ class Bootstrap:
         if row.keys() != baseline.keys():
             raise ValueError("the two combinations were not tested in the same languages")
         for language, outcome in row.items():
-            if outcome.test_set.key != baseline[language].test_set.key:
+            other = baseline[language].test_set
+            if (outcome.test_set.key, outcome.test_set.gold) != (other.key, other.gold):
                 raise ValueError(f"the two combinations were tested on different examples of {language}")
         mean = _plain_mean(row, metric) - _plain_mean(baseline, metric)
         resampled = self.distribution(row, metric) - self.distribution(baseline, metric)
@@ -180,7 +196,7 @@ class Bootstrap:
         contrary = float(np.mean(resampled * mean <= 0))
         return Difference(mean, low, high, contrary, seeds_paired=_seeds(row) == _seeds(baseline))
 
-    def distribution(self, row: Row, metric: str) -> Floats:
+    def distribution(self, row: Row, metric: Metric) -> Floats:
         """Returns the macro average on each resample, [resamples]."""
         seeds = _seeds(row)
         seed_weights = self._draws(f"seeds {seeds}", len(seeds)) / len(seeds)  # [resamples, seeds]
@@ -210,7 +226,7 @@ class Bootstrap:
 
 
 def _seeds(row: Row) -> tuple[int, ...]:
-    found = {tuple(sorted(outcome.predicted)) for outcome in row.values()}
+    found = {outcome.seeds for outcome in row.values()}
     if not found:
         raise ValueError("there are no languages to average over")
     if len(found) > 1:
@@ -225,7 +241,7 @@ def _by_test_set(row: Row) -> list[list[Outcome]]:
     return list(groups.values())
 
 
-def _plain_mean(row: Row, metric: str) -> float:
+def _plain_mean(row: Row, metric: Metric) -> float:
     seeds = _seeds(row)
     scores = [
         scores_under_weights(outcomes, seeds, np.ones((1, outcomes[0].test_set.size), np.float32), metric)
@@ -235,7 +251,7 @@ def _plain_mean(row: Row, metric: str) -> float:
 
 
 def scores_under_weights(
-    outcomes: Sequence[Outcome], seeds: Sequence[int], weights: npt.NDArray[np.float32], metric: str
+    outcomes: Sequence[Outcome], seeds: Sequence[int], weights: Weights, metric: Metric
 ) -> Floats:
     """Scores outcomes on one test set under several weightings of its examples.
 
@@ -243,53 +259,15 @@ def scores_under_weights(
         outcomes: Outcomes of languages that share one test set.
         seeds: The seeds to score.
         weights: [weightings, examples], how often each example counts; each row has the same sum.
-        metric: The metric's name.
+        metric: The metric.
 
     Returns:
         [weightings, outcomes, seeds].
     """
-    predicted = np.stack([outcome.predicted[seed] for outcome in outcomes for seed in seeds])
-    scores = _WEIGHTED[metric](outcomes[0].test_set, predicted, weights)
-    return scores.reshape(len(weights), len(outcomes), len(seeds))
-
-
-def _accuracy(test_set: TestSet, predicted: Codes, weights: npt.NDArray[np.float32]) -> Floats:
-    right = (predicted == test_set.gold).astype(np.float32)
+    counted = np.stack([[outcome.statistics(metric, seed) for seed in seeds] for outcome in outcomes])
     # Sums of whole numbers below 2^24 are exact in float32, and its matrix product is twice as fast.
-    hits: Floats = (weights @ right.T).astype(np.float64)
-    return hits / test_set.size
-
-
-def _mean_f1(
-    test_set: TestSet,
-    predicted: Codes,
-    weights: npt.NDArray[np.float32],
-    label_weight: Callable[[Floats], Floats],
-) -> Floats:
-    total = np.zeros((len(weights), len(predicted)))
-    divisor = np.zeros((len(weights), 1))
-    for label in range(len(test_set.labels)):
-        is_gold = (test_set.gold == label).astype(np.float32)
-        chosen = (predicted == label).astype(np.float32)
-        support: Floats = (weights @ is_gold)[:, None].astype(np.float64)
-        hits = weights @ (chosen * is_gold).T
-        # A label that a resample lacks has no hits and weighs nothing; its divisor only must not be 0.
-        f1 = 2 * hits / np.maximum(support + weights @ chosen.T, 1)
-        total += label_weight(support) * f1
-        divisor += label_weight(support)
-    return total / divisor
-
-
-def _macro_f1(test_set: TestSet, predicted: Codes, weights: npt.NDArray[np.float32]) -> Floats:
-    return _mean_f1(test_set, predicted, weights, lambda support: (support > 0).astype(np.float64))
-
-
-def _weighted_f1(test_set: TestSet, predicted: Codes, weights: npt.NDArray[np.float32]) -> Floats:
-    return _mean_f1(test_set, predicted, weights, lambda support: support)
-
-
-_WEIGHTED: dict[str, Callable[[TestSet, Codes, npt.NDArray[np.float32]], Floats]] = {
-    "accuracy": _accuracy,
-    "macro_f1": _macro_f1,
-    "weighted_f1": _weighted_f1,
-}
+    sums = counted.reshape(-1, counted.shape[-1]) @ weights.T
+    sums = sums.reshape(*counted.shape[:-1], -1).swapaxes(1, 2)  # [outcomes, statistics, seeds, weightings]
+    # One outcome after another, for their sums in float64 have room in the cache, and those of all have not.
+    scores = np.stack([metric.value(of_outcome.astype(np.float64)) for of_outcome in sums])
+    return scores.transpose(2, 0, 1)

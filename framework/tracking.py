@@ -18,7 +18,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from framework.errors import UserError
-from framework.metrics import METRICS
+from framework.metrics import metrics_of
 from framework.results import CONTROLS, LanguageResult, RunFolder, RunRecord
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _track(
         # Offline, the client does not know what a server has, and an upload adds to it.
         if config.mode == "online" or not _server_has_curves(folder):
             _log_curves(tracked, history)
-        tracked.summary.update(_summary(results))
+        tracked.summary.update(_summary(record, results))
         tracked.log({"results": _table(record, results)})
     except BaseException:
         with suppress(Exception):
@@ -190,6 +190,7 @@ def _flat_config(record: RunRecord) -> dict[str, Any]:
         "source": record.source,
         "backbone": record.backbone,
         "dataset": record.dataset,
+        "task": record.task,
         "commit": record.commit,
         "recipe": record.recipe,
     }
@@ -213,18 +214,18 @@ def _plain(value: Any) -> str | int | float | bool:
     return value if isinstance(value, str | int | float | bool) else str(value)
 
 
-def _summary(results: list[LanguageResult]) -> dict[str, float]:
+def _summary(record: RunRecord, results: list[LanguageResult]) -> dict[str, float]:
     """Each language's own scores, and for each control the macro average over the zero-shot languages."""
     summary: dict[str, float] = {}
     for control in CONTROLS:
         tested = [result for result in results if result.control == control]
         zero_shot = [result for result in tested if not result.source]
         prefix = "test" if control == "own" else f"test_{control}"
-        for metric in METRICS:
+        for metric in metrics_of(record.task, record.positive):
             if control == "own":
-                summary |= {f"test/{result.language}/{metric}": getattr(result, metric) for result in tested}
+                summary |= {f"test/{result.language}/{metric}": result.scores[metric] for result in tested}
             if zero_shot:
-                scores = [getattr(result, metric) for result in zero_shot]
+                scores = [result.scores[metric] for result in zero_shot]
                 summary[f"{prefix}/macro/{metric}"] = sum(scores) / len(scores)
     return summary
 
@@ -234,6 +235,9 @@ def _table(record: RunRecord, results: list[LanguageResult]) -> "wandb.Table":
     import wandb
 
     about = ["control", "language", "component_language", "source", "examples"]
-    scores = [*about, *METRICS, "foreign_rate"]
-    rows = [[record.label, record.seed, *(getattr(result, name) for name in scores)] for result in results]
-    return wandb.Table(columns=["combination", "seed", *scores], data=rows)
+    metrics, rates = list(metrics_of(record.task, record.positive)), ["foreign_rate", "unparsed_rate"]
+    rows = []
+    for result in results:
+        columns = vars(result) | result.scores
+        rows.append([record.label, record.seed, *(columns[name] for name in (*about, *metrics, *rates))])
+    return wandb.Table(columns=["combination", "seed", *about, *metrics, *rates], data=rows)

@@ -9,8 +9,11 @@ from torch import Tensor
 
 from modules.training import Batch, StageModule
 
-UNPARSED = "<unparsed>"
-"""Stands for an answer of which nothing could be made: it is wrong, whatever the gold."""
+UNPARSED = "\N{REPLACEMENT CHARACTER}"
+"""The answer of a model whose words are none of the task's, as Unicode has it for what cannot be read.
+
+It is no label, no BIO tag and no word of an answer, and no punctuation that scoring leaves out: it is always wrong.
+"""
 
 
 class Prediction(TypedDict):
@@ -19,7 +22,7 @@ class Prediction(TypedDict):
     id: list[str]
     language: list[str]
     predicted: list[str]
-    """The answer, written as the dataset writes its gold."""
+    """The answer, written as the dataset writes its gold, or `UNPARSED`."""
     confidence: Tensor
     """float32 [batch] on the CPU: the answer's probability where it has one, else the model's own score of it."""
 

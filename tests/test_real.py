@@ -83,4 +83,4 @@ def test_a_short_run_and_its_predictions(real: list[str], tmp_path: Path) -> Non
     result = json.loads((run.parent / "results" / "own" / "swh_Latn.json").read_text())
     assert result["examples"] == 204
     # Always guessing the commonest topic gives .25.
-    assert result["accuracy"] > 0.4
+    assert result["scores"]["accuracy"] > 0.4

@@ -4,7 +4,7 @@ A figure is shown only where all that it averages is there. A language that has 
 a combination's seeds shows "–", and so does the combination's macro average; a note says what is missing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from framework.compare import legend
@@ -12,42 +12,45 @@ from framework.compare.averages import with_averages
 from framework.compare.comparison import Comparison
 from framework.compare.rows import languages_of, rows_of, zero_shot_everywhere
 from framework.errors import UserError, did_you_mean
-from framework.metrics import METRICS
-from framework.results import RunFolder, RunGroup, group_runs, read_runs
+from framework.metrics import Metric, metrics_of
+from framework.results import RunFolder, RunGroup, RunRecord, group_runs, read_runs
 
 __all__ = ["Comparison", "compare"]
 
 
 def compare(
-    places: Iterable[str | Path | RunFolder], metric: str = "accuracy", baseline: str | None = None
+    places: Iterable[str | Path | RunFolder], metric: str | None = None, baseline: str | None = None
 ) -> Comparison:
     """Lays runs side by side.
 
     Args:
         places: Runs, or their folders, or folders above them.
-        metric: "accuracy", "macro_f1" or "weighted_f1".
+        metric: The name of one of the task's metrics; None for its main one.
         baseline: The label of the combination that the others are compared to; None for no such comparison.
 
     Raises:
         UserError: The metric or the baseline is unknown; a folder holds no runs; a file is damaged; or the runs
-            cannot stand in one table: they are of different datasets, or two pass for the same seed.
+            cannot stand in one table: they are of different datasets or tasks, or two pass for the same seed.
     """
-    if metric not in METRICS:
-        near = did_you_mean(metric, METRICS)
-        raise UserError(f"unknown metric '{metric}'{near} (known: {', '.join(METRICS)})")
     runs = read_runs(places)
     groups, empty = group_runs(runs)
     if not groups:
         raise UserError(f"no results yet in {', '.join(str(run.path) for run in runs)}")
-    _refuse_several_datasets(groups)
+    _refuse_several(groups, "datasets", lambda record: record.dataset)
+    _refuse_several(groups, "tasks", lambda record: record.task)
+    _refuse_several(groups, "positive labels", lambda record: str(record.positive))
+    metrics = metrics_of(groups[0].record.task, groups[0].record.positive)
+    shown = _choose_metric(metrics, groups[0].record.task, metric)
+    _refuse_other_scores(groups, metrics)
     chosen = None if baseline is None else _choose_baseline(groups, baseline)
-    rows = [row for group in groups for row in rows_of(group, groups, metric)]
+    rows = [row for group in groups for row in rows_of(group, groups, shown.name)]
     languages = languages_of(rows)
     macro_languages = zero_shot_everywhere(rows, languages)
-    rows, refusals = with_averages(rows, groups, macro_languages, metric, chosen)
+    rows, refusals = with_averages(rows, groups, macro_languages, shown, chosen)
     return Comparison(
-        metric=metric,
-        title=legend.title(groups, rows, languages, metric),
+        metric=shown.name,
+        metrics=list(metrics),
+        title=legend.title(groups, rows, languages, shown),
         languages=languages,
         macro_languages=macro_languages,
         rows=rows,
@@ -60,16 +63,37 @@ def compare(
             *legend.about_gaps(rows, languages, macro_languages),
             *legend.about_data(groups),
             *legend.about_labels(groups, rows, languages),
+            *legend.about_unparsed(rows),
         ],
         runs=[(group.label, group.runs[seed]) for group in groups for seed in group.seeds],
     )
 
 
-def _refuse_several_datasets(groups: list[RunGroup]) -> None:
-    where = {group.record.dataset: next(iter(group.runs.values())).path for group in groups}
+def _refuse_several(groups: list[RunGroup], what: str, fact: Callable[[RunRecord], str]) -> None:
+    where = {fact(group.record): next(iter(group.runs.values())).path for group in groups}
     if len(where) > 1:
-        listed = ", ".join(f"{dataset} ({path})" for dataset, path in where.items())
-        raise UserError(f"these runs were tested on different datasets, compare one at a time: {listed}")
+        listed = ", ".join(f"{found} ({path})" for found, path in where.items())
+        raise UserError(f"these runs were tested on different {what}, compare one at a time: {listed}")
+
+
+def _choose_metric(metrics: dict[str, Metric], task: str, name: str | None) -> Metric:
+    name = next(iter(metrics)) if name is None else name
+    if name not in metrics:
+        near = did_you_mean(name, metrics)
+        raise UserError(f"unknown metric '{name}'{near} (of {task}: {', '.join(metrics)})")
+    return metrics[name]
+
+
+def _refuse_other_scores(groups: list[RunGroup], metrics: dict[str, Metric]) -> None:
+    """Sees to it that all results have the task's metrics: one of a former target may be older than a metric."""
+    for group in groups:
+        for by_language in group.results.values():
+            for seed, result in (found for of_seeds in by_language.values() for found in of_seeds.items()):
+                if result.scores.keys() != metrics.keys():
+                    raise UserError(
+                        f"{group.runs[seed].path}: {result.language} has the scores {', '.join(result.scores)}, not "
+                        f"{', '.join(metrics)}; run the experiment again with this language among its targets"
+                    )
 
 
 def _choose_baseline(groups: list[RunGroup], baseline: str) -> str:

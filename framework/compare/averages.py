@@ -4,12 +4,13 @@ from dataclasses import replace
 
 from framework.compare.rows import Row
 from framework.errors import UserError
+from framework.metrics import SCORINGS, Metric
 from framework.results import Control, RunGroup
 from framework.statistics import Bootstrap, Outcome, TestSet
 
 
 def with_averages(
-    rows: list[Row], groups: list[RunGroup], languages: list[str], metric: str, baseline: str | None
+    rows: list[Row], groups: list[RunGroup], languages: list[str], metric: Metric, baseline: str | None
 ) -> tuple[list[Row], list[str]]:
     """Adds macro averages and differences where all that they need is there, and says where it is not."""
     by_label = {group.label: group for group in groups}
@@ -54,5 +55,8 @@ def _outcome(group: RunGroup, control: Control, language: str) -> Outcome:
             raise UserError(
                 f"{path}: {language} was tested on other examples than in {group.runs[group.seeds[0]].path}"
             )
-    test_set = TestSet(first.id, first.gold)
-    return Outcome(test_set, {seed: test_set.encode(one.predicted) for seed, one in read.items()})
+    record = group.record
+    # Labels are the same in all languages, so they tell whether examples are; other gold cannot.
+    parallel = record.parallel and not SCORINGS[record.task].gold_is_label
+    test_set = TestSet(language, first.id, first.gold, parallel=parallel)
+    return Outcome(test_set, {seed: one.predicted for seed, one in read.items()})

@@ -13,7 +13,6 @@ from framework.compare.layout import Grid, prefers_wide, tall, wide
 from framework.compare.rendering import LABEL_WIDTH, blocks, column_width, escape, markdown_table, rich_table
 from framework.compare.rows import Row
 from framework.files import write_whole
-from framework.metrics import METRICS
 from framework.results import RunFolder
 
 
@@ -22,6 +21,9 @@ class Comparison:
     """Runs side by side; `compare` makes it."""
 
     metric: str
+    """The name of the metric that the table shows."""
+    metrics: list[str]
+    """The names of all metrics of the task."""
     title: str
     languages: list[str]
     """FLORES codes, training sources first, else sorted."""
@@ -56,14 +58,15 @@ class Comparison:
         """Returns every result of every run, complete or not, one a line, with all metrics."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        scores = [*METRICS, "foreign_rate"]
         about = ("control", "language", "component_language", "source", "examples")
-        writer.writerow(["experiment", "combination", "settings", "seed", "run", *about, *scores])
+        rates = ("foreign_rate", "unparsed_rate")
+        writer.writerow(["experiment", "combination", "settings", "seed", "run", *about, *self.metrics, *rates])
         for label, run in self.runs:
             record = run.record
             of_run = [record.experiment, label, json.dumps(record.settings), record.seed, record.id]
             for result in run.results():
-                writer.writerow([*of_run, *(getattr(result, name) for name in (*about, *scores))])
+                columns = vars(result) | result.scores
+                writer.writerow([*of_run, *(columns[name] for name in (*about, *self.metrics, *rates))])
         return out.getvalue()
 
     def write(self, folder: str | Path) -> list[Path]:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from framework.compare.layout import MISSING, SOURCE, cell_text, number
-from framework.compare.rows import Row
-from framework.metrics import METRICS
+from framework.compare.rows import Cell, Row
+from framework.metrics import Metric
 from framework.results import LanguageResult, RunFolder, RunGroup
 from framework.statistics import RESAMPLES
 
@@ -19,13 +19,13 @@ NAMED = 3
 """A note that speaks of many languages names so many of them."""
 
 
-def title(groups: list[RunGroup], rows: list[Row], languages: list[str], metric: str) -> str:
+def title(groups: list[RunGroup], rows: list[Row], languages: list[str], metric: Metric) -> str:
     """Says what is compared: metric, dataset, backbone, and from which languages to how many."""
     backbones = {group.record.backbone for group in groups}
     sources = {" + ".join(group.record.source) for group in groups}
     trained_on = {language for row in rows for language, cell in row.cells.items() if cell.source}
     parts = [
-        METRICS[metric],
+        metric.shown,
         groups[0].record.dataset,
         backbones.pop() if len(backbones) == 1 else f"{len(backbones)} backbones",
         f"{sources.pop() if len(sources) == 1 else 'several sources'}"
@@ -154,12 +154,23 @@ def about_labels(groups: list[RunGroup], rows: list[Row], languages: list[str]) 
     if lacking:
         listed = "; ".join(f"{', '.join(where)}: {absent}" for absent, where in lacking.items())
         yield f"Labels that do not occur in a test set: {listed}."
+    what = "Predictions of a label that does not occur in the test set"
+    yield from _rates(what, rows, lambda cell: cell.foreign_rate)
+
+
+def about_unparsed(rows: list[Row]) -> Iterator[str]:
+    """Says how often a generated text was no answer."""
+    yield from _rates("Answers that could not be read, and count as wrong", rows, lambda cell: cell.unparsed_rate)
+
+
+def _rates(what: str, rows: list[Row], rate_of: Callable[[Cell], float]) -> Iterator[str]:
+    """Says of each row in which languages something happens, the worst first."""
     for row in rows:
-        rates = {language: cell.foreign_rate for language, cell in row.cells.items() if cell.foreign_rate > 0}
-        worst_first = sorted(rates, key=lambda language: -rates[language])
+        rates = {language: rate_of(cell) for language, cell in row.cells.items() if rate_of(cell) > 0}
         if rates:
+            worst_first = sorted(rates, key=lambda language: -rates[language])
             listed = _some([f"{language} {number(rates[language])}" for language in worst_first])
-            yield f"Predictions of a label that does not occur in the test set, {row.full_label}: {listed}."
+            yield f"{what}, {row.full_label}: {listed}."
 
 
 def _all_results(groups: list[RunGroup]) -> Iterator[LanguageResult]:

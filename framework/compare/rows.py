@@ -24,6 +24,8 @@ class Cell:
     """Whether the task was trained on this language."""
     foreign_rate: float
     """Mean over seeds of the share of predictions with a label that the language's gold lacks."""
+    unparsed_rate: float
+    """Mean over seeds of the share of predictions that could not be read as an answer."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,10 @@ def rows_of(group: RunGroup, groups: list[RunGroup], metric: str) -> Iterator[Ro
 
 
 def _make_cell(results: list[LanguageResult], metric: str) -> Cell:
-    mean, spread = mean_and_spread([getattr(result, metric) for result in results])
+    mean, spread = mean_and_spread([result.scores[metric] for result in results])
     foreign_rate, _ = mean_and_spread([result.foreign_rate for result in results])
-    return Cell(mean, spread, any(result.source for result in results), foreign_rate)
+    unparsed_rate, _ = mean_and_spread([result.unparsed_rate for result in results])
+    return Cell(mean, spread, any(result.source for result in results), foreign_rate, unparsed_rate)
 
 
 def languages_of(rows: list[Row]) -> list[str]:

@@ -83,6 +83,17 @@ def test_identity_is_that_of_the_content(tmp_path: Path) -> None:
     assert fingerprint("test.csv", "eng_Latn") in others  # the other languages of a file are what they were
 
 
+def test_the_positive_label_is_one_of_the_labels(tmp_path: Path) -> None:
+    (tmp_path / "eng_Latn.csv").write_text("claim,verdict\nw1,yes\nw2,no\n")
+    settings: dict[str, Any] = {"files": {"test": "{language}.csv"}, "labels": ["no", "yes"]}
+    assert table(tmp_path, **settings).positive is None
+    found = table(tmp_path, **settings, positive="yes")
+    found.verify()
+    assert found.positive == "yes"
+    with pytest.raises(DataError, match=r"positive: no label of the table is called 'yess'; did you mean 'yes'\?"):
+        table(tmp_path, **settings, positive="yess").verify()
+
+
 def test_labels_are_those_of_what_is_trained_on(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text("".join(f'{{"claim": "w{n}", "verdict": {n % 3}}}\n' for n in range(9)))
     (tmp_path / "test.jsonl").write_text('{"claim": "w1", "verdict": "2"}\n{"claim": "w2", "verdict": 7}\n')

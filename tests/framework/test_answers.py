@@ -56,7 +56,7 @@ def test_language_models_answer_in_words(desk: Desk, tmp_path: Path, model_type:
     allowed = {*LABELS, *([UNPARSED] if answer is GENERATION else [])}
     for result, predictions in found.values():
         assert {predicted for _, _, predicted, _ in predictions} <= allowed
-        assert result.accuracy == sum(gold == predicted for _, gold, predicted, _ in predictions) / len(predictions)
+        assert result.scores["accuracy"] == sum(gold == predicted for _, gold, predicted, _ in predictions) / len(predictions)
         assert all(0 < confidence <= 1 for *_, confidence in predictions)
     texts = ["a text of three words"]
     [[label, _]] = predict_lines(run.path, "swh_Latn", texts)
@@ -72,7 +72,7 @@ def test_learning_to_write_the_right_words_is_learning_to_answer(desk: Desk, tmp
         desk.run(changes)
         [run] = runs(desk.plan(changes))
         [(result, _)] = outcome(run).values()
-        assert result.accuracy > 0.6
+        assert result.scores["accuracy"] > 0.6
 
 
 class TestWithoutTraining:

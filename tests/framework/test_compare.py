@@ -3,6 +3,7 @@
 import csv
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from rich.console import Console
 
 from framework.compare import Comparison, compare
 from framework.errors import UserError
-from framework.metrics import score
+from framework.metrics import Task, metrics_of
 from framework.results import Control, LanguageResult, Predictions, RunFolder, RunRecord
+from modules.task import UNPARSED
 
 TASK_ADAPTER: dict[str, Any] = {"language": {}, "task": {"adapter": {}}}
 PROMPT_AND_ADAPTER: dict[str, Any] = {"language": {"prompt": {}}, "task": {"adapter": {}}}
@@ -33,6 +35,9 @@ def make_run(
     source: Sequence[str] = ("eng_Latn",),
     settings: dict[str, Any] | None = None,
     notes: Iterable[str] = (),
+    task: Task = "classification",
+    positive: str | None = None,
+    parallel: bool = False,
 ) -> RunFolder:
     run = RunFolder(
         root / experiment / f"{label}-{seed}-{backbone[:3]}-{settings}-{'+'.join(source)}".replace(" ", "-")
@@ -49,6 +54,9 @@ def make_run(
             dataset=dataset,
             source=list(source),
             notes=list(notes),
+            task=task,
+            positive=positive,
+            parallel=parallel,
         )
     )
     return run
@@ -62,6 +70,7 @@ def add(
     *,
     gold: Sequence[str] = ("a", "b") * (SIZE // 2),
     wrong: str = "c",
+    predicted: Sequence[str] | None = None,
     ids: Iterable[str] | None = None,
     shift: int = 0,
     data: str = "",
@@ -73,11 +82,13 @@ def add(
         is_right = np.roll(np.arange(len(gold)) < right, shift)
         guesses = [label if good else wrong for label, good in zip(gold, is_right, strict=True)]
     names = list(ids or (f"{number:03d}" for number in range(len(gold))))
-    predictions = Predictions(names, gold, guesses, [0.5] * len(gold))
+    predictions = Predictions(names, gold, predicted or guesses, [0.5] * len(gold))
     has_components = bool(run.record.combination["language"])
     acting = {"own": language if has_components else "", "none": "", "wrong": "zul_Latn"}
     result = LanguageResult.of(
         predictions,
+        task=run.record.task,
+        positive=run.record.positive,
         language=language,
         control=control,
         component_language=acting[control],
@@ -186,7 +197,7 @@ class TestFigures:
     def test_each_metric(self, tmp_path: Path, metric: str) -> None:
         gold = ["a"] * 70 + ["b"] * 20 + ["c"] * 10
         add(make_run(tmp_path), "hau_Latn", 80, gold=gold, wrong="a")
-        expected = getattr(score(gold, gold[:80] + ["a"] * 20), metric)
+        expected = metrics_of("classification")[metric].score(gold, gold[:80] + ["a"] * 20, "hau_Latn")
         comparison = compare([tmp_path], metric)
         row = comparison.rows[0]
         assert row.macro is not None
@@ -225,7 +236,14 @@ class TestFigures:
             add(run, language, 60)
         add(run, "yor_Latn", 50, "none")
         predictions = run.predictions("own", "hau_Latn")
-        bare = LanguageResult.of(predictions, language="hau_Latn", control="own", component_language="", identity="i")
+        bare = LanguageResult.of(
+            predictions,
+            task="classification",
+            language="hau_Latn",
+            control="own",
+            component_language="",
+            identity="i",
+        )
         run.write(bare, predictions)
         comparison = compare([tmp_path])
         control = comparison.rows[1]
@@ -378,6 +396,70 @@ class TestGaps:
         assert compare([tmp_path]).rows[0].cells["hau_Latn"].mean == 0.5
 
 
+class TestTasks:
+    """What tables of other tasks than classification with plain labels show."""
+
+    def answer(self, tmp_path: Path, *, parallel: bool) -> Comparison:
+        """Two languages of question answering, whose gold is in their own words, 60 of 100 answers right."""
+        run = make_run(tmp_path, dataset="xquad", task="question answering", parallel=parallel)
+        for language in ("deu_Latn", "ell_Grek"):
+            gold = [f'["{language}{number} word"]' for number in range(SIZE)]
+            guesses = [f"{language}{number} word" if number < 60 else UNPARSED for number in range(SIZE)]
+            add(run, language, SIZE, gold=gold, predicted=guesses)
+        return compare([tmp_path])
+
+    def test_the_main_metric_is_shown_by_its_name(self, tmp_path: Path) -> None:
+        run = make_run(tmp_path, dataset="masakhaner", task="tagging")
+        add(run, "hau_Latn", 75, gold=["B-PER I-PER O"] * SIZE, wrong="B-PER O O")
+        comparison = compare([tmp_path])
+        assert comparison.title.startswith("span F1 · masakhaner · ")
+        assert comparison.rows[0].cells["hau_Latn"].mean == 0.75
+        assert [file.name for file in comparison.write(tmp_path / "out")] == ["table-span_f1.md", "results.csv"]
+        [row] = csv.DictReader(StringIO(comparison.csv()))
+        assert [row[name] for name in ("span_f1", "span_precision", "span_recall", "unparsed_rate")] == [
+            "0.75",
+            "0.75",
+            "0.75",
+            "0.0",
+        ]
+        assert not any("Labels that do not occur" in said or "label" in said for said in comparison.legend)
+
+    def test_metrics_of_another_task_are_unknown(self, tmp_path: Path) -> None:
+        add(make_run(tmp_path, task="tagging"), "hau_Latn", 50, gold=["B-PER"] * SIZE, wrong="O")
+        known = r"\(of tagging: span_f1, span_precision, span_recall\)"
+        with pytest.raises(UserError, match=rf"unknown metric 'span-f1'; did you mean 'span_f1'\? {known}"):
+            compare([tmp_path], "span-f1")
+        with pytest.raises(UserError, match=rf"unknown metric 'accuracy' {known}"):
+            compare([tmp_path], "accuracy")
+
+    def test_a_positive_label_has_an_f1(self, tmp_path: Path) -> None:
+        add(make_run(tmp_path, positive="a"), "hau_Latn", 80, wrong="a")
+        assert compare([tmp_path]).metric == "accuracy"
+        comparison = compare([tmp_path], "f1")
+        assert comparison.title.startswith("F1 of a · ")
+        assert comparison.rows[0].cells["hau_Latn"].mean == pytest.approx(2 * 50 / (50 + 60))
+
+    def test_unparsed_answers_are_said(self, tmp_path: Path) -> None:
+        legend = self.answer(tmp_path, parallel=True).legend
+        said = "Answers that could not be read, and count as wrong, task adapter: deu_Latn .400, ell_Grek .400."
+        assert said in legend
+
+    def test_an_unparsed_label_is_not_a_foreign_one(self, tmp_path: Path) -> None:
+        add(make_run(tmp_path), "hau_Latn", 90, wrong=UNPARSED)
+        legend = compare([tmp_path]).legend
+        assert "Answers that could not be read, and count as wrong, task adapter: hau_Latn .100." in legend
+        assert not any("does not occur" in said for said in legend)
+
+    @pytest.mark.parametrize(("parallel", "resampling"), [(True, "parallel"), (False, "per language")])
+    def test_a_dataset_says_whether_its_ids_are_parallel(
+        self, tmp_path: Path, parallel: bool, resampling: str
+    ) -> None:
+        """Ids such as test-00001 are the same in each language of some datasets and tell nothing."""
+        average = self.answer(tmp_path, parallel=parallel).rows[0].macro
+        assert average is not None
+        assert average.resampling == resampling
+
+
 class TestLegend:
     def test_different_data_are_said(self, tmp_path: Path) -> None:
         for experiment, data in (("a", "sha256:1"), ("b", "sha256:2")):
@@ -527,7 +609,7 @@ class TestFiles:
             for row in rows
             if (row["combination"], row["seed"], row["language"]) == ("task adapter", "2", "hau_Latn")
         )
-        assert macro == result.macro_f1
+        assert macro == result.scores["macro_f1"]
 
     def test_written_beside_the_runs_it_can_be_read_again(self, study: Path) -> None:
         comparison = compare([study])
@@ -537,7 +619,8 @@ class TestFiles:
 
 class TestMistakes:
     def test_unknown_metric(self, study: Path) -> None:
-        with pytest.raises(UserError, match=r"unknown metric 'acuracy'; did you mean 'accuracy'\? \(known: accuracy,"):
+        known = r"\(of classification: accuracy, macro_f1, weighted_f1\)"
+        with pytest.raises(UserError, match=rf"unknown metric 'acuracy'; did you mean 'accuracy'\? {known}"):
             compare([study], "acuracy")
 
     def test_unknown_baseline(self, study: Path) -> None:
@@ -557,6 +640,28 @@ class TestMistakes:
         for dataset in ("sib200", "masakhanews"):
             add(make_run(tmp_path, experiment=dataset, dataset=dataset), "hau_Latn", 50)
         with pytest.raises(UserError, match=r"different datasets.*masakhanews \(.*sib200 \("):
+            compare([tmp_path])
+
+    @pytest.mark.parametrize(
+        ("one", "other", "what"),
+        [
+            ({"task": "tagging"}, {"task": "classification"}, r"tasks.*: classification \(.*, tagging \("),
+            ({"positive": "a"}, {"positive": None}, r"positive labels.*: None \(.*, a \("),
+        ],
+    )
+    def test_several_tasks_and_positive_labels(
+        self, tmp_path: Path, one: dict[str, Any], other: dict[str, Any], what: str
+    ) -> None:
+        add(make_run(tmp_path, experiment="second", **one), "hau_Latn", 50)
+        add(make_run(tmp_path, experiment="first", **other), "hau_Latn", 50)
+        with pytest.raises(UserError, match=f"different {what}"):
+            compare([tmp_path])
+
+    def test_a_result_that_is_older_than_a_metric(self, tmp_path: Path) -> None:
+        run = make_run(tmp_path)
+        add(run, "hau_Latn", 50)
+        run.write_record(replace(run.record, positive="a"))
+        with pytest.raises(UserError, match=r"hau_Latn has the scores accuracy, .*_f1, not accuracy, .*, f1; run"):
             compare([tmp_path])
 
     def test_nothing_tested_yet(self, tmp_path: Path) -> None:

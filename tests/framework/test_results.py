@@ -23,6 +23,7 @@ from framework.results import (
     group_runs,
     read_runs,
 )
+from modules.task import UNPARSED
 
 RECORD = RunRecord(
     id="7f3a",
@@ -51,7 +52,12 @@ def some_result(
     predictions: Predictions, language: str = "hau_Latn", control: Control = "own", identity: str = "i"
 ) -> LanguageResult:
     return LanguageResult.of(
-        predictions, language=language, control=control, component_language=language, identity=identity
+        predictions,
+        task="classification",
+        language=language,
+        control=control,
+        component_language=language,
+        identity=identity,
     )
 
 
@@ -79,7 +85,7 @@ class TestPredictions:
             Predictions(["1", "0", "1"], "aaa", "aaa", [1, 1, 1])
 
     def test_refuses_uneven_columns(self) -> None:
-        with pytest.raises(ValueError, match="2 ids, 2 gold labels, 1 predicted labels, 2 confidences"):
+        with pytest.raises(ValueError, match="2 ids, 2 gold answers, 1 predicted answers, 2 confidences"):
             Predictions(["0", "1"], "ab", "a", [1, 1])
 
 
@@ -133,8 +139,25 @@ class TestRoundTrip:
 
     def test_the_scores_are_those_of_the_predictions(self) -> None:
         result = some_result(Predictions("0123", "aabb", "abbc", [1] * 4))
-        assert (result.accuracy, result.foreign_rate) == (0.5, 0.25)
+        assert (result.scores["accuracy"], result.foreign_rate, result.unparsed_rate) == (0.5, 0.25, 0)
         assert (result.examples, result.labels) == (4, ["a", "b"])
+
+    def test_unparsed_answers_are_no_foreign_labels(self) -> None:
+        result = some_result(Predictions("0123", "aabb", ["a", UNPARSED, "b", "c"], [1] * 4))
+        assert (result.unparsed_rate, result.foreign_rate, result.scores["accuracy"]) == (0.25, 0.25, 0.5)
+
+    def test_answers_that_are_no_labels(self) -> None:
+        predictions = Predictions("01", ['["Paris"]', '["Rome"]'], ["Paris", UNPARSED], [1, 1])
+        result = LanguageResult.of(
+            predictions,
+            task="question answering",
+            language="hau_Latn",
+            control="own",
+            component_language="",
+            identity="i",
+        )
+        assert result.scores == {"token_f1": 0.5, "exact_match": 0.5}
+        assert (result.labels, result.foreign_rate, result.unparsed_rate) == ([], 0, 0.5)
 
     def test_colleagues_may_read_the_files(self, run: RunFolder) -> None:
         run.write(some_result(some_predictions()), some_predictions())
@@ -219,7 +242,7 @@ def spoil_json(path: Path) -> None:
 
 def drop_key(path: Path) -> None:
     content = json.loads(path.read_text())
-    del content["seed" if path.name == "run.json" else "accuracy"]
+    del content["seed" if path.name == "run.json" else "examples"]
     path.write_text(json.dumps(content))
 
 
@@ -229,7 +252,7 @@ def add_key(path: Path) -> None:
 
 def give_a_number_as_text(path: Path) -> None:
     content = json.loads(path.read_text())
-    key = "seed" if path.name == "run.json" else "accuracy"
+    key = "seed" if path.name == "run.json" else "examples"
     path.write_text(json.dumps(content | {key: str(content[key])}))
 
 

@@ -91,7 +91,7 @@ class TestARun:
             assert {label for _, _, label, _ in predictions} <= set(LABELS)
             assert all(1 / len(LABELS) <= probability <= 1 for _, _, _, probability in predictions)
             right = sum(label == guess for _, label, guess, _ in predictions)
-            assert result.accuracy == pytest.approx(right / ROWS["test"])
+            assert result.scores["accuracy"] == pytest.approx(right / ROWS["test"])
             other = {"own": code, "none": "", "wrong": next(target for target in TARGETS if target != code)}
             assert result.component_language == other[control]
             assert not result.source

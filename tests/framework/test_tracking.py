@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from framework import tracking
 from framework.errors import UserError
-from framework.metrics import score
+from framework.metrics import metrics_of
 from framework.results import Control, LanguageResult, Predictions, RunFolder, RunRecord
 from framework.tracking import TrackingConfig, track
 from tests.wandb_server import WandbServer
@@ -65,6 +65,7 @@ def add_result(run: RunFolder, language: str, predicted: str, control: Control =
     predictions = Predictions("0123", "aabb", predicted, [0.5] * 4)
     result = LanguageResult.of(
         predictions,
+        task="classification",
         language=language,
         control=control,
         component_language=language if control == "own" else "",
@@ -112,6 +113,7 @@ EXPECTED_CONFIG = {
     "source": "eng_Latn",
     "backbone": "xlm-roberta-base@e73636d",
     "dataset": "sib200",
+    "task": "classification",
     "commit": "none",
     "recipe": "none",
     "components/language prompt hau_Latn": "9c1b",
@@ -124,12 +126,16 @@ EXPECTED_CONFIG = {
 
 def check_summary(summary: dict[str, Any], **more: str) -> None:
     by_language = {"eng_Latn": "aabb", "hau_Latn": "abbb", "yor_Latn": "bbbb"} | more
-    scores = {language: score("aabb", predicted) for language, predicted in by_language.items()}
-    for language, of_language in scores.items():
-        for metric in ("accuracy", "macro_f1", "weighted_f1"):
-            found = summary[f"test/{language}/{metric}"]
-            assert found == pytest.approx(getattr(of_language, metric)), (language, metric)
-    zero_shot = [scores[language].macro_f1 for language in scores if language != "eng_Latn"]
+    metrics = metrics_of("classification")
+    for language, predicted in by_language.items():
+        for name in ("accuracy", "macro_f1", "weighted_f1"):
+            found = summary[f"test/{language}/{name}"]
+            assert found == pytest.approx(metrics[name].score("aabb", predicted, language)), (language, name)
+    zero_shot = [
+        metrics["macro_f1"].score("aabb", predicted, language)
+        for language, predicted in by_language.items()
+        if language != "eng_Latn"
+    ]
     assert summary["test/macro/macro_f1"] == pytest.approx(sum(zero_shot) / len(zero_shot))
     assert summary["test_none/macro/accuracy"] == pytest.approx(0)
     assert "test_wrong/macro/accuracy" not in summary
@@ -156,6 +162,7 @@ def check_table(table: dict[str, Any]) -> None:
         "macro_f1": pytest.approx((2 / 3 + 4 / 5) / 2),
         "weighted_f1": pytest.approx((2 / 3 + 4 / 5) / 2),
         "foreign_rate": 0,
+        "unparsed_rate": 0,
     }
 
 
