@@ -276,7 +276,7 @@ def check_training(stages: Any, trainer: Any, pretrain: Any, seeds: list[int]) -
                 (*key, "batch_size"),
                 f"{stage.batch_size} rows do not divide over {trainer.processes} devices",
             )
-        for kind in stage.training.learning_rates:
+        for kind in stage.training.learning_rates if stage.training is not None else ():
             if kind == "head":
                 continue
             try:

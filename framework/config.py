@@ -381,13 +381,19 @@ def _outside_combination(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _labels(experiments: list[Experiment], cells: list[Cell]) -> list[str]:
     """Names each cell by its components, and by the grid's values where components alone do not tell cells apart."""
-    names = [combination_name(experiment.combination) for experiment in experiments]
+    names = [_name(experiment) for experiment in experiments]
     varied = {key for cell in cells for key in cell.settings if key not in COMBINATION_KEYS}
     labels = []
     for name, cell in zip(names, cells, strict=True):
         extras = [f"{key.rpartition('.')[2]}={cell.settings[key]}" for key in cell.settings if key in varied]
         labels.append(" · ".join([name, *extras]) if names.count(name) > 1 else name)
     return labels
+
+
+def _name(experiment: Experiment) -> str:
+    if not any(experiment.combination.values()) and experiment.data is not None and experiment.answer.needs_lm_head:
+        return "no components"  # and no head of ours either
+    return combination_name(experiment.combination)
 
 
 def combination_name(combination: dict[str, dict[str, Any]]) -> str:

@@ -5,9 +5,10 @@ from typing import Any, ClassVar, Protocol
 
 from transformers import PreTrainedTokenizerBase
 
-from datamodules import DatasetConfig, LabelledDataset, Task, TaskData
+from datamodules import DataError, DatasetConfig, LabelledDataset, Task, TaskData
+from datamodules.tokenization import check_pairs
 from framework.validation import Problem
-from modules import BackboneInfo, Combination, Component, Family, OptimizationConfig
+from modules import BackboneInfo, Combination, Component, Family, OptimizationConfig, load_tokenizer
 from modules.task import TaskModule
 
 
@@ -74,7 +75,11 @@ class Head:
 
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
         """See `Answer`."""
-        yield from ()
+        if dataset.pairs:
+            try:
+                check_pairs(load_tokenizer(info))
+            except DataError as error:
+                yield (), f"{error}; put it to the model by a template (label_words, generation)"
 
     def seen(self, dataset: LabelledDataset, sources: Sequence[str], code: str) -> list[str]:
         """See `Answer`: nothing."""

@@ -29,6 +29,7 @@ class ClassificationHeadAnswer(Head, ClassificationHeadConfig):
 
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
         """See `Answer`."""
+        yield from super().problems(dataset, info, trains)
         if info.family == "decoder" and self.pooling == "cls":
             yield ("pooling",), "the first token of a decoder has seen nothing of the text; use mean or last"
 

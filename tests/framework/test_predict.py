@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer
-from tokenizers.processors import TemplateProcessing
 
 from datamodules import DataError
 from framework import predict
@@ -17,7 +15,7 @@ from framework.errors import UserError
 from framework.predict import predict_lines
 from framework.results import RunFolder
 from tests.framework.conftest import Modulingua
-from tests.framework.tiny import TARGETS, Desk, build_encoder, read_rows, runs
+from tests.framework.tiny import TARGETS, Desk, build_encoder, join_pairs, read_rows, runs
 
 
 @pytest.fixture(scope="module")
@@ -182,12 +180,7 @@ class TestPairs:
         for name, codes in {"train": ["eng_Latn"], "test": ["swh_Latn", "hau_Latn"]}.items():
             lines = [f"w{n} w{n + 20},w{n % 9},{'yes' if n % 2 else 'no'},{codes[n % len(codes)]}" for n in range(20)]
             (folder / f"{name}.csv").write_text("\n".join(["a,b,label,lang", *lines]))
-        encoder = desk.copy_of(desk.encoder, "joining")
-        tokenizer = Tokenizer.from_file(str(encoder / "tokenizer.json"))
-        tokenizer.post_processor = TemplateProcessing(
-            single="<s> $A </s>", pair="<s> $A </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
-        )
-        tokenizer.save(str(encoder / "tokenizer.json"))
+        encoder = join_pairs(desk.copy_of(desk.encoder, "joining"))
         data = {
             "name": "table",
             "path": str(folder),

@@ -18,6 +18,8 @@ import pyarrow
 import pyarrow.parquet
 import yaml
 from rich.console import Console
+from tokenizers import Tokenizer
+from tokenizers.processors import TemplateProcessing
 
 from datamodules.sib200 import Sib200
 from framework.plan import Plan
@@ -73,6 +75,16 @@ def build_encoder(folder: Path, *, lm_head: bool = True, **settings: Any) -> Pat
         kept = {name: tensor for name, tensor in load_file(weights).items() if not name.startswith("lm_head")}
         save_file(kept, weights, metadata={"format": "pt"})
     return folder
+
+
+def join_pairs(backbone: Path) -> Path:
+    """Makes the tokenizer of a backbone put a special token between the two texts of a pair."""
+    tokenizer = Tokenizer.from_file(str(backbone / "tokenizer.json"))
+    tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    tokenizer.save(str(backbone / "tokenizer.json"))
+    return backbone
 
 
 def write_rows(file: Path, rows: list[dict[str, Any]]) -> None:
