@@ -17,7 +17,8 @@ def choose_k_shot(examples: Iterable[Example], k: int, seed: int) -> list[Exampl
 
     Args:
         examples: Labelled ones of one split.
-        k: Examples per (language, class); a class that has fewer gives all it has.
+        k: Examples per (language, class); a class that has fewer gives all it has. Examples without a label, such as
+            tagged sentences, are one class.
         seed: Another seed chooses other examples.
 
     Returns:

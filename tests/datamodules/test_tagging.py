@@ -205,6 +205,13 @@ def test_words_without_a_token(tokenizer: PreTrainedTokenizerFast) -> None:
     assert rows[3].ids == [0, 14, 6, 7, 2]
 
 
+def test_a_blank_word_takes_no_token_from_the_next(byte_level: PreTrainedTokenizerFast) -> None:
+    [row] = word_tokens(byte_level, [("ya", " ", "leo")], max_length=20)
+    assert row.first[1] == row.last[1] == -1
+    # the blanks are the next word's, as a single one would be
+    assert byte_level.decode(row.ids[row.first[2] : row.last[2] + 1]) == "   leo"
+
+
 def test_batches_give_back_gold(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     data = tagging(folder, tokenizer, text_prefix="w99 ", targets=["swh_Latn", "yor_Latn"], eval_batch_size=5)
     gold = {(e.language, e.id): e for code in data.targets for e in data.dataset.examples(code, "test")}
@@ -237,7 +244,10 @@ def test_words_that_are_cut_off_keep_their_gold(folder: Path, tokenizer: PreTrai
 
 
 def test_new_texts_make_batches_without_labels(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-    texts = [Example("a", " w1  w2 w3", "yor_Latn"), Example("b", "w4", "yor_Latn")]
+    texts = [
+        Example("a", " w1  w2 w3", "yor_Latn"),
+        TaggedSentence("b", "w4", "yor_Latn", words=("w4",), tags=(0,)),
+    ]
     [batch] = tagging(folder, tokenizer).examples_dataloader(texts)
     assert "labels" not in batch
     rows = zip(batch["id"], batch["words"].tolist(), batch["first_tokens"].tolist(), strict=True)
