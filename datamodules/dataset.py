@@ -1,7 +1,8 @@
 """What a dataset is: a few declarations that turn the rows of a source into examples.
 
 A new dataset is one small file with a subclass of `ClassificationDataset`, or another `LabelledDataset`, or `Dataset`
-for texts without labels, and its class in `registry.py`. Or the subclass stands anywhere and is named by its dotted path.
+for texts without labels, and its class in `registry.py`. Or the subclass stands anywhere and is named by its dotted
+path.
 """
 
 # no `from __future__ import annotations` here: pydantic reads the annotations of the config
