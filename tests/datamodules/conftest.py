@@ -39,6 +39,19 @@ def tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
+@pytest.fixture
+def joining(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
+    """A tokenizer that joins pairs as BERT's does: a token between, and types."""
+    copy = PreTrainedTokenizerFast(
+        tokenizer_object=type(tokenizer.backend_tokenizer).from_str(tokenizer.backend_tokenizer.to_str()),
+        **{name: str(token) for name, token in tokenizer.special_tokens_map.items()},
+    )
+    copy.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> $B:1 </s>:1", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return copy
+
+
 def originals(batch: Batch) -> torch.Tensor:
     """The tokens of a batch before they were masked."""
     return torch.where(batch["labels"] == IGNORED, batch["input_ids"], batch["labels"])

@@ -6,7 +6,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tokenizers import processors
 from transformers import PreTrainedTokenizerFast
 
 from datamodules import (
@@ -19,19 +18,6 @@ from datamodules import (
 )
 from datamodules.tokenization import pair_tokens
 from tests.datamodules.conftest import Write
-
-
-@pytest.fixture
-def joining(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
-    """A tokenizer that joins pairs as BERT's does: a token between, and types."""
-    copy = PreTrainedTokenizerFast(
-        tokenizer_object=type(tokenizer.backend_tokenizer).from_str(tokenizer.backend_tokenizer.to_str()),
-        **{name: str(token) for name, token in tokenizer.special_tokens_map.items()},
-    )
-    copy.backend_tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", pair="<s> $A </s> $B:1 </s>:1", special_tokens=[("<s>", 0), ("</s>", 2)]
-    )
-    return copy
 
 
 def words(first: int, count: int) -> str:

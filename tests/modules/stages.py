@@ -23,6 +23,8 @@ from modules import (
     Combination,
     OptimizationConfig,
     OptimizerConfig,
+    SpanHead,
+    SpanHeadConfig,
     TaggingHead,
     TaggingHeadConfig,
     load_backbone,
@@ -31,6 +33,7 @@ from modules.alignment import Alignment, AlignmentConfig
 from modules.backbone import seeded
 from modules.classification import TextClassification
 from modules.language_modeling import CausalLanguageModeling, LanguageModeling, MaskedLanguageModeling, SpanCorruption
+from modules.question_answering import QuestionAnswering
 from modules.sharding import ShardedBackbone
 from modules.tagging import Tagging
 from modules.training import StageModule
@@ -55,6 +58,12 @@ def tagging(combination: Combination, optimization: OptimizationConfig) -> Stage
     with seeded(0):
         head = TaggingHead(tiny.WIDTH, TAGS, TaggingHeadConfig(dropout=0.0))
     return Tagging(combination, combination.components("task"), optimization, head=head)
+
+
+def answering(combination: Combination, optimization: OptimizationConfig) -> StageModule:
+    with seeded(0):
+        head = SpanHead(tiny.WIDTH, SpanHeadConfig(dropout=0.0, max_answer_length=3))
+    return QuestionAnswering(combination, combination.components("task"), optimization, head=head)
 
 
 def masked(combination: Combination, optimization: OptimizationConfig) -> StageModule:
@@ -96,6 +105,7 @@ STAGES: dict[str, tuple[Make, str, Slots]] = {
         "bert",
         (("language", "prompt"), ("language", "adapter")),
     ),
+    "answers found by adapters": (answering, "bert", (("language", "prompt"), ("task", "adapter"))),
     "aligned prefix": (alignment, "xlm-roberta", (("language", "prefix"),)),
 }
 
@@ -154,6 +164,11 @@ def batches(number: int, rank: int = 0, ranks: int = 1) -> list[dict[str, Any]]:
             "input_ids": ids,
             "tokens": torch.where(chosen, ids, -100),
             "labels": torch.arange(ROWS) % len(LABELS),
+            # A question of two tokens; the answer is in each window but the last.
+            "in_context": mask.bool() & (torch.arange(10) > 3),
+            "nowhere": torch.full((ROWS,), 3),
+            "start": torch.tensor([4, 5, 4, 3]),
+            "end": torch.tensor([4, 7, 5, 3]),
             "language": ["swh_Latn"] * ROWS,
             "id": [f"{seed}-{row}" for row in range(ROWS)],
         }
