@@ -23,6 +23,7 @@ from datamodules.registry import DATASETS, dataset, dataset_class, labelled_data
 from datamodules.span_corruption import SpanCorruptionConfig
 from datamodules.task_data import TaskData
 from datamodules.tokenization_report import LanguageTokens, tokenization_report
+from datamodules.vocabulary import seen_tokens
 
 __all__ = [
     "DATASETS",
@@ -54,5 +55,6 @@ __all__ = [
     "keeping_what_is_read",
     "labelled_dataset",
     "language",
+    "seen_tokens",
     "tokenization_report",
 ]

@@ -14,9 +14,11 @@ from datamodules import DataError, LabelledDataset, language
 from framework.config import dataset_for
 from framework.leaks import find_leak
 from framework.objectives import OBJECTIVES
+from framework.objectives.monolingual import MonolingualObjective
 from framework.slurm.checks import check_slurm
 from framework.validation import Problem
-from modules import BackboneConfig, BackboneInfo, ModulesError, component_class, inspect_backbone
+from modules import BackboneConfig, BackboneInfo, ModulesError, component_class, inspect_backbone, load_tokenizer
+from modules.vocabulary import refuse
 
 SEEDS = 2**32
 """How many seeds every random generator knows."""
@@ -228,6 +230,17 @@ def check_pretraining(pretrain: Any) -> Iterator[Problem]:
         )
 
 
+def check_vocabulary(backbone: BackboneConfig, pretrain: Any) -> Iterator[Problem]:
+    """A vocabulary that is to be reduced can be."""
+    info = _info(backbone)
+    if info is None or pretrain is None or not pretrain.reduce_vocabulary:
+        return
+    if not isinstance(pretrain.objective, MonolingualObjective):
+        yield ("pretrain", "reduce_vocabulary"), "only an objective on monolingual text says which tokens it reads"
+    if reason := refuse(load_tokenizer(info)):
+        yield ("pretrain", "reduce_vocabulary"), f"{info.name}: {reason}"
+
+
 def check_lengths(backbone: BackboneConfig, combination: dict[str, dict[str, Any]], data: Any) -> Iterator[Problem]:
     """Text and prompts together fit the backbone's positions."""
     info = _info(backbone)
@@ -332,6 +345,7 @@ CHECKS: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [
     (("backbone", "combination", "data", "languages", "stages", "pretrain"), check_text),
     (("backbone", "stages"), check_pooling),
     (("pretrain",), check_pretraining),
+    (("backbone", "pretrain"), check_vocabulary),
     (("backbone", "combination", "data"), check_lengths),
     (("stages", "trainer", "pretrain", "seeds"), check_training),
     (("trainer", "combination", "pretrain"), check_sharding),

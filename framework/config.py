@@ -61,6 +61,8 @@ class PretrainConfig:
     """Rows a step, over all devices."""
     seed: int = 0
     """Draws the order of the text and the dropout."""
+    reduce_vocabulary: bool = False
+    """Drop the tokens that the text does not hold before the training; they become the unknown token for good."""
 
 
 @dataclass(frozen=True, config=SCHEMA)

@@ -183,10 +183,22 @@ class Combination(nn.Module):
             languages: For each of them the language of its row, as in `encode`.
 
         Returns:
-            [number, vocabulary size].
+            [number, vocabulary size], by the tokenizer's ids; minus infinity for tokens that were dropped.
 
         Raises:
             ModulesError: If the backbone was loaded without its language model head.
+        """
+        logits = self.kept_logits(vectors, languages)
+        vocabulary = self.backbone.vocabulary
+        if vocabulary is None:
+            return logits
+        return logits.new_full((len(logits), len(vocabulary.rows)), -torch.inf).index_copy(1, vocabulary.kept, logits)
+
+    def kept_logits(self, vectors: Tensor, languages: Sequence[str] | None = None) -> Tensor:
+        """Returns what `lm_logits` does for the tokens alone that are left in the vocabulary, which may be few of all.
+
+        Returns:
+            [number, rows], in which `Backbone.rows` finds a token; without a reduced vocabulary all by their ids.
         """
         groups = self._groups(languages or [""] * len(vectors))
         if len(groups) < 2:
