@@ -12,6 +12,10 @@ from typing import Any, Literal
 Family = Literal["encoder", "decoder", "encoder-decoder"]
 """What kind of transformer it is: one that sees the text on both sides, or only what came before; or one of each."""
 
+PackedMask = Literal["added", "added by layer", "seen"]
+"""How a decoder takes a mask of its own for each row and token: as what is added to attention scores, for all layers or
+for each type of layer; or as 1 where there is something to be seen."""
+
 Linears = dict[str, str]
 """What a LoRA may target -> the linear layer, inside one transformer layer."""
 
@@ -47,6 +51,10 @@ class Architecture:
     """That interface, where the library brings none: its name for a part -> the module path, in a layer or a part."""
     positions_after_padding: bool = False
     """Positions are numbered from `pad_token_id + 1`, so that many rows of the position table hold no token."""
+    packed_mask: PackedMask | None = None
+    """How it takes rows of several documents, each with an attention of its own; None where it cannot."""
+    packing_refused: str = "only the attention of decoders can be kept within the documents of a row"
+    """Why it cannot."""
     attention: str = "sdpa"
     """Transformers' name of the attention code, settled so that it does not depend on what else is installed."""
     unlisted_settings: tuple[str, ...] = ()
@@ -94,9 +102,14 @@ _OPT_INTERFACE = {
 
 # With sdpa, the prefixes of `adapters` fall out of the causal mask in the decoders that it knows natively.
 _LLAMA = Architecture(
-    family="decoder", layers="layers", linears=_LLAMA_LINEARS, lm_head=("lm_head",), attention="eager"
+    family="decoder",
+    layers="layers",
+    linears=_LLAMA_LINEARS,
+    lm_head=("lm_head",),
+    packed_mask="added",
+    attention="eager",
 )
-_QWEN = dataclasses.replace(_LLAMA, plugged_in=True, attention="sdpa")
+_QWEN = dataclasses.replace(_LLAMA, plugged_in=True, packed_mask="added by layer", attention="sdpa")
 
 _T5_ATTENTION = {
     "query": "layer.0.SelfAttention.q",
@@ -231,6 +244,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         },
         lm_head=("lm_head",),
         fused_qkv="thirds",
+        packed_mask="added",
         attention="eager",
     ),
     "llama": _LLAMA,
@@ -239,6 +253,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "qwen3": _QWEN,
     "gemma": dataclasses.replace(
         _QWEN,
+        packed_mask="added",
         interface={
             "model_embeddings": "embed_tokens",
             "model_layers": "layers",
@@ -262,6 +277,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         linears=_OPT_LINEARS,
         lm_head=("lm_head",),
         plugged_in=True,
+        packed_mask="added",
         interface={**_OPT_INTERFACE, "model_embeddings": "decoder.embed_tokens", "model_layers": "decoder.layers"},
     ),
     "xglm": Architecture(
@@ -270,6 +286,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         linears=_OPT_LINEARS,
         lm_head=("lm_head",),
         plugged_in=True,
+        packed_mask="seen",
         attention="eager",
         interface={**_OPT_INTERFACE, "model_embeddings": "embed_tokens", "model_layers": "layers"},
     ),
@@ -287,6 +304,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         lm_head=("lm_head",),
         fused_qkv="heads",
         plugged_in=True,
+        packing_refused="its positions (ALiBi) are counted in one mask that all tokens of a row have in common",
         attention="eager",
         interface={
             "model_embeddings": "word_embeddings",

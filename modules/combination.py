@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from modules.backbone import Backbone, seeded
 from modules.components import Component, component_class
 from modules.errors import ModulesError, did_you_mean
+from modules.packing import packed_inputs, refuse_packed
 
 ROLES = ("language", "task")
 """The sides of the transfer, in the order in which their prompts stand and their adapters are applied."""
@@ -114,6 +115,7 @@ class Combination(nn.Module):
         languages: Sequence[str] | None = None,
         token_type_ids: Tensor | None = None,
         decoder_input_ids: Tensor | None = None,
+        documents: Tensor | None = None,
     ) -> Tensor:
         """Returns the hidden states of the text, each row seen through the components that act on its language.
 
@@ -129,15 +131,18 @@ class Combination(nn.Module):
             token_type_ids: [batch, time], 1 at the second text of a pair; left out by a backbone that knows no such
                 types. None is 0 everywhere, which prompts have too.
             decoder_input_ids: [batch, decoder time], what the decoder of an encoder-decoder reads, padded at the end.
+            documents: [batch, time], where a row of a decoder holds several documents, padded at the end: the number of
+                each token's document, which sees itself and the prompts alone, as if the others were not there.
 
         Returns:
             [batch, time, hidden size], aligned with `input_ids`: the positions of prompts are cut out; or aligned with
             `decoder_input_ids`, where they are given.
 
         Raises:
-            ModulesError: If prompts and text together exceed the backbone's positions.
+            ModulesError: If prompts and text together exceed the backbone's positions, or the backbone or a component
+                cannot tell documents of a row apart.
         """
-        text = _Text(input_ids, attention_mask, token_type_ids, decoder_input_ids)
+        text = _Text(input_ids, attention_mask, token_type_ids, decoder_input_ids, documents)
         padding = attention_mask.argmax(dim=1)  # before the text
         if not padding.any():
             return self._encode_mixed(text, languages)
@@ -245,8 +250,7 @@ class Combination(nn.Module):
             ],
             dim=1,
         )
-        attention_mask = torch.cat([text.mask.new_ones(rows, front + behind), text.mask], dim=1)
-        more: dict[str, Tensor] = {}
+        more: dict[str, Any] = {}
         if text.types is not None and getattr(self.backbone.model.config, "type_vocab_size", 0) > 1:
             start, rest = text.types[:, :1], text.types[:, 1:]
             parts = [start.new_zeros(rows, front), start, start.new_zeros(rows, behind), rest]
@@ -255,10 +259,21 @@ class Combination(nn.Module):
         if decodes:
             read = self.backbone.shifted(text.ids) if text.decoder_ids is None else text.decoder_ids
             more["decoder_inputs_embeds"] = self._embed(acting, read)
-        hidden: Tensor = self.backbone.model(
-            inputs_embeds=embeddings, attention_mask=attention_mask, **more
-        ).last_hidden_state
+        if text.documents is None:
+            more["attention_mask"] = torch.cat([text.mask.new_ones(rows, front + behind), text.mask], dim=1)
+        else:
+            more |= self._packed(text.documents, front, behind, embeddings.dtype)
+        hidden: Tensor = self.backbone.model(inputs_embeds=embeddings, **more).last_hidden_state
         return hidden if decodes else torch.cat([hidden[:, front : front + 1], hidden[:, front + 1 + behind :]], dim=1)
+
+    def _packed(self, documents: Tensor, front: int, behind: int, dtype: torch.dtype) -> dict[str, Any]:
+        """Returns the mask and the positions of rows that hold several documents, with prompts in front of them."""
+        info = self.backbone.info
+        if reason := refuse_packed(info):
+            raise ModulesError(reason)
+        if behind:
+            raise ModulesError("a prompt behind BOS cannot be shared by the documents of a row")
+        return packed_inputs(documents, front, dtype, info.model_type, self.backbone.model.config)
 
     def _embed(self, acting: Sequence[Component], ids: Tensor) -> Tensor:
         """Returns the embeddings of token numbers, as the components change them."""
@@ -295,16 +310,16 @@ class _Text(NamedTuple):
     mask: Tensor
     types: Tensor | None = None
     decoder_ids: Tensor | None = None
+    documents: Tensor | None = None
 
     def at(self, rows: list[int]) -> _Text:
         """Returns some of the rows."""
-        types, decoder_ids = (None if tensor is None else tensor[rows] for tensor in (self.types, self.decoder_ids))
-        return _Text(self.ids[rows], self.mask[rows], types, decoder_ids)
+        return _Text(*(None if tensor is None else tensor[rows] for tensor in self))  # type: ignore[arg-type]
 
     def rolled(self, by: Tensor) -> _Text:
         """Returns the rows moved to the left, each by its own number; what the decoder reads stays."""
-        types = None if self.types is None else _rolled(self.types, by)
-        return _Text(_rolled(self.ids, by), _rolled(self.mask, by), types, self.decoder_ids)
+        types, documents = (None if part is None else _rolled(part, by) for part in (self.types, self.documents))
+        return _Text(_rolled(self.ids, by), _rolled(self.mask, by), types, self.decoder_ids, documents)
 
 
 def _rolled(tensor: Tensor, by: Tensor) -> Tensor:

@@ -105,7 +105,16 @@ class SpanCorruption(LanguageModeling):
 
 
 class CausalLanguageModeling(LanguageModeling):
-    """Predicts each token from those before it; a text's first token has none, and is not predicted."""
+    """Predicts each token from those before it; a text's first token has none, and is not predicted.
+
+    Where a row holds several documents, `document` [batch, time] numbers them, and each is a text of its own.
+    """
 
     family = "decoder"
     ahead = 1
+
+    def encode(self, batch: Batch) -> Tensor:
+        """Returns the hidden states [batch, time, hidden size] of texts, or of the documents of packed rows."""
+        return self.combination.encode(
+            batch["input_ids"], batch["attention_mask"], batch["language"], documents=batch.get("document")
+        )

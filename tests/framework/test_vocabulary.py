@@ -157,7 +157,7 @@ def test_two_processes_come_to_what_one_does(desk: Desk, tmp_path: Path) -> None
         assert states[0].keys() == states[1].keys()
         for name, tensor in states[0].items():
             # Adam makes much of what rounding leaves of a gradient that is zero.
-                torch.testing.assert_close(states[1][name], tensor, rtol=1e-3, atol=1e-3)
+            torch.testing.assert_close(states[1][name], tensor, rtol=1e-3, atol=1e-3)
 
 
 def test_real_text_and_a_real_tokenizer(e5: Path, real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
