@@ -13,11 +13,12 @@ from typing import Any
 from datamodules import DataError, LabelledDataset, language
 from framework.config import dataset_for
 from framework.leaks import find_leak
-from framework.objectives import OBJECTIVES
+from framework.objectives import OBJECTIVES, CausalObjective
 from framework.objectives.monolingual import MonolingualObjective
 from framework.slurm.checks import check_slurm
 from framework.validation import Problem
 from modules import BackboneConfig, BackboneInfo, ModulesError, component_class, inspect_backbone, load_tokenizer
+from modules.packing import refuse_packed
 from modules.vocabulary import refuse
 
 SEEDS = 2**32
@@ -191,6 +192,10 @@ def check_text(
         wanted = [code for code in dict.fromkeys([*languages.source, *targets]) if _is_language(code)]
         trained = [code for code in wanted if code not in objective.without_components]
         yield from _check_objective(objective, trained, info, ("stages", "language", "objective"))
+        if isinstance(objective, CausalObjective) and objective.packed:
+            for kind, config in combination["language"].items():
+                if reason := component_class(kind).refuse_packed(config):
+                    yield ("combination", "language", kind), reason
     if pretrain is not None:
         yield from _check_objective(pretrain.objective, pretrain.languages, info, ("pretrain", "objective"))
 
@@ -201,6 +206,8 @@ def _check_objective(objective: Any, languages: list[str], info: BackboneInfo | 
         only = ", ".join(objective.families)
         yield key, f"not for the {info.family} {info.name}, only for {only}; use {' or '.join(suited)}"
         return
+    if info is not None and isinstance(objective, CausalObjective) and objective.packed and refuse_packed(info):
+        yield (*key, objective.name, "packed"), str(refuse_packed(info))
     if objective.needs_lm_head and info is not None and not info.has_lm_head:
         yield (
             key,

@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 
 from datamodules import DataError, DatasetConfig, LabelledDataset, dataset_class, labelled_dataset
 from framework.errors import ExperimentError, Mistake, UserError, did_you_mean
-from framework.objectives import OBJECTIVES, objective_class
+from framework.objectives import OBJECTIVES, LanguageModelingObjective, objective_class
 from framework.reading import Cell, Key, Source, dotted, read
 from framework.slurm.config import SlurmConfig
 from framework.tracking import TrackingConfig
@@ -26,6 +26,7 @@ from modules import (
     ModulesError,
     OptimizationConfig,
     component_class,
+    inspect_backbone,
 )
 
 SCHEMA = ConfigDict(extra="forbid")
@@ -234,6 +235,7 @@ def read_experiment(
     experiments = []
     for cell in source.cells:
         sections, found = _sections(cell)
+        sections = _for_backbone(sections)
         found += look_at(sections, here=here) if check else []
         problems.update(dict.fromkeys(found))
         if not found:
@@ -349,6 +351,31 @@ def _with_objective(stage: Any, key: Key) -> tuple[Any, list[Problem]]:
         return stage, [((*key, name), str(error))]
     objective, problems = validate(class_, settings or {}, (*key, name))
     return dataclasses.replace(stage, objective=objective), problems
+
+
+def _for_backbone(sections: dict[str, Any]) -> dict[str, Any]:
+    """Puts in the objectives that a YAML leaves to the family of the backbone, where that is known."""
+    pretrain, stages = sections.get("pretrain"), sections.get("stages")
+    language = stages.language if stages is not None else None
+    left = [stage for stage in (pretrain, language) if _is_left_open(stage)]
+    if not left or "backbone" not in sections:
+        return sections
+    try:
+        family = inspect_backbone(sections["backbone"]).family
+    except ModulesError:
+        return sections  # the checks say so
+
+    def settled(stage: Any) -> Any:
+        return dataclasses.replace(stage, objective=stage.objective.of(family)) if _is_left_open(stage) else stage
+
+    more = {} if pretrain is None else {"pretrain": settled(pretrain)}
+    if stages is not None and language is not None:
+        more["stages"] = dataclasses.replace(stages, language=settled(language))
+    return sections | more
+
+
+def _is_left_open(stage: Any) -> bool:
+    return stage is not None and isinstance(stage.objective, LanguageModelingObjective)
 
 
 SECTIONS: dict[str, SectionReader] = {

@@ -59,7 +59,7 @@ class _ByLayer(dict[str, Tensor]):
     """Masks by type of layer, in which `adapters` can look for ones: it does so for ReFT even where there is none."""
 
     def __eq__(self, value: object) -> Tensor:  # type: ignore[override]
-        return self["full_attention"] == value
+        return self["full_attention"].eq(value)  # type: ignore[call-overload, no-any-return]
 
     def argmax(self, dim: int) -> Tensor:
         """Returns what a tensor would."""

@@ -47,6 +47,11 @@ class MonolingualObjective:
         """See `Objective`."""
         return ""
 
+    @property
+    def fed(self) -> TextConfig:
+        """The text with how batches are made of it."""
+        return self.text
+
     def fingerprints(self, languages: list[str]) -> list[str]:
         """See `Objective`."""
         text = MonolingualText(self.text)
@@ -70,7 +75,7 @@ class MonolingualObjective:
     ) -> LightningDataModule:
         """See `Objective`."""
         return MonolingualData(
-            self.text,
+            self.fed,
             tokenizer,
             languages=languages,
             batch_size=batch_size,

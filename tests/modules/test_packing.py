@@ -111,6 +111,15 @@ def test_each_document_is_as_if_it_were_alone(
     torch.testing.assert_close(loss, sum(losses) / (len(ids) - len(documents)), **tolerance)
 
 
+@pytest.mark.parametrize("model_type", ["llama", "mistral"])
+def test_prefixes_are_seen_by_every_document(tmp_path: Path, model_type: str) -> None:
+    components = {"prompt": {"length": 2}, "prefix": {"length": 3}, "ia3": {}}
+    whole, rows = made(tmp_path, model_type, components, **SETTINGS[model_type]), batch()
+    with torch.no_grad():
+        found = whole.encode(rows["input_ids"], rows["attention_mask"], rows["language"], documents=rows["document"])
+        torch.testing.assert_close(found[rows["document"] > 0], alone(whole, rows), atol=1e-5, rtol=1e-5)
+
+
 def full(whole: Combination) -> Any:
     return whole.add("language", "full", component_class("full").Config(), seed=0)
 
