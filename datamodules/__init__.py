@@ -39,6 +39,7 @@ from datamodules.tagging import TaggingData
 from datamodules.task_data import TaskData
 from datamodules.templates import Asker, ExamplesConfig, TemplateConfig, draw_examples
 from datamodules.tokenization_report import LanguageTokens, tokenization_report
+from datamodules.vocabulary import seen_tokens
 
 __all__ = [
     "DATASETS",
@@ -85,5 +86,6 @@ __all__ = [
     "keeping_what_is_read",
     "labelled_dataset",
     "language",
+    "seen_tokens",
     "tokenization_report",
 ]

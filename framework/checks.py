@@ -14,10 +14,13 @@ from datamodules import DataError, LabelledDataset, language
 from framework.answers import ANSWERS, Answer, GenerationAnswer, default_answer
 from framework.config import dataset_for
 from framework.leaks import find_leak
-from framework.objectives import OBJECTIVES
+from framework.objectives import OBJECTIVES, CausalObjective
+from framework.objectives.monolingual import MonolingualObjective
 from framework.slurm.checks import check_slurm
 from framework.validation import Problem
-from modules import BackboneConfig, BackboneInfo, ModulesError, component_class, inspect_backbone
+from modules import BackboneConfig, BackboneInfo, ModulesError, component_class, inspect_backbone, load_tokenizer
+from modules.packing import refuse_packed
+from modules.vocabulary import refuse
 
 SEEDS = 2**32
 """How many seeds every random generator knows."""
@@ -200,6 +203,10 @@ def check_text(
         wanted = [code for code in dict.fromkeys([*languages.source, *targets]) if _is_language(code)]
         trained = [code for code in wanted if code not in objective.without_components]
         yield from _check_objective(objective, trained, info, ("stages", "language", "objective"))
+        if isinstance(objective, CausalObjective) and objective.packed:
+            for kind, config in combination["language"].items():
+                if reason := component_class(kind).refuse_packed(config):
+                    yield ("combination", "language", kind), reason
     if pretrain is not None:
         yield from _check_objective(pretrain.objective, pretrain.languages, info, ("pretrain", "objective"))
 
@@ -210,6 +217,8 @@ def _check_objective(objective: Any, languages: list[str], info: BackboneInfo | 
         only = ", ".join(objective.families)
         yield key, f"not for the {info.family} {info.name}, only for {only}; use {' or '.join(suited)}"
         return
+    if info is not None and isinstance(objective, CausalObjective) and objective.packed and refuse_packed(info):
+        yield (*key, objective.name, "packed"), str(refuse_packed(info))
     if objective.needs_lm_head and info is not None and not info.has_lm_head:
         yield (
             key,
@@ -237,6 +246,17 @@ def check_pretraining(pretrain: Any) -> Iterator[Problem]:
             ("pretrain", "objective"),
             "compares with the backbone as it was, so it cannot train the backbone itself; use `masked`",
         )
+
+
+def check_vocabulary(backbone: BackboneConfig, pretrain: Any) -> Iterator[Problem]:
+    """A vocabulary that is to be reduced can be."""
+    info = _info(backbone)
+    if info is None or pretrain is None or not pretrain.reduce_vocabulary:
+        return
+    if not isinstance(pretrain.objective, MonolingualObjective):
+        yield ("pretrain", "reduce_vocabulary"), "only an objective on monolingual text says which tokens it reads"
+    if reason := refuse(load_tokenizer(info)):
+        yield ("pretrain", "reduce_vocabulary"), f"{info.name}: {reason}"
 
 
 def check_lengths(backbone: BackboneConfig, combination: dict[str, dict[str, Any]], data: Any) -> Iterator[Problem]:
@@ -362,6 +382,7 @@ CHECKS: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [
     (("backbone", "combination", "data", "languages", "stages", "pretrain"), check_text),
     (("backbone", "combination", "data", "stages", "trainer"), check_answer),
     (("pretrain",), check_pretraining),
+    (("backbone", "pretrain"), check_vocabulary),
     (("backbone", "combination", "data"), check_lengths),
     (("stages", "trainer", "pretrain", "seeds"), check_training),
     (("trainer", "combination", "pretrain"), check_sharding),

@@ -16,7 +16,7 @@ from datamodules import DataError, DatasetConfig, LabelledDataset, dataset_class
 from framework.answers import ANSWERS, Answer, default_answer
 from framework.errors import ExperimentError, Mistake, UserError, did_you_mean
 from framework.named import named
-from framework.objectives import OBJECTIVES
+from framework.objectives import OBJECTIVES, LanguageModelingObjective
 from framework.reading import Cell, Key, Source, dotted, read
 from framework.slurm.config import SlurmConfig
 from framework.tracking import TrackingConfig
@@ -27,6 +27,7 @@ from modules import (
     ModulesError,
     OptimizationConfig,
     component_class,
+    inspect_backbone,
 )
 
 SCHEMA = ConfigDict(extra="forbid")
@@ -62,6 +63,8 @@ class PretrainConfig:
     """Rows a step, over all devices."""
     seed: int = 0
     """Draws the order of the text and the dropout."""
+    reduce_vocabulary: bool = False
+    """Drop the tokens that the text does not hold before the training; they become the unknown token for good."""
 
 
 @dataclass(frozen=True, config=SCHEMA)
@@ -240,6 +243,7 @@ def read_experiment(
     experiments = []
     for cell in source.cells:
         sections, found = _sections(cell)
+        sections = _for_backbone(sections)
         found += look_at(sections, here=here) if check else []
         problems.update(dict.fromkeys(found))
         if not found:
@@ -359,6 +363,31 @@ def _with_one(stage: Any, field: str, known: Mapping[str, type], key: Key) -> tu
         return stage, [((*key, name), str(error))]
     typed, problems = validate(class_, settings or {}, (*key, name))
     return dataclasses.replace(stage, **{field: typed}), problems
+
+
+def _for_backbone(sections: dict[str, Any]) -> dict[str, Any]:
+    """Puts in the objectives that a YAML leaves to the family of the backbone, where that is known."""
+    pretrain, stages = sections.get("pretrain"), sections.get("stages")
+    language = stages.language if stages is not None else None
+    left = [stage for stage in (pretrain, language) if _is_left_open(stage)]
+    if not left or "backbone" not in sections:
+        return sections
+    try:
+        family = inspect_backbone(sections["backbone"]).family
+    except ModulesError:
+        return sections  # the checks say so
+
+    def settled(stage: Any) -> Any:
+        return dataclasses.replace(stage, objective=stage.objective.of(family)) if _is_left_open(stage) else stage
+
+    more = {} if pretrain is None else {"pretrain": settled(pretrain)}
+    if stages is not None and language is not None:
+        more["stages"] = dataclasses.replace(stages, language=settled(language))
+    return sections | more
+
+
+def _is_left_open(stage: Any) -> bool:
+    return stage is not None and isinstance(stage.objective, LanguageModelingObjective)
 
 
 SECTIONS: dict[str, SectionReader] = {

@@ -2,6 +2,7 @@
 
 from framework.config import Experiment
 from framework.shortages import shortages
+from framework.vocabulary import notes_on_languages
 
 
 def notes_on_data(experiment: Experiment) -> list[str]:
@@ -13,7 +14,12 @@ def notes_on_data(experiment: Experiment) -> list[str]:
     Raises:
         DataError: The training examples cannot be read.
     """
-    return [*_held_out(experiment), *_translated(experiment), *shortages(experiment)]
+    return [
+        *_held_out(experiment),
+        *_translated(experiment),
+        *shortages(experiment),
+        *notes_on_languages(experiment),
+    ]
 
 
 def _held_out(experiment: Experiment) -> list[str]:

@@ -9,7 +9,8 @@ from rich.table import Table
 from framework.notes import notes_on_data
 from framework.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage
 from framework.store import Passport, Store
-from modules import BackboneInfo
+from framework.vocabulary import notes_on_vocabulary
+from modules import BackboneInfo, component_class
 from modules.backbone import skeleton
 
 
@@ -41,7 +42,8 @@ def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
     total = f"to do: {_count(len(plan.todo), 'stage')}" if plan.todo else "nothing to do: every run is there"
     places = f"components in {plan.store.folder}/ · results in {plan.folder}/"
     console.print(f"\n {total} · {places}", highlight=False, soft_wrap=True)
-    for note in dict.fromkeys(note for variant in plan.variants for note in notes_on_data(variant.experiment)):
+    on_data = (note for variant in plan.variants for note in notes_on_data(variant.experiment))
+    for note in dict.fromkeys([*notes_on_vocabulary(plan), *on_data]):
         console.print(f" note: {note}", highlight=False, soft_wrap=True)
 
 
@@ -66,8 +68,17 @@ def _row(plan: Plan, group: list[Any], verbose: bool) -> list[str]:
     cells = [stage.kind, _title(group, verbose), str(len(group)), str(cached), "–", "–"]
     if isinstance(stage, LanguageStage | TaskStage):
         share = stage.parameters / _parameters(stage.backbone.info)
-        cells[4:] = [f"{_short(stage.parameters)} ({share:.2%})", f"{stage.steps:,}"]
+        most = "≤ " if _trains_reduced_vocabulary(stage) else ""
+        cells[4:] = [f"{most}{_short(stage.parameters)} ({share:.2%})", f"{stage.steps:,}"]
     return [*cells, stage.id] if verbose else cells
+
+
+def _trains_reduced_vocabulary(stage: LanguageStage | TaskStage) -> bool:
+    """Says whether a stage trains the whole of a backbone whose vocabulary only the training text tells."""
+    pretrain = stage.experiment.pretrain
+    kinds = stage.components if isinstance(stage, LanguageStage) else stage.experiment.combination["task"]
+    changes = any(component_class(kind).changes_backbone for kind in kinds)
+    return changes and pretrain is not None and pretrain.reduce_vocabulary
 
 
 def _title(group: list[Any], verbose: bool) -> str:

@@ -90,6 +90,7 @@ class LanguageStage(Stage):
     components: dict[str, Any]
     languages: list[str]
     parameters: int
+    """Trained parameters; where a vocabulary is reduced at most so many, for only reading the text tells."""
     data: list[str]
     """Fingerprints of the text."""
 
@@ -98,12 +99,22 @@ class LanguageStage(Stage):
         """Optimiser steps."""
         return int(self.settings.training.steps)
 
+    @property
+    def reduces_vocabulary(self) -> bool:
+        """Whether the tokens that the text does not hold are dropped before the training."""
+        return False
+
 
 @dataclass(frozen=True)
 class PretrainStage(LanguageStage):
     """Trains the backbone itself."""
 
     kind = "pretrain"
+
+    @property
+    def reduces_vocabulary(self) -> bool:
+        """See `LanguageStage`."""
+        return bool(self.settings.reduce_vocabulary)
 
 
 L = TypeVar("L", bound=LanguageStage)
@@ -308,11 +319,14 @@ def _trains_language(
 
 def _language_recipe(settings: Any) -> dict[str, Any]:
     """Returns what determines a language component beside its language, its text and its backbone."""
+    # Only where it is asked for: else stages of before it could be would be trained again.
+    reduced = {"reduce_vocabulary": True} if getattr(settings, "reduce_vocabulary", False) else {}
     return {
         "objective": settings.objective.determinants,
         "training": settings.training,
         "batch_size": settings.batch_size,
         "seed": settings.seed,
+        **reduced,
     }
 
 

@@ -77,6 +77,8 @@ def _read_text(stage: LanguageStage) -> None:
         seed=settings.seed,
         num_workers=0,
     )
+    if stage.reduces_vocabulary:
+        settings.objective.seen_tokens(load_tokenizer(stage.backbone.info), stage.languages)
     # Batches left out are read all the same, but not tokenised. One more follows: Lightning reads one ahead.
     data.skip = stage.steps
     next(iter(data.train_dataloader()))

@@ -1,5 +1,6 @@
 """Carries out one stage: loads what it stands on, trains or tests, and puts the outcome where it belongs."""
 
+import dataclasses
 import sys
 from collections.abc import Iterator
 from functools import singledispatch
@@ -24,12 +25,17 @@ from framework.ranks import own_rank
 from framework.results import LanguageResult, Predictions, RunRecord
 from framework.store import Passport, Store
 from framework.tracking import track
+from framework.vocabulary import note_on_vocabulary
 from modules import Backbone, Combination, Component, load_backbone
 from modules.backbone import seeded
 from modules.components.base import load_state
 from modules.task import Prediction, TaskModule
+from modules.vocabulary import reduce_vocabulary, tokens_to_keep
 
 T = TypeVar("T")
+
+KEPT_TOKENS = "vocabulary/kept"
+"""Name of the ids of the tokens [number] that a pretraining kept, among its weights; absent if it kept all."""
 
 LANGUAGES_AT_ONCE = 16
 """Languages tested in one pass. Their rows share batches; an interrupted run loses at most one pass."""
@@ -52,6 +58,12 @@ def train_language(stage: LanguageStage, store: Store, report: Report) -> None:
     """Trains language components, or the backbone itself, on text."""
     settings = stage.settings
     backbone = load_stage_backbone(stage.backbone, store, with_lm_head=settings.objective.needs_lm_head)
+    notes = [settings.objective.note] if settings.objective.note else []
+    if stage.reduces_vocabulary:
+        report(0, "reading which tokens the text holds")
+        seen = settings.objective.seen_tokens(backbone.tokenizer, stage.languages)
+        reduce_vocabulary(backbone, tokens_to_keep(backbone, seen))
+        notes.append(note_on_vocabulary(stage, backbone))
     combination = Combination(backbone)
     only_language = stage.languages[0] if stage.kind == "language" else None
     components = _add(combination, "language", stage.components, only_language, settings.seed)
@@ -78,9 +90,10 @@ def train_language(stage: LanguageStage, store: Store, report: Report) -> None:
         languages=stage.languages,
         training={**plain(settings), "objective": settings.objective.determinants},
         history=history,
-        notes=[settings.objective.note] if settings.objective.note else [],
+        notes=notes,
     )
-    _keep(passport, store, components, None, history)
+    more = {KEPT_TOKENS: backbone.vocabulary.kept.cpu()} if stage.reduces_vocabulary and backbone.vocabulary else {}
+    _keep(passport, store, components, None, history, more)
 
 
 @carry_out.register
@@ -161,6 +174,8 @@ def load_stage_backbone(choice: BackboneChoice, store: Store, *, with_lm_head: b
     backbone = load_backbone(choice.config, with_lm_head=with_lm_head or choice.pretrained_by is not None)
     if choice.pretrained_by is not None:
         state = store.read(choice.pretrained_by, choice.untrained.passport)
+        if KEPT_TOKENS in state:
+            reduce_vocabulary(backbone, state[KEPT_TOKENS])
         load_state(
             backbone.own_parameters(),
             _part(state, "language.full"),
@@ -277,8 +292,9 @@ def _keep(
     components: list[Component],
     head: nn.Module | None,
     history: History,
+    more: dict[str, Tensor] | None = None,
 ) -> None:
-    """Puts what a stage trained into the store; one process does it for all."""
+    """Puts what a stage trained into the store, and more that belongs to it; one process does it for all."""
     if _rank() != 0:
         return
     state = {
@@ -288,7 +304,9 @@ def _keep(
     }
     if head is not None:
         state |= {f"head/{name}": parameter.detach().cpu() for name, parameter in head.named_parameters()}
-    store.write(passport, state, history)
+    # Counted now: how large a reduced vocabulary is, no plan could know.
+    passport = dataclasses.replace(passport, parameters=sum(tensor.numel() for tensor in state.values()))
+    store.write(passport, state | (more or {}), history)
 
 
 def _passes(tests: list[Test]) -> Iterator[list[Test]]:
@@ -391,6 +409,7 @@ def _finish(stage: EvaluateStage, store: Store) -> None:
     experiment, variant = stage.experiment, stage.variant
     assert experiment.data is not None
     passports = {identity: store.passport(identity) for identity in stage.needs}
+    pretraining = [store.passport(identity) for identity in filter(None, [stage.backbone.pretrained_by])]
     record = RunRecord(
         id=stage.id,
         experiment=experiment.name,
@@ -407,7 +426,7 @@ def _finish(stage: EvaluateStage, store: Store) -> None:
         labels=list(stage.task.labels),
         components={f"{passport.stage} {passport.title}": identity for identity, passport in passports.items()},
         notes=[
-            *dict.fromkeys(note for passport in passports.values() for note in passport.notes),
+            *dict.fromkeys(note for passport in [*pretraining, *passports.values()] for note in passport.notes),
             *_leaks(stage),
             *notes_on_data(experiment),
         ],

@@ -3,7 +3,8 @@
 One folder per trained stage, named by the stage's identity:
 
     store/<identity>/passport.json           what it is, how it was trained, the weights' SHA-256
-    store/<identity>/components.safetensors  the weights, as "<role>.<kind>/<parameter>"
+    store/<identity>/components.safetensors  the weights, as "<role>.<kind>/<parameter>"; and "vocabulary/kept",
+                                             the ids of the tokens that a pretraining kept, if not all
     store/<identity>/history.jsonl           loss and validation scores by step
     store/.unfinished/<identity>.claim       who is training it now (see framework/claim.py)
     store/.unfinished/<identity>.checkpoint  how far its training came (see framework/checkpoint.py)

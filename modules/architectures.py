@@ -12,6 +12,10 @@ from typing import Any, Literal
 Family = Literal["encoder", "decoder", "encoder-decoder"]
 """What kind of transformer it is: one that sees the text on both sides, or only what came before; or one of each."""
 
+PackedMask = Literal["added", "added by layer", "seen"]
+"""How a decoder takes a mask of its own for each row and token: as what is added to attention scores, for all layers or
+for each type of layer; or as 1 where there is something to be seen."""
+
 Linears = dict[str, str]
 """What a LoRA may target -> the linear layer, inside one transformer layer."""
 
@@ -51,6 +55,10 @@ class Architecture:
     """It tells places apart by the attention mask alone, and takes no numbers of positions."""
     past_key_value: bool = False
     """The layers of `adapters` take the cache by this name, which transformers calls `past_key_values` by now."""
+    packed_mask: PackedMask | None = None
+    """How it takes rows of several documents, each with an attention of its own; None where it cannot."""
+    packing_refused: str = "only the attention of decoders can be kept within the documents of a row"
+    """Why it cannot."""
     attention: str = "sdpa"
     """Transformers' name of the attention code, settled so that it does not depend on what else is installed."""
     unlisted_settings: tuple[str, ...] = ()
@@ -103,9 +111,12 @@ _LLAMA = Architecture(
     linears=_LLAMA_LINEARS,
     lm_head=("lm_head",),
     past_key_value=True,
+    packed_mask="added",
     attention="eager",
 )
-_QWEN = dataclasses.replace(_LLAMA, plugged_in=True, past_key_value=False, attention="sdpa")
+_QWEN = dataclasses.replace(
+    _LLAMA, plugged_in=True, past_key_value=False, packed_mask="added by layer", attention="sdpa"
+)
 
 _T5_ATTENTION = {
     "query": "layer.0.SelfAttention.q",
@@ -240,6 +251,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         },
         lm_head=("lm_head",),
         fused_qkv="thirds",
+        packed_mask="added",
         attention="eager",
     ),
     "llama": _LLAMA,
@@ -248,6 +260,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "qwen3": _QWEN,
     "gemma": dataclasses.replace(
         _QWEN,
+        packed_mask="added",
         interface={
             "model_embeddings": "embed_tokens",
             "model_layers": "layers",
@@ -271,6 +284,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         linears=_OPT_LINEARS,
         lm_head=("lm_head",),
         plugged_in=True,
+        packed_mask="added",
         interface={**_OPT_INTERFACE, "model_embeddings": "decoder.embed_tokens", "model_layers": "decoder.layers"},
     ),
     "xglm": Architecture(
@@ -279,6 +293,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         linears=_OPT_LINEARS,
         lm_head=("lm_head",),
         plugged_in=True,
+        packed_mask="seen",
         attention="eager",
         interface={**_OPT_INTERFACE, "model_embeddings": "embed_tokens", "model_layers": "layers"},
     ),
@@ -297,6 +312,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         fused_qkv="heads",
         plugged_in=True,
         positions_by_mask=True,
+        packing_refused="its positions (ALiBi) are counted in one mask that all tokens of a row have in common",
         attention="eager",
         interface={
             "model_embeddings": "word_embeddings",

@@ -105,9 +105,14 @@ class LanguageModelHead(nn.Module):
         super().__init__()
         self.parts = nn.ModuleDict(modules)
         self.register_buffer("bias", bias, persistent=False)
-        self._output = (output,)
+        self._output = (output,)  # not a second time among the submodules
         self._soft_cap = soft_cap
         self._scale = scale
+
+    @property
+    def output(self) -> nn.Module:
+        """The last layer."""
+        return self._output[0]
 
     def forward(self, hidden: Tensor, before_output: Callable[[Tensor], Tensor]) -> Tensor:
         """Returns logits.
@@ -117,9 +122,9 @@ class LanguageModelHead(nn.Module):
             before_output: Changes the vectors [number, embedding size] that the output layer is applied to.
 
         Returns:
-            Logits [number, vocabulary size].
+            Logits [number, rows], one row for each token of the vocabulary, or of what is left of it.
         """
-        hook = self._output[0].register_forward_pre_hook(lambda _, inputs: (before_output(inputs[0]),))
+        hook = self.output.register_forward_pre_hook(lambda _, inputs: (before_output(inputs[0]),))
         hidden = hidden * self._scale
         try:
             for part in self.parts.values():
@@ -131,6 +136,30 @@ class LanguageModelHead(nn.Module):
         if self._soft_cap is not None:
             return torch.tanh(hidden / self._soft_cap) * self._soft_cap
         return hidden
+
+
+class ReducedVocabulary(nn.Module):
+    """Which tokens are left in a vocabulary that `modules.vocabulary` reduced, and where."""
+
+    kept: Tensor
+    """Ids of the tokens [number], ascending: that of each row."""
+    rows: Tensor
+    """The row of each token [vocabulary size]; that of the unknown token where it was dropped."""
+
+    def __init__(self, kept: Tensor, size: int, unknown: int) -> None:
+        """Numbers the rows.
+
+        Args:
+            kept: Ids of the tokens that are left [number], ascending.
+            size: Number of tokens that there were.
+            unknown: Id of the unknown token.
+        """
+        super().__init__()
+        self.register_buffer("kept", kept, persistent=False)
+        own = torch.arange(len(kept), device=kept.device)
+        rows = own[kept == unknown].repeat(size)
+        rows[kept] = own
+        self.register_buffer("rows", rows, persistent=False)
 
 
 class Backbone(nn.Module):
@@ -153,6 +182,8 @@ class Backbone(nn.Module):
         self.info = info
         self.precision = precision
         """The name that Lightning has for it: "32-true" or "bf16-mixed"."""
+        self.vocabulary: ReducedVocabulary | None = None
+        """What is left of the vocabulary, where it was reduced."""
         self.requires_grad_(False)
         # Taken down now, since components will add parameters of theirs.
         self._own_names = {name for name, _ in model.named_parameters()}
@@ -162,6 +193,17 @@ class Backbone(nn.Module):
         """The word embeddings."""
         embeddings: nn.Embedding = self.model.get_input_embeddings()
         return embeddings
+
+    @property
+    def tokens(self) -> Tensor:
+        """Ids of the tokens that have embeddings of their own [number], ascending."""
+        if self.vocabulary is None:
+            return torch.arange(len(self.tokenizer))
+        return self.vocabulary.kept[self.vocabulary.kept < len(self.tokenizer)].cpu()
+
+    def rows(self, tokens: Tensor) -> Tensor:
+        """Returns the rows in which the language model's output layer has tokens of any shape, given by their ids."""
+        return tokens if self.vocabulary is None else self.vocabulary.rows[tokens]
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -281,9 +323,15 @@ def load_tokenizer(info: BackboneInfo) -> Any:
 
 
 def save_backbone(backbone: Backbone, folder: Path) -> None:
-    """Writes a backbone, without its components, as a folder that `load_backbone` reads."""
+    """Writes a backbone, without its components, as a folder that `load_backbone` reads.
+
+    Raises:
+        ModulesError: If its vocabulary was reduced, so that its tokenizer does not fit its weights.
+    """
     from safetensors.torch import save_file
 
+    if backbone.vocabulary is not None:
+        raise ModulesError(f"the vocabulary of {backbone.info.name} was reduced: its tokenizer is not that of a folder")
     folder.mkdir(parents=True, exist_ok=True)
     for name in checkpoint.TOKENIZER_FILES:
         if (backbone.info.folder / name).is_file():

@@ -14,6 +14,7 @@ from modules.backbone import Backbone, seeded
 from modules.components import Component, component_class
 from modules.continuations import Continuations, likelihoods_at, likelihoods_behind, padded
 from modules.errors import ModulesError, did_you_mean
+from modules.packing import packed_inputs, refuse_packed
 from modules.reading import READINGS, Reading
 from modules.rows import Rows, put_together, rolled
 from modules.writing import write
@@ -121,6 +122,7 @@ class Combination(nn.Module):
         languages: Sequence[str] | None = None,
         token_type_ids: Tensor | None = None,
         decoder_input_ids: Tensor | None = None,
+        documents: Tensor | None = None,
     ) -> Tensor:
         """Returns the hidden states of the text, each row seen through the components that act on its language.
 
@@ -136,17 +138,20 @@ class Combination(nn.Module):
             token_type_ids: [batch, time], 1 at the second text of a pair; left out by a backbone that knows no such
                 types. None is 0 everywhere, which prompts have too.
             decoder_input_ids: [batch, decoder time], what the decoder of an encoder-decoder reads, padded at the end.
+            documents: [batch, time], where a row of a decoder holds several documents, padded at the end: the number of
+                each token's document, which sees itself and the prompts alone, as if the others were not there.
 
         Returns:
             [batch, time, hidden size], aligned with `input_ids`: the positions of prompts are cut out; or aligned with
             `decoder_input_ids`, where they are given.
 
         Raises:
-            ModulesError: If prompts and text together exceed the backbone's positions.
+            ModulesError: If prompts and text together exceed the backbone's positions, or the backbone or a component
+                cannot tell documents of a row apart.
         """
         padding = attention_mask.argmax(dim=1)  # before the text
         # Prompts and positions begin where a row does: encode rows that begin at once, and put them back.
-        text = Rows(input_ids, attention_mask, token_type_ids, decoder_input_ids).rolled(padding)
+        text = Rows(input_ids, attention_mask, token_type_ids, decoder_input_ids, documents).rolled(padding)
         hidden = self._mixed(
             languages or [""] * len(input_ids), lambda acting, rows: self._encode(acting, text.at(rows))
         )
@@ -193,10 +198,22 @@ class Combination(nn.Module):
             languages: For each of them the language of its row, as in `encode`.
 
         Returns:
-            [number, vocabulary size].
+            [number, vocabulary size], by the tokenizer's ids; minus infinity for tokens that were dropped.
 
         Raises:
             ModulesError: If the backbone was loaded without its language model head.
+        """
+        logits = self.kept_logits(vectors, languages)
+        vocabulary = self.backbone.vocabulary
+        if vocabulary is None:
+            return logits
+        return logits.new_full((len(logits), len(vocabulary.rows)), -torch.inf).index_copy(1, vocabulary.kept, logits)
+
+    def kept_logits(self, vectors: Tensor, languages: Sequence[str] | None = None) -> Tensor:
+        """Returns what `lm_logits` does for the tokens alone that are left in the vocabulary, which may be few of all.
+
+        Returns:
+            [number, rows], in which `Backbone.rows` finds a token; without a reduced vocabulary all by their ids.
         """
         groups = self._groups(languages or [""] * len(vectors))
         if len(groups) < 2:
@@ -328,7 +345,9 @@ class Combination(nn.Module):
         self._activate(acting)
         further = 0 if text.decoder_ids is None else text.decoder_ids.shape[1] - 1
         embeddings, attention_mask, front, behind = self._prompted(acting, text, further)
-        more: dict[str, Tensor] = {}
+        more: dict[str, Any] = {"attention_mask": attention_mask}
+        if text.documents is not None:
+            more |= self._packed(text.documents, front, behind, embeddings.dtype)
         if text.types is not None and getattr(self.backbone.model.config, "type_vocab_size", 0) > 1:
             start, rest = text.types[:, :1], text.types[:, 1:]
             parts = [start.new_zeros(len(start), front), start, start.new_zeros(len(start), behind), rest]
@@ -337,9 +356,7 @@ class Combination(nn.Module):
         if decodes:
             read = self.backbone.shifted(text.ids) if text.decoder_ids is None else text.decoder_ids
             more["decoder_inputs_embeds"] = self._embed(acting, read)
-        hidden: Tensor = self.backbone.model(
-            inputs_embeds=embeddings, attention_mask=attention_mask, **more
-        ).last_hidden_state
+        hidden: Tensor = self.backbone.model(inputs_embeds=embeddings, **more).last_hidden_state
         return hidden if decodes else torch.cat([hidden[:, front : front + 1], hidden[:, front + 1 + behind :]], dim=1)
 
     def _encode_through(self, acting: Sequence[Component], text: Rows, tokens: Tensor) -> Tensor:
@@ -400,6 +417,15 @@ class Combination(nn.Module):
         )
         attention_mask = torch.cat([text.mask.new_ones(rows, front + behind), text.mask], dim=1)
         return embeddings, attention_mask, front, behind
+
+    def _packed(self, documents: Tensor, front: int, behind: int, dtype: torch.dtype) -> dict[str, Any]:
+        """Returns the mask and the positions of rows that hold several documents, with prompts in front of them."""
+        info = self.backbone.info
+        if reason := refuse_packed(info):
+            raise ModulesError(reason)
+        if behind:
+            raise ModulesError("a prompt behind BOS cannot be shared by the documents of a row")
+        return packed_inputs(documents, front, dtype, info.model_type, self.backbone.model.config)
 
     def _embed(self, acting: Sequence[Component], ids: Tensor) -> Tensor:
         """Returns the embeddings of token numbers, as the components change them."""

@@ -52,13 +52,13 @@ class LanguageModeling(StageModule):
         self._validation_accuracy = MeanMetric()
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Returns the logits [number, vocabulary size] and the right tokens [number], where there is one."""
+        """Returns the logits [number, rows of the output layer] and the right rows [number], where there is a label."""
         labels = batch["labels"][:, self.ahead :]
         # Only there: over a vocabulary of 250,000 the logits of all positions would dwarf everything else.
         rows, columns = (labels != -100).nonzero(as_tuple=True)
         languages = [batch["language"][row] for row in rows.tolist()]
-        logits = self.combination.lm_logits(self.encode(batch)[rows, columns], languages)
-        return logits, labels[rows, columns]
+        logits = self.combination.kept_logits(self.encode(batch)[rows, columns], languages)
+        return logits, self.combination.backbone.rows(labels[rows, columns])
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Returns the loss and logs it as `loss`."""
@@ -105,7 +105,16 @@ class SpanCorruption(LanguageModeling):
 
 
 class CausalLanguageModeling(LanguageModeling):
-    """Predicts each token from those before it; a text's first token has none, and is not predicted."""
+    """Predicts each token from those before it; a text's first token has none, and is not predicted.
+
+    Where a row holds several documents, `document` [batch, time] numbers them, and each is a text of its own.
+    """
 
     family = "decoder"
     ahead = 1
+
+    def encode(self, batch: Batch) -> Tensor:
+        """Returns the hidden states [batch, time, hidden size] of texts, or of the documents of packed rows."""
+        return self.combination.encode(
+            batch["input_ids"], batch["attention_mask"], batch["language"], documents=batch.get("document")
+        )

@@ -20,16 +20,17 @@ class Rows(NamedTuple):
     """[rows, time], 1 at the second text of a pair."""
     decoder_ids: Tensor | None = None
     """[rows, decoder time]"""
+    documents: Tensor | None = None
+    """[rows, time], the number of each token's document, where rows hold several."""
 
     def at(self, rows: list[int]) -> Rows:
         """Returns some of the rows."""
-        types, decoder_ids = (None if tensor is None else tensor[rows] for tensor in (self.types, self.decoder_ids))
-        return Rows(self.ids[rows], self.mask[rows], types, decoder_ids)
+        return Rows(*(None if tensor is None else tensor[rows] for tensor in self))  # type: ignore[arg-type]
 
     def rolled(self, by: Tensor) -> Rows:
         """Returns the rows moved to the left, each by its own number; what the decoder reads stays."""
-        types = None if self.types is None else rolled(self.types, by)
-        return Rows(rolled(self.ids, by), rolled(self.mask, by), types, self.decoder_ids)
+        types, documents = (None if part is None else rolled(part, by) for part in (self.types, self.documents))
+        return Rows(rolled(self.ids, by), rolled(self.mask, by), types, self.decoder_ids, documents)
 
 
 def rolled(tensor: Tensor, by: Tensor) -> Tensor:

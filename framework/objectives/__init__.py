@@ -7,6 +7,7 @@ dotted path.
 from framework.objectives.alignment import AlignmentObjective
 from framework.objectives.base import Objective
 from framework.objectives.causal import CausalObjective
+from framework.objectives.language_modeling import LanguageModelingObjective
 from framework.objectives.masked import MaskedObjective
 from framework.objectives.prefix_lm import PrefixLMObjective
 from framework.objectives.span_corruption import SpanCorruptionObjective
@@ -15,6 +16,7 @@ __all__ = [
     "OBJECTIVES",
     "AlignmentObjective",
     "CausalObjective",
+    "LanguageModelingObjective",
     "MaskedObjective",
     "Objective",
     "PrefixLMObjective",
@@ -24,6 +26,7 @@ __all__ = [
 OBJECTIVES: dict[str, type[Objective]] = {
     "alignment": AlignmentObjective,
     "causal": CausalObjective,
+    "language_modeling": LanguageModelingObjective,
     "masked": MaskedObjective,
     "prefix_lm": PrefixLMObjective,
     "span_corruption": SpanCorruptionObjective,

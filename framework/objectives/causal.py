@@ -1,11 +1,12 @@
 """Causal language modelling on monolingual text."""
 
-from typing import ClassVar
+import dataclasses
+from typing import Any, ClassVar
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from datamodules import CausalConfig
+from datamodules import CausalConfig, PackingConfig, TextConfig
 from framework.objectives.monolingual import MonolingualObjective
 from modules import Family
 from modules.language_modeling import CausalLanguageModeling
@@ -21,3 +22,16 @@ class CausalObjective(MonolingualObjective):
 
     text: CausalConfig = CausalConfig()
     """The text."""
+    packed: bool = False
+    """Fill each row with whole documents, each of which sees itself alone; else documents are joined and cut."""
+
+    @property
+    def determinants(self) -> dict[str, Any]:
+        """See `Objective`."""
+        [settings] = super().determinants.values()
+        return {self.name: settings | ({"packed": True} if self.packed else {})}
+
+    @property
+    def fed(self) -> TextConfig:
+        """See `MonolingualObjective`."""
+        return PackingConfig(**dataclasses.asdict(self.text)) if self.packed else self.text

@@ -3,9 +3,10 @@
 from typing import Any, ClassVar
 
 from lightning import LightningDataModule
+from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from datamodules import MonolingualData, MonolingualText, TextConfig
+from datamodules import MonolingualData, MonolingualText, TextConfig, seen_tokens
 from framework.objectives.base import without_place
 from modules import Combination, Component, Family, OptimizationConfig
 from modules.language_modeling import LanguageModeling
@@ -46,10 +47,23 @@ class MonolingualObjective:
         """See `Objective`."""
         return ""
 
+    @property
+    def fed(self) -> TextConfig:
+        """The text with how batches are made of it."""
+        return self.text
+
     def fingerprints(self, languages: list[str]) -> list[str]:
         """See `Objective`."""
         text = MonolingualText(self.text)
         return [text.fingerprint(language) for language in languages]
+
+    def seen_tokens(self, tokenizer: PreTrainedTokenizerBase, languages: list[str]) -> Tensor:
+        """Reads which tokens the text of these languages holds: their ids [number], ascending.
+
+        Raises:
+            DataError: There is none for a language.
+        """
+        return seen_tokens(MonolingualText(self.text), tokenizer, languages)
 
     def data(
         self,
@@ -61,7 +75,7 @@ class MonolingualObjective:
     ) -> LightningDataModule:
         """See `Objective`."""
         return MonolingualData(
-            self.text,
+            self.fed,
             tokenizer,
             languages=languages,
             batch_size=batch_size,

@@ -44,6 +44,11 @@ class Component(nn.Module):
         return None
 
     @classmethod
+    def refuse_packed(cls, config: Any) -> str | None:
+        """Returns why the documents of a packed row cannot share it, or None when they can."""
+        return None
+
+    @classmethod
     def positions(cls, config: Any) -> int:
         """Returns how many of the backbone's positions it takes from the text."""
         return 0

@@ -1,6 +1,6 @@
 """Trainable vectors that stand before the text's embeddings (Lester et al., 2021)."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from pydantic import ConfigDict
@@ -60,6 +60,13 @@ class SoftPrompt(Component):
             )
 
     @classmethod
+    def refuse_packed(cls, config: SoftPromptConfig) -> str | None:
+        """Returns why the documents of a packed row cannot share it, or None when they can."""
+        if config.position == "after_bos":
+            return "the documents of packed rows share only a prompt in front of them all: position before_bos"
+        return None
+
+    @classmethod
     def positions(cls, config: SoftPromptConfig) -> int:
         """Returns the prompt's length."""
         return config.length
@@ -76,7 +83,7 @@ class SoftPrompt(Component):
             if config.init == "normal":
                 component.table.normal_(std=config.std)
             else:
-                ids = _initial_tokens(config, backbone.tokenizer, language)
+                ids = _initial_tokens(config, backbone, language)
                 component.table.copy_(backbone.embeddings(ids))  # not its weight: some models scale that
         return component
 
@@ -92,11 +99,12 @@ class SoftPrompt(Component):
         return vectors
 
 
-def _initial_tokens(config: SoftPromptConfig, tokenizer: Any, language: str | None) -> Tensor:
+def _initial_tokens(config: SoftPromptConfig, backbone: Backbone, language: str | None) -> Tensor:
     """Returns `config.length` token numbers."""
+    tokenizer = backbone.tokenizer
     if config.init == "vocabulary":
         special = set(tokenizer.all_special_ids)
-        ordinary = torch.tensor([token for token in range(len(tokenizer)) if token not in special])
+        ordinary = torch.tensor([token for token in backbone.tokens.tolist() if token not in special])
         return ordinary[torch.randint(len(ordinary), (config.length,))]
     if "{language}" in config.init and language is None:
         raise ModulesError(f"prompt: init {config.init!r} names {{language}}, but this prompt serves no single one")

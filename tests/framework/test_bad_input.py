@@ -14,6 +14,7 @@ import pytest
 from framework.store import PASSPORT, WEIGHTS, Store
 from tests.framework.conftest import Answer, Modulingua
 from tests.framework.tiny import Desk, build_encoder, command_line, read_rows, write_rows
+from tests.modules import tiny
 
 Changes = dict[str, Any]
 
@@ -69,6 +70,26 @@ def pretrain_without_head(desk: Desk) -> Changes:
     folder = build_encoder(desk.folder / "backbone", lm_head=False)
     pretrain = {"languages": ["swh_Latn"], "objective": {"masked": desk.text}, "training": {"steps": 1}}
     return {"backbone.name": str(folder), "pretrain": pretrain}
+
+
+def vocabulary_without_unknown(desk: Desk) -> Changes:
+    folder = build_encoder(desk.folder / "backbone")
+    file = folder / "tokenizer_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "unk_token": None}))
+    pretrain = {"languages": ["swh_Latn"], "objective": {"masked": desk.text}, "training": {"steps": 1}}
+    return {"backbone.name": str(folder), "pretrain": pretrain | {"reduce_vocabulary": True}}
+
+
+def packed(model_type: str, components: dict[str, Any]) -> Callable[[Desk], Changes]:
+    def changes(desk: Desk) -> Changes:
+        return {
+            "backbone.name": str(tiny.build(desk.folder / "backbone", model_type)),
+            "combination.language": components,
+            "stages.language.objective": {"causal": desk.text | {"packed": True}},
+            "stages.task.head.pooling": "last",
+        }
+
+    return changes
 
 
 def pretrain(languages: list[str]) -> Callable[[Desk], Changes]:
@@ -266,6 +287,25 @@ MISTAKES: dict[str, Case] = {
         ("cannot train the backbone itself; use `masked`",),
         last=True,
     ),
+    "a vocabulary without an unknown token": Case(
+        vocabulary_without_unknown,
+        "pretrain.reduce_vocabulary",
+        "reduce_vocabulary: true",
+        ("has no unknown token",),
+        last=True,
+    ),
+    "packed rows on a backbone that cannot read them": Case(
+        packed("bloom", {"adapter": {"reduction_factor": 8}}),
+        "stages.language.objective.causal.packed",
+        "packed: true",
+        ("(bloom) cannot read packed rows", "ALiBi"),
+    ),
+    "a prompt behind BOS on packed rows": Case(
+        packed("llama", {"prompt": {"length": 2, "position": "after_bos"}}),
+        "combination.language.prompt",
+        "prompt:",
+        ("position before_bos",),
+    ),
     "pretraining on no language": Case(pretrain([]), "pretrain.languages", "languages: []", ("names no language",)),
     "pretraining on a language twice": Case(
         pretrain(["swh_Latn", "swh_Latn"]), "pretrain.languages[1]", "- swh_Latn", ("given twice",), last=True
@@ -399,7 +439,7 @@ MISTAKES: dict[str, Case] = {
         {"stages.language.objective": {"causal": {}}},
         "stages.language.objective",
         "objective:",
-        ("not for the encoder", "only for decoder; use alignment or masked"),
+        ("not for the encoder", "only for decoder; use alignment or language_modeling or masked"),
     ),
     "a shared backbone that is trained": Case(
         {"trainer": {"devices": 2, "shard_backbone": True}, "combination": {"task": {"full": {}}}},

@@ -42,7 +42,10 @@ def planned(file: Path, encoder: Path, data: Path) -> Plan:
     folder = data / FOLDERS[dataset]
     if not folder.is_dir():
         pytest.skip(f"no data at {folder}")
-    return plan_experiment(file, [f"backbone.name={encoder}", f"data.path={folder}"])
+    words = [f"backbone.name={encoder}", f"data.path={folder}"]
+    if any("pretrain" in cell.data for cell in read(file, []).cells):  # on local text instead of the hub's
+        words.append(f"pretrain.objective.language_modeling.text={{dataset: texts, path: {data / 'mono'}}}")
+    return plan_experiment(file, words)
 
 
 def test_there_are_some() -> None:
@@ -81,6 +84,15 @@ def test_all_combinations_are_sixteen(roomy_encoder: Path, real_data: Path) -> N
         for variant in plan.variants
     }
     assert len(kinds) == len(plan.variants) == 16
+
+
+def test_adaptation_to_languages_is_planned(roomy_encoder: Path, real_data: Path) -> None:
+    for name, languages, reduced in (("maft", 6, True), ("laft", 1, False)):
+        plan = planned(EXPERIMENTS / f"{name}.yaml", roomy_encoder, real_data)
+        [stage] = plan.of_kind("pretrain")
+        assert (len(stage.languages), stage.reduces_vocabulary) == (languages, reduced)
+        assert stage.settings.objective.name == "masked"
+        assert all(stage.id in task.needs for task in plan.of_kind("task"))
 
 
 def test_the_study_of_all_languages_names_them_all(roomy_encoder: Path, real_data: Path) -> None:

@@ -1,0 +1,39 @@
+"""Language modelling as the backbone's family was pretrained."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar, get_args
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from datamodules import CausalConfig
+from framework.objectives.causal import CausalObjective
+from framework.objectives.masked import MaskedObjective
+from framework.objectives.monolingual import MonolingualObjective
+from framework.objectives.span_corruption import SpanCorruptionObjective
+from modules import Family
+
+OF_FAMILY: dict[Family, type[MonolingualObjective]] = {
+    "encoder": MaskedObjective,
+    "decoder": CausalObjective,
+    "encoder-decoder": SpanCorruptionObjective,
+}
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class LanguageModelingObjective(MonolingualObjective):
+    """Leaves it to the backbone's family how it learns from text; stages have the objective that this stands for."""
+
+    name = "language_modeling"
+    families: ClassVar[tuple[Family, ...]] = get_args(Family)
+
+    text: CausalConfig = CausalConfig()
+    """The text, with the settings that all ways to learn from it share."""
+
+    def of(self, family: Family) -> MonolingualObjective:
+        """Returns the objective that it stands for on a family of backbones."""
+        class_ = OF_FAMILY[family]
+        settings = type(class_.text)(**dataclasses.asdict(self.text))
+        return class_(text=settings)  # type: ignore[call-arg]

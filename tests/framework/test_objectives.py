@@ -1,0 +1,65 @@
+"""Objectives that a YAML leaves to the backbone, and rows of several documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datamodules.packing import Packing
+from tests.framework.tiny import SOURCE, Desk, tiny
+
+FAMILIES = {"xlm-roberta": "masked", "gpt2": "causal", "t5": "span_corruption"}
+
+
+def changes(desk: Desk, encoder: Path, objective: dict[str, Any]) -> dict[str, Any]:
+    pretrain = {"languages": [SOURCE], "objective": objective, "training": {"steps": 1}}
+    return {
+        "backbone.name": str(encoder),
+        "combination.language": {"adapter": {"reduction_factor": 8}},
+        "stages.language.objective": objective,
+        "stages.task.head.pooling": "mean",
+        "pretrain": pretrain,
+    }
+
+
+@pytest.mark.parametrize(("model_type", "explicit"), FAMILIES.items())
+def test_language_modelling_is_that_of_the_family(
+    desk: Desk, tmp_path: Path, model_type: str, explicit: str
+) -> None:
+    encoder = tiny.build(tmp_path / model_type, model_type)
+    left, named = (
+        desk.plan(changes(desk, encoder, {name: desk.text})) for name in ("language_modeling", explicit)
+    )
+    assert [stage.id for stage in left.stages] == [stage.id for stage in named.stages]
+    for stage in left.of_kind("pretrain") + left.of_kind("language"):
+        assert stage.settings.objective.name == explicit
+        assert stage.settings.objective.text.max_length == 24
+
+
+def test_packed_rows_are_learnt_from(desk: Desk, tmp_path: Path) -> None:
+    encoder = tiny.build(tmp_path / "gpt2", "gpt2")
+    packed = changes(desk, encoder, {"causal": desk.text | {"packed": True}})
+    one, other, plain = (
+        desk.plan(changes(desk, encoder, {"causal": desk.text | more}))
+        for more in ({"packed": True}, {"packed": False}, {})
+    )
+    assert [stage.id for stage in other.stages] == [stage.id for stage in plain.stages]
+    assert {stage.id for stage in one.stages}.isdisjoint(stage.id for stage in other.stages)
+    [pretraining, *_] = one.stages
+    assert pretraining.settings.objective.determinants["causal"]["packed"] is True
+    data = pretraining.settings.objective.data(
+        None, languages=[SOURCE], batch_size=2, seed=0, num_workers=0
+    )
+    assert isinstance(data.batching, Packing)
+    desk.run(packed)
+    assert desk.plan(packed).todo == []
+
+
+def test_settings_of_one_way_alone_are_refused_where_it_is_left_open(desk: Desk) -> None:
+    from framework.errors import UserError
+
+    text = {"text": desk.text["text"] | {"mask_probability": 0.2}}
+    with pytest.raises(UserError, match="unknown key"):
+        desk.plan({"stages.language.objective": {"language_modeling": text}})

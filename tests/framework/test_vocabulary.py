@@ -1,0 +1,173 @@
+"""A pretraining that reduces the vocabulary, and all that stands on it."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+from safetensors.torch import load_file
+
+from datamodules import MaskingConfig, MonolingualText, seen_tokens, vocabulary
+from framework.overview import print_plan
+from framework.plan import Plan
+from framework.predict import predict_lines
+from framework.prefetch import prefetch_experiment
+from framework.stages import KEPT_TOKENS, load_stage_backbone
+from framework.store import WEIGHTS
+from modules import load_backbone, load_tokenizer
+from tests.framework.tiny import SOURCE, TARGETS, Desk, command_line, outcome, read_rows, runs
+
+
+def changes(desk: Desk, languages: list[str] | None = None, **more: Any) -> dict[str, Any]:
+    pretrain = {
+        "languages": languages or [SOURCE],
+        "objective": {"masked": desk.text},
+        "training": {"steps": 3, "optimizer": {"lr": 0.01}},
+        "batch_size": 4,
+        "reduce_vocabulary": True,
+    }
+    return desk.masked | {"pretrain": pretrain | more}
+
+
+def shown(plan: Plan) -> str:
+    printed = io.StringIO()
+    print_plan(plan, Console(file=printed, width=200), verbose=False)
+    return printed.getvalue()
+
+
+def test_all_that_stands_on_it_has_the_reduced_weights(desk: Desk) -> None:
+    asked = changes(desk) | {"combination.language": {"prompt": {"length": 3}, "adapter": {"reduction_factor": 8}}}
+    plan = desk.plan(asked)
+    [pretraining, *others] = plan.stages
+    before = shown(plan)
+    assert f"≤ {pretraining.parameters / 1e3:.0f}k (100.00%)" in before
+    assert "note: The vocabulary of 64 tokens will be reduced to those that the text in eng_Latn holds." in before
+    assert "was not made for swh_Latn, hau_Latn" in before
+    desk.run(asked)
+    assert desk.plan(asked).todo == []
+
+    trained = load_file(desk.store.path(pretraining.id) / WEIGHTS)
+    kept = trained.pop(KEPT_TOKENS)
+    text = " ".join(row["text"] for row in read_rows(desk.corpus / SOURCE / "train.parquet"))
+    original = load_backbone(pretraining.backbone.config, with_lm_head=True)
+    ids = original.tokenizer(text)["input_ids"]
+    assert kept.tolist() == sorted({*ids, *original.tokenizer.all_special_ids})
+    assert len(kept) < 64
+
+    passport = desk.store.passport(pretraining.id)
+    assert passport.parameters == sum(map(torch.numel, trained.values())) < pretraining.parameters
+    saved = (pretraining.parameters - passport.parameters) * 4 / 1e6
+    [note] = passport.notes
+    assert note.startswith(f"The vocabulary was reduced to the {len(kept)} of 64 tokens that the text in eng_Latn")
+    assert f"{passport.parameters:,} of {pretraining.parameters:,} parameters are left, {saved:.1f} MB fewer" in note
+    after = shown(desk.plan(asked))
+    assert note in after
+    assert "will be reduced" not in after
+    [run] = runs(desk.plan(asked))
+    assert note in run.record.notes
+
+    for stage in others:
+        backbone = load_stage_backbone(stage.backbone, desk.store)
+        assert backbone.vocabulary is not None
+        assert torch.equal(backbone.vocabulary.kept, kept)
+        own = backbone.own_parameters()
+        assert all(torch.equal(tensor, trained[f"language.full/{name}"]) for name, tensor in own.items())
+    predictions = [row for _, rows in outcome(run).values() for row in rows]
+    assert predictions
+
+
+def test_it_predicts_as_it_was_tested(desk: Desk) -> None:
+    asked = changes(desk, [SOURCE, *TARGETS])
+    desk.run(asked)
+    [run] = runs(desk.plan(asked))
+    expected = {row[0]: row[2:] for row in outcome(run)["own", "swh_Latn"][1]}
+    rows = read_rows(desk.texts / "swh_Latn" / "test.parquet")
+    found = list(predict_lines(run.path, "swh_Latn", [row["text"] for row in rows]))
+    assert [answer for answer in found if answer] == [
+        (label, pytest.approx(confidence)) for label, confidence in (expected[str(row["index_id"])] for row in rows)
+    ]
+
+
+def test_the_whole_reduced_backbone_can_learn_the_task(desk: Desk) -> None:
+    asked = changes(desk) | {"combination": {"task": {"full": {}}}}
+    desk.run(asked)
+    [_, task, _] = desk.plan(asked).stages
+    state = load_file(desk.store.path(task.id) / WEIGHTS)
+    assert KEPT_TOKENS not in state
+    passport = desk.store.passport(task.id)
+    assert passport.parameters == sum(map(torch.numel, state.values())) < task.parameters
+
+
+def test_it_is_another_stage_and_without_it_nothing_changes(desk: Desk) -> None:
+    reduced, whole = (desk.plan(changes(desk, reduce_vocabulary=choice)) for choice in (True, False))
+    implied = changes(desk)
+    del implied["pretrain"]["reduce_vocabulary"]
+    assert {stage.id for stage in reduced.stages}.isdisjoint(stage.id for stage in whole.stages)
+    assert [stage.id for stage in whole.stages] == [stage.id for stage in desk.plan(implied).stages]
+    assert "≤" not in shown(whole)
+    assert "ocabulary" not in shown(whole)
+
+
+def test_a_plan_reads_no_text(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(*_: Any) -> None:
+        raise AssertionError("the text is read")
+
+    monkeypatch.setattr(MonolingualText, "texts", read)
+    assert desk.plan(changes(desk)).todo
+
+
+def test_prefetch_reads_the_text_for_its_tokens(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(
+        "framework.objectives.monolingual.seen_tokens", lambda text, tokenizer, languages: asked.append(languages)
+    )
+    prefetch_experiment(desk.write(changes(desk)), [], Console(file=io.StringIO()))
+    assert asked == [[SOURCE]]
+
+
+def test_tokens_are_those_of_the_text_and_of_what_stands_before_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer = load_tokenizer(desk.plan(changes(desk)).stages[0].backbone.info)
+    text = MonolingualText(MaskingConfig("texts", path=str(desk.corpus), text_prefix="w58 "))
+    every = [row["text"] for row in read_rows(desk.corpus / SOURCE / "train.parquet")]
+
+    def tokens(texts: list[str]) -> set[int]:
+        return {token for ids in tokenizer(["w58", *texts])["input_ids"] for token in ids}
+
+    assert set(seen_tokens(text, tokenizer, [SOURCE]).tolist()) == tokens(every)
+    monkeypatch.setattr(vocabulary, "CHARACTERS", len(every[0]))
+    assert set(seen_tokens(text, tokenizer, [SOURCE]).tolist()) == tokens(every[:1]) < tokens(every)
+
+
+@pytest.mark.slow
+def test_two_processes_come_to_what_one_does(desk: Desk, tmp_path: Path) -> None:
+    asked = changes(desk) | {"languages.targets": ["swh_Latn"]}
+    desk.run(asked)
+    two = Desk(tmp_path / "two", desk.encoder, desk.texts, desk.corpus)
+    two.folder.mkdir()
+    answer = command_line("run", two.write(asked | {"trainer.devices": 2}))
+    assert (answer.returncode, answer.stderr) == (0, "")
+    for stage in desk.plan(asked).stages[:-1]:
+        states = [load_file(place.store.path(stage.id) / WEIGHTS) for place in (desk, two)]
+        assert states[0].keys() == states[1].keys()
+        for name, tensor in states[0].items():
+            # Adam makes much of what rounding leaves of a gradient that is zero.
+            torch.testing.assert_close(states[1][name], tensor, rtol=1e-3, atol=1e-3)
+
+
+def test_real_text_and_a_real_tokenizer(e5: Path, real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from modules import BackboneConfig, inspect_backbone
+
+    monkeypatch.setattr(vocabulary, "CHARACTERS", 300_000)
+    tokenizer = load_tokenizer(inspect_backbone(BackboneConfig(name=str(e5))))
+    text = MonolingualText(MaskingConfig("texts", path=str(real_data / "mono")))
+    seen = seen_tokens(text, tokenizer, ["swh_Latn", "amh_Ethi"])
+    assert 3_000 < len(seen) < 20_000
+    for language in ("swh_Latn", "amh_Ethi"):
+        first = next(text.texts(language, "train"))
+        assert set(tokenizer(first)["input_ids"]) <= set(seen.tolist())
