@@ -18,7 +18,15 @@ from framework.objectives import OBJECTIVES, CausalObjective
 from framework.objectives.monolingual import MonolingualObjective
 from framework.slurm.checks import check_slurm
 from framework.validation import Problem
-from modules import BackboneConfig, BackboneInfo, ModulesError, component_class, inspect_backbone, load_tokenizer
+from modules import (
+    BackboneConfig,
+    BackboneInfo,
+    ModulesError,
+    component_class,
+    inspect_backbone,
+    load_tokenizer,
+    refuse_precision,
+)
 from modules.packing import refuse_packed
 from modules.vocabulary import refuse
 
@@ -41,11 +49,14 @@ def check(sections: dict[str, Any], *, here: bool) -> list[Problem]:
 
 
 def check_backbone(backbone: BackboneConfig) -> Iterator[Problem]:
-    """The backbone exists, is safe to load and of a family that this version runs."""
+    """The backbone exists, is safe to load, of a family that this version runs, and fit for its precision."""
     try:
-        inspect_backbone(backbone)
+        info = inspect_backbone(backbone)
     except ModulesError as error:
         yield ("backbone", "name"), str(error)
+        return
+    if reason := refuse_precision(backbone.precision, info):
+        yield ("backbone", "precision"), reason
 
 
 def check_name(name: str) -> Iterator[Problem]:
@@ -328,14 +339,16 @@ def _check_seed(key: Any, seed: int) -> Iterator[Problem]:
         yield key, f"{seed} is not a seed: 0 to {SEEDS - 1}"
 
 
-def check_devices(trainer: Any) -> Iterator[Problem]:
-    """The machine has the devices."""
+def check_devices(trainer: Any, backbone: BackboneConfig) -> Iterator[Problem]:
+    """The machine has the devices, and they compute in the precision."""
     import torch
 
     if trainer.accelerator == "gpu" or (trainer.accelerator == "auto" and torch.cuda.is_available()):
         here, what = torch.cuda.device_count(), "GPUs"
     else:
         here, what = os.cpu_count() or 1, "processor cores"
+        if backbone.precision == "fp16":
+            yield ("backbone", "precision"), "float16 is for GPUs, and this is to run on a processor; use bf16 or 32"
     if trainer.devices > here:
         yield (
             ("trainer", "devices"),
@@ -390,7 +403,7 @@ CHECKS: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [
 ]
 """The sections that a check needs, and the check."""
 
-CHECKS_HERE: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [(("trainer",), check_devices)]
+CHECKS_HERE: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [(("trainer", "backbone"), check_devices)]
 """Those that ask whether this very machine can do the work."""
 
 

@@ -455,7 +455,8 @@ def _text_recipe(experiment: Experiment) -> dict[str, Any]:
     """Returns what of the data's settings determines the tokens; fingerprints name the content of the splits."""
     assert experiment.data is not None
     settings = plain(experiment.data)
-    return {key: settings[key] for key in ("name", "text_prefix", "max_length", "train_max_length")}
+    cutting = ("name", "text_prefix", "max_length", "train_max_length", "stride")
+    return {key: settings[key] for key in cutting if key in settings}
 
 
 def _for_kinds(settings: Any, kinds: Iterable[str]) -> Any:

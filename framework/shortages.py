@@ -18,6 +18,10 @@ def shortages(experiment: Experiment) -> list[str]:
     if experiment.data is None or experiment.stages.task is None or experiment.stages.task.k_shot is None:
         return []
     k, dataset = experiment.stages.task.k_shot, experiment.dataset
+    if dataset.task != "classification":  # whose k examples are k of a language
+        counts = {code: sum(1 for _ in dataset.examples(code, "train")) for code in experiment.languages.source}
+        few = {code: count for code, count in counts.items() if count < k}
+        return [f"{code} has {count} training examples, fewer than k = {k}." for code, count in few.items()]
     found = {language: _short_classes(dataset, language, k) for language in experiment.languages.source}
     return [
         f"{language} has fewer than k = {k} training examples of {', '.join(classes)}; all of them are used."

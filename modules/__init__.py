@@ -22,6 +22,7 @@ from modules.backbone import (
     inspect_backbone,
     load_backbone,
     load_tokenizer,
+    refuse_precision,
     save_backbone,
 )
 from modules.combination import ROLES, Combination
@@ -54,5 +55,6 @@ __all__ = [
     "inspect_backbone",
     "load_backbone",
     "load_tokenizer",
+    "refuse_precision",
     "save_backbone",
 ]

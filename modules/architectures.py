@@ -59,6 +59,8 @@ class Architecture:
     """How it takes rows of several documents, each with an attention of its own; None where it cannot."""
     packing_refused: str = "only the attention of decoders can be kept within the documents of a row"
     """Why it cannot."""
+    exceeds_float16: bool = False
+    """Its activations are too large for float16."""
     attention: str = "sdpa"
     """Transformers' name of the attention code, settled so that it does not depend on what else is installed."""
     unlisted_settings: tuple[str, ...] = ()
@@ -126,6 +128,7 @@ _T5_ATTENTION = {
 }
 _T5 = Architecture(
     family="encoder-decoder",
+    exceeds_float16=True,
     layers="encoder.block",
     linears={
         **_T5_ATTENTION,

@@ -21,6 +21,8 @@ from modules import checkpoint
 from modules.architectures import ARCHITECTURES, Architecture, Family
 from modules.errors import ModulesError
 
+Precision = Literal["auto", "32", "bf16", "fp16"]
+
 UNLIMITED = 2**31 - 1
 """Positions of a model whose attention knows distances only."""
 
@@ -33,9 +35,9 @@ class BackboneConfig:
     """A folder in the Hugging Face layout, or a repository on the hub, such as `FacebookAI/xlm-roberta-base`."""
     revision: str | None = None
     """Branch, tag or commit on the hub; null is the main branch."""
-    precision: Literal["auto", "32", "bf16"] = "auto"
-    """`bf16` computes in bfloat16 where that is safe, `32` in float32; `auto` takes bf16 where the device is fast
-    at it. The weights stay in float32."""
+    precision: Precision = "auto"
+    """`bf16` computes in bfloat16 where that is safe, `fp16` in float16 (for GPUs without bfloat16), `32` in float32;
+    `auto` takes bf16 where the device is fast at it, else 32. The weights stay in float32."""
     random_init_seed: int | None = None
     """Draws the weights from this seed, for pretraining from nothing; null loads them."""
 
@@ -272,11 +274,14 @@ def load_backbone(config: BackboneConfig, with_lm_head: bool = False) -> Backbon
         with_lm_head: Whether to load its language model head too.
 
     Raises:
-        ModulesError: If it cannot be had, is not safe to load, is not supported or has no trained head.
+        ModulesError: If it cannot be had, is not safe to load, is not supported, has no trained head or cannot be
+            computed in the precision.
     """
     info = _inspect(config, weights=True)
     if with_lm_head and not info.has_lm_head:
         raise ModulesError(f"backbone {config.name!r} has no trained language model head")
+    if reason := refuse_precision(config.precision, info):
+        raise ModulesError(reason)
     tokenizer = load_tokenizer(info)
     # Loading draws numbers too, for weights that it then replaces: nobody else's are to depend on it.
     with _quiet(), seeded(config.random_init_seed or 0):
@@ -525,10 +530,20 @@ def _interface(info: BackboneInfo) -> Any:
     return dataclasses.replace(known, adapter_methods=methods, layer_ln_1=None, layer_ln_2=None, base_model=None)
 
 
-def _lightning_precision(precision: Literal["auto", "32", "bf16"]) -> str:
+def refuse_precision(precision: Precision, info: BackboneInfo) -> str | None:
+    """Returns why a backbone cannot be computed in a precision, or None when it can."""
+    if precision == "fp16" and ARCHITECTURES[info.model_type].exceeds_float16:
+        return (
+            f"{info.name} is a {info.model_type}, pretrained in bfloat16: its activations exceed the range of float16 "
+            "and become infinite; use bf16 or 32"
+        )
+    return None
+
+
+def _lightning_precision(precision: Precision) -> str:
     if precision == "auto":
         precision = "bf16" if _is_fast_at_bf16() else "32"
-    return {"32": "32-true", "bf16": "bf16-mixed"}[precision]
+    return {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}[precision]
 
 
 def _is_fast_at_bf16() -> bool:

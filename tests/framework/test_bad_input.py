@@ -13,7 +13,7 @@ import pytest
 
 from framework.store import PASSPORT, WEIGHTS, Store
 from tests.framework.conftest import Answer, Modulingua
-from tests.framework.tiny import Desk, build_encoder, command_line, read_rows, write_rows
+from tests.framework.tiny import LABELS, Desk, build_encoder, command_line, read_rows, write_rows
 from tests.modules import tiny
 
 Changes = dict[str, Any]
@@ -86,10 +86,25 @@ def packed(model_type: str, components: dict[str, Any]) -> Callable[[Desk], Chan
             "backbone.name": str(tiny.build(desk.folder / "backbone", model_type)),
             "combination.language": components,
             "stages.language.objective": {"causal": desk.text | {"packed": True}},
-            "stages.task.head.pooling": "last",
+            "stages.task.answer.classification_head.pooling": "last",
         }
 
     return changes
+
+
+def answering(model_type: str, answer: dict[str, Any], **changes: Any) -> Callable[[Desk], Changes]:
+    """A model of some type, without language components, that answers so."""
+
+    def all_changes(desk: Desk) -> Changes:
+        return {
+            "backbone.name": str(tiny.build(desk.folder / "backbone", model_type)),
+            "combination.language": {},
+            "stages.language": None,
+            "stages.task.answer": answer,
+            **changes,
+        }
+
+    return all_changes
 
 
 def pretrain(languages: list[str]) -> Callable[[Desk], Changes]:
@@ -126,6 +141,8 @@ def leaking(desk: Desk) -> Changes:
 def on_nothing(desk: Desk) -> Changes:
     return {"data": None, "combination": {}, "stages": {}}
 
+
+WORDS = {label: f"w{number}" for number, label in enumerate(LABELS)}
 
 TASK_TEXT = "stages.task.training"
 PARALLEL = "stages.language.objective.alignment.parallel"
@@ -232,7 +249,102 @@ MISTAKES: dict[str, Case] = {
         "objective:",
         ("must name one objective",),
     ),
+    # answers
+    "two answers": Case(
+        {"stages.task.answer.span_head": {}}, "stages.task.answer", "answer:", ("must name one answer",)
+    ),
+    "no such answer": Case(
+        {"stages.task.answer": {"label_word": {}}},
+        "stages.task.answer.label_word",
+        "label_word",
+        ("unknown answer 'label_word'; did you mean 'label_words'?",),
+    ),
+    "an answer of another task": Case(
+        {"stages.task.answer": {"tagging_head": {}}},
+        "stages.task.answer.tagging_head",
+        "tagging_head",
+        ("not for classification (sib200); use classification_head",),
+    ),
+    "an answer of other families": Case(
+        {"stages.task.answer": {"generation": {"template": "{text}"}}},
+        "stages.task.answer.generation",
+        "generation",
+        ("not for the encoder ", "use classification_head"),
+    ),
+    "a template without a text": Case(
+        {"stages.task.answer": {"label_words": {"template": "Topic:"}}},
+        "stages.task.answer.label_words.template",
+        "template: 'Topic:'",
+        ("has no place for the {text}",),
+    ),
+    "a template with another place": Case(
+        {"stages.task.answer": {"label_words": {"template": "{txt}"}}},
+        "stages.task.answer.label_words.template",
+        "template: '{txt}'",
+        ("has no place for {txt}", "'text'"),
+    ),
+    "a template for pairs": Case(
+        answering("llama", {"label_words": {"template": "{text} {second_text}", "words": WORDS}}),
+        "stages.task.answer.label_words.template",
+        "template: '{text} {second_text}'",
+        ("sib200 holds single texts",),
+    ),
+    "labels that no answer tells apart": Case(
+        answering("llama", {"label_words": {"template": "{text}", "words": WORDS | {"travel": WORDS["sports"]}}}),
+        "stages.task.answer.label_words.words",
+        "words:",
+        ("become the same tokens",),
+        last=True,
+    ),
+    "words that the tokenizer does not know": Case(
+        answering("llama", {"label_words": {"template": "{text}", "words": WORDS | {"travel": "zzz"}}}),
+        "stages.task.answer.label_words.words",
+        "words:",
+        ("'travel' is called 'zzz'", "knows nothing"),
+        last=True,
+    ),
+    "words for no label": Case(
+        answering("llama", {"label_words": {"template": "{text}", "words": WORDS | {"sport": "w1"}}}),
+        "stages.task.answer.label_words.words.sport",
+        "sport: w1",
+        ("is no label of sib200; did you mean 'sports'?",),
+    ),
+    "examples before what is trained on": Case(
+        answering("llama", {"label_words": {"template": "{text}", "words": WORDS, "examples": {"count": 2}}}),
+        "stages.task.answer.label_words.examples",
+        "examples:",
+        ("examples stand before texts where nothing is trained",),
+    ),
+    "nothing says how to train": Case(
+        {"stages.task.training": None}, "stages.task.training", "training: null", ("something to train",)
+    ),
+    "a shared backbone that writes": Case(
+        answering(
+            "llama", {"generation": {"template": "{text}", "words": WORDS}}, **{"trainer.shard_backbone": True}
+        ),
+        "trainer.shard_backbone",
+        "shard_backbone:",
+        ("cannot write",),
+    ),
+    "a column that could be translated": Case(
+        {"data.translated": {"txt": "text_en"}}, "data.name", "name: sib200", ("has no column 'txt'",)
+    ),
+    "a column of translations that is not there": Case(
+        {"data.translated": {"text": "text_en"}, "languages.targets": ["swh_Latn"]},
+        "languages.targets[0]",
+        "- swh_Latn",
+        ("text_en",),
+    ),
     # backbones
+    "float16 on T5": Case(
+        answering("t5", {"classification_head": {}}, **{"backbone.precision": "fp16"}),
+        "backbone.precision",
+        "precision: fp16",
+        ("exceed the range of float16", "use bf16 or 32"),
+    ),
+    "float16 without a GPU": Case(
+        {"backbone.precision": "fp16"}, "backbone.precision", "precision: fp16", ("float16 is for GPUs",)
+    ),
     "no such backbone": Case(
         {"backbone.name": "./no/such/folder"}, "backbone.name", "name: ./no", ("there is no such folder",)
     ),
