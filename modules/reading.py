@@ -55,7 +55,8 @@ class Reading:
         new = copy.copy(self)
         new.last = self.last.repeat_interleave(times, dim=0)
         new._mask = self._mask.repeat_interleave(times, dim=0)
-        new._cache = type(self._cache)(self._cache.to_legacy_cache())
+        kept: Any = self._cache.to_legacy_cache()
+        new._cache = type(self._cache)(kept)
         new._cache.batch_repeat_interleave(times)
         return new
 
