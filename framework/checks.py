@@ -123,7 +123,8 @@ def check_languages_of_data(
                 if field == "targets" and data.translated:
                     next(dataset.examples(code, "test"), None)  # the column may be missing
                 if field == "targets" and not trains:
-                    answer.seen(dataset, languages.source, code)
+                    for shown, split in answer.reads(languages.source, code):
+                        dataset.fingerprint(shown, split)
             except DataError as error:
                 yield key, f"{error}{_way_out(data, dataset, code) if field == 'source' else ''}"
 

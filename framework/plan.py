@@ -413,10 +413,11 @@ def _tests(experiment: Experiment, components: dict[str, tuple[str, ...]], task:
     """Yields each target with its own components and, where it has some, the controls."""
     assert experiment.data is not None
     dataset, targets, translated = experiment.dataset, experiment.targets, experiment.data.translated
+    source = experiment.languages.source
     donors = [language for language in targets if components[language]]
     for language in targets:
         # A translation is in the source language, and so its components act.
-        spoken = experiment.languages.source[0] if translated else language
+        spoken = source[0] if translated else language
         acting: dict[Control, str] = {"own": spoken if components[spoken] else ""}
         if components[spoken]:
             # The next target in the list lends its components: fixed by the experiment, chosen by nobody's score.
@@ -435,7 +436,7 @@ def _tests(experiment: Experiment, components: dict[str, tuple[str, ...]], task:
                 data=data,
                 text=_text_recipe(experiment),
                 translated=translated,
-                seen=experiment.answer.seen(dataset, experiment.languages.source, language),
+                seen=[dataset.fingerprint(*part) for part in experiment.answer.reads(source, language)],
                 metrics=[list(metrics_of(dataset.task, dataset.positive)), dataset.positive],
             )
             yield Test(language, control, component_language, data, test)

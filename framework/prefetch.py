@@ -56,12 +56,13 @@ def _fetch_backbones(plan: Plan) -> Sizes:
 
 def _read_labelled_data(plan: Plan) -> None:
     seen = set()
-    for experiment in (variant.experiment for variant in plan.variants):
-        if experiment.data is None:
-            continue
-        learnt, tested = experiment.languages.source, experiment.targets
-        for language, split in [*product(learnt, ("train", "validation")), *product(tested, ["test"])]:
-            part = (experiment.data.name, experiment.data.path, experiment.data.revision, language, split)
+    for run in plan.of_kind("evaluate"):
+        experiment, answer = run.experiment, run.experiment.answer
+        source, targets = experiment.languages.source, experiment.targets
+        learnt = product(source, ("train", "validation")) if run.task.trains else ()
+        shown = (part for code in targets for part in answer.reads(source, code))
+        for language, split in [*learnt, *shown, *product(targets, ["test"])]:
+            part = (repr(experiment.data), language, split)
             if part not in seen:
                 seen.add(part)
                 for _ in experiment.dataset.examples(language, split):

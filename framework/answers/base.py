@@ -34,8 +34,8 @@ class Answer(Protocol):
     def parameters(self, labels: Sequence[str], info: BackboneInfo) -> int:
         """Counts what is trained beside the components."""
 
-    def seen(self, dataset: LabelledDataset, sources: Sequence[str], code: str) -> list[str]:
-        """Names the content of the data, beside the test split, that a test in a language depends on directly."""
+    def reads(self, sources: Sequence[str], code: str) -> list[tuple[str, str]]:
+        """Returns languages and splits that a test in a language reads beside its own test split."""
 
     def data(
         self,
@@ -81,6 +81,6 @@ class Head:
             except DataError as error:
                 yield (), f"{error}; put it to the model by a template (label_words, generation)"
 
-    def seen(self, dataset: LabelledDataset, sources: Sequence[str], code: str) -> list[str]:
-        """See `Answer`: nothing."""
+    def reads(self, sources: Sequence[str], code: str) -> list[tuple[str, str]]:
+        """See `Answer`: none."""
         return []

@@ -44,15 +44,14 @@ class InWords(TemplateConfig):
         """See `Answer`: the language model's own head answers."""
         return 0
 
-    def seen(self, dataset: LabelledDataset, sources: Sequence[str], code: str) -> list[str]:
-        """See `Answer`: the examples that stand before a text.
+    def reads(self, sources: Sequence[str], code: str) -> list[tuple[str, str]]:
+        """See `Answer`: those of the examples that stand before a text.
 
         Raises:
-            DataError: There is no language, or no split, to draw them from.
+            DataError: There is no language to draw them from.
         """
         if self.examples is None:
             return []
         if self.examples.language == "source" and not sources:
             raise DataError("languages.source names no language whose examples could stand before the text")
-        shown = sources[0] if self.examples.language == "source" else code
-        return [dataset.fingerprint(shown, self.examples.split)]
+        return [(sources[0] if self.examples.language == "source" else code, self.examples.split)]
