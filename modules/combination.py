@@ -300,9 +300,9 @@ class Combination(nn.Module):
             what is trained; and their numbers of tokens [batch, continuations].
 
         Raises:
-            ModulesError: As `generate`; or if rows have different numbers of continuations, or one is empty.
+            ModulesError: As `generate`; or if rows have different numbers of continuations or none, or one is empty.
         """
-        if len({len(row) for row in continuations}) > 1 or not all(map(all, continuations)):
+        if len({len(row) for row in continuations}) > 1 or not all(row and all(row) for row in continuations):
             raise ModulesError("every row needs equally many continuations, each of one or more tokens")
         text = self._text_to_go_on_from(input_ids, attention_mask)
         longest = max(len(one) for row in continuations for one in row)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from modules import COMPONENTS, BackboneConfig, Combination, load_backbone
+from modules import COMPONENTS, ROLES, BackboneConfig, Combination, load_backbone
 from modules.architectures import ARCHITECTURES
 from tests.modules import tiny
 from tests.modules.slots import fill, possible
@@ -18,8 +18,9 @@ HEAD = """# What works on what
 Found out on a tiny model of each type by `make capabilities`; a test fails when this page is not true any more.
 **yes**: the component changes the hidden states, in either role beside another one of its kind in the other role, and
 every one of its parameters gets a gradient. **no**: `plan` refuses it with the reason, before anything is loaded.
-`full` is for the task role and `pretrain` only. Language-stage objectives go by the family: see
-[experiments.md](experiments.md).
+`full` is for the task role and `pretrain` only. **generate**: texts are written and continuations scored with all its
+kinds together, as likely behind what was read before as read in one pass. Language-stage objectives go by the family:
+see [experiments.md](experiments.md).
 """
 
 
@@ -44,13 +45,34 @@ def probe(model: Path, kind: str) -> bool:
     return True
 
 
+def generates(model: Path) -> bool:
+    """Says whether a model writes; fails if what it reads on from is not what it has read."""
+    whole = Combination(load_backbone(BackboneConfig(name=str(model), precision="32"), with_lm_head=True))
+    if whole.backbone.info.family == "encoder":
+        return False
+    kinds = [kind for kind in COMPONENTS if kind != "full" and possible((("task", kind),), whole)]
+    fill(whole, tuple((role, kind) for role in ROLES for kind in kinds), ["swh_Latn"])
+    ids, mask = tiny.batch()
+    languages = ["swh_Latn"] * len(ids)
+    with torch.no_grad():
+        written, _ = whole.generate(ids, mask, languages, max_new_tokens=3, beams=2)
+        answers, others = [[7, *tokens] for tokens in written], [[8, 9]] * len(ids)
+        both = [list(pair) for pair in zip(answers, others, strict=True)]
+        behind, _ = whole.continuation_log_likelihoods(ids, mask, both, languages)
+        through, _ = whole.continuation_log_likelihoods(ids, mask, [[answer] for answer in answers], languages)
+    assert torch.allclose(behind[:, :1], through, atol=1e-3), f"{model.name} does not go on from what it has read"
+    return True
+
+
 def table(folder: Path) -> str:
     """Returns the page; tiny models are built in a folder."""
     kinds = list(COMPONENTS)
-    lines = [HEAD, f"| family | model type | {' | '.join(kinds)} |", f"|---|---|{'---|' * len(kinds)}"]
+    columns = ["family", "model type", *kinds, "generate"]
+    lines = [HEAD, f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
     for model_type, architecture in sorted(ARCHITECTURES.items(), key=lambda entry: (entry[1].family, entry[0])):
         model = tiny.build(folder / model_type, model_type, dropout=0.0)
         found = ["yes" if probe(model, kind) else "no" for kind in kinds]
+        found.append("yes" if generates(model) else "no")
         lines.append(f"| {architecture.family} | {model_type} | {' | '.join(found)} |")
     return "\n".join(lines) + "\n"
 

@@ -17,7 +17,7 @@ from tests.modules.slots import fill
 
 MODELS = ["llama", "mt5"]
 SLOTS = (("language", "prompt"), ("language", "adapter"), ("task", "lora"))
-LANGUAGES = [["swh_Latn", "swh_Latn", "swh_Latn"], ["swh_Latn", "hau_Latn", ""]]
+LANGUAGES = [["swh_Latn", "swh_Latn", "swh_Latn"], ["swh_Latn", "hau_Latn", "yor_Latn"]]
 """Of the rows of each rank: one pass, and three."""
 CONTINUATIONS = {
     "answers": [[[[7], [8]]] * 3, [[[7, 8, 9], [10]]] * 3],
@@ -29,7 +29,7 @@ CONTINUATIONS = {
 def scored(place: Path, rank: int, *, shared: bool) -> dict[str, torch.Tensor]:
     """Returns the scores of a rank's rows in each case, and the sums of their gradients' sizes."""
     whole = Combination(load_backbone(BackboneConfig(name=str(place), precision="32"), with_lm_head=True))
-    fill(whole, SLOTS, ["swh_Latn", "hau_Latn"])
+    fill(whole, SLOTS, ["swh_Latn", "hau_Latn", "yor_Latn"])
     whole.train_only(whole.components())
     if shared:
         share_out(whole, init_device_mesh("cpu", (2,)))

@@ -222,6 +222,25 @@ def test_beams_find_what_is_likelier(combination: Callable[..., Combination], mo
 
 @EVERY_MODEL
 @torch.no_grad()
+def test_beams_are_those_of_transformers(
+    combination: Callable[..., Combination], folder: Callable[[str], Path], model_type: str
+) -> None:
+    whole = combination(model_type)
+    plain = tiny.LANGUAGE_MODELS[whole.backbone.info.family][type(whole.backbone.model.config)].from_pretrained(
+        folder(model_type), attn_implementation="eager"
+    )
+    plain.generation_config.forced_eos_token_id = None  # BART's would end what is cut off
+    ids, mask = tiny.batch()
+    written, _ = whole.generate(ids, mask, max_new_tokens=6, beams=4)
+    for row in range(4):
+        text = alone(ids, mask, row)
+        found = plain.generate(text, attention_mask=torch.ones_like(text), max_new_tokens=6, num_beams=4)[0].tolist()
+        new = found[text.shape[1] :] if whole.backbone.info.family == "decoder" else found[1:]
+        assert written[row] == without_special(whole, new)
+
+
+@EVERY_MODEL
+@torch.no_grad()
 def test_enough_beams_find_the_likeliest_of_all(combination: Callable[..., Combination], model_type: str) -> None:
     whole = filled(combination(model_type), EVERYTHING)
     ids, mask = tiny.batch(2, 5)
@@ -253,7 +272,7 @@ def test_a_text_ends_where_its_end_is_written(combination: Callable[..., Combina
         torch.testing.assert_close(scores[row], mean, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("slots", SEVERAL[1:], ids=name)
+@pytest.mark.parametrize("slots", [EVERYTHING, (("language", "prefix"), ("task", "prefix"))], ids=name)
 @EVERY_MODEL
 def test_gradients_are_those_of_reading_everything_anew(
     combination: Callable[..., Combination], model_type: str, slots: Slots
@@ -286,7 +305,7 @@ def test_gradients_are_those_of_reading_everything_anew(
     torch.testing.assert_close(gradients(torch.stack(ones).sum()), expected, atol=1e-3, rtol=1e-3)
 
 
-@pytest.mark.parametrize("slots", [EVERYTHING, (("language", "prefix"), ("task", "ia3"))], ids=name)
+@pytest.mark.parametrize("slots", [EVERYTHING, (("language", "prefix"), ("task", "prefix"))], ids=name)
 @EVERY_MODEL
 @torch.no_grad()
 def test_bfloat16_loses_digits_only(combination: Callable[..., Combination], model_type: str, slots: Slots) -> None:
@@ -369,7 +388,7 @@ def test_ranks_that_share_a_backbone_score_as_one_does(folder: Callable[[str], P
     with (tmp_path / "log").open("w") as log:
         ranks = [subprocess.Popen([*command, str(rank)], cwd=ROOT, stdout=log, stderr=log) for rank in range(2)]
         try:
-            codes = [rank.wait(timeout=120) for rank in ranks]
+            codes = [rank.wait(timeout=600) for rank in ranks]
         finally:
             for rank in ranks:
                 rank.kill()
