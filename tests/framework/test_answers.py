@@ -74,7 +74,7 @@ def test_learning_to_write_the_right_words_is_learning_to_answer(desk: Desk, tmp
         desk.run(changes)
         [run] = runs(desk.plan(changes))
         [(result, _)] = outcome(run).values()
-        assert result.scores["accuracy"] > 0.6
+        assert result.scores["accuracy"] > 0.4  # of seven labels
 
 
 class TestWithoutTraining:
