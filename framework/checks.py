@@ -183,6 +183,23 @@ def check_components(backbone: BackboneConfig, combination: dict[str, dict[str, 
         )
 
 
+def check_optimizers(combination: dict[str, dict[str, Any]], data: Any, stages: Any) -> Iterator[Problem]:
+    """What is trained together has one optimiser."""
+    dataset = _dataset(data) if data is not None else None
+    language, task = stages.language, stages.task
+    head = ["head"] if dataset is not None and not _answer(stages, dataset).needs_lm_head else []
+    together = {
+        "language": (language, [*combination["language"]] if language is not None and language.jointly else []),
+        "task": (task, [*combination["task"], *head]),
+    }
+    for name, (stage, kinds) in together.items():
+        if stage is not None and stage.training is not None:
+            try:
+                stage.training.optimizer_of(kinds)
+            except ModulesError as error:
+                yield ("stages", name, "training", "optimizers"), str(error)
+
+
 def check_stages(combination: dict[str, dict[str, Any]], data: Any, stages: Any, pretrain: Any) -> Iterator[Problem]:
     """Every stage that the combination asks for has settings, and there is something to train."""
     if combination["language"] and stages.language is None:
@@ -308,13 +325,14 @@ def check_training(stages: Any, trainer: Any, pretrain: Any, seeds: list[int]) -
                 (*key, "batch_size"),
                 f"{stage.batch_size} rows do not divide over {trainer.processes} devices",
             )
-        for kind in stage.training.learning_rates if stage.training is not None else ():
-            if kind == "head":
-                continue
-            try:
-                component_class(kind)
-            except ModulesError as error:
-                yield (*key, "training", "learning_rates", kind), str(error)
+        for field in ("learning_rates", "optimizers") if stage.training is not None else ():
+            for kind in getattr(stage.training, field):
+                if kind == "head":
+                    continue
+                try:
+                    component_class(kind)
+                except ModulesError as error:
+                    yield (*key, "training", field, kind), str(error)
     if not seeds:
         yield ("seeds",), "names no seed"
     if len(set(seeds)) < len(seeds):
@@ -395,6 +413,7 @@ CHECKS: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [
     (("combination", "data", "stages", "pretrain"), check_stages),
     (("backbone", "combination", "data", "languages", "stages", "pretrain"), check_text),
     (("backbone", "combination", "data", "stages", "trainer"), check_answer),
+    (("combination", "data", "stages"), check_optimizers),
     (("pretrain",), check_pretraining),
     (("backbone", "pretrain"), check_vocabulary),
     (("backbone", "combination", "data"), check_lengths),

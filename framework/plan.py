@@ -461,11 +461,15 @@ def _text_recipe(experiment: Experiment) -> dict[str, Any]:
 
 
 def _for_kinds(settings: Any, kinds: Iterable[str]) -> Any:
-    """Leaves learning rates of kinds out that a stage does not train: they are for other cells of the grid."""
+    """Leaves out what is set for kinds that a stage does not train: it is for other cells of the grid."""
     if settings.training is None:
         return settings
-    rates = {kind: rate for kind, rate in settings.training.learning_rates.items() if kind in kinds}
-    return dataclasses.replace(settings, training=dataclasses.replace(settings.training, learning_rates=rates))
+    trained = settings.training
+    own = {
+        field: {kind: value for kind, value in getattr(trained, field).items() if kind in kinds}
+        for field in ("learning_rates", "optimizers")
+    }
+    return dataclasses.replace(settings, training=dataclasses.replace(trained, **own))
 
 
 def _count(components: dict[str, Any], info: BackboneInfo, *, with_lm_head: bool = False) -> int:

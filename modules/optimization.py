@@ -1,18 +1,25 @@
 """How parameters are changed: optimisers, learning rates and their schedule."""
 
-from collections.abc import Iterable, Mapping
-from typing import Literal
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
 
 import pydantic
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import nn
-from torch.optim import Adafactor, AdamW, Optimizer
+from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
+from transformers.optimization import Adafactor
 
 from modules.errors import ModulesError, did_you_mean
 
-OPTIMIZERS: dict[str, type[AdamW] | type[Adafactor]] = {"adamw": AdamW, "adafactor": Adafactor}
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    "adamw": AdamW,
+    # With the rate as it is written, as prompts are tuned with (Lester et al., 2021): torch's own caps it at
+    # 1 / sqrt(step) and scales it by the parameters.
+    "adafactor": functools.partial(Adafactor, scale_parameter=False, relative_step=False),
+}
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -20,7 +27,7 @@ class OptimizerConfig:
     """Which optimiser changes the parameters."""
 
     name: Literal["adamw", "adafactor"] = "adamw"
-    """`adafactor` scales each step by the parameter's own magnitude and caps the rate at 1 / sqrt(step)."""
+    """`adafactor` keeps less state, and limits each step's root mean square to the rate (Shazeer and Stern, 2018)."""
     lr: float = 1e-3
     """Highest learning rate."""
     weight_decay: float = 0.0
@@ -46,6 +53,9 @@ class OptimizationConfig:
     """What it does then: fall towards zero at the last step, or stay."""
     optimizer: OptimizerConfig = OptimizerConfig()
     """The optimiser."""
+    optimizers: dict[str, OptimizerConfig] = pydantic.Field(default_factory=dict)
+    """Optimisers of single kinds of component, such as `prompt`, or of `head`; those that a stage trains share one
+    name."""
     learning_rates: dict[str, float] = pydantic.Field(default_factory=dict)
     """Highest learning rates that differ from the optimiser's, by kind of component, such as `prompt`, or `head`."""
     gradient_clip: float | None = 1.0
@@ -63,6 +73,18 @@ class OptimizationConfig:
             if rate <= 0:
                 raise ValueError(f"the learning rate of {kind} must be positive")
 
+    def optimizer_of(self, kinds: Iterable[str]) -> str:
+        """Returns the name of the optimiser that trains these kinds of components.
+
+        Raises:
+            ModulesError: If they are to have different ones.
+        """
+        names = {kind: self.optimizers.get(kind, self.optimizer).name for kind in kinds}
+        if len(set(names.values())) > 1:
+            said = " and ".join(f"{kind} by {name}" for kind, name in names.items())
+            raise ModulesError(f"a stage has one optimiser, and is to train {said}")
+        return next(iter(names.values()), self.optimizer.name)
+
 
 def build(config: OptimizationConfig, parameters: Mapping[str, Iterable[nn.Parameter]]) -> tuple[Optimizer, LambdaLR]:
     """Returns an optimiser with a group for each kind of parameters, and the schedule of its learning rates.
@@ -72,21 +94,19 @@ def build(config: OptimizationConfig, parameters: Mapping[str, Iterable[nn.Param
         parameters: Kind of component, or "head" -> what is trained of it.
 
     Raises:
-        ModulesError: If a learning rate is set for a kind that is not trained.
+        ModulesError: If something is set for a kind that is not trained, or kinds have different optimisers.
     """
-    for kind in config.learning_rates:
-        if kind not in parameters:
-            near = did_you_mean(kind, parameters)
-            raise ModulesError(
-                f"learning_rates: {kind!r} is not trained in this stage{near}; trained: {', '.join(parameters)}"
-            )
-    groups = [
-        {"params": list(own), "lr": config.learning_rates.get(kind, config.optimizer.lr)}
-        for kind, own in parameters.items()
-    ]
-    optimizer = OPTIMIZERS[config.optimizer.name](
-        groups, lr=config.optimizer.lr, weight_decay=config.optimizer.weight_decay
-    )
+    for field, kinds in (("learning_rates", config.learning_rates), ("optimizers", config.optimizers)):
+        for kind in kinds:
+            if kind not in parameters:
+                near, trained = did_you_mean(kind, parameters), ", ".join(parameters)
+                raise ModulesError(f"{field}: {kind!r} is not trained in this stage{near}; trained: {trained}")
+    groups: list[dict[str, Any]] = []
+    for kind, own in parameters.items():
+        chosen = config.optimizers.get(kind, config.optimizer)
+        rate = config.learning_rates.get(kind, chosen.lr)
+        groups.append({"params": list(own), "lr": rate, "weight_decay": chosen.weight_decay})
+    optimizer = OPTIMIZERS[config.optimizer_of(parameters)](groups, lr=config.optimizer.lr)
     return optimizer, LambdaLR(optimizer, lambda step: schedule(config, step))
 
 

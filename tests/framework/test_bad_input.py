@@ -315,6 +315,18 @@ MISTAKES: dict[str, Case] = {
         "examples:",
         ("examples stand before texts where nothing is trained",),
     ),
+    "two optimisers for one stage": Case(
+        {"stages.task.training.optimizers": {"adapter": {"name": "adafactor"}}},
+        "stages.task.training.optimizers",
+        "optimizers:",
+        ("a stage has one optimiser, and is to train adapter by adafactor and head by adamw",),
+    ),
+    "an optimiser of nothing": Case(
+        {"stages.task.training.optimizers": {"adaptor": {}}},
+        "stages.task.training.optimizers.adaptor",
+        "adaptor:",
+        ("'adapter'",),
+    ),
     "nothing says how to train": Case(
         {"stages.task.training": None}, "stages.task.training", "training: null", ("something to train",)
     ),

@@ -4,6 +4,7 @@ import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import nn
+from transformers.optimization import Adafactor
 
 from modules import ModulesError, OptimizationConfig, OptimizerConfig
 from modules.optimization import build, schedule
@@ -20,14 +21,47 @@ def test_each_kind_has_its_learning_rate() -> None:
     assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.1, 0.1]
 
 
-def test_adafactor() -> None:
-    config = OptimizationConfig(steps=4, optimizer=OptimizerConfig(name="adafactor", lr=0.1, weight_decay=0.01))
+def test_adafactor_takes_the_rate_as_it_is_written() -> None:
+    config = OptimizationConfig(steps=400, optimizer=OptimizerConfig(name="adafactor", lr=0.5), decay="constant")
     own = parameters("prompt")
+    [table] = own["prompt"]
     optimizer, _ = build(config, own)
-    assert isinstance(optimizer, torch.optim.Adafactor)
-    own["prompt"][0].sum().backward()
-    optimizer.step()
-    assert (own["prompt"][0] < 1).all()
+    for _ in range(300):
+        before = table.detach().clone()
+        optimizer.zero_grad()
+        table.sum().backward()
+        optimizer.step()
+        assert torch.allclose(before - table, torch.full_like(table, 0.5), atol=1e-3)
+
+
+def test_adafactor_goes_on_where_it_was() -> None:
+    config = OptimizationConfig(steps=9, optimizer=OptimizerConfig(name="adafactor", lr=0.5, weight_decay=0.01))
+
+    def after(steps: int, saved_at: int | None) -> torch.Tensor:
+        own = {"prompt": [nn.Parameter(torch.linspace(-1, 1, 6).reshape(2, 3))]}
+        [table] = own["prompt"]
+        optimizer, _ = build(config, own)
+        for step in range(steps):
+            if step == saved_at:
+                state = optimizer.state_dict()
+                optimizer, _ = build(config, own)
+                optimizer.load_state_dict(state)
+            optimizer.zero_grad()
+            (table**3).sum().backward()
+            optimizer.step()
+        return table.detach()
+
+    assert torch.equal(after(6, saved_at=3), after(6, saved_at=None))
+
+
+def test_kinds_have_optimizers_of_their_own_where_one_stage_has_one() -> None:
+    prompts = OptimizerConfig(name="adafactor", lr=0.5, weight_decay=1e-5)
+    config = OptimizationConfig(steps=4, optimizers={"prompt": prompts})
+    optimizer, _ = build(config, parameters("prompt"))
+    assert isinstance(optimizer, Adafactor)
+    assert [(group["lr"], group["weight_decay"]) for group in optimizer.param_groups] == [(0.5, 1e-5)]
+    with pytest.raises(ModulesError, match="one optimiser, and is to train prompt by adafactor and adapter by adamw"):
+        build(config, parameters("prompt", "adapter"))
 
 
 def test_the_schedule_rises_and_falls() -> None:
