@@ -181,6 +181,8 @@ class Experiment:
     slurm: SlurmConfig = SlurmConfig()
     """What `modulingua launch` asks the cluster for."""
     tracking: TrackingConfig = TrackingConfig()
+    define: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Values that the file itself refers to, as `${define.name}`; nothing else reads them."""
     store: str = "store"
     """Folder of trained components, shared by experiments."""
     runs: str = "runs"
