@@ -6,7 +6,8 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
@@ -92,6 +93,7 @@ class Table(ClassificationDataset):
         self.pairs = config.columns.second_text is not None
         self.columns = config.columns.names
         self.translated: dict[str, str] = {}
+        self._spoken: dict[str, tuple[str, ...]] = {}
         self.positive = config.positive
 
     @classmethod
@@ -176,12 +178,23 @@ class Table(ClassificationDataset):
 
     def _languages_in(self, split: str) -> tuple[str, ...]:
         """The languages that a split has texts in; of a file per language it is only seen whether it is there."""
+        if split not in self._spoken:
+            self._spoken[split] = tuple(self._find_languages(split))
+        return self._spoken[split]
+
+    def _find_languages(self, split: str) -> Iterable[str]:
         files = self.files.get(split, {})
         if isinstance(files, dict):
-            return tuple(files)
-        if PLACEHOLDER in files:
-            return tuple(code for code in LANGUAGES if self._file(split, code).is_file())
-        return tuple(_texts(self._file(split), self._columns(split)))
+            return files
+        if PLACEHOLDER not in files:
+            return _texts(self._file(split), self._columns(split))
+        before, after = map(re.escape, files.split(PLACEHOLDER, 1))
+        folder = Path(self.config.path or ".").expanduser()
+        there = (str(file.relative_to(folder)) for file in folder.glob(files.replace(PLACEHOLDER, "*")))
+        named = (re.fullmatch(f"{before}(.*){after}", name) for name in there)
+        meant = [_MEANINGS.get(match[1], []) for match in named if match]
+        found = {codes[0] for codes in meant if len(codes) == 1}
+        return (code for code in LANGUAGES if code in found)
 
     def _file(self, split: str, language: str = PLACEHOLDER) -> Path:
         """The file of a split in a language; a name may have any code that means this language alone."""
@@ -189,8 +202,7 @@ class Table(ClassificationDataset):
         folder = Path(self.config.path or ".").expanduser()
         if isinstance(files, dict):
             return folder / files[language]
-        spellings = [code for code, languages in _MEANINGS.items() if languages == [language]]
-        named = [folder / files.replace(PLACEHOLDER, code) for code in spellings]
+        named = [folder / files.replace(PLACEHOLDER, code) for code in _SPELLINGS.get(language, [])]
         return next((file for file in named if file.is_file()), folder / files.replace(PLACEHOLDER, language))
 
     def _columns(self, split: str) -> ColumnsConfig:
@@ -288,3 +300,7 @@ def _meanings() -> dict[str, list[str]]:
 
 
 _MEANINGS = _meanings()
+_SPELLINGS = {
+    language: [code for code, meant in _MEANINGS.items() if meant == [language]] for language in LANGUAGES
+}
+"""For each FLORES code the codes that mean this language alone."""
