@@ -145,14 +145,17 @@ class Asker:
             ids = self._tokenise(before + asked)
             if len(ids) <= max_length:
                 return ids
-            place = max(range(len(texts)), key=lambda number: len(texts[number]))
-            shorter = _without_last_tokens(self.tokenizer, texts[place], len(ids) - max_length)
-            if not shorter:
+            ends = [_token_ends(self.tokenizer, text) for text in texts]
+            place = max(range(len(texts)), key=lambda number: len(ends[number]))
+            # The longer text loses its end until both are about as long, and then each in turn.
+            longer = len(ends[place]) - sorted(map(len, ends))[-2] if len(ends) > 1 else len(ids)
+            kept = ends[place][: -min(len(ids) - max_length, max(1, longer))]
+            if not kept:
                 raise DataError(
                     f"{example.language}, {example.id}: template and examples alone are longer than {max_length} "
                     "tokens; raise max_length or show fewer examples"
                 )
-            texts[place] = shorter
+            texts[place] = texts[place][: kept[-1]].rstrip()
 
     def answer_ids(self, answer: str, *, ends: bool) -> list[int]:
         """Returns the tokens of an answer as they follow the question.
@@ -192,10 +195,10 @@ def following(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return alone
 
 
-def _without_last_tokens(tokenizer: PreTrainedTokenizerBase, text: str, count: int) -> str:
+def _token_ends(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Returns where in a text each of its tokens ends, in characters."""
     spans = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)["offset_mapping"]
-    kept = spans[: max(0, len(spans) - count)]
-    return text[: kept[-1][1]].rstrip() if kept else ""
+    return [end for _, end in spans]
 
 
 def _draw(seed: int, text: str) -> str:
