@@ -84,3 +84,23 @@ def test_a_short_run_and_its_predictions(real: list[str], tmp_path: Path) -> Non
     assert result["examples"] == 204
     # Always guessing the commonest topic gives .25.
     assert result["scores"]["accuracy"] > 0.4
+
+
+def test_a_real_decoder_chooses_among_label_words(smollm2: Path, real_data: Path, tmp_path: Path) -> None:
+    changes = [
+        f"backbone.name={smollm2}",
+        f"data.path={real_data / 'sib200'}",
+        f"stages.language.objective.causal.text={{dataset: texts, path: {real_data / 'mono'}, max_length: 64}}",
+        f"store={tmp_path / 'store'}",
+        f"runs={tmp_path / 'runs'}",
+        "tracking.mode=off",
+    ]
+    file = SIB200 / "label-words.yaml"
+    plan = make_plan(read_experiment(file, changes))
+    assert [len(plan.of_kind(kind)) for kind in ("language", "task", "evaluate")] == [4, 9, 12]
+    # As it is, without a training: majority is .25.
+    alone = ["grid=null", "seeds=[0]", "languages.targets=[eng_Latn]"]
+    done = command_line("run", file, *changes, *alone)
+    assert done.returncode == 0, done.stderr
+    [result] = tmp_path.glob("runs/*/*/results/own/eng_Latn.json")
+    assert json.loads(result.read_text())["scores"]["accuracy"] > 0.6

@@ -79,7 +79,8 @@ class Head:
             try:
                 check_pairs(load_tokenizer(info))
             except DataError as error:
-                yield (), f"{error}; put it to the model by a template (label_words, generation)"
+                way_out = "" if info.family == "encoder" else "; put them to it by a template (label_words, generation)"
+                yield (), f"{error}{way_out}"
 
     def reads(self, sources: Sequence[str], code: str) -> list[tuple[str, str]]:
         """See `Answer`: none."""
