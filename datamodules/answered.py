@@ -21,6 +21,7 @@ class Answered(LabelledDataset):
         self.task = asked.task
         self.pairs = asked.pairs
         self.positive = asked.positive
+        self.parallel = asked.parallel
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -103,7 +103,7 @@ class Dataset:
     """The dataset's own name of each split."""
     absent: ClassVar[dict[str, tuple[str, ...]]] = {}
     """Splits that single languages lack, by FLORES code."""
-    parallel: ClassVar[bool] = False
+    parallel: bool = False
     """Whether rows of two languages with the same id, in the same split, are translations of each other."""
     columns: tuple[str, ...]
     """Columns that must be there."""

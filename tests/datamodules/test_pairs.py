@@ -13,6 +13,7 @@ from datamodules import (
     DataError,
     DatasetConfig,
     Example,
+    TrainOnConfig,
     labelled_dataset,
     tokenization_report,
 )
@@ -158,3 +159,17 @@ def test_labels_are_names_or_numbers(label: int | str, write: Write) -> None:
     folder = write("yor/test", [{"premise": "w1", "hypothesis": "w2", "label": label}])
     [example] = labelled_dataset(DatasetConfig("afrixnli", str(folder))).examples("yor_Latn", "test")
     assert example == Example("test-00000", "w1", "yor_Latn", 2, second_text="w2")
+
+
+def test_what_stands_before_a_dataset_asks_and_answers_as_it_does(folder: Path) -> None:
+    whole = labelled_dataset(DatasetConfig("xnli", path=str(folder)))
+    other = TrainOnConfig("xnli", path=str(folder))
+    before = labelled_dataset(DatasetConfig("xnli", path=str(folder), held_out=0.2, train_on=other))
+    for name in ("task", "pairs", "labels", "positive", "parallel", "languages"):
+        assert getattr(before, name) == getattr(whole, name), name
+    [example, *_] = whole.examples("eng_Latn", "test")
+    words = ["Yes", "Maybe", "No"]
+    assert before.gold(example) == whole.gold(example)
+    assert before.answer(example, words) == whole.answer(example, words)
+    assert before.read_answer("maybe", example.text, words) == "neutral"
+    assert before.has_gold(example)
