@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,22 @@ def test_language_models_answer_in_words(desk: Desk, tmp_path: Path, model_type:
     texts = ["a text of three words"]
     [[label, _]] = predict_lines(run.path, "swh_Latn", texts)
     assert label in allowed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answer", [LABEL_WORDS, GENERATION], ids=["label_words", "generation"])
+def test_two_ranks_learn_and_answer_as_one(desk: Desk, tmp_path: Path, answer: Changes) -> None:
+    changes = asked(tmp_path, "llama", answer)
+    two = replace(desk, folder=tmp_path / "two")
+    two.folder.mkdir()
+    desk.run(changes)
+    two.run(changes | {"trainer.devices": 2})
+    [alone], [shared] = (runs(place.plan(changes)) for place in (desk, two))
+    assert outcome(alone).keys() == outcome(shared).keys()
+    for place, (_, predictions) in outcome(alone).items():
+        others = outcome(shared)[place][1]
+        assert [row[:3] for row in others] == [row[:3] for row in predictions]
+        assert [row[3] for row in others] == pytest.approx([row[3] for row in predictions], abs=1e-4)
 
 
 def test_learning_to_write_the_right_words_is_learning_to_answer(desk: Desk, tmp_path: Path) -> None:
