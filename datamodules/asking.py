@@ -7,6 +7,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from datamodules.batches import HasLength
 from datamodules.dataset import DatasetConfig, Example
 from datamodules.task_data import TaskData
 from datamodules.templates import Asker, TemplateConfig, draw_examples
@@ -42,6 +43,18 @@ class AskingData(TaskData):
         self.template = template
         self.labels = list(labels)
         self.is_decoder = is_decoder
+
+    def training_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
+        """See `TaskData.training_rows`."""
+        return self.rows(examples, self.train_max_length)
+
+    def evaluation_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
+        """See `TaskData.evaluation_rows`."""
+        return self.rows(examples, self.config.max_length)
+
+    def rows(self, examples: Sequence[Example], max_length: int) -> Sequence[HasLength]:
+        """Puts examples to the model, in rows of so many tokens at most."""
+        raise NotImplementedError
 
     def words(self, language: str) -> list[str]:
         """What the labels are called in a language."""

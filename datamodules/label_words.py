@@ -22,20 +22,13 @@ class LabelWordData(AskingData):
     `labels` [B] long (left out where an example has none), `language` and `id` lists of B strings.
     """
 
-    def training_rows(self, examples: Sequence[Example]) -> list[_Row]:
-        """See `TaskData.training_rows`."""
-        return self._rows(examples, self.train_max_length)
-
-    def evaluation_rows(self, examples: Sequence[Example]) -> list[_Row]:
-        """See `TaskData.evaluation_rows`."""
-        return self._rows(examples, self.config.max_length)
-
     @property
     def collate(self) -> Collate:
         """See `TaskData.collate`."""
         return functools.partial(_collate, pad_id=self.tokenizer.pad_token_id)
 
-    def _rows(self, examples: Sequence[Example], max_length: int) -> list[_Row]:
+    def rows(self, examples: Sequence[Example], max_length: int) -> list[_Row]:
+        """See `AskingData.rows`."""
         asker = self.asker(examples)
         answers = {
             # A sequence-to-sequence model has learnt to end its answers; a decoder goes on with anything.

@@ -5,11 +5,9 @@ A new way is a new file with a class like these and a line here.
 
 from datamodules import Task
 from framework.answers.base import Answer
-from framework.answers.classification_head import ClassificationHeadAnswer
 from framework.answers.generation import GenerationAnswer
+from framework.answers.heads import ClassificationHeadAnswer, SpanHeadAnswer, TaggingHeadAnswer
 from framework.answers.label_words import LabelWordsAnswer
-from framework.answers.span_head import SpanHeadAnswer
-from framework.answers.tagging_head import TaggingHeadAnswer
 
 __all__ = ["ANSWERS", "Answer", "GenerationAnswer", "default_answer"]
 

@@ -5,10 +5,9 @@ from typing import Any, ClassVar, Protocol
 
 from transformers import PreTrainedTokenizerBase
 
-from datamodules import DataError, DatasetConfig, LabelledDataset, Task, TaskData
-from datamodules.tokenization import check_pairs
+from datamodules import DatasetConfig, LabelledDataset, Task, TaskData
 from framework.validation import Problem
-from modules import BackboneInfo, Combination, Component, Family, OptimizationConfig, load_tokenizer
+from modules import BackboneInfo, Combination, Component, Family, OptimizationConfig
 from modules.task import TaskModule
 
 
@@ -65,23 +64,3 @@ class Answer(Protocol):
         seed: int,
     ) -> TaskModule:
         """Makes what answers; a head's first values are drawn from torch's global generator."""
-
-
-class Head:
-    """What answers by a head on hidden states has in common."""
-
-    families: ClassVar[tuple[Family, ...]] = ("encoder", "encoder-decoder", "decoder")
-    needs_lm_head: ClassVar[bool] = False
-
-    def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
-        """See `Answer`."""
-        if dataset.pairs:
-            try:
-                check_pairs(load_tokenizer(info))
-            except DataError as error:
-                way_out = "" if info.family == "encoder" else "; put them to it by a template (label_words, generation)"
-                yield (), f"{error}{way_out}"
-
-    def reads(self, sources: Sequence[str], code: str) -> list[tuple[str, str]]:
-        """See `Answer`: none."""
-        return []

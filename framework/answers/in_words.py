@@ -1,9 +1,11 @@
 """What answers in words have in common: a template, and a language model that reads it."""
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from datamodules import DataError, LabelledDataset, TemplateConfig, language
+from transformers import PreTrainedTokenizerBase
+
+from datamodules import AskingData, DataError, DatasetConfig, LabelledDataset, TemplateConfig, language
 from framework.errors import did_you_mean
 from framework.reading import Key
 from framework.validation import Problem
@@ -15,6 +17,7 @@ class InWords(TemplateConfig):
 
     families: ClassVar[tuple[Family, ...]] = ("encoder-decoder", "decoder")
     needs_lm_head: ClassVar[bool] = True
+    fed_by: ClassVar[type[AskingData]]
 
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
         """See `Answer`."""
@@ -55,3 +58,14 @@ class InWords(TemplateConfig):
         if self.examples.language == "source" and not sources:
             raise DataError("languages.source names no language whose examples could stand before the text")
         return [(sources[0] if self.examples.language == "source" else code, self.examples.split)]
+
+    def data(
+        self,
+        config: DatasetConfig,
+        tokenizer: PreTrainedTokenizerBase,
+        labels: Sequence[str],
+        info: BackboneInfo,
+        **feeding: Any,
+    ) -> AskingData:
+        """See `Answer`."""
+        return self.fed_by(config, tokenizer, self, labels=labels, is_decoder=info.family == "decoder", **feeding)

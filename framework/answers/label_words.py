@@ -2,11 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
-from transformers import PreTrainedTokenizerBase
 
 from datamodules import Asker, DatasetConfig, LabelledDataset, LabelWordData, Task
 from framework.answers.in_words import InWords
@@ -20,6 +19,7 @@ class LabelWordsAnswer(InWords):
     """Classifies by label words: a verbaliser, as a template and its label words are called too."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("classification",)
+    fed_by = LabelWordData
 
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
         """See `Answer`."""
@@ -38,17 +38,6 @@ class LabelWordsAnswer(InWords):
             for words in same.values():
                 if len(words) > 1:
                     yield key, f"{' and '.join(words)} become the same tokens, so that no answer tells them apart"
-
-    def data(
-        self,
-        config: DatasetConfig,
-        tokenizer: PreTrainedTokenizerBase,
-        labels: Sequence[str],
-        info: BackboneInfo,
-        **feeding: Any,
-    ) -> LabelWordData:
-        """See `Answer`."""
-        return LabelWordData(config, tokenizer, self, labels=labels, is_decoder=info.family == "decoder", **feeding)
 
     def module(
         self,

@@ -1,0 +1,149 @@
+"""Answers by a linear layer of our own over hidden states, trained with the task components."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+from torch import nn
+from transformers import PreTrainedTokenizerBase
+
+from datamodules import (
+    ClassificationData,
+    DataError,
+    DatasetConfig,
+    LabelledDataset,
+    QuestionData,
+    TaggingData,
+    Task,
+    TaskData,
+)
+from datamodules.tokenization import check_pairs
+from framework.validation import Problem
+from modules import (
+    BackboneInfo,
+    ClassificationHead,
+    ClassificationHeadConfig,
+    Combination,
+    Component,
+    Family,
+    OptimizationConfig,
+    SpanHead,
+    SpanHeadConfig,
+    TaggingHead,
+    TaggingHeadConfig,
+    load_tokenizer,
+)
+from modules.classification import TextClassification
+from modules.question_answering import QuestionAnswering
+from modules.tagging import Tagging
+from modules.task import TaskModule
+
+SETTINGS = ConfigDict(extra="forbid")
+
+
+class Head:
+    """What these answers have in common; see `Answer`."""
+
+    families: ClassVar[tuple[Family, ...]] = ("encoder", "encoder-decoder", "decoder")
+    needs_lm_head: ClassVar[bool] = False
+    fed_by: ClassVar[type[TaskData]]
+    answered_by: ClassVar[Callable[..., TaskModule]]
+
+    def head(self, hidden_size: int, labels: Sequence[str]) -> nn.Module:
+        """Makes the layer."""
+        raise NotImplementedError
+
+    def outputs(self, labels: Sequence[str]) -> int:
+        """Counts what the layer gives for each thing that it reads."""
+        return len(labels)
+
+    def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
+        """See `Answer`."""
+        if dataset.pairs:
+            try:
+                check_pairs(load_tokenizer(info))
+            except DataError as error:
+                way_out = "" if info.family == "encoder" else "; put them to it by a template (label_words, generation)"
+                yield (), f"{error}{way_out}"
+
+    def parameters(self, labels: Sequence[str], info: BackboneInfo) -> int:
+        """See `Answer`."""
+        return (info.hidden_size + 1) * self.outputs(labels)
+
+    def reads(self, sources: Sequence[str], code: str) -> list[tuple[str, str]]:
+        """See `Answer`: none."""
+        return []
+
+    def data(
+        self,
+        config: DatasetConfig,
+        tokenizer: PreTrainedTokenizerBase,
+        labels: Sequence[str],
+        info: BackboneInfo,
+        **feeding: Any,
+    ) -> TaskData:
+        """See `Answer`."""
+        return self.fed_by(config, tokenizer, **feeding)
+
+    def module(
+        self,
+        combination: Combination,
+        components: Sequence[Component],
+        training: OptimizationConfig | None,
+        labels: Sequence[str],
+        data: DatasetConfig,
+        seed: int,
+    ) -> TaskModule:
+        """See `Answer`."""
+        head = self.head(combination.backbone.info.hidden_size, labels)
+        return type(self).answered_by(combination, components, training, head=head, seed=seed)
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class ClassificationHeadAnswer(Head, ClassificationHeadConfig):
+    """A label for each text, or pair of texts, from its pooled hidden states."""
+
+    tasks: ClassVar[tuple[Task, ...]] = ("classification",)
+    fed_by = ClassificationData
+    answered_by = TextClassification
+
+    def head(self, hidden_size: int, labels: Sequence[str]) -> ClassificationHead:
+        """See `Head`."""
+        return ClassificationHead(hidden_size, labels, self)
+
+    def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
+        """See `Answer`."""
+        yield from super().problems(dataset, info, trains)
+        if info.family == "decoder" and self.pooling == "cls":
+            yield ("pooling",), "the first token of a decoder has seen nothing of the text; use mean or last"
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class TaggingHeadAnswer(Head, TaggingHeadConfig):
+    """A tag for each word of a sentence."""
+
+    tasks: ClassVar[tuple[Task, ...]] = ("tagging",)
+    fed_by = TaggingData
+    answered_by = Tagging
+
+    def head(self, hidden_size: int, labels: Sequence[str]) -> TaggingHead:
+        """See `Head`."""
+        return TaggingHead(hidden_size, labels, self)
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class SpanHeadAnswer(Head, SpanHeadConfig):
+    """Words of a context, from where they begin and where they end."""
+
+    tasks: ClassVar[tuple[Task, ...]] = ("question answering",)
+    fed_by = QuestionData
+    answered_by = QuestionAnswering
+
+    def head(self, hidden_size: int, labels: Sequence[str]) -> SpanHead:
+        """See `Head`."""
+        return SpanHead(hidden_size, self)
+
+    def outputs(self, labels: Sequence[str]) -> int:
+        """See `Head`: a beginning and an end."""
+        return 2
