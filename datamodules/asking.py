@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase
 
-from datamodules.batches import HasLength
-from datamodules.dataset import DatasetConfig, Example
+from datamodules.batches import Batch, HasLength, evaluation_loader
+from datamodules.dataset import TEST, DatasetConfig, Example
+from datamodules.errors import DataError
 from datamodules.task_data import TaskData
 from datamodules.templates import Asker, TemplateConfig, draw_examples
 
@@ -43,26 +45,47 @@ class AskingData(TaskData):
         self.template = template
         self.labels = list(labels)
         self.is_decoder = is_decoder
+        self._drawn: dict[str, list[Example]] = {}
+
+    def predict_dataloader(self, languages: Sequence[str] | None = None) -> DataLoader[Batch]:
+        """See `TaskData.predict_dataloader`; translations are asked about in the language that they are in."""
+        examples = self._read(self.targets if languages is None else languages, TEST)
+        spoken = self.sources[0] if self.config.translated else None
+        rows = self.rows(examples, self.config.max_length, spoken)
+        return evaluation_loader(rows, self.collate, self.eval_batch_size, self.num_workers)
 
     def training_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
-        """See `TaskData.training_rows`."""
+        """See `TaskData.training_rows`.
+
+        Raises:
+            DataError: If it is not known what is right of an example.
+        """
+        for example in examples:
+            if not self.dataset.has_gold(example):
+                where = f"{self.dataset.name} {example.language}, row {example.id}"
+                raise DataError(f"{where}: there is no answer to learn")
         return self.rows(examples, self.train_max_length)
 
     def evaluation_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
         """See `TaskData.evaluation_rows`."""
         return self.rows(examples, self.config.max_length)
 
-    def rows(self, examples: Sequence[Example], max_length: int) -> Sequence[HasLength]:
-        """Puts examples to the model, in rows of so many tokens at most."""
+    def rows(self, examples: Sequence[Example], max_length: int, spoken: str | None = None) -> Sequence[HasLength]:
+        """Puts examples to the model.
+
+        Args:
+            examples: What is asked about.
+            max_length: Longest row in tokens.
+            spoken: The language that all of them are in; None for each one's own.
+        """
         raise NotImplementedError
 
     def words(self, language: str) -> list[str]:
         """What the labels are called in a language."""
         return self.template.words_for(self.labels, language)
 
-    def asker(self, examples: Sequence[Example]) -> Asker:
-        """Makes what puts these examples to the model."""
-        languages = dict.fromkeys(example.language for example in examples)
+    def asker(self, languages: Iterable[str]) -> Asker:
+        """Makes what puts examples in these languages to the model."""
         shown = {language: self._shown(language) for language in languages}
         return Asker(self.template, self.tokenizer, is_decoder=self.is_decoder, shown=shown)
 
@@ -75,4 +98,6 @@ class AskingData(TaskData):
         if asked is None:
             return []
         shown = self.sources[0] if asked.language == "source" else language
-        return [(example, self.answer(example)) for example in draw_examples(self.dataset, asked, shown, self.seed)]
+        if shown not in self._drawn:
+            self._drawn[shown] = draw_examples(self.dataset, asked, shown, self.seed)
+        return [(example, self.answer(example)) for example in self._drawn[shown]]

@@ -97,6 +97,8 @@ class Dataset:
     """What a YAML's section `data` may say of it."""
     name: str
     hub_id: ClassVar[str]
+    hub_revision: ClassVar[str | None] = None
+    """Where its files are on the hub, for a dataset whose main branch holds a loading script; None for the main one."""
     configs: ClassVar[dict[str, str]]
     """The dataset's own name of each language, by FLORES code."""
     splits: ClassVar[dict[str, str]] = {TRAIN: TRAIN, VALIDATION: VALIDATION, TEST: TEST}
@@ -117,7 +119,7 @@ class Dataset:
             path: Local folder in the hub's layout; None for the hub.
             revision: Branch, tag or commit on the hub.
         """
-        self.source: Source = Folder(path) if path is not None else Hub(self.hub_id, revision)
+        self.source: Source = Folder(path) if path is not None else Hub(self.hub_id, revision or self.hub_revision)
         self.translated: dict[str, str] = {}
         """Columns of the test split that others stand in for; see `DatasetConfig`."""
 
@@ -165,7 +167,7 @@ class Dataset:
         if split != TEST or not self.translated:
             yield from self.source.rows(config, its_split, self.columns, self.optional_columns)
             return
-        columns = (*self.columns, *self.translated.values())
+        columns = tuple(dict.fromkeys([*self.columns, *self.translated.values()]))
         for row in self.source.rows(config, its_split, columns, self.optional_columns):
             yield {**row, **{column: row[translation] for column, translation in self.translated.items()}}
 

@@ -26,14 +26,14 @@ class GenerationData(AskingData):
         """See `TaskData.collate`."""
         return functools.partial(_collate, pad_id=self.tokenizer.pad_token_id)
 
-    def rows(self, examples: Sequence[Example], max_length: int) -> list[_Row]:
+    def rows(self, examples: Sequence[Example], max_length: int, spoken: str | None = None) -> list[_Row]:
         """See `AskingData.rows`."""
-        asker = self.asker(examples)
+        asker = self.asker(dict.fromkeys(spoken or example.language for example in examples))
         prefix = self.config.text_prefix
         return [
             _Row(
                 example,
-                asker.ids(example, max_length, prefix),
+                asker.ids(example, spoken or example.language, max_length, prefix),
                 asker.answer_ids(self.answer(example), ends=True) if self.dataset.has_gold(example) else [],
             )
             for example in examples

@@ -31,10 +31,11 @@ def choose_k_shot(examples: Iterable[Example], k: int, seed: int) -> list[Exampl
     chosen = {
         (example.language, example.id)
         for group in groups.values()
-        for example in sorted(group, key=lambda example: _draw(seed, example.id))[:k]
+        for example in sorted(group, key=lambda example: draw(seed, example.id))[:k]
     }
     return [example for example in examples if (example.language, example.id) in chosen]
 
 
-def _draw(seed: int, example_id: str) -> str:
-    return hashlib.sha256(f"{seed}/{example_id}".encode()).hexdigest()
+def draw(seed: int, name: str) -> str:
+    """Returns a rank that a seed gives to a name: the smallest ranks are those that are drawn."""
+    return hashlib.sha256(f"{seed}/{name}".encode()).hexdigest()

@@ -27,17 +27,23 @@ class LabelWordData(AskingData):
         """See `TaskData.collate`."""
         return functools.partial(_collate, pad_id=self.tokenizer.pad_token_id)
 
-    def rows(self, examples: Sequence[Example], max_length: int) -> list[_Row]:
+    def rows(self, examples: Sequence[Example], max_length: int, spoken: str | None = None) -> list[_Row]:
         """See `AskingData.rows`."""
-        asker = self.asker(examples)
+        languages = dict.fromkeys(spoken or example.language for example in examples)
+        asker = self.asker(languages)
         answers = {
             # A sequence-to-sequence model has learnt to end its answers; a decoder goes on with anything.
             language: [asker.answer_ids(words, ends=not self.is_decoder) for words in self.words(language)]
-            for language in dict.fromkeys(example.language for example in examples)
+            for language in languages
         }
         prefix = self.config.text_prefix
         return [
-            _Row(example, asker.ids(example, max_length, prefix), answers[example.language]) for example in examples
+            _Row(
+                example,
+                asker.ids(example, spoken or example.language, max_length, prefix),
+                answers[spoken or example.language],
+            )
+            for example in examples
         ]
 
 

@@ -10,6 +10,7 @@ class MasakhaNer2(TaggingDataset):
 
     name = "masakhaner2"
     hub_id = "masakhane/masakhaner2"
+    hub_revision = "refs/convert/parquet"
     configs = {
         "bam_Latn": "bam",
         "bbj_Latn": "bbj",

@@ -14,6 +14,7 @@ class Mlqa(QuestionDataset):
 
     name = "mlqa"
     hub_id = "facebook/mlqa"
+    hub_revision = "refs/convert/parquet"
     configs = {
         "arb_Arab": "ar",
         "deu_Latn": "de",

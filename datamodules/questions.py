@@ -14,6 +14,9 @@ from datamodules.dataset import DatasetConfig, Example, LabelledDataset
 from datamodules.errors import DataError
 from datamodules.source import Row
 
+SPECIAL_TOKENS = 4
+"""The most that tokenizers put around and between two texts."""
+
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class QuestionsConfig(DatasetConfig):
@@ -28,7 +31,7 @@ class QuestionsConfig(DatasetConfig):
         """Checks that a window gets on by at least as many tokens as it shares, whatever the question's length."""
         super().__post_init__()
         for length in (self.max_length, self.train_max_length or self.max_length):
-            if 2 * self.stride >= length:
+            if 2 * self.stride + SPECIAL_TOKENS >= length:
                 raise ValueError(
                     f"stride must be less than half of the {length} tokens of a window, not {self.stride}: beside what "
                     "it shares, a window needs room for as much new text and for the question"
@@ -61,8 +64,8 @@ class Question(Example):
         """
         if not self.answers or not self.answers[0].strip():
             return None
-        answer, start = self.answers[0], self.starts[0]
-        if not self.context.startswith(answer, max(start, 0)):
+        answer, start = self.answers[0], max(self.starts[0], 0)
+        if not self.context.startswith(answer, start):
             places = [n for n in range(len(self.context)) if self.context.startswith(answer, n)]
             if not places:
                 return None

@@ -93,6 +93,7 @@ class Table(ClassificationDataset):
         self.pairs = config.columns.second_text is not None
         self.columns = config.columns.names
         self.translated: dict[str, str] = {}
+        self._labels: tuple[str, ...] = tuple(config.labels or ())
         self._spoken: dict[str, tuple[str, ...]] = {}
         self.positive = config.positive
 
@@ -119,14 +120,15 @@ class Table(ClassificationDataset):
         Raises:
             DataError: If they are not given and the split that is trained on does not hold two.
         """
-        if self.config.labels is not None:
-            return tuple(self.config.labels)
+        if self._labels:
+            return self._labels
         split = self.config.train_split
         found = {text.label for code in self._languages_in(split) for text in self._texts(code, split)}
         if len(found) < 2:
             held = f"only {found.pop()!r}" if found else "none"
             raise DataError(f"a classifier needs two labels; the {split} split of the table holds {held}")
-        return tuple(sorted(found))
+        self._labels = tuple(sorted(found))
+        return self._labels
 
     def verify(self) -> None:
         """See `ClassificationDataset.verify`."""

@@ -62,12 +62,12 @@ class TaggingDataset(LabelledDataset):
             The tags; None if a part of the answer names no type.
         """
         types = {name.casefold(): type_ for type_, name in self._types(words).items()}
-        sentence = text.split()
+        sentence = text.split(" ")  # a word may hold other blanks
         tags, behind = ["O"] * len(sentence), []
         for part in filter(None, (part.strip() for part in written.split(BETWEEN))):
             name, colon, entity = part.partition(":")
-            type_, its_words = types.get(name.strip().casefold()), entity.split()
-            if not colon or type_ is None or not its_words:
+            type_, its_words = types.get(name.strip().casefold()), entity.strip(" ").split(" ")
+            if not colon or type_ is None or its_words == [""]:
                 return None
             inside = [f"B-{type_}", *[f"I-{type_}"] * (len(its_words) - 1)]
             free = ["O"] * len(its_words)

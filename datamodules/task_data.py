@@ -100,8 +100,9 @@ class TaskData(ResumableData):
         return training_loader(stream, self.collate, self.batch_size, self.skip, self.num_workers)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """The sources' validation split, each row once."""
-        return self.examples_dataloader(self._read(self.sources, VALIDATION))
+        """The sources' validation split, each row once; an example whose answer nobody knows says nothing."""
+        examples = self._read(self.sources, VALIDATION)
+        return self.examples_dataloader(example for example in examples if self.dataset.has_gold(example))
 
     def predict_dataloader(self, languages: Sequence[str] | None = None) -> DataLoader[Batch]:
         """The test split of the targets or of the languages given, each row once; a batch mixes languages."""

@@ -3,7 +3,6 @@
 # no `from __future__ import annotations` here: pydantic reads the annotations of the configs
 
 import dataclasses
-import hashlib
 import string
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from datamodules.dataset import Example, LabelledDataset
 from datamodules.errors import DataError, nearest
+from datamodules.k_shot import draw
 
 PLACES = ("text", "second_text")
 """What a template has places for."""
@@ -85,14 +85,15 @@ def draw_examples(dataset: LabelledDataset, config: ExamplesConfig, language: st
     of_labels: dict[int | None, list[Example]] = defaultdict(list)
     for example in dataset.examples(language, config.split):
         of_labels[example.label].append(example)
-    ranked = [sorted(group, key=lambda example: _draw(seed, example.id)) for group in of_labels.values()]
+    labels = sorted(of_labels, key=lambda label: draw(seed, f"label/{label}"))
+    ranked = [sorted(of_labels[label], key=lambda example: draw(seed, example.id)) for label in labels]
     longest = max(map(len, ranked), default=0)
     in_turn = [group[place] for place in range(longest) for group in ranked if place < len(group)]
     if len(in_turn) < config.count:
         raise DataError(
             f"{dataset.name} {language}: the {config.split} split holds {len(in_turn)} examples, not {config.count}"
         )
-    return sorted(in_turn[: config.count], key=lambda example: _draw(seed, f"order/{example.id}"))
+    return sorted(in_turn[: config.count], key=lambda example: draw(seed, f"order/{example.id}"))
 
 
 class Asker:
@@ -127,21 +128,22 @@ class Asker:
             if examples
         }
 
-    def ids(self, example: Example, max_length: int, prefix: str = "") -> list[int]:
+    def ids(self, example: Example, language: str, max_length: int, prefix: str = "") -> list[int]:
         """Returns the tokens of a question, the longer of its texts cut where it would be too long.
 
         Args:
             example: What is asked about.
+            language: FLORES code of the language that it is asked in.
             max_length: Longest row in tokens.
             prefix: Put in front of all.
 
         Raises:
             DataError: If there is no room for any of the texts.
         """
-        before = prefix + self._before.get(example.language, "")
+        before = prefix + self._before.get(language, "")
         texts = list(example.texts)
         while True:
-            asked = self.config.ask(example.language, **dict(zip(PLACES, texts, strict=False)))
+            asked = self.config.ask(language, **dict(zip(PLACES, texts, strict=False)))
             ids = self._tokenise(before + asked)
             if len(ids) <= max_length:
                 return ids
@@ -199,7 +201,3 @@ def _token_ends(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     """Returns where in a text each of its tokens ends, in characters."""
     spans = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)["offset_mapping"]
     return [end for _, end in spans]
-
-
-def _draw(seed: int, text: str) -> str:
-    return hashlib.sha256(f"{seed}/{text}".encode()).hexdigest()

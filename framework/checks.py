@@ -228,6 +228,7 @@ def check_text(
     if stages.language is not None and combination["language"]:
         dataset = _dataset(data) if data is not None else None
         targets = list(dataset.languages) if dataset and languages.targets == ["all"] else languages.targets
+        targets = [] if data is not None and data.translated else targets
         objective = stages.language.objective
         wanted = [code for code in dict.fromkeys([*languages.source, *targets]) if _is_language(code)]
         trained = [code for code in wanted if code not in objective.without_components]
@@ -288,8 +289,10 @@ def check_vocabulary(backbone: BackboneConfig, pretrain: Any) -> Iterator[Proble
         yield ("pretrain", "reduce_vocabulary"), f"{info.name}: {reason}"
 
 
-def check_lengths(backbone: BackboneConfig, combination: dict[str, dict[str, Any]], data: Any) -> Iterator[Problem]:
-    """Text and prompts together fit the backbone's positions."""
+def check_lengths(
+    backbone: BackboneConfig, combination: dict[str, dict[str, Any]], data: Any, stages: Any
+) -> Iterator[Problem]:
+    """Text, prompts and what is written behind them fit the backbone's positions."""
     info = _info(backbone)
     if info is None or data is None:
         return
@@ -298,13 +301,15 @@ def check_lengths(backbone: BackboneConfig, combination: dict[str, dict[str, Any
         for components in combination.values()
         for kind, config in components.items()
     )
+    answer = stages.task.answer if stages.task is not None else None
+    written = answer.max_new_tokens if isinstance(answer, GenerationAnswer) and info.family == "decoder" else 0
     for key in ("max_length", "train_max_length"):
         length = getattr(data, key)
-        if length is not None and length + prompts > info.max_positions:
+        if length is not None and length + prompts + written > info.max_positions:
+            answers = f", {prompts} of prompts and {written} of answers" if written else f" and {prompts} of prompts"
             yield (
                 ("data", key),
-                f"{length} tokens of text and {prompts} of prompts exceed the {info.max_positions} positions "
-                f"of {info.name}",
+                f"{length} tokens of text{answers} exceed the {info.max_positions} positions of {info.name}",
             )
 
 
@@ -376,7 +381,12 @@ def check_devices(trainer: Any, backbone: BackboneConfig) -> Iterator[Problem]:
 
 
 def check_answer(
-    backbone: BackboneConfig, combination: dict[str, dict[str, Any]], data: Any, stages: Any, trainer: Any
+    backbone: BackboneConfig,
+    combination: dict[str, dict[str, Any]],
+    data: Any,
+    stages: Any,
+    trainer: Any,
+    pretrain: Any,
 ) -> Iterator[Problem]:
     """The task can be answered so, on this backbone, with these labels."""
     info, dataset = _info(backbone), _dataset(data) if data is not None else None
@@ -394,6 +404,8 @@ def check_answer(
         return
     if answer.needs_lm_head and not info.has_lm_head:
         yield key, f"{info.name} has no trained language-modelling head to answer with; use a head of our own"
+    if answer.needs_lm_head and pretrain is not None and pretrain.reduce_vocabulary:
+        yield ("pretrain", "reduce_vocabulary"), f"{name} needs the whole vocabulary to answer from; use a head"
     trains = _trains(answer, combination, dataset, info)
     if trains and stages.task.training is None:
         yield ("stages", "task", "training"), "is required: the task stage has something to train"
@@ -412,11 +424,11 @@ CHECKS: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [
     (("backbone", "combination"), check_components),
     (("combination", "data", "stages", "pretrain"), check_stages),
     (("backbone", "combination", "data", "languages", "stages", "pretrain"), check_text),
-    (("backbone", "combination", "data", "stages", "trainer"), check_answer),
+    (("backbone", "combination", "data", "stages", "trainer", "pretrain"), check_answer),
     (("combination", "data", "stages"), check_optimizers),
     (("pretrain",), check_pretraining),
     (("backbone", "pretrain"), check_vocabulary),
-    (("backbone", "combination", "data"), check_lengths),
+    (("backbone", "combination", "data", "stages"), check_lengths),
     (("stages", "trainer", "pretrain", "seeds"), check_training),
     (("trainer", "combination", "pretrain"), check_sharding),
     (("trainer", "slurm"), check_slurm),

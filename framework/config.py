@@ -202,6 +202,12 @@ class Experiment:
         return chosen or default_answer(self.dataset.task)
 
     @property
+    def spoken(self) -> list[str]:
+        """The languages whose components act: of translated targets it is the source that they are translated into."""
+        translated = self.data is not None and self.data.translated
+        return list(dict.fromkeys([*self.languages.source, *(self.targets if not translated else [])]))
+
+    @property
     def targets(self) -> list[str]:
         """The languages to test on, `[all]` spelt out."""
         return list(self.dataset.languages) if self.languages.targets == ["all"] else self.languages.targets

@@ -251,9 +251,8 @@ def _stages(variant: Variant) -> Iterator[Stage]:
         pretrain = _pretrain_stage(experiment, backbone)
         yield pretrain
         backbone = BackboneChoice(backbone.config, backbone.info, pretrained_by=pretrain.id)
-    languages = dict.fromkeys([*experiment.languages.source, *experiment.targets])
     components: dict[str, tuple[str, ...]] = {}
-    for language in languages:
+    for language in experiment.spoken:
         stages = list(_language_stages(experiment, backbone, language))
         yield from stages
         components[language] = tuple(stage.id for stage in stages)
@@ -319,14 +318,12 @@ def _trains_language(
 
 def _language_recipe(settings: Any) -> dict[str, Any]:
     """Returns what determines a language component beside its language, its text and its backbone."""
-    # Only where it is asked for: else stages of before it could be would be trained again.
-    reduced = {"reduce_vocabulary": True} if getattr(settings, "reduce_vocabulary", False) else {}
     return {
         "objective": settings.objective.determinants,
         "training": settings.training,
         "batch_size": settings.batch_size,
         "seed": settings.seed,
-        **reduced,
+        "reduce_vocabulary": getattr(settings, "reduce_vocabulary", False),
     }
 
 
@@ -336,8 +333,9 @@ def _task_stage(
     assert experiment.stages.task is not None
     dataset, source, answer = experiment.dataset, experiment.languages.source, experiment.answer
     task_components = experiment.combination["task"]
-    settings = _for_kinds(experiment.stages.task, [*task_components, "head"])
-    parameters = _count(task_components, backbone.info) + answer.parameters(dataset.labels, backbone.info)
+    of_head = answer.parameters(dataset.labels, backbone.info)
+    settings = _for_kinds(experiment.stages.task, [*task_components, *(["head"] if of_head else [])])
+    parameters = _count(task_components, backbone.info) + of_head
     used = {language: components[language] for language in source} if parameters else {}
     data = [dataset.fingerprint(language, split) for language in used for split in ("train", "validation")]
     stage_id = identity(
@@ -349,6 +347,7 @@ def _task_stage(
         text=_text_recipe(experiment),
         settings=_task_recipe(settings) if parameters else None,
         answer=answer_recipe(answer),
+        labels=dataset.labels,
         seed=seed,
     )
     needs = itertools.chain([backbone.pretrained_by] if backbone.pretrained_by else [], *used.values())
@@ -380,7 +379,10 @@ def _evaluate_stage(
             task.data,
             _text_recipe(experiment),
             answer_recipe(experiment.answer),
+            task.labels,
         ],
+        translated=_translation(experiment),
+        shown=_shown(experiment, ""),
         backbone=backbone.determinants,
         language=kinds,
         language_stage=[settings.jointly, _language_recipe(_for_kinds(settings, kinds))]
@@ -412,21 +414,20 @@ def _evaluate_stage(
 def _tests(experiment: Experiment, components: dict[str, tuple[str, ...]], task: TaskStage) -> Iterator[Test]:
     """Yields each target with its own components and, where it has some, the controls."""
     assert experiment.data is not None
-    dataset, targets, translated = experiment.dataset, experiment.targets, experiment.data.translated
-    source = experiment.languages.source
-    donors = [language for language in targets if components[language]]
+    dataset, targets, translation = experiment.dataset, experiment.targets, _translation(experiment)
+    donors = [language for language in targets if components.get(language)]
     for language in targets:
         # A translation is in the source language, and so its components act.
-        spoken = source[0] if translated else language
-        acting: dict[Control, str] = {"own": spoken if components[spoken] else ""}
-        if components[spoken]:
+        own = translation[1] if translation else language
+        acting: dict[Control, str] = {"own": own if components[own] else ""}
+        if components[own]:
             # The next target in the list lends its components: fixed by the experiment, chosen by nobody's score.
-            donor = donors[(donors.index(language) + 1) % len(donors)] if language in donors else spoken
+            donor = donors[(donors.index(language) + 1) % len(donors)] if not translation else own
             borrowed: dict[Control, str] = {"none": "", "wrong": donor}
             acting |= {
                 control: borrowed[control]
                 for control in experiment.stages.evaluate.controls
-                if borrowed[control] != spoken
+                if borrowed[control] != own
             }
         for control, component_language in acting.items():
             data = dataset.fingerprint(language, "test")
@@ -435,11 +436,24 @@ def _tests(experiment: Experiment, components: dict[str, tuple[str, ...]], task:
                 components=components.get(component_language, ()),
                 data=data,
                 text=_text_recipe(experiment),
-                translated=translated,
-                seen=[dataset.fingerprint(*part) for part in experiment.answer.reads(source, language)],
+                translated=translation,
+                shown=_shown(experiment, language),
                 metrics=[list(metrics_of(dataset.task, dataset.positive)), dataset.positive],
             )
             yield Test(language, control, component_language, data, test)
+
+
+def _translation(experiment: Experiment) -> tuple[dict[str, str], str] | None:
+    """Returns the columns of translations and the language that they are in; None where the texts are tested."""
+    assert experiment.data is not None
+    translated = experiment.data.translated
+    return (translated, experiment.languages.source[0]) if translated else None
+
+
+def _shown(experiment: Experiment, language: str) -> list[str]:
+    """Names the content of what stands before texts in a language; for no language, what stands before all."""
+    reads = experiment.answer.reads(experiment.languages.source, language)
+    return [experiment.dataset.fingerprint(code, split) for code, split in reads if code]
 
 
 def _task_recipe(settings: TaskStageConfig) -> Any:

@@ -91,7 +91,7 @@ def _stage(run: Path) -> tuple[EvaluateStage, Store]:
     of_languages = [passport for passport in passports if passport.stage == "language"]
     language_components = {
         code: tuple(passport.id for passport in of_languages if code in passport.languages)
-        for code in dict.fromkeys([*experiment.languages.source, *experiment.targets])
+        for code in experiment.spoken
     }
     assert experiment.stages.task is not None
     task = TaskStage(

@@ -341,7 +341,7 @@ def _test(stage: EvaluateStage, module: TaskModule, data: TaskData, tests: dict[
             control=test.control,
             component_language=test.component_language,
             identity=test.identity,
-            source=code in stage.experiment.languages.source,
+            source=stage.task.trains and code in stage.experiment.languages.source,
             data=test.data,
             components=stage.language_components.get(test.component_language, ()),
         )

@@ -265,7 +265,8 @@ def scores_under_weights(
         [weightings, outcomes, seeds].
     """
     counted = np.stack([[outcome.statistics(metric, seed) for seed in seeds] for outcome in outcomes])
-    # Sums of whole numbers below 2^24 are exact in float32, and its matrix product is twice as fast.
+    # Its matrix product is twice as fast in float32, where sums of whole numbers below 2^24 are exact; those of shares,
+    # such as a question's token F1, are right to six digits.
     sums = counted.reshape(-1, counted.shape[-1]) @ weights.T
     sums = sums.reshape(*counted.shape[:-1], -1).swapaxes(1, 2)  # [outcomes, statistics, seeds, weightings]
     # One outcome after another, for their sums in float64 have room in the cache, and those of all have not.

@@ -375,8 +375,10 @@ class Combination(nn.Module):
         """Returns rows that begin at once.
 
         Raises:
-            ModulesError: If the backbone cannot go on from a text.
+            ModulesError: If the backbone cannot go on from a text, or not with all of its words.
         """
+        if self.backbone.vocabulary is not None:
+            raise ModulesError(f"the vocabulary of {self.backbone.info.name} was reduced: answers may lack their words")
         if self.backbone.info.family not in READINGS:
             raise ModulesError(
                 f"{self.backbone.info.name} is an {self.backbone.info.family}, which cannot go on from a text; "

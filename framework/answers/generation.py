@@ -1,14 +1,15 @@
 """An answer that the language model writes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from datamodules import DatasetConfig, GenerationData, Task, labelled_dataset
+from datamodules import Asker, DatasetConfig, GenerationData, LabelledDataset, Task, labelled_dataset
 from framework.answers.in_words import InWords
-from modules import Combination, Component, OptimizationConfig
+from framework.validation import Problem
+from modules import BackboneInfo, Combination, Component, OptimizationConfig, load_tokenizer
 from modules.asking import Generation
 
 
@@ -23,6 +24,20 @@ class GenerationAnswer(InWords):
     """Longest answer in tokens."""
     beams: int = Field(default=1, ge=1)
     """Beams of the search for the likeliest answer; 1 takes the likeliest token each time."""
+
+    def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
+        """See `Answer`."""
+        yield from super().problems(dataset, info, trains)
+        if dataset.task != "classification":
+            return
+        asker = Asker(self, load_tokenizer(info), is_decoder=info.family == "decoder", shown={})
+        for language in ["", *self.words_in]:
+            key = ("words_in", language) if language else ("words",)
+            for label, word in zip(dataset.labels, self.words_for(dataset.labels, language), strict=True):
+                if dataset.read_answer(word, "", self.words_for(dataset.labels, language)) != label:
+                    yield key, f"{word!r}, once written, would not be read as {label!r}: another label is called so too"
+                if len(asker.answer_ids(word, ends=False)) > self.max_new_tokens:
+                    yield key, f"{word!r} is longer than max_new_tokens, {self.max_new_tokens}"
 
     def module(
         self,

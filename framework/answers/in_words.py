@@ -21,10 +21,13 @@ class InWords(TemplateConfig):
 
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
         """See `Answer`."""
-        if dataset.pairs and "{second_text}" not in self.template:
-            yield ("template",), f"{dataset.name} holds pairs of texts; it has no place for the {{second_text}}"
-        if not dataset.pairs and "{second_text}" in self.template:
-            yield ("template",), f"{dataset.name} holds single texts; none can stand at {{second_text}}"
+        templates: dict[Key, str] = {("template",): self.template}
+        templates |= {("templates", code): template for code, template in self.templates.items()}
+        for key, template in templates.items():
+            if dataset.pairs and "{second_text}" not in template:
+                yield key, f"{dataset.name} holds pairs of texts; it has no place for the {{second_text}}"
+            if not dataset.pairs and "{second_text}" in template:
+                yield key, f"{dataset.name} holds single texts; none can stand at {{second_text}}"
         named: dict[Key, dict[str, str]] = {("words",): self.words}
         named |= {("words_in", code): words for code, words in self.words_in.items()}
         for key, words in named.items():

@@ -20,7 +20,7 @@ class _SpanCounts(Metric):
 
     def statistics(self, gold: Sequence[str], predicted: Sequence[str], language: str) -> Floats:
         """How many spans of the sentence are right, how many are predicted, how many are in gold."""
-        both = [(_spans(right), _spans(answer)) for right, answer in zip(gold, predicted, strict=True)]
+        both = [(_spans(right), _answered(answer)) for right, answer in zip(gold, predicted, strict=True)]
         counts = [(len(right & answer), len(answer), len(right)) for right, answer in both]
         return np.array(counts, dtype=np.float64).reshape(-1, 3).T
 
@@ -55,6 +55,13 @@ class SpanRecall(_SpanCounts):
         """See `Metric.value`."""
         right, _, gold = sums
         return precision_of(right, gold)
+
+
+def _answered(predicted: str) -> frozenset[Span]:
+    """Returns the predicted spans; what cannot be read is one that is wrong, also where there is nothing to find."""
+    from modules.task import UNPARSED  # here for the same reason
+
+    return frozenset({(UNPARSED, 0, 0)}) if predicted == UNPARSED else _spans(predicted)
 
 
 @functools.lru_cache(maxsize=2**16)  # the same gold is met again with each seed and metric

@@ -161,6 +161,14 @@ def test_labels_are_names_or_numbers(label: int | str, write: Write) -> None:
     assert example == Example("test-00000", "w1", "yor_Latn", 2, second_text="w2")
 
 
+def test_tags_are_learnt_in_their_own_order_only(write: Write) -> None:
+    write("hau/test", [{"tokens": ["w1"], "ner_tags": [0]}])
+    folder = write("sw/train", [{"tokens": ["w1"], "ner_tags": [0]}])
+    learnt = TrainOnConfig("wikiann", path=str(folder))
+    with pytest.raises(DataError, match="wikiann cannot be trained on for masakhaner2: the labels"):
+        labelled_dataset(DatasetConfig("masakhaner2", path=str(folder), train_on=learnt))
+
+
 def test_what_stands_before_a_dataset_asks_and_answers_as_it_does(folder: Path) -> None:
     whole = labelled_dataset(DatasetConfig("xnli", path=str(folder)))
     other = TrainOnConfig("xnli", path=str(folder))

@@ -32,7 +32,7 @@ def asker(tokenizer: PreTrainedTokenizerFast, is_decoder: bool = True, **setting
 
 
 def ask(tokenizer: PreTrainedTokenizerFast, example: Example, length: int = 20, **settings: Any) -> str:
-    ids = asker(tokenizer, **settings).ids(example, length)
+    ids = asker(tokenizer, **settings).ids(example, example.language, length)
     return str(tokenizer.decode(ids))
 
 
@@ -111,6 +111,8 @@ def test_examples_are_of_each_label_in_turn_and_the_same_in_parallel_languages(s
     assert sorted(example.label or 0 for example in drawn(14)) == sorted([*range(7)] * 2)
     assert [example.id for example in drawn(5)] == [example.id for example in drawn(5, "swh_Latn")]
     assert [example.id for example in drawn(5)] != [example.id for example in drawn(5, seed=1)]
+    # Where not every label has its turn, another seed begins with others.
+    assert {example.label for seed in range(20) for example in drawn(2, seed=seed)} == set(range(7))
     with pytest.raises(DataError, match="sib200 eng_Latn: the train split holds 28 examples, not 29"):
         drawn(29)
 
@@ -155,6 +157,24 @@ def test_answers_to_write(sib200: Path, tokenizer: PreTrainedTokenizerFast) -> N
     [bare] = data.examples_dataloader([Example("0", "w1", "swh_Latn")])
     assert "answers" not in bare
     assert bare["text"] == ["w1"]
+
+
+def test_translations_are_asked_about_in_their_own_language(sib200: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    template = TemplateConfig(
+        template="w40 {text}",
+        templates={"swh_Latn": "w41 {text}"},
+        words=CALLED,
+        words_in={"swh_Latn": {"travel": "w3"}},
+    )
+    translated = DatasetConfig("sib200", path=str(sib200), translated={"text": "category"})
+    for config, first in ((translated, 45), (DatasetConfig("sib200", path=str(sib200)), 46)):
+        data = LabelWordData(
+            config, tokenizer, template, labels=LABELS, is_decoder=True, sources=["eng_Latn"], targets=["swh_Latn"]
+        )
+        [batch] = data.predict_dataloader()
+        assert set(batch["input_ids"][:, 1].tolist()) == {first}
+        assert set(batch["language"]) == {"swh_Latn"}
+        assert {tuple(answers[1]) for answers in batch["answers"]} == {(56,) if first == 45 else (8,)}
 
 
 class TestReadingAnswers:

@@ -170,6 +170,53 @@ class TestTranslateTest:
         assert without.of_kind("task")[0].id in desk.plan(changes).done
 
 
+class TestWhatMakesARun:
+    def test_cells_that_differ_in_what_is_read_are_runs_of_their_own(self, desk: Desk, tmp_path: Path) -> None:
+        for code in LANGUAGES:
+            for split in ("train", "validation", "test"):
+                rows = [
+                    {"index_id": n, "category": LABELS[n % 7], "text": f"{split} {code} {n}", "text_en": f"{n} {split}"}
+                    for n in range(14)
+                ]
+                write_rows(tmp_path / "texts" / code / f"{split}.parquet", rows)
+        changes = {"data.path": str(tmp_path / "texts"), **desk.masked}
+        both = desk.plan(changes | {"grid.data.translated": [{}, {"text": "text_en"}]})
+        assert len(both.of_kind("evaluate")) == 2
+        assert len(both.of_kind("task")) == 1
+        examples = {"label_words": {**LABEL_WORDS["label_words"], "examples": {"count": 1}}}
+        shown = untrained(tmp_path, "llama", examples) | {"grid.languages.source": [["eng_Latn"], ["hau_Latn"]]}
+        assert len(desk.plan(shown).of_kind("evaluate")) == 2
+        # Where nothing comes from the source, it makes no difference.
+        bare = untrained(tmp_path, "llama", LABEL_WORDS) | {"grid.languages.source": [["eng_Latn"], ["hau_Latn"]]}
+        assert len(desk.plan(bare).of_kind("evaluate")) == 1
+
+    def test_the_order_of_labels_is_part_of_what_is_learnt(self, desk: Desk) -> None:
+        rows = ["text,label,lang", *(f"{word},{label},swh_Latn" for word in "ab" for label in LABELS)]
+        (desk.folder / "test.csv").write_text("\n".join(rows))
+
+        def task(labels: tuple[str, ...]) -> str:
+            data = {
+                "name": "table",
+                "path": str(desk.folder),
+                "files": {"test": "test.csv"},
+                "columns": {"language": "lang"},
+                "labels": list(labels),
+                "max_length": 24,
+                "train_on": {"name": "sib200", "path": str(desk.texts)},
+            }
+            changes = {"data": data, "combination.language": {}, "languages.targets": ["swh_Latn"]}
+            [stage] = desk.plan(changes).of_kind("task")
+            return str(stage.id)
+
+        assert task(LABELS) != task(LABELS[::-1])
+
+    def test_a_heads_learning_rate_is_for_answers_that_have_one(self, desk: Desk, tmp_path: Path) -> None:
+        rates = {"stages.task.training.learning_rates": {"head": 0.1}}
+        changes = asked(tmp_path, "llama", LABEL_WORDS) | rates
+        [stage] = desk.plan(changes).of_kind("task")
+        assert stage.settings.training.learning_rates == {}
+
+
 def build_entities(folder: Path) -> Path:
     """Writes sentences in MasakhaNER's layout."""
     draw = random.Random(0)
@@ -262,7 +309,7 @@ def test_questions_are_answered(desk: Desk, tmp_path: Path, model_type: str, ans
             "path": str(folder / "xquad"),
             "train_on": {"name": "squad", "path": str(folder / "squad")},
             "held_out": 0.2,
-            "max_length": 12 if answer is None else 40,
+            "max_length": 16 if answer is None else 40,
             "stride": 4,
         },
         "languages": {"source": ["eng_Latn"], "targets": ["deu_Latn"]},

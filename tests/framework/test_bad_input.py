@@ -303,6 +303,30 @@ MISTAKES: dict[str, Case] = {
         ("'travel' is called 'zzz'", "knows nothing"),
         last=True,
     ),
+    "words that would be read as another label": Case(
+        answering("llama", {"generation": {"template": "{text}", "words": WORDS | {"travel": "W3."}}}),
+        "stages.task.answer.generation.words",
+        "words:",
+        ("'w3', once written, would not be read as 'sports'",),
+        last=True,
+    ),
+    "a language's template for pairs": Case(
+        answering(
+            "llama",
+            {"label_words": {"template": "{text}", "templates": {"swh_Latn": "{text} {second_text}"}, "words": WORDS}},
+        ),
+        "stages.task.answer.label_words.templates.swh_Latn",
+        "swh_Latn: ",
+        ("sib200 holds single texts",),
+    ),
+    "an answer behind too long a text": Case(
+        answering(
+            "llama", {"generation": {"template": "{text}", "words": WORDS}}, **{"data.max_length": 30}
+        ),
+        "data.max_length",
+        "max_length: 30",
+        ("30 tokens of text, 0 of prompts and 30 of answers exceed the 40 positions",),
+    ),
     "words for no label": Case(
         answering("llama", {"label_words": {"template": "{text}", "words": WORDS | {"sport": "w1"}}}),
         "stages.task.answer.label_words.words.sport",
