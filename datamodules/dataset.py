@@ -7,7 +7,8 @@ texts without labels, and its class in `registry.py`. Or the subclass stands any
 # no `from __future__ import annotations` here: pydantic reads the annotations of the config
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field
@@ -111,6 +112,8 @@ class Dataset:
     """Columns that must be there."""
     optional_columns: ClassVar[tuple[str, ...]] = ()
     """Columns that only some published versions have."""
+    translated: Mapping[str, str] = MappingProxyType({})
+    """Columns of the test split that others stand in for; see `DatasetConfig`."""
 
     def __init__(self, path: str | None = None, revision: str | None = None) -> None:
         """Says where the rows are; nothing is read yet.
@@ -120,8 +123,6 @@ class Dataset:
             revision: Branch, tag or commit on the hub.
         """
         self.source: Source = Folder(path) if path is not None else Hub(self.hub_id, revision or self.hub_revision)
-        self.translated: dict[str, str] = {}
-        """Columns of the test split that others stand in for; see `DatasetConfig`."""
 
     @classmethod
     def from_config(cls, config: DatasetConfig) -> Self:

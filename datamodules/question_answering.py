@@ -62,8 +62,9 @@ class QuestionData(TaskData):
     ) -> list[_Row]:
         if not isinstance(self.config, QuestionsConfig):
             raise DataError(f"the questions of {self.dataset.name} need a QuestionsConfig, which has a stride")
+        stride = self.config.stride_of(max_length)
         pairs = [(example.text, example.second_text or "") for example in examples]
-        windows = context_windows(self.tokenizer, pairs, max_length, self.config.stride, self.config.text_prefix)
+        windows = context_windows(self.tokenizer, pairs, max_length, stride, self.config.text_prefix)
         return [_Row(examples[window.pair], window, *window.tokens_of(places[window.pair])) for window in windows]
 
 

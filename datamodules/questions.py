@@ -24,18 +24,23 @@ class QuestionsConfig(DatasetConfig):
 
     max_length: int = Field(default=384, ge=4)
     """Longest window in tokens, with the question, special tokens and prefix."""
-    stride: int = Field(default=128, ge=1)
-    """Tokens that a window of a long context shares with the one before it."""
+    stride: int | None = Field(default=None, ge=1)
+    """Tokens that a window of a long context shares with the one before it; without it 128, or less for short windows:
+    a third of them."""
 
     def __post_init__(self) -> None:
         """Checks that a window gets on by at least as many tokens as it shares, whatever the question's length."""
         super().__post_init__()
         for length in (self.max_length, self.train_max_length or self.max_length):
-            if 2 * self.stride + SPECIAL_TOKENS >= length:
+            if self.stride is not None and 2 * self.stride + SPECIAL_TOKENS >= length:
                 raise ValueError(
                     f"stride must be less than half of the {length} tokens of a window, not {self.stride}: beside what "
                     "it shares, a window needs room for as much new text and for the question"
                 )
+
+    def stride_of(self, length: int) -> int:
+        """Returns the tokens that windows of a length share."""
+        return self.stride or min(128, length // 3)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

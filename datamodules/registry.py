@@ -99,7 +99,8 @@ def _labelled(config: DatasetConfig) -> LabelledDataset:
     if unknown := sorted(config.translated.keys() - {*found.columns, *found.optional_columns}):
         known = ", ".join((*found.columns, *found.optional_columns))
         raise DataError(f"{found.name} has no column '{unknown[0]}' that could be translated; it has {known}")
-    found.translated = config.translated
+    if config.translated:
+        found.translated = config.translated
     return found
 
 

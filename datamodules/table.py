@@ -92,7 +92,6 @@ class Table(ClassificationDataset):
         self.files: dict[str, str | dict[str, str]] = dict(config.files.items())
         self.pairs = config.columns.second_text is not None
         self.columns = config.columns.names
-        self.translated: dict[str, str] = {}
         self._labels: tuple[str, ...] = tuple(config.labels or ())
         self._spoken: dict[str, tuple[str, ...]] = {}
         self.positive = config.positive
@@ -140,7 +139,8 @@ class Table(ClassificationDataset):
             if not languages:
                 raise DataError(f"no language has texts for the {split} split: {self._file(split, PLACEHOLDER)}")
             for code in languages:
-                list(self.examples(code, split))
+                if not list(self.examples(code, split)):
+                    raise DataError(f"{self._file(split, code)} holds no text for the {split} split")
 
     def config_of(self, language: str) -> str:
         """See `Dataset.config_of`."""

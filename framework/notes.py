@@ -23,8 +23,8 @@ def notes_on_data(experiment: Experiment) -> list[str]:
 
 
 def _held_out(experiment: Experiment) -> list[str]:
-    data = experiment.data
-    if data is None or data.held_out is None:
+    data, task = experiment.data, experiment.stages.task
+    if data is None or data.held_out is None or task is None or task.training is None:
         return []
     return [f"Validated on {data.held_out:.0%} of the {data.train_split} split, trained on the rest of it."]
 

@@ -13,6 +13,7 @@ from torch import Tensor, distributed, nn
 
 from datamodules import TaskData, language
 from framework.config import Experiment
+from framework.errors import UserError
 from framework.files import write_whole
 from framework.fitting import History, Report, fit, make_trainer
 from framework.identity import plain
@@ -26,7 +27,7 @@ from framework.results import LanguageResult, Predictions, RunRecord
 from framework.store import Passport, Store
 from framework.tracking import track
 from framework.vocabulary import note_on_vocabulary
-from modules import Backbone, Combination, Component, load_backbone
+from modules import Backbone, Combination, Component, OptimizationConfig, load_backbone
 from modules.backbone import seeded
 from modules.components.base import load_state
 from modules.task import Prediction, TaskModule
@@ -103,7 +104,7 @@ def train_task(stage: TaskStage, store: Store, report: Report) -> None:
     settings = stage.settings
     backbone = _answering_backbone(stage, store)
     data = stage_data(stage, backbone)
-    module = _task_module(stage, backbone)
+    module = _task_module(stage, backbone, settings.training)
     for code, trained in stage.language_components.items():
         _add_trained(module.combination, experiment, code, trained, stage.backbone, store)
     history = fit(
@@ -153,7 +154,7 @@ def evaluate(stage: EvaluateStage, store: Store, report: Report) -> None:
 
 def load_task(stage: EvaluateStage, store: Store) -> TaskModule:
     """Loads what answers in a run: its task components and head; language components are added by `add_language`."""
-    module = _task_module(stage.task, _answering_backbone(stage.task, store))
+    module = _task_module(stage.task, _answering_backbone(stage.task, store), training=None)
     if stage.task.trains:
         state = store.read(stage.task.id, stage.backbone.passport)
         for component in module.combination.components(role="task"):
@@ -208,13 +209,12 @@ def _answering_backbone(stage: TaskStage, store: Store) -> Backbone:
     return load_stage_backbone(stage.backbone, store, with_lm_head=stage.experiment.answer.needs_lm_head)
 
 
-def _task_module(stage: TaskStage, backbone: Backbone) -> TaskModule:
-    """Makes untrained task components and what answers with them."""
+def _task_module(stage: TaskStage, backbone: Backbone, training: OptimizationConfig | None) -> TaskModule:
+    """Makes untrained task components and what answers with them; without a training it only answers."""
     experiment = stage.experiment
     assert experiment.data is not None
     combination = Combination(backbone)
     components = _add(combination, "task", experiment.combination["task"], None, stage.seed)
-    training = stage.settings.training if stage.trains else None
     with seeded(stage.seed):
         return experiment.answer.module(combination, components, training, stage.labels, experiment.data, stage.seed)
 
@@ -331,6 +331,8 @@ def _test(stage: EvaluateStage, module: TaskModule, data: TaskData, tests: dict[
     answers = most_confident(batches)
     for code, test in tests.items():
         gold = {example.id: data.dataset.gold(example) for example in data.dataset.examples(code, "test")}
+        if not gold:
+            raise UserError(f"{data.dataset.name}: the test split of {code} holds no text")
         answered = {example: answers[code, example] for example in gold}
         predictions = Predictions(gold, gold.values(), *zip(*answered.values(), strict=True))
         result = LanguageResult.of(

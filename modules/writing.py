@@ -41,7 +41,8 @@ def write(
         use_cache=False,  # it is to make none: the reading has its own
     )
     # The first column only stands for what was read; it is never looked at.
-    found = search.generate(torch.zeros(rows, 1, dtype=torch.long, device=reading.last.device), config)
+    column = torch.zeros(rows, 1, dtype=torch.long, device=reading.last.device)
+    found = search.generate(column, config, attention_mask=torch.ones_like(column))
     return [_until(row, ends) for row in found[:, 1:].tolist()]
 
 
@@ -70,7 +71,9 @@ class _Search(GenerationMixin):
     def can_generate(self) -> bool:
         return True
 
-    def prepare_inputs_for_generation(self, input_ids: Any, *_: Any, **__: Any) -> dict[str, Tensor]:
+    def prepare_inputs_for_generation(
+        self, input_ids: Any, *_: Any, attention_mask: Any = None, **__: Any
+    ) -> dict[str, Tensor]:
         return {"input_ids": input_ids}
 
     def forward(self, input_ids: Tensor, return_dict: bool = True) -> Any:

@@ -34,10 +34,10 @@ class LabelWordsAnswer(InWords):
                 if set(ids) <= {tokenizer.unk_token_id}:
                     yield key, f"{label!r} is called {word!r}, of which the tokenizer of {info.name} knows nothing"
                 else:
-                    same[ids].append(repr(word))
-            for words in same.values():
-                if len(words) > 1:
-                    yield key, f"{' and '.join(words)} become the same tokens, so that no answer tells them apart"
+                    same[ids].append(f"{label} ({word!r})")
+            for labels in same.values():
+                if len(labels) > 1:
+                    yield key, f"{' and '.join(labels)} become the same tokens, so that no answer tells them apart"
 
     def module(
         self,

@@ -138,11 +138,11 @@ def test_k_shot_of_the_data_module(folder: Path, tokenizer: PreTrainedTokenizerF
     assert data(folder, tokenizer, k_shot=2, seed=3).training_examples == made.training_examples
 
 
-def test_mistakes_are_said_before_anything_is_read(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+def test_languages_and_splits_that_are_not_there(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     with pytest.raises(DataError, match="'swa_Latn' is not a language of afrisenti; nearest: swh_Latn"):
-        data(folder, tokenizer, sources=["swa_Latn"])
+        data(folder, tokenizer, sources=["swa_Latn"]).train_dataloader()
     with pytest.raises(DataError, match="no train split for tir_Ethi"):
-        data(folder, tokenizer, sources=["tir_Ethi"])
+        data(folder, tokenizer, sources=["tir_Ethi"]).train_dataloader()
     with pytest.raises(DataError, match="has no 'ibo'"):
         data(folder, tokenizer, targets=["ibo_Latn"])
 

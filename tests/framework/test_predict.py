@@ -171,6 +171,15 @@ def test_from_the_command_line(
     assert missing.err.startswith("nowhere/run.json: no such file")
 
 
+def test_settings_of_what_other_cells_train_do_not_matter(desk: Desk) -> None:
+    # As experiments have them that a grid over components extends.
+    changes = {"stages.task.training.learning_rates": {"prompt": 0.1, "head": 0.01}, "languages.targets": ["swh_Latn"]}
+    desk.run(changes)
+    [run] = runs(desk.plan(changes))
+    [answer] = predict_lines(run.path, "swh_Latn", ["w1 w2 w3"])
+    assert answer is not None
+
+
 class TestPairs:
     @pytest.fixture
     def run(self, desk: Desk) -> RunFolder:
