@@ -110,7 +110,10 @@ def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
     language: Annotated[str, typer.Option(help="The texts' language as a FLORES code, such as swh_Latn.")],
 ) -> None:
-    """Label new texts, one a line on standard input: prints a label and its probability a line, or a blank line."""
+    """Answer new texts, one a line on standard input; of a pair, or a question and its context, a tab is between the two.
+
+    Prints an answer and how sure it is a line, and a blank line for a blank one.
+    """
     from framework.predict import predict_lines
 
     for answer in predict_lines(run, language, sys.stdin):

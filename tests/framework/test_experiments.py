@@ -16,7 +16,7 @@ from tests.framework.tiny import ROOT, build_encoder, join_pairs
 
 EXPERIMENTS = ROOT / "experiments"
 FILES = sorted(EXPERIMENTS.rglob("*.yaml"))
-ELSEWHERE = ("soft_language_prompts", "label-words")
+ELSEWHERE = ("soft_language_prompts", "label-words", "few-shot")
 """Those that need a language model: test_soft_language_prompts.py and test_real.py plan and run them."""
 SELF_CONTAINED = "quickstart"
 """Experiments that need neither the hub nor data."""
