@@ -391,9 +391,9 @@ def _evaluate_stage(
     )
     run = identity(recipe=recipe, seed=task.seed)
     folder = Path(experiment.runs) / experiment.name / f"{_slug(variant.label)}-seed{task.seed}-{run[:8]}"
-    trained = [task.id] if task.trains else []
+    # A task stage that trains stands on the pretraining itself.
     pretrained = [backbone.pretrained_by] if backbone.pretrained_by else []
-    needed = dict.fromkeys([*pretrained, *trained, *itertools.chain(*components.values())])
+    needed = dict.fromkeys([*([task.id] if task.trains else pretrained), *itertools.chain(*components.values())])
     tests = tuple(_tests(experiment, components, task))
     return EvaluateStage(
         id=run,

@@ -86,7 +86,8 @@ def _stage(run: Path) -> tuple[EvaluateStage, Store]:
     store = Store(Path(experiment.store))
     passports = [store.passport(identity) for identity in record.components.values()]
     trained = next((passport for passport in passports if passport.stage == "task"), None)
-    pretrained_by = next((passport.id for passport in passports if passport.stage == "pretrain"), None)
+    needed = [passport.id for passport in passports] + (trained.needs if trained else [])
+    pretrained_by = next((need for need in needed if store.passport(need).stage == "pretrain"), None)
     backbone = BackboneChoice(experiment.backbone, inspect_backbone(experiment.backbone), pretrained_by)
     of_languages = [passport for passport in passports if passport.stage == "language"]
     language_components = {

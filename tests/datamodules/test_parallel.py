@@ -99,7 +99,7 @@ def test_mistakes_in_the_config_are_said() -> None:
             ParallelConfig(**options)
     with pytest.raises(ValidationError, match="the language stage may not use a test split"):
         ParallelConfig("sib200", split="test")
-    with pytest.raises(DataError, match="dataset 'masakhanews' .*; parallel: flores, nusax, sib200"):
+    with pytest.raises(DataError, match="dataset 'masakhanews' .*; parallel: flores, mlqa, nusax, sib200"):
         ParallelText(ParallelConfig("masakhanews"))
     with pytest.raises(
         DataError, match="flores has no devtest split for swh_Latn, only validation and test$"

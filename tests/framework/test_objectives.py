@@ -19,7 +19,7 @@ def changes(desk: Desk, encoder: Path, objective: dict[str, Any]) -> dict[str, A
         "backbone.name": str(encoder),
         "combination.language": {"adapter": {"reduction_factor": 8}},
         "stages.language.objective": objective,
-        "stages.task.head.pooling": "mean",
+        "stages.task.answer.classification_head.pooling": "mean",
         "pretrain": pretrain,
     }
 
