@@ -110,7 +110,7 @@ def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
     language: Annotated[str, typer.Option(help="The texts' language as a FLORES code, such as swh_Latn.")],
 ) -> None:
-    """Answer new texts, one a line on standard input; of a pair, or a question and its context, a tab is between the two.
+    """Answer new texts, one a line on standard input; a pair, or a question with its context, has a tab in between.
 
     Prints an answer and how sure it is a line, and a blank line for a blank one.
     """
