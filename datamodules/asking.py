@@ -8,7 +8,7 @@ from typing import Any
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase
 
-from datamodules.batches import Batch, HasLength, evaluation_loader
+from datamodules.batches import Batch, HasLength
 from datamodules.dataset import TEST, DatasetConfig, Example
 from datamodules.errors import DataError
 from datamodules.task_data import TaskData
@@ -51,8 +51,7 @@ class AskingData(TaskData):
         """See `TaskData.predict_dataloader`; translations are asked about in the language that they are in."""
         examples = self._read(self.targets if languages is None else languages, TEST)
         spoken = self.sources[0] if self.config.translated else None
-        rows = self.rows(examples, self.config.max_length, spoken)
-        return evaluation_loader(rows, self.collate, self.eval_batch_size, self.num_workers)
+        return self.each_once(self.rows(examples, self.config.max_length, spoken))
 
     def training_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
         """See `TaskData.training_rows`.
@@ -64,11 +63,7 @@ class AskingData(TaskData):
             if not self.dataset.has_gold(example):
                 where = f"{self.dataset.name} {example.language}, row {example.id}"
                 raise DataError(f"{where}: there is no answer to learn")
-        return self.rows(examples, self.train_max_length)
-
-    def evaluation_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
-        """See `TaskData.evaluation_rows`."""
-        return self.rows(examples, self.config.max_length)
+        return super().training_rows(examples)
 
     def rows(self, examples: Sequence[Example], max_length: int, spoken: str | None = None) -> Sequence[HasLength]:
         """Puts examples to the model.

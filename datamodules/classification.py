@@ -28,20 +28,13 @@ class ClassificationData(TaskData):
         """Names of the labels; `labels` in a batch are indices into them."""
         return list(self.dataset.labels)
 
-    def training_rows(self, examples: Sequence[Example]) -> list[_Tokenised]:
-        """See `TaskData.training_rows`."""
-        return self._tokenise(examples, self.train_max_length)
-
-    def evaluation_rows(self, examples: Sequence[Example]) -> list[_Tokenised]:
-        """See `TaskData.evaluation_rows`."""
-        return self._tokenise(examples, self.config.max_length)
-
     @property
     def collate(self) -> Collate:
         """See `TaskData.collate`."""
         return functools.partial(_collate, pad_id=self.tokenizer.pad_token_id)
 
-    def _tokenise(self, examples: Sequence[Example], max_length: int) -> list[_Tokenised]:
+    def rows(self, examples: Sequence[Example], max_length: int) -> list[_Tokenised]:
+        """See `TaskData.rows`."""
         prefix = self.config.text_prefix
         if self.dataset.pairs:
             pairs = [(example.text, example.second_text or "") for example in examples]

@@ -32,20 +32,13 @@ class TaggingData(TaskData):
     trained on, whatever entities are in them (as Lauscher et al. 2020 do).
     """
 
-    def training_rows(self, examples: Sequence[Example]) -> list[_Tokenised]:
-        """See `TaskData.training_rows`."""
-        return self._tokenise(examples, self.train_max_length)
-
-    def evaluation_rows(self, examples: Sequence[Example]) -> list[_Tokenised]:
-        """See `TaskData.evaluation_rows`."""
-        return self._tokenise(examples, self.config.max_length)
-
     @property
     def collate(self) -> Collate:
         """See `TaskData.collate`."""
         return functools.partial(_collate, pad_id=self.tokenizer.pad_token_id)
 
-    def _tokenise(self, examples: Sequence[Example], max_length: int) -> list[_Tokenised]:
+    def rows(self, examples: Sequence[Example], max_length: int) -> list[_Tokenised]:
+        """See `TaskData.rows`."""
         rows = word_tokens(self.tokenizer, [_words(each) for each in examples], max_length, self.config.text_prefix)
         return [_Tokenised(example, row) for example, row in zip(examples, rows, strict=True)]
 

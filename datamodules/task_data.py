@@ -110,15 +110,22 @@ class TaskData(ResumableData):
 
     def examples_dataloader(self, examples: Iterable[Example]) -> DataLoader[Batch]:
         """Any examples, each once: texts without labels, for instance."""
-        rows = self.evaluation_rows(list(examples))
+        return self.each_once(self.evaluation_rows(list(examples)))
+
+    def each_once(self, rows: Sequence[HasLength]) -> DataLoader[Batch]:
+        """Makes batches of rows, each of them once."""
         return evaluation_loader(rows, self.collate, self.eval_batch_size, self.num_workers)
 
     def training_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
         """Tokenises what is trained on."""
-        raise NotImplementedError
+        return self.rows(examples, self.train_max_length)
 
     def evaluation_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
         """Tokenises what is validated and tested on; one example may give several rows, all with its id."""
+        return self.rows(examples, self.config.max_length)
+
+    def rows(self, examples: Sequence[Example], max_length: int) -> Sequence[HasLength]:
+        """Tokenises examples to rows of so many tokens at most; some tasks do so otherwise where they train."""
         raise NotImplementedError
 
     @property

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from datamodules import DataError, LabelledDataset, language
-from framework.answers import ANSWERS, Answer, GenerationAnswer, default_answer
+from framework.answers import ANSWERS, Answer
 from framework.config import dataset_for
 from framework.leaks import find_leak
 from framework.objectives import OBJECTIVES, CausalObjective
@@ -24,8 +24,8 @@ from modules import (
     ModulesError,
     component_class,
     inspect_backbone,
-    load_tokenizer,
     refuse_precision,
+    tokenizer_of,
 )
 from modules.packing import refuse_packed
 from modules.vocabulary import refuse
@@ -105,7 +105,7 @@ def check_languages_of_data(
         yield ("languages", "targets"), "[all] means the languages of the dataset, and there is no data"
     if data is None or not (dataset := _dataset(data)):
         return
-    answer, info = _answer(stages, dataset), _info(backbone)
+    answer, info = stages.answer_to(dataset.task), _info(backbone)
     trains = info is None or _trains(answer, combination, dataset, info)
     if trains and not languages.source:
         yield ("languages", "source"), "names no language to learn the task in"
@@ -187,7 +187,7 @@ def check_optimizers(combination: dict[str, dict[str, Any]], data: Any, stages: 
     """What is trained together has one optimiser."""
     dataset = _dataset(data) if data is not None else None
     language, task = stages.language, stages.task
-    head = ["head"] if dataset is not None and not _answer(stages, dataset).needs_lm_head else []
+    head = ["head"] if dataset is not None and not stages.answer_to(dataset.task).needs_lm_head else []
     together = {
         "language": (language, [*combination["language"]] if language is not None and language.jointly else []),
         "task": (task, [*combination["task"], *head]),
@@ -285,7 +285,7 @@ def check_vocabulary(backbone: BackboneConfig, pretrain: Any) -> Iterator[Proble
         return
     if not isinstance(pretrain.objective, MonolingualObjective):
         yield ("pretrain", "reduce_vocabulary"), "only an objective on monolingual text says which tokens it reads"
-    if reason := refuse(load_tokenizer(info)):
+    if reason := refuse(tokenizer_of(info)):
         yield ("pretrain", "reduce_vocabulary"), f"{info.name}: {reason}"
 
 
@@ -301,8 +301,9 @@ def check_lengths(
         for components in combination.values()
         for kind, config in components.items()
     )
-    answer = stages.task.answer if stages.task is not None else None
-    written = answer.max_new_tokens if isinstance(answer, GenerationAnswer) and info.family == "decoder" else 0
+    dataset = _dataset(data)
+    # An encoder-decoder's answer has positions of its own.
+    written = stages.answer_to(dataset.task).writes if dataset is not None and info.family == "decoder" else 0
     for key in ("max_length", "train_max_length"):
         length = getattr(data, key)
         if length is not None and length + prompts + written > info.max_positions:
@@ -392,7 +393,7 @@ def check_answer(
     info, dataset = _info(backbone), _dataset(data) if data is not None else None
     if info is None or dataset is None or stages.task is None:
         return
-    answer = _answer(stages, dataset)
+    answer = stages.answer_to(dataset.task)
     name = next((name for name, known in ANSWERS.items() if known is type(answer)), type(answer).__name__)
     key = ("stages", "task", "answer", name)
     if dataset.task not in answer.tasks or info.family not in answer.families:
@@ -410,7 +411,7 @@ def check_answer(
     if trains and stages.task.training is None:
         yield ("stages", "task", "training"), "is required: the task stage has something to train"
     yield from (((*key, *place), reason) for place, reason in answer.problems(dataset, info, trains))
-    if trainer.shard_backbone and isinstance(answer, GenerationAnswer):
+    if trainer.shard_backbone and answer.writes:
         yield ("trainer", "shard_backbone"), "a backbone that is shared out cannot write; use label_words or a head"
 
 
@@ -446,11 +447,6 @@ def _is_language(code: str) -> bool:
     except DataError:
         return False
     return True
-
-
-def _answer(stages: Any, dataset: LabelledDataset) -> Answer:
-    chosen: Answer | None = stages.task.answer if stages.task is not None else None
-    return chosen or default_answer(dataset.task)
 
 
 def _trains(

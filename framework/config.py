@@ -12,7 +12,7 @@ from typing import Any, Literal, get_type_hints
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from datamodules import DataError, DatasetConfig, LabelledDataset, dataset_class, labelled_dataset
+from datamodules import DataError, DatasetConfig, LabelledDataset, Task, dataset_class, labelled_dataset
 from framework.answers import ANSWERS, Answer, default_answer
 from framework.errors import ExperimentError, Mistake, UserError, did_you_mean
 from framework.named import named
@@ -126,6 +126,11 @@ class StagesConfig:
     task: TaskStageConfig | None = None
     evaluate: EvaluateStageConfig = EvaluateStageConfig()
 
+    def answer_to(self, asked: Task) -> Answer:
+        """Returns how a task is answered: as the task stage says, else by the task's head."""
+        chosen: Answer | None = self.task.answer if self.task is not None else None
+        return chosen or default_answer(asked)
+
 
 @dataclass(frozen=True, config=SCHEMA)
 class TrainerConfig:
@@ -197,9 +202,7 @@ class Experiment:
     @property
     def answer(self) -> Answer:
         """How the task is answered; only where the experiment has one."""
-        assert self.stages.task is not None
-        chosen: Answer | None = self.stages.task.answer
-        return chosen or default_answer(self.dataset.task)
+        return self.stages.answer_to(self.dataset.task)
 
     @property
     def spoken(self) -> list[str]:

@@ -24,6 +24,7 @@ from modules.backbone import (
     load_tokenizer,
     refuse_precision,
     save_backbone,
+    tokenizer_of,
 )
 from modules.combination import ROLES, Combination
 from modules.components import COMPONENTS, Component, component_class
@@ -57,4 +58,5 @@ __all__ = [
     "load_tokenizer",
     "refuse_precision",
     "save_backbone",
+    "tokenizer_of",
 ]

@@ -349,6 +349,16 @@ def save_backbone(backbone: Backbone, folder: Path) -> None:
 
 
 @functools.lru_cache(maxsize=4)
+def tokenizer_of(info: BackboneInfo) -> Any:
+    """Returns the tokenizer to look things up in, one for all who ask: nobody may change it, as training does.
+
+    Raises:
+        ModulesError: As `load_tokenizer`.
+    """
+    return load_tokenizer(info)
+
+
+@functools.lru_cache(maxsize=4)
 def skeleton(info: BackboneInfo, with_lm_head: bool = False) -> Backbone:
     """Returns a backbone of the right shapes without weights or tokenizer, for counting parameters."""
     with torch.device("meta"), _quiet():

@@ -9,7 +9,7 @@ from framework.answers.generation import GenerationAnswer
 from framework.answers.heads import ClassificationHeadAnswer, SpanHeadAnswer, TaggingHeadAnswer
 from framework.answers.label_words import LabelWordsAnswer
 
-__all__ = ["ANSWERS", "Answer", "GenerationAnswer", "default_answer"]
+__all__ = ["ANSWERS", "Answer", "default_answer"]
 
 ANSWERS: dict[str, type[Answer]] = {
     "classification_head": ClassificationHeadAnswer,

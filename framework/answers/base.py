@@ -21,6 +21,10 @@ class Answer(Protocol):
     needs_lm_head: ClassVar[bool]
     """Whether the backbone must have a trained language-modelling head."""
 
+    @property
+    def writes(self) -> int:
+        """The most tokens that it writes; 0 where it only chooses."""
+
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
         """Says what of the settings cannot work, by their keys.
 

@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 from datamodules import Asker, DatasetConfig, GenerationData, LabelledDataset, Task, labelled_dataset
 from framework.answers.in_words import InWords
 from framework.validation import Problem
-from modules import BackboneInfo, Combination, Component, OptimizationConfig, load_tokenizer
+from modules import BackboneInfo, Combination, Component, OptimizationConfig, tokenizer_of
 from modules.asking import Generation
 
 
@@ -25,16 +25,20 @@ class GenerationAnswer(InWords):
     beams: int = Field(default=1, ge=1)
     """Beams of the search for the likeliest answer; 1 takes the likeliest token each time."""
 
+    @property
+    def writes(self) -> int:
+        """See `Answer`."""
+        return self.max_new_tokens
+
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
         """See `Answer`."""
         yield from super().problems(dataset, info, trains)
         if dataset.task != "classification":
             return
-        asker = Asker(self, load_tokenizer(info), is_decoder=info.family == "decoder", shown={})
-        for language in ["", *self.words_in]:
-            key = ("words_in", language) if language else ("words",)
-            for label, word in zip(dataset.labels, self.words_for(dataset.labels, language), strict=True):
-                if dataset.read_answer(word, "", self.words_for(dataset.labels, language)) != label:
+        asker = Asker(self, tokenizer_of(info), is_decoder=info.family == "decoder", shown={})
+        for key, words in self.called(dataset.labels):
+            for label, word in zip(dataset.labels, words, strict=True):
+                if dataset.read_answer(word, "", words) != label:
                     yield key, f"{word!r}, once written, would not be read as {label!r}: another label is called so too"
                 if len(asker.answer_ids(word, ends=False)) > self.max_new_tokens:
                     yield key, f"{word!r} is longer than max_new_tokens, {self.max_new_tokens}"

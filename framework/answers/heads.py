@@ -32,7 +32,7 @@ from modules import (
     SpanHeadConfig,
     TaggingHead,
     TaggingHeadConfig,
-    load_tokenizer,
+    tokenizer_of,
 )
 from modules.classification import TextClassification
 from modules.question_answering import QuestionAnswering
@@ -47,6 +47,7 @@ class Head:
 
     families: ClassVar[tuple[Family, ...]] = ("encoder", "encoder-decoder", "decoder")
     needs_lm_head: ClassVar[bool] = False
+    writes: ClassVar[int] = 0
     fed_by: ClassVar[type[TaskData]]
     answered_by: ClassVar[Callable[..., TaskModule]]
 
@@ -62,7 +63,7 @@ class Head:
         """See `Answer`."""
         if dataset.pairs:
             try:
-                check_pairs(load_tokenizer(info))
+                check_pairs(tokenizer_of(info))
             except DataError as error:
                 way_out = "" if info.family == "encoder" else "; put them to it by a template (label_words, generation)"
                 yield (), f"{error}{way_out}"

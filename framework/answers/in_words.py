@@ -19,6 +19,11 @@ class InWords(TemplateConfig):
     needs_lm_head: ClassVar[bool] = True
     fed_by: ClassVar[type[AskingData]]
 
+    @property
+    def writes(self) -> int:
+        """See `Answer`."""
+        return 0
+
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
         """See `Answer`."""
         templates: dict[Key, str] = {("template",): self.template}
@@ -45,6 +50,12 @@ class InWords(TemplateConfig):
                 ("examples",),
                 "examples stand before texts where nothing is trained; take the task components out, or these",
             )
+
+    def called(self, labels: Sequence[str]) -> Iterator[tuple[Key, list[str]]]:
+        """Yields what the labels are called, where no language has its own words and in those that have, by its key."""
+        yield ("words",), self.words_for(labels, "")
+        for code in self.words_in:
+            yield ("words_in", code), self.words_for(labels, code)
 
     def parameters(self, labels: Sequence[str], info: BackboneInfo) -> int:
         """See `Answer`: the language model's own head answers."""

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from datamodules import Asker, DatasetConfig, LabelledDataset, LabelWordData, Task
 from framework.answers.in_words import InWords
 from framework.validation import Problem
-from modules import BackboneInfo, Combination, Component, OptimizationConfig, load_tokenizer
+from modules import BackboneInfo, Combination, Component, OptimizationConfig, tokenizer_of
 from modules.asking import LabelWords
 
 
@@ -24,12 +24,11 @@ class LabelWordsAnswer(InWords):
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
         """See `Answer`."""
         yield from super().problems(dataset, info, trains)
-        tokenizer = load_tokenizer(info)
+        tokenizer = tokenizer_of(info)
         asker = Asker(self, tokenizer, is_decoder=info.family == "decoder", shown={})
-        for language in ["", *self.words_in]:
-            key = ("words_in", language) if language else ("words",)
+        for key, words in self.called(dataset.labels):
             same: dict[tuple[int, ...], list[str]] = defaultdict(list)
-            for label, word in zip(dataset.labels, self.words_for(dataset.labels, language), strict=True):
+            for label, word in zip(dataset.labels, words, strict=True):
                 ids = tuple(asker.answer_ids(word, ends=False))
                 if set(ids) <= {tokenizer.unk_token_id}:
                     yield key, f"{label!r} is called {word!r}, of which the tokenizer of {info.name} knows nothing"
