@@ -19,7 +19,7 @@ LONG: dict[str, Any] = {
     "languages.targets": ["swh_Latn"],
     "stages.task.training.steps": 600,
     "stages.task.validate_every": 150,
-    "stages.task.head.dropout": 0.1,
+    "stages.task.answer.classification_head.dropout": 0.1,
     "slurm.retries": 0,
 }
 """A change: the plan is a task stage of some seconds, its evaluation and the table."""
