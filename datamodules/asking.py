@@ -84,9 +84,9 @@ class AskingData(TaskData):
         shown = {language: self._shown(language) for language in languages}
         return Asker(self.template, self.tokenizer, is_decoder=self.is_decoder, shown=shown)
 
-    def answer(self, example: Example) -> str:
-        """The right answer to an example, as the model should write it."""
-        return self.dataset.answer(example, self.words(example.language))
+    def answer(self, example: Example, spoken: str) -> str:
+        """The right answer to an example, as the model should write it in the language in which it is asked."""
+        return self.dataset.answer(example, self.words(spoken))
 
     def _shown(self, language: str) -> list[tuple[Example, str]]:
         asked = self.template.examples
@@ -95,4 +95,4 @@ class AskingData(TaskData):
         shown = self.sources[0] if asked.language == "source" else language
         if shown not in self._drawn:
             self._drawn[shown] = draw_examples(self.dataset, asked, shown, self.seed)
-        return [(example, self.answer(example)) for example in self._drawn[shown]]
+        return [(example, self.answer(example, shown)) for example in self._drawn[shown]]

@@ -17,8 +17,8 @@ class GenerationData(AskingData):
     """Questions with written answers.
 
     Batches: `input_ids` and `attention_mask` [B, T] long, `answers` for each row the token ids of the right answer, its
-    end included (left out where an example has none), `text` the (first) texts as they are, `language` and `id`; the
-    last three are lists of B strings.
+    end included (left out where an example has none), `text` the (first) texts as they are, `spoken` the languages in
+    which they are asked about, `language` and `id`; the last four are lists of B strings.
     """
 
     @property
@@ -30,19 +30,20 @@ class GenerationData(AskingData):
         """See `AskingData.rows`."""
         asker = self.asker(dict.fromkeys(spoken or example.language for example in examples))
         prefix = self.config.text_prefix
-        return [
-            _Row(
-                example,
-                asker.ids(example, spoken or example.language, max_length, prefix),
-                asker.answer_ids(self.answer(example), ends=True) if self.dataset.has_gold(example) else [],
-            )
-            for example in examples
-        ]
+        rows = []
+        for example in examples:
+            asked_in = spoken or example.language
+            ids = asker.ids(example, asked_in, max_length, prefix)
+            known = self.dataset.has_gold(example)
+            answer = asker.answer_ids(self.answer(example, asked_in), ends=True) if known else []
+            rows.append(_Row(example, asked_in, ids, answer))
+        return rows
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Row:
     example: Example
+    spoken: str
     ids: list[int]
     answer: list[int]
 
@@ -56,6 +57,7 @@ def _collate(rows: Sequence[_Row], _numbers: Sequence[int], *, pad_id: int | Non
     if all(row.answer for row in rows):
         batch["answers"] = [row.answer for row in rows]
     batch["text"] = [row.example.text for row in rows]
+    batch["spoken"] = [row.spoken for row in rows]
     batch["language"] = [row.example.language for row in rows]
     batch["id"] = [row.example.id for row in rows]
     return batch

@@ -70,7 +70,7 @@ class Generation(TaskModule):
     """Writes the answer.
 
     Learns to write the right one. A batch holds `input_ids`, `attention_mask`, `language`, `answers` (for each row the
-    token ids of the right answer), `text` and `id`.
+    token ids of the right answer), `text`, `spoken` (the language in which each row is asked) and `id`.
     """
 
     chosen_by = "validation/log_likelihood"
@@ -92,7 +92,7 @@ class Generation(TaskModule):
             combination: Backbone and components.
             components: Those of them that are trained.
             optimization: How they are trained; None where nothing is.
-            read: Makes of what was written, the text asked about and its language an answer, or None.
+            read: Makes of what was written, the text asked about and the language it is asked in an answer, or None.
             max_new_tokens: Most tokens of an answer.
             beams: Beams of the search; 1 is greedy.
             seed: Draws the dropout.
@@ -125,7 +125,7 @@ class Generation(TaskModule):
         )
         tokenizer = self.combination.backbone.tokenizer
         texts = tokenizer.batch_decode(written, skip_special_tokens=True)
-        read = map(self.read, texts, batch["text"], batch["language"])
+        read = map(self.read, texts, batch["text"], batch["spoken"])
         predicted = [UNPARSED if answer is None else answer for answer in read]
         confidence = log_likelihoods.float().exp().cpu()
         return Prediction(id=batch["id"], language=batch["language"], predicted=predicted, confidence=confidence)

@@ -175,6 +175,15 @@ def test_translations_are_asked_about_in_their_own_language(sib200: Path, tokeni
         assert set(batch["input_ids"][:, 1].tolist()) == {first}
         assert set(batch["language"]) == {"swh_Latn"}
         assert {tuple(answers[1]) for answers in batch["answers"]} == {(56,) if first == 45 else (8,)}
+        written = GenerationData(
+            config, tokenizer, template, labels=LABELS, is_decoder=True, sources=["eng_Latn"], targets=["swh_Latn"]
+        )
+        [batch] = written.predict_dataloader()
+        assert set(batch["spoken"]) == {"eng_Latn" if first == 45 else "swh_Latn"}
+        travel = LABELS.index("travel")
+        about_travel = {row.id for row in written.dataset.examples("swh_Latn", "test") if row.label == travel}
+        answers = dict(zip(batch["id"], batch["answers"], strict=True))
+        assert {answers[row][0] for row in about_travel} == {56 if first == 45 else 8}
 
 
 class TestReadingAnswers:
