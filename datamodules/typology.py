@@ -27,15 +27,13 @@ from datamodules.errors import DataError
 TYPOLOGICAL = {"syntactic": "S_", "phonological": "P_", "inventory": "INV_", "featural": ""}
 """Distances between vectors of attested features, with the beginning of these features' names."""
 DISTANCES = ("geographic", "genetic", *TYPOLOGICAL)
-LEAST_SHARED = 10
-"""Features that two languages must both be attested for: a distance over two or three of them is chance."""
+LEAST_SHARED = 20
+"""Features that two languages must both be attested for: a distance over a few of them is chance."""
 
 INDIVIDUAL = {"est": "ekk", "grn": "gug", "zho": "cmn"}
 """The language that a macro-language's code stands for, as FLORES+ has it; Glottolog places no macro-languages."""
 NO_DESCENT = ("Artificial Language", "Mixed Language", "Pidgin", "Unclassifiable")
 """What Glottolog keeps in the place of a family where there is none."""
-
-Vector = npt.NDArray[np.int8]
 
 
 class Typology:
@@ -56,12 +54,11 @@ class Typology:
             places = {row["language_id"]: row for row in _rows(tables / "lang_fam_geo.csv")}
             with np.load(features / "features.npz", allow_pickle=False) as archive:
                 names, known = archive["feats"].astype(str), archive["langs"].astype(str)
-                # A feature is there if any source says so, as URIEL's union has it; -1 is not attested.
-                data: Vector = archive["data"].max(axis=2).astype(np.int8)  # [languages, features]
+                self._attested = archive["data"]  # [languages, features, sources]; -1 is not attested
         except (OSError, KeyError, ValueError) as error:
             raise DataError(f"{folder}: not the data of urielplus 1.3 ({error})") from None
         self._places = {iso: places[code] for iso, code in codes.items() if code in places}
-        self._vectors = dict(zip(known.tolist(), data, strict=True))
+        self._row = {iso: row for row, iso in enumerate(known.tolist())}
         self._columns = {kind: np.char.startswith(names, prefix) for kind, prefix in TYPOLOGICAL.items()}
 
     def distances(self, first: str, second: str) -> dict[str, float | None]:
@@ -119,14 +116,15 @@ class Typology:
         return groups or [place["language_id"]]
 
     def _typological(self, one: str, other: str, columns: npt.NDArray[np.bool_]) -> float | None:
-        if one not in self._vectors or other not in self._vectors:
+        if one not in self._row or other not in self._row:
             return None
-        first, second = self._vectors[one], self._vectors[other]
+        # A feature is there if any source says so, as in URIEL's union.
+        first, second = (self._attested[self._row[iso]].max(axis=1) for iso in (one, other))
         both = columns & (first >= 0) & (second >= 0)
         if both.sum() < LEAST_SHARED:
             return None
-        shared, sizes = int((first & second)[both].sum()), int(first[both].sum()) * int(second[both].sum())
-        return _angle(shared / math.sqrt(sizes)) if sizes else None
+        sizes = float(first[both].sum() * second[both].sum())
+        return _angle(float(first[both] @ second[both]) / math.sqrt(sizes)) if sizes else None
 
 
 @functools.cache

@@ -1,0 +1,91 @@
+"""What must be said under the tables of an analysis: how to read them, what is missing, what is too little."""
+
+from collections.abc import Iterator, Sequence
+
+from framework.analyze.analysis import Setting
+from framework.analyze.correlations import LEAST_FAMILIES, PERMUTATIONS, Correlation
+from framework.analyze.features import FEATURES
+from framework.analyze.regression import Refusal, Regression, select
+from framework.analyze.scores import Scores
+from framework.statistics import RESAMPLES
+
+NAMED = 12
+FEW_A_FEATURE = 10
+"""With fewer languages for each feature of a regression, its coefficients say little."""
+
+
+def about(
+    scored: Sequence[tuple[Scores, Setting]],
+    correlations: Sequence[Correlation],
+    regressions: Sequence[Regression | Refusal],
+) -> list[str]:
+    """All notes on scores, correlations and regressions."""
+    return [
+        *_about_correlations(scored, correlations),
+        *_about_features(scored),
+        *_about_regressions(scored, regressions),
+    ]
+
+
+def _about_correlations(scored: Sequence[tuple[Scores, Setting]], correlations: Sequence[Correlation]) -> Iterator[str]:
+    tests = [one for one in correlations if one.rho is not None]
+    families = {setting.families for _, setting in scored}
+    units = "families" if min(families) >= LEAST_FAMILIES else "languages (there are too few families to draw these)"
+    if not tests:
+        yield "No correlations: too few languages, or no feature and score differ between them."
+        return
+    yield (
+        f"Correlations: Spearman's rho over the n languages that have the feature; [95 % interval]: percentile bootstrap of "
+        f"{RESAMPLES:,} draws of {units}. *: the interval excludes 0, and p, by {PERMUTATIONS:,} permutations and corrected "
+        f"for {len(tests)} tests (Holm), is below 0.05. –: fewer than 5 languages, or the same in all."
+    )
+    yield "Correlations are no causes: near languages also share a script, words, and text that the backbone has read."
+
+
+def _about_features(scored: Sequence[tuple[Scores, Setting]]) -> Iterator[str]:
+    yield from dict.fromkeys(note for _, setting in scored for note in setting.features.notes)
+    missing: dict[str, str] = {}
+    for _, setting in scored:
+        by_language = setting.features.by_language
+        for name in FEATURES:
+            without = [code for code, own in by_language.items() if own[name] is None]
+            if 0 < len(without) < len(by_language):
+                missing.setdefault(name, f"{name} of {len(without)} ({some(without)})")
+    if missing:
+        yield f"Not known, and left out, never filled in: {'; '.join(missing.values())}."
+
+
+def _about_regressions(
+    scored: Sequence[tuple[Scores, Setting]], regressions: Sequence[Regression | Refusal]
+) -> Iterator[str]:
+    done = [one for one in regressions if isinstance(one, Regression)]
+    if done:
+        yield (
+            "Regression: ridge on standardised features. R² is of predictions for each family by the others (a relative in the "
+            "training would give a language away), beside it for each language by all others; 0 is what predicting the mean of "
+            "the training languages reaches. error: mean absolute error. Coefficients: change of the score by one standard "
+            "deviation, with other features as they are; [95 % interval] over draws of families at the same penalty."
+        )
+    for (one, setting), result in zip(scored, regressions, strict=True):
+        if isinstance(result, Refusal):
+            yield f"No regression of {one.label}, correlations only: {result.reason}."
+            continue
+        chosen = select(setting.rows(one.by_language))
+        if chosen.left_out:
+            yield f"Not in the regression of {one.label}, for want of a feature: {len(chosen.left_out)} ({some(list(chosen.left_out))})."
+        if chosen.unused:
+            listed = "; ".join(f"{name} ({reason})" for name, reason in chosen.unused.items())
+            yield f"Not used in the regression of {one.label}: {listed}."
+        if result.languages < FEW_A_FEATURE * len(chosen.features):
+            yield (
+                f"{one.label}: {result.languages} languages for {len(chosen.features)} features are few; read its "
+                "coefficients with care."
+            )
+        if result.r2 <= 0:
+            yield f"{one.label}: the features predict unseen families no better than the mean does; its coefficients mean nothing."
+
+
+def some(codes: Sequence[str]) -> str:
+    """The first of some languages, and how many more there are; the CSV has all."""
+    shown = ", ".join(codes[:NAMED])
+    return shown if len(codes) <= NAMED else f"{shown} and {len(codes) - NAMED} more, see features.csv"
