@@ -26,7 +26,7 @@ def _read(table: str) -> dict[str, float]:
 PRETRAINING_TEXT: dict[str, dict[str, float]] = {"xlm-r": _read(_XLM_R)}
 """GiB of text by FLORES code, by the name of a corpus. A language that a corpus does not list was not pretrained on.
 
-`xlm-r`: CC-100, Conneau et al. (ACL 2020), appendix A, table 6, of XLM-R and of what is built on it. A macro-language's text
-is counted as its standard language's (Arabic as `arb_Arab`), Burmese without its text in Zawgyi, and languages without a FLORES code
-(Latin, Breton, Western Frisian, romanised text) are left out.
+`xlm-r`: CC-100, Conneau et al. (ACL 2020), appendix A, table 6, of XLM-R and of what is built on it. The text of a
+macro-language is counted as that of its standard language (Arabic as `arb_Arab`), Burmese without its text in Zawgyi.
+Languages that the table of codes lacks (Latin, Breton, Western Frisian, romanised text) are left out.
 """

@@ -65,9 +65,9 @@ class Typology:
         """Measures how far apart two languages are; scripts play no part.
 
         `geographic` is the great-circle distance as a share of half the Earth's circumference. The others are angles
-        between vectors, 2 arccos(cos) / pi, as URIEL+ has them: `genetic` of the groups of the family tree that hold the
-        languages, `syntactic`, `phonological` and `inventory` (of sounds) of the features that both are attested for,
-        `featural` of these three together. 0 is near, 1 is far.
+        between vectors, 2 arccos(cos) / pi, as URIEL+ has them: `genetic` of the groups of the family tree that hold
+        the languages, `syntactic`, `phonological` and `inventory` (of sounds) of the features that both are attested
+        for, `featural` of these three together. 0 is near, 1 is far.
 
         Args:
             first: FLORES code.

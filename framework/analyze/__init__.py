@@ -54,9 +54,10 @@ def analyze(
     settings: dict[tuple[str, tuple[str, ...]], Setting] = {}
     for one in scores:
         key = one.run.record.backbone, one.source
-        tested = {code for other in scores if (other.run.record.backbone, other.source) == key for code in other.by_language}
         if key not in settings:
-            settings[key] = Setting(one.source, features_of(one.source, sorted(tested), one.run, sizes))
+            alike = [other for other in scores if (other.run.record.backbone, other.source) == key]
+            tested = sorted({code for other in alike for code in other.by_language})
+            settings[key] = Setting(one.source, features_of(one.source, tested, one.run, sizes))
     of = {one.label: settings[one.run.record.backbone, one.source] for one in scores}
     families = {code: family_of(code) for setting in settings.values() for code in setting.features.by_language}
     correlations = holm(

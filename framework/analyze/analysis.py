@@ -96,7 +96,8 @@ class Analysis:
         for one, setting in self.scored:
             for code, score in one.by_language.items():
                 name = LANGUAGES[code].name if code in LANGUAGES else ""
-                known = [one.label, " ".join(one.source), code, name, family_of(code), script_of(code), one.seeds, score]
+                about_language = code, name, family_of(code), script_of(code)
+                known = [one.label, " ".join(one.source), *about_language, one.seeds, score]
                 own = setting.features.by_language[code]
                 lines.append([*known, *("" if own[feature] is None else own[feature] for feature in FEATURES)])
         return _csv(lines)
@@ -199,14 +200,14 @@ def _qualities(ranking: Ranking) -> Grid:
 
 def _about_ranking(ranking: Ranking) -> Iterator[str]:
     yield (
-        "Distances: URIEL and Glottolog, 0 near to 1 far; geographic is a share of half the Earth's circumference. mean place: "
-        "over the distances that are known, the place among the candidates, 0 nearest to 1 farthest."
+        "Distances: URIEL and Glottolog, 0 near to 1 far; geographic is a share of half the Earth's circumference. "
+        "mean place: over the distances that are known, the place among the candidates, 0 nearest to 1 farthest."
     )
     if ranking.qualities:
         yield (
-            "predicted: how much better than the mean candidate, by a ridge regression on geographic, genetic and featural "
-            "distance and the script. Its quality: targets of each family ranked by what the others taught; NDCG@3 as in "
-            "LangRank (Lin et al., 2019), 1 is the true order."
+            "predicted: how much better than the mean candidate, by a ridge regression on geographic, genetic and "
+            "featural distance and the script. Its quality: targets of each family ranked by what the others taught; "
+            "NDCG@3 as in LangRank (Lin et al., 2019), 1 is the true order."
         )
         if ranking.qualities["model"].ndcg <= ranking.qualities["distances"].ndcg:
             yield "The model ranks unseen families no better than distances do: prefer the mean place."

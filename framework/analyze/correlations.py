@@ -44,7 +44,11 @@ class Correlation:
 
 
 def correlate(
-    combination: str, feature: str, values: Mapping[str, float | None], scores: Mapping[str, float], families: Mapping[str, str]
+    combination: str,
+    feature: str,
+    values: Mapping[str, float | None],
+    scores: Mapping[str, float],
+    families: Mapping[str, str],
 ) -> Correlation:
     """Correlates one feature with one combination's scores.
 
@@ -87,7 +91,8 @@ def draws(families: Sequence[str], resamples: int) -> Floats:
         [resamples, languages].
     """
     names = list(dict.fromkeys(families))
-    groups = [names.index(family) for family in families] if len(names) >= LEAST_FAMILIES else list(range(len(families)))
+    several = len(names) >= LEAST_FAMILIES
+    groups = [names.index(family) for family in families] if several else list(range(len(families)))
     count = max(groups) + 1
     drawn = np.random.default_rng(0).integers(count, size=(resamples, count))
     times = np.stack([(drawn == group).sum(axis=1) for group in range(count)], axis=1)
@@ -100,8 +105,8 @@ def _weighted_spearman(x: Floats, y: Floats, weights: Floats) -> Floats:
     total = weights.sum(axis=1, keepdims=True)
     a, b = (ranks - (weights * ranks).sum(axis=1, keepdims=True) / total for ranks in (a, b))
     spread = np.sqrt((weights * a * a).sum(axis=1) * (weights * b * b).sum(axis=1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(spread > 1e-9, (weights * a * b).sum(axis=1) / spread, np.nan)
+    products: Floats = (weights * a * b).sum(axis=1)
+    return np.divide(products, spread, out=np.full_like(spread, np.nan), where=spread > 1e-9)
 
 
 def _ranks(values: Floats, weights: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""What scores may depend on: how far a language is from the source, how it is written, cut into tokens and pretrained on."""
+"""What scores may depend on: a language's distance to the source, its script, tokens and pretraining text."""
 
 import csv
 import math
@@ -19,7 +19,7 @@ TOKENS, UNKNOWN, TEXT = "tokens per word", "unknown tokens", "pretraining text"
 
 FEATURES = (*DISTANCES, SAME_FAMILY, SAME_SCRIPT, TOKENS, UNKNOWN, TEXT)
 REGRESSION = ("geographic", "genetic", "featural", SAME_SCRIPT, TOKENS, UNKNOWN, TEXT)
-"""What the regression is of: few, and none that is a part of another (featural is syntactic, phonological, inventory)."""
+"""What the regression is of: few, and none that is a part of another, as the syntactic distance is of the featural."""
 
 Values = dict[str, float | None]
 """A language's value for each of `FEATURES`; None where it has none."""

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from framework.analyze.analysis import Setting
-from framework.analyze.correlations import LEAST_FAMILIES, PERMUTATIONS, Correlation
+from framework.analyze.correlations import LEAST_FAMILIES, LEAST_LANGUAGES, PERMUTATIONS, Correlation
 from framework.analyze.features import FEATURES
 from framework.analyze.regression import Refusal, Regression, select
 from framework.analyze.scores import Scores
+from framework.compare.layout import MISSING
 from framework.statistics import RESAMPLES
 
 NAMED = 12
@@ -29,15 +30,15 @@ def about(
 
 def _about_correlations(scored: Sequence[tuple[Scores, Setting]], correlations: Sequence[Correlation]) -> Iterator[str]:
     tests = [one for one in correlations if one.rho is not None]
-    families = {setting.families for _, setting in scored}
-    units = "families" if min(families) >= LEAST_FAMILIES else "languages (there are too few families to draw these)"
+    units = _drawn(scored)
     if not tests:
         yield "No correlations: too few languages, or no feature and score differ between them."
         return
     yield (
-        f"Correlations: Spearman's rho over the n languages that have the feature; [95 % interval]: percentile bootstrap of "
-        f"{RESAMPLES:,} draws of {units}. *: the interval excludes 0, and p, by {PERMUTATIONS:,} permutations and corrected "
-        f"for {len(tests)} tests (Holm), is below 0.05. –: fewer than 5 languages, or the same in all."
+        "Correlations: Spearman's rho over the n languages that have the feature; [95 % interval]: percentile bootstrap, "
+        f"{RESAMPLES:,} draws of {units}. *: the interval excludes 0, and p, by {PERMUTATIONS:,} permutations and "
+        f"corrected for {len(tests)} tests (Holm), is below 0.05. {MISSING}: fewer than {LEAST_LANGUAGES} languages, or "
+        "the same in all."
     )
     yield "Correlations are no causes: near languages also share a script, words, and text that the backbone has read."
 
@@ -58,13 +59,14 @@ def _about_features(scored: Sequence[tuple[Scores, Setting]]) -> Iterator[str]:
 def _about_regressions(
     scored: Sequence[tuple[Scores, Setting]], regressions: Sequence[Regression | Refusal]
 ) -> Iterator[str]:
-    done = [one for one in regressions if isinstance(one, Regression)]
-    if done:
+    units = _drawn(scored)
+    if any(isinstance(one, Regression) for one in regressions):
         yield (
-            "Regression: ridge on standardised features. R² is of predictions for each family by the others (a relative in the "
-            "training would give a language away), beside it for each language by all others; 0 is what predicting the mean of "
-            "the training languages reaches. error: mean absolute error. Coefficients: change of the score by one standard "
-            "deviation, with other features as they are; [95 % interval] over draws of families at the same penalty."
+            "Regression: ridge on standardised features. R² is of predictions for each family by the others (a relative "
+            "in the training would give a language away), beside it for each language by all others; 0 is what "
+            "predicting the mean of the training languages reaches. error: mean absolute error. Coefficients: change of "
+            "the score by one standard deviation, with other features as they are; [95 % interval] over draws of "
+            f"{units} at the same penalty."
         )
     for (one, setting), result in zip(scored, regressions, strict=True):
         if isinstance(result, Refusal):
@@ -72,7 +74,8 @@ def _about_regressions(
             continue
         chosen = select(setting.rows(one.by_language))
         if chosen.left_out:
-            yield f"Not in the regression of {one.label}, for want of a feature: {len(chosen.left_out)} ({some(list(chosen.left_out))})."
+            left_out = list(chosen.left_out)
+            yield f"Not in the regression of {one.label}, for want of a feature: {len(left_out)} ({some(left_out)})."
         if chosen.unused:
             listed = "; ".join(f"{name} ({reason})" for name, reason in chosen.unused.items())
             yield f"Not used in the regression of {one.label}: {listed}."
@@ -82,7 +85,13 @@ def _about_regressions(
                 "coefficients with care."
             )
         if result.r2 <= 0:
-            yield f"{one.label}: the features predict unseen families no better than the mean does; its coefficients mean nothing."
+            yield f"{one.label}: the features predict unseen families no better than the mean; no coefficient counts."
+
+
+def _drawn(scored: Sequence[tuple[Scores, Setting]]) -> str:
+    """What the intervals draw."""
+    enough = min(setting.families for _, setting in scored) >= LEAST_FAMILIES
+    return "families" if enough else f"families (of languages, where there are fewer than {LEAST_FAMILIES} families)"
 
 
 def some(codes: Sequence[str]) -> str:

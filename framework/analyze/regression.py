@@ -34,7 +34,7 @@ class Regression:
     languages: int
     families: int
     r2: float
-    """Of families left out: 1 - squared error / squared error of the mean of the other families. 0 is as good as that."""
+    """Of families left out: 1 - squared error / squared error of the mean of the other families."""
     r2_languages: float
     """The same of languages left out alone."""
     error: float
@@ -138,8 +138,8 @@ def _too_few(chosen: Selection, families: int) -> str | None:
         return "no feature differs between the languages and is known of most of them"
     if len(chosen.languages) < LEAST_LANGUAGES:
         return (
-            f"{len(chosen.languages)} languages have all features, and a regression that can be checked on others needs "
-            f"{LEAST_LANGUAGES}"
+            f"{len(chosen.languages)} languages have all features, and a regression that can be checked on others "
+            f"needs {LEAST_LANGUAGES}"
         )
     if families < LEAST_FAMILIES:
         return f"the languages are of {families} families, and leaving one out whole needs {LEAST_FAMILIES}"
@@ -167,6 +167,6 @@ def _coefficients(
 def _solve(x: Floats, y: Floats, weights: Floats, penalty: float) -> Floats:
     """Ridge regression with an intercept, each point as often as its weight says."""
     x = x - np.average(x, axis=0, weights=weights)
-    y = y - np.average(y, weights=weights)
-    solved: Floats = np.linalg.solve((x.T * weights) @ x + penalty * np.eye(x.shape[1]), (x.T * weights) @ y)
+    centred = y - np.average(y, weights=weights)
+    solved: Floats = np.linalg.solve((x.T * weights) @ x + penalty * np.eye(x.shape[1]), (x.T * weights) @ centred)
     return solved

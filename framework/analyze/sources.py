@@ -1,8 +1,8 @@
 """Which source language for a target? Candidates ranked by what runs taught, or by distances alone.
 
-As in LangRank (Lin et al., ACL 2019), runs with several source languages show which sources suit which targets. Here a
-ridge regression learns it: how much better or worse than its fellows a source does in a target, from their distances and
-whether they share a script. It is judged by NDCG@3 on targets whose families were left out whole.
+As in LangRank (Lin et al., ACL 2019), runs with several source languages show which sources suit which targets. Here
+a ridge regression learns it: how much better or worse than its fellows a source does in a target, from their distances
+and whether they share a script. It is judged by NDCG@3 on targets whose families were left out whole.
 """
 
 from collections.abc import Mapping, Sequence
@@ -157,7 +157,7 @@ def _groups(scores: Sequence[Scores]) -> tuple[list[_Group], str]:
                 if all(pair[name] is not None for name in PAIR_FEATURES):
                     by_target.setdefault((one.family, target), {})[one.source[0]] = pair, score
     groups = [
-        _Group(target, list(own), _matrix([pair for pair, _ in own.values()]), np.array([score for _, score in own.values()]))
+        _Group(target, list(own), _matrix([pair for pair, _ in own.values()]), np.array([one for _, one in own.values()]))
         for (_, target), own in by_target.items()
         if len(own) >= LEAST_SOURCES
     ]
@@ -166,8 +166,8 @@ def _groups(scores: Sequence[Scores]) -> tuple[list[_Group], str]:
         return groups, "no runs were given"
     if len(targets) < LEAST_TARGETS or len({family_of(target) for target in targets}) < LEAST_FAMILIES:
         return groups, (
-            f"a model needs runs of at least {LEAST_SOURCES} sources in {LEAST_TARGETS} targets of {LEAST_FAMILIES} families, "
-            f"and these runs hold {len({one.source for one in scores})} sources, {len(targets)} such targets"
+            f"a model needs runs from {LEAST_SOURCES} sources in {LEAST_TARGETS} targets of {LEAST_FAMILIES} families, and "
+            f"these runs hold {len({one.source for one in scores})} sources and {len(targets)} such targets"
         )
     return groups, ""
 
@@ -217,4 +217,5 @@ def _quality(orders: Sequence[tuple[Floats, list[int]]]) -> Quality:
 def _relevance(scores: Floats) -> Floats:
     from scipy.stats import rankdata
 
-    return np.maximum(0.0, MOST_RELEVANCE + 1 - rankdata(-scores, method="min"))
+    relevance: Floats = np.maximum(0.0, MOST_RELEVANCE + 1 - rankdata(-scores, method="min"))
+    return relevance
