@@ -7,7 +7,7 @@ from datamodules import LANGUAGES, language
 from framework.analyze import notes
 from framework.analyze.analysis import Analysis, Setting
 from framework.analyze.correlations import correlate, holm
-from framework.analyze.features import FEATURES, family_of, features_of, pair_features, read_sizes
+from framework.analyze.features import FEATURES, family_of, features_of, read_sizes
 from framework.analyze.regression import regress
 from framework.analyze.scores import Scores, read_scores
 from framework.analyze.sources import LEAST_SOURCES, Ranking, rank_sources
@@ -38,10 +38,10 @@ def analyze(
         UserError: A language, metric or file is unknown, or there is nothing to do.
         DataError: A language is unknown, or the data about languages are not installed.
     """
-    if not places and target is None:
-        raise UserError("nothing to analyze: name run folders, or a --target that sources are to be ranked for")
     if sources and target is None:
         raise UserError("--sources are ranked for a --target: name one")
+    if not places and target is None:
+        raise UserError("nothing to analyze: name run folders, or a --target that sources are to be ranked for")
     for code in (*sources, *filter(None, [target])):
         language(code)
     if target in sources:
@@ -83,9 +83,11 @@ def _rank(target: str, sources: Sequence[str], scores: Sequence[Scores]) -> Rank
     tried = sorted({one.source[0] for one in scores if len(one.source) == 1})
     default = tried if len(tried) >= LEAST_SOURCES else _all_but(target)
     candidates = [code for code in dict.fromkeys(sources or default) if code != target]
-    if all(value is None for code in candidates for value in list(pair_features([code], target).values())[:-2]):
-        raise UserError(f"{target} cannot be ranked for: nothing is known of how far it is from {', '.join(candidates[:3])}")
-    return rank_sources(target, candidates, scores)
+    ranking = rank_sources(target, candidates, scores)
+    if not ranking.candidates:
+        code, reason = next(iter(ranking.left_out.items()))
+        raise UserError(f"no source can be ranked for {target}: {code} {reason}, and so on")
+    return ranking
 
 
 def _all_but(target: str) -> list[str]:

@@ -152,15 +152,16 @@ def signed(value: float) -> str:
 
 
 def _fits(fitted: Sequence[Regression]) -> Grid:
-    return [
-        ["", *(one.combination for one in fitted)],
-        ["languages", *(str(one.languages) for one in fitted)],
-        ["families", *(str(one.families) for one in fitted)],
-        ["R², unseen families", *(number(one.r2) for one in fitted)],
-        ["R², unseen languages", *(number(one.r2_languages) for one in fitted)],
-        ["error", *(number(one.error) for one in fitted)],
-        ["error of the mean", *(number(one.error_of_mean) for one in fitted)],
-    ]
+    rows: dict[str, Callable[[Regression], str]] = {
+        "languages": lambda one: str(one.languages),
+        "families": lambda one: str(one.families),
+        "R², unseen families": lambda one: number(one.r2),
+        "R² of the mean of the others": lambda one: number(one.r2_of_mean),
+        "R², unseen languages": lambda one: number(one.r2_languages),
+        "error, unseen families": lambda one: number(one.error),
+        "error of the mean of the others": lambda one: number(one.error_of_mean),
+    }
+    return [["", *rows], *([one.combination, *(text(one) for text in rows.values())] for one in fitted)]
 
 
 def _coefficients(fitted: Sequence[Regression]) -> Grid:

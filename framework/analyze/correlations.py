@@ -106,14 +106,16 @@ def _weighted_spearman(x: Floats, y: Floats, weights: Floats) -> Floats:
     a, b = (ranks - (weights * ranks).sum(axis=1, keepdims=True) / total for ranks in (a, b))
     spread = np.sqrt((weights * a * a).sum(axis=1) * (weights * b * b).sum(axis=1))
     products: Floats = (weights * a * b).sum(axis=1)
-    return np.divide(products, spread, out=np.full_like(spread, np.nan), where=spread > 1e-9)
+    rho: Floats = np.divide(products, spread, out=np.full_like(spread, np.nan), where=spread > 1e-9)
+    return rho
 
 
 def _ranks(values: Floats, weights: Floats) -> Floats:
     """Mean ranks of points that stand several times, [resamples, points]."""
     below = (values[None, :] < values[:, None]).astype(np.float64)
     equal = (values[None, :] == values[:, None]).astype(np.float64)
-    return weights @ below.T + (weights @ equal.T + 1) / 2
+    ranks: Floats = weights @ below.T + (weights @ equal.T + 1) / 2
+    return ranks
 
 
 def _permutation_p(x: Floats, y: Floats, rho: float) -> float:

@@ -1,13 +1,14 @@
 """What must be said under the tables of an analysis: how to read them, what is missing, what is too little."""
 
 from collections.abc import Iterator, Sequence
+from statistics import fmean
 
 from framework.analyze.analysis import Setting
 from framework.analyze.correlations import LEAST_FAMILIES, LEAST_LANGUAGES, PERMUTATIONS, Correlation
 from framework.analyze.features import FEATURES
 from framework.analyze.regression import Refusal, Regression, select
 from framework.analyze.scores import Scores
-from framework.compare.layout import MISSING
+from framework.compare.layout import MISSING, number
 from framework.statistics import RESAMPLES
 
 NAMED = 12
@@ -35,10 +36,10 @@ def _about_correlations(scored: Sequence[tuple[Scores, Setting]], correlations: 
         yield "No correlations: too few languages, or no feature and score differ between them."
         return
     yield (
-        "Correlations: Spearman's rho over the n languages that have the feature; [95 % interval]: percentile bootstrap, "
-        f"{RESAMPLES:,} draws of {units}. *: the interval excludes 0, and p, by {PERMUTATIONS:,} permutations and "
-        f"corrected for {len(tests)} tests (Holm), is below 0.05. {MISSING}: fewer than {LEAST_LANGUAGES} languages, or "
-        "the same in all."
+        "Correlations: Spearman's rho over the n languages that have the feature; [95 % interval]: percentile "
+        f"bootstrap, {RESAMPLES:,} draws of {units}. *: the interval excludes 0, and p, by {PERMUTATIONS:,} "
+        f"permutations and corrected for {len(tests)} tests (Holm), is below 0.05. {MISSING}: fewer than "
+        f"{LEAST_LANGUAGES} languages, or the same in all."
     )
     yield "Correlations are no causes: near languages also share a script, words, and text that the backbone has read."
 
@@ -62,11 +63,11 @@ def _about_regressions(
     units = _drawn(scored)
     if any(isinstance(one, Regression) for one in regressions):
         yield (
-            "Regression: ridge on standardised features. R² is of predictions for each family by the others (a relative "
-            "in the training would give a language away), beside it for each language by all others; 0 is what "
-            "predicting the mean of the training languages reaches. error: mean absolute error. Coefficients: change of "
-            "the score by one standard deviation, with other features as they are; [95 % interval] over draws of "
-            f"{units} at the same penalty."
+            "Regression: ridge on standardised features. Unseen families: each predicted by the others, for a relative "
+            "in the training would give a language away; unseen languages: each by all others. R²: 0 is what the mean "
+            "of all would reach, if it were known. error: mean absolute error. Coefficients: change of the score by "
+            "one standard deviation of a feature, the others as they are; [95 % interval]: "
+            f"{RESAMPLES:,} draws of {units} at the same penalty."
         )
     for (one, setting), result in zip(scored, regressions, strict=True):
         if isinstance(result, Refusal):
@@ -75,7 +76,11 @@ def _about_regressions(
         chosen = select(setting.rows(one.by_language))
         if chosen.left_out:
             left_out = list(chosen.left_out)
-            yield f"Not in the regression of {one.label}, for want of a feature: {len(left_out)} ({some(left_out)})."
+            means = [fmean(one.by_language[code] for code in codes) for codes in (left_out, chosen.languages)]
+            yield (
+                f"Not in the regression of {one.label}, for want of a feature: {len(left_out)} ({some(left_out)}); "
+                f"their mean score is {number(means[0])}, that of the others {number(means[1])}."
+            )
         if chosen.unused:
             listed = "; ".join(f"{name} ({reason})" for name, reason in chosen.unused.items())
             yield f"Not used in the regression of {one.label}: {listed}."

@@ -34,7 +34,9 @@ class Regression:
     languages: int
     families: int
     r2: float
-    """Of families left out: 1 - squared error / squared error of the mean of the other families."""
+    """Of families left out: 1 - their squared errors / the squared distances of the scores from their mean."""
+    r2_of_mean: float
+    """The same where each family is predicted by the mean of the others; 0 at best."""
     r2_languages: float
     """The same of languages left out alone."""
     error: float
@@ -100,13 +102,14 @@ def regress(
     x = np.array([[by_language[code][name] for name in chosen.features] for code in chosen.languages], dtype=np.float64)
     y = np.array([scores[language] for language in chosen.languages])
     predicted, mean = held_out(x, y, groups)
-    languages, mean_of_languages = held_out(x, y, chosen.languages)
+    languages, _ = held_out(x, y, chosen.languages)
     return Regression(
         combination,
         languages=len(y),
         families=len(set(groups)),
-        r2=_r2(y, predicted, mean),
-        r2_languages=_r2(y, languages, mean_of_languages),
+        r2=_r2(y, predicted),
+        r2_of_mean=_r2(y, mean),
+        r2_languages=_r2(y, languages),
         error=float(np.abs(y - predicted).mean()),
         error_of_mean=float(np.abs(y - mean).mean()),
         coefficients=_coefficients(x, y, groups, chosen.features),
@@ -146,9 +149,10 @@ def _too_few(chosen: Selection, families: int) -> str | None:
     return None
 
 
-def _r2(y: Floats, predicted: Floats, baseline: Floats) -> float:
-    error = float(((y - baseline) ** 2).sum())
-    return 1 - float(((y - predicted) ** 2).sum()) / error if error else 0.0
+def _r2(y: Floats, predicted: Floats) -> float:
+    from sklearn.metrics import r2_score
+
+    return float(r2_score(y, predicted))
 
 
 def _coefficients(
@@ -166,7 +170,7 @@ def _coefficients(
 
 def _solve(x: Floats, y: Floats, weights: Floats, penalty: float) -> Floats:
     """Ridge regression with an intercept, each point as often as its weight says."""
-    x = x - np.average(x, axis=0, weights=weights)
-    centred = y - np.average(y, weights=weights)
-    solved: Floats = np.linalg.solve((x.T * weights) @ x + penalty * np.eye(x.shape[1]), (x.T * weights) @ centred)
+    centred = x - (weights @ x) / weights.sum()
+    weighted = centred.T * weights
+    solved: Floats = np.linalg.solve(weighted @ centred + penalty * np.eye(x.shape[1]), weighted @ y)
     return solved

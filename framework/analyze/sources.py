@@ -91,7 +91,7 @@ def rank_sources(target: str, candidates: Sequence[str], scores: Sequence[Scores
     """
     features = {code: pair_features([code], target) for code in candidates}
     far = {code: [kind for kind in DISTANCES if own[kind] is not None] for code, own in features.items()}
-    left_out = {code: "no distance is known" for code, known in far.items() if not known}
+    left_out = {code: "has no known distance to the target" for code, known in far.items() if not known}
     places = place_by_distance({code: own for code, own in features.items() if code not in left_out})
     measured = _measured(target, scores)
     listed = [Candidate(code, features[code], places[code], measured=measured.get(code)) for code in places]
@@ -157,7 +157,12 @@ def _groups(scores: Sequence[Scores]) -> tuple[list[_Group], str]:
                 if all(pair[name] is not None for name in PAIR_FEATURES):
                     by_target.setdefault((one.family, target), {})[one.source[0]] = pair, score
     groups = [
-        _Group(target, list(own), _matrix([pair for pair, _ in own.values()]), np.array([one for _, one in own.values()]))
+        _Group(
+            target,
+            list(own),
+            _matrix([pair for pair, _ in own.values()]),
+            np.array([score for _, score in own.values()]),
+        )
         for (_, target), own in by_target.items()
         if len(own) >= LEAST_SOURCES
     ]
@@ -166,8 +171,8 @@ def _groups(scores: Sequence[Scores]) -> tuple[list[_Group], str]:
         return groups, "no runs were given"
     if len(targets) < LEAST_TARGETS or len({family_of(target) for target in targets}) < LEAST_FAMILIES:
         return groups, (
-            f"a model needs runs from {LEAST_SOURCES} sources in {LEAST_TARGETS} targets of {LEAST_FAMILIES} families, and "
-            f"these runs hold {len({one.source for one in scores})} sources and {len(targets)} such targets"
+            f"a model needs runs from {LEAST_SOURCES} sources in {LEAST_TARGETS} targets of {LEAST_FAMILIES} families; "
+            f"these hold {len({one.source for one in scores})} and {len(targets)}"
         )
     return groups, ""
 
