@@ -85,8 +85,9 @@ def _rank(target: str, sources: Sequence[str], scores: Sequence[Scores]) -> Rank
     candidates = [code for code in dict.fromkeys(sources or default) if code != target]
     ranking = rank_sources(target, candidates, scores)
     if not ranking.candidates:
-        code, reason = next(iter(ranking.left_out.items()))
-        raise UserError(f"no source can be ranked for {target}: {code} {reason}, and so on")
+        code, names = next(iter(ranking.left_out.items()))
+        unknown = ", ".join(names)
+        raise UserError(f"no source can be ranked for {target}: its distance to {code} is not known ({unknown})")
     return ranking
 
 

@@ -202,7 +202,7 @@ def _qualities(ranking: Ranking) -> Grid:
 def _about_ranking(ranking: Ranking) -> Iterator[str]:
     yield (
         "Distances: URIEL and Glottolog, 0 near to 1 far; geographic is a share of half the Earth's circumference. "
-        "mean place: over the distances that are known, the place among the candidates, 0 nearest to 1 farthest."
+        "mean place: that among the candidates, 0 nearest to 1 farthest, mean over geographic, genetic and featural."
     )
     if ranking.qualities:
         yield (
@@ -215,8 +215,12 @@ def _about_ranking(ranking: Ranking) -> Iterator[str]:
     if len(ranking.candidates) > MOST_CANDIDATES:
         yield f"The first {MOST_CANDIDATES} of {len(ranking.candidates)} candidates."
     if ranking.left_out:
-        listed = "; ".join(f"{code} ({reason})" for code, reason in ranking.left_out.items())
-        yield f"Not ranked: {listed}."
+        by_names: dict[str, list[str]] = {}
+        for code, names in ranking.left_out.items():
+            by_names.setdefault(", ".join(names), []).append(code)
+        listed = "; ".join(f"{names} ({', '.join(codes)})" for names, codes in by_names.items())
+        count = f"{len(ranking.left_out)} {'candidate' if len(ranking.left_out) == 1 else 'candidates'}"
+        yield f"Not ranked, for want of a distance, {count}: {listed}."
 
 
 def _named(code: str) -> str:

@@ -6,21 +6,22 @@ and whether they share a script. It is judged by NDCG@3 on targets whose familie
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from datamodules import DISTANCES
 from framework.analyze.features import SAME_SCRIPT, Values, family_of, pair_features
 from framework.analyze.regression import ridge
 from framework.analyze.scores import Scores
 
 Floats = npt.NDArray[np.float64]
 
-PAIR_FEATURES = ("geographic", "genetic", "featural", SAME_SCRIPT)
-"""What the regression is of; the other distances are parts of the featural one, and many languages lack them."""
+RANKED_DISTANCES = ("geographic", "genetic", "featural")
+"""What candidates are ranked by; the other distances are parts of the featural one, and many languages lack them."""
+PAIR_FEATURES = (*RANKED_DISTANCES, SAME_SCRIPT)
+"""What the regression is of."""
 LEAST_SOURCES = 3
 LEAST_TARGETS = 5
 LEAST_FAMILIES = 3
@@ -37,7 +38,7 @@ class Candidate:
     language: str
     features: Values
     distance: float
-    """Mean over the distances that are known of its place among the candidates, from 0 (nearest) to 1."""
+    """Mean over `RANKED_DISTANCES` of its place among the candidates, from 0 (nearest) to 1."""
     predicted: float | None = None
     """How much better than the mean candidate it is predicted to do; None without a model."""
     measured: float | None = None
@@ -60,14 +61,12 @@ class Ranking:
 
     target: str
     candidates: list[Candidate]
-    left_out: dict[str, str]
-    """Candidates that cannot be ranked, with the reason."""
+    left_out: dict[str, list[str]]
+    """Candidates that cannot be ranked, with the distances that are not known of them."""
     way: str
     """What the ranking rests on, in a sentence."""
     qualities: dict[str, Quality]
     """Held-out quality by way: `model`, `distances`, `chance`. Empty without a model."""
-    sources: int = 0
-    targets: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,47 +89,34 @@ def rank_sources(target: str, candidates: Sequence[str], scores: Sequence[Scores
         scores: What runs have shown; empty for a ranking by distances.
     """
     features = {code: pair_features([code], target) for code in candidates}
-    far = {code: [kind for kind in DISTANCES if own[kind] is not None] for code, own in features.items()}
-    left_out = {code: "has no known distance to the target" for code, known in far.items() if not known}
-    places = place_by_distance({code: own for code, own in features.items() if code not in left_out})
+    lacking = {code: [name for name in PAIR_FEATURES if own[name] is None] for code, own in features.items()}
+    left_out = {code: names for code, names in lacking.items() if names}
+    known = {code: own for code, own in features.items() if code not in left_out}
+    places = place_by_distance(known)
     measured = _measured(target, scores)
-    listed = [Candidate(code, features[code], places[code], measured=measured.get(code)) for code in places]
+    listed = [Candidate(code, own, places[code], measured=measured.get(code)) for code, own in known.items()]
     groups, reason = _groups(scores)
-    if reason:
+    if reason or not listed:
         listed.sort(key=lambda one: one.distance)
         return Ranking(target, listed, left_out, f"by distances: {reason}", {})
-    lacking = {
-        one.language: f"lacks {', '.join(name for name in PAIR_FEATURES if one.features[name] is None)}"
-        for one in listed
-        if any(one.features[name] is None for name in PAIR_FEATURES)
-    }
-    ranked = [one for one in listed if one.language not in lacking]
-    model = _fit(groups)
-    predicted = model.predict(_matrix([one.features for one in ranked])) if ranked else np.zeros(0)
+    predicted = _fit(groups).predict(_matrix(list(known.values())))
     # Only differences between candidates were learnt.
-    predicted = predicted - predicted.mean() if ranked else predicted
-    ranked = [
-        Candidate(one.language, one.features, one.distance, float(value), one.measured)
-        for one, value in zip(ranked, predicted, strict=True)
-    ]
-    ranked.sort(key=lambda one: -(one.predicted or 0.0))
+    differences = (predicted - predicted.mean()).tolist()
+    listed = [replace(one, predicted=value) for one, value in zip(listed, differences, strict=True)]
+    listed.sort(key=lambda one: -(one.predicted or 0.0))
     sources = {code for group in groups for code in group.sources}
     targets = {group.target for group in groups}
     way = f"by a model fitted on {len(sources)} sources × {len(targets)} targets"
-    return Ranking(target, ranked, left_out | lacking, way, _qualities(groups), len(sources), len(targets))
+    return Ranking(target, listed, left_out, way, _qualities(groups))
 
 
 def place_by_distance(features: Mapping[str, Values]) -> dict[str, float]:
     """Ranks languages by each distance, and returns the mean place of each, from 0 (nearest) to 1 (farthest)."""
     from scipy.stats import rankdata
 
-    places: dict[str, list[float]] = {code: [] for code in features}
-    for kind in DISTANCES:
-        known = {code: value for code, own in features.items() if (value := own[kind]) is not None}
-        ranks = (rankdata(list(known.values())) - 1) / max(1, len(known) - 1)
-        for code, rank in zip(known, ranks, strict=True):
-            places[code].append(float(rank))
-    return {code: float(np.mean(own)) for code, own in places.items() if own}
+    measured = [[own[kind] for kind in RANKED_DISTANCES] for own in features.values()]
+    places = (rankdata(measured, axis=0) - 1) / max(1, len(measured) - 1) if measured else np.zeros((0, 1))
+    return dict(zip(features, places.mean(axis=1).tolist(), strict=True))
 
 
 def ndcg(relevance: Floats, order: Sequence[int], top: int = TOP) -> float:

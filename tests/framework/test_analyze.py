@@ -235,7 +235,7 @@ class TestSources:
         places = [answer.out.index(code) for code in ("spa_Latn", "fin_Latn", "zho_Hans")]
         assert places == sorted(places)
         assert "by distances: no runs were given" in answer.out
-        assert "Not ranked: qaa_Latn (has no known distance to the target)" in answer.out
+        assert "Not ranked, for want of a distance, 1 candidate: geographic, genetic, featural (qaa_Latn)" in answer.out
 
     def test_a_model_of_the_runs_finds_what_made_the_scores(self, many_sources: Path) -> None:
         candidates = ["zho_Hans", "yor_Latn", "quy_Latn", "spa_Latn"]
