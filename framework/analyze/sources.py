@@ -27,7 +27,7 @@ LEAST_TARGETS = 5
 LEAST_FAMILIES = 3
 TOP = 3
 MOST_RELEVANCE = 10
-"""Relevance of the best source; the next has one less, down to 0 (Lin et al., section 4.2)."""
+"""Relevance of the best source; the next has one less, down to 0 (after Lin et al.)."""
 SHUFFLES = 1000
 
 
