@@ -6,11 +6,13 @@ import csv
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+import framework.analyze.sources
 from datamodules import PRETRAINING_TEXT
 from framework.analyze import Analysis, analyze
 from framework.analyze.correlations import Correlation, correlate, draws, holm
@@ -249,6 +251,19 @@ class TestSources:
         measured = {one.language: one.measured for one in ranking.candidates}
         assert measured["yor_Latn"] is None
         assert measured["zho_Hans"] == by_distance("zho_Hans", "hau_Latn") / 100
+
+    def test_a_target_is_judged_without_its_family(self, many_sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        learnt_from: list[set[str]] = []
+        fit = framework.analyze.sources._fit
+
+        def watched(groups: Any) -> Any:
+            learnt_from.append({family_of(group.target) for group in groups})
+            return fit(groups)
+
+        monkeypatch.setattr(framework.analyze.sources, "_fit", watched)
+        analyze([many_sources], target="hau_Latn")
+        ranked_by, *judged_by = learnt_from
+        assert sorted(family for left in judged_by for family in ranked_by - left) == sorted(ranked_by)
 
     def test_the_sources_of_the_runs_are_the_candidates(self, many_sources: Path) -> None:
         ranking = analyze([many_sources], target="swh_Latn").ranking
