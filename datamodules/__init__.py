@@ -24,12 +24,13 @@ from datamodules.errors import DataError
 from datamodules.generation import GenerationData
 from datamodules.hub_cache import keeping_what_is_read
 from datamodules.label_words import LabelWordData
-from datamodules.languages import LANGUAGES, Language, language
+from datamodules.languages import LANGUAGES, Language, language, nearest_languages
 from datamodules.masking import MaskingConfig
 from datamodules.monolingual import MonolingualData, MonolingualText, TextConfig
 from datamodules.packing import PackingConfig
 from datamodules.parallel import ParallelConfig, ParallelData, ParallelText
 from datamodules.prefix_lm import PrefixLMConfig
+from datamodules.pretraining_text import PRETRAINING_TEXT
 from datamodules.question_answering import QuestionData
 from datamodules.questions import Question, QuestionDataset, QuestionsConfig
 from datamodules.registry import DATASETS, dataset, dataset_class, labelled_dataset
@@ -39,11 +40,14 @@ from datamodules.tagging import TaggingData
 from datamodules.task_data import TaskData
 from datamodules.templates import Asker, ExamplesConfig, TemplateConfig, draw_examples
 from datamodules.tokenization_report import LanguageTokens, tokenization_report
+from datamodules.typology import DISTANCES, typology
 from datamodules.vocabulary import seen_tokens
 
 __all__ = [
     "DATASETS",
+    "DISTANCES",
     "LANGUAGES",
+    "PRETRAINING_TEXT",
     "Asker",
     "AskingData",
     "CausalConfig",
@@ -86,6 +90,8 @@ __all__ = [
     "keeping_what_is_read",
     "labelled_dataset",
     "language",
+    "nearest_languages",
     "seen_tokens",
     "tokenization_report",
+    "typology",
 ]

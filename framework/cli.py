@@ -106,6 +106,33 @@ def compare(
 
 
 @app.command()
+def analyze(
+    runs: Annotated[
+        list[Path] | None, typer.Argument(metavar="[RUNS]…", help="Run folders, or folders above them.")
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="One of the task's; default: its main one.")] = None,
+    target: Annotated[str | None, typer.Option(help="Rank source languages for this language (FLORES code).")] = None,
+    sources: Annotated[str | None, typer.Option(help="The candidates, with commas; default: the runs' or all.")] = None,
+    pretraining: Annotated[
+        str | None, typer.Option(help="Pretraining text by language: xlm-r, or a CSV file with language and gib.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for what is written; default: the first RUNS.")] = None,
+) -> None:
+    """Set scores against features of the languages: correlations, a regression; rank sources for a target."""
+    from framework.analyze import analyze as analyze_runs
+
+    candidates = sources.split(",") if sources else []
+    analysis = analyze_runs(
+        runs or [], metric=metric, target=target, sources=candidates, pretraining=pretraining
+    )
+    console = _console()
+    analysis.print(console)
+    folder = out or (runs[0] if runs else None)
+    for file in analysis.write(folder) if folder else []:
+        console.print(f"written: {file}", highlight=False, soft_wrap=True)
+
+
+@app.command()
 def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
     language: Annotated[str, typer.Option(help="The texts' language as a FLORES code, such as swh_Latn.")],

@@ -1,0 +1,105 @@
+"""What must be said under the tables of an analysis: how to read them, what is missing, what is too little."""
+
+from collections.abc import Iterator, Sequence
+from statistics import fmean
+
+from framework.analyze.analysis import Setting
+from framework.analyze.correlations import LEAST_FAMILIES, LEAST_LANGUAGES, PERMUTATIONS, Correlation
+from framework.analyze.features import FEATURES
+from framework.analyze.regression import Refusal, Regression, select
+from framework.analyze.scores import Scores
+from framework.compare.layout import MISSING, number
+from framework.statistics import RESAMPLES
+
+NAMED = 12
+FEW_A_FEATURE = 10
+"""With fewer languages for each feature of a regression, its coefficients say little."""
+
+
+def about(
+    scored: Sequence[tuple[Scores, Setting]],
+    correlations: Sequence[Correlation],
+    regressions: Sequence[Regression | Refusal],
+) -> list[str]:
+    """All notes on scores, correlations and regressions."""
+    return [
+        *_about_correlations(scored, correlations),
+        *_about_features(scored),
+        *_about_regressions(scored, regressions),
+    ]
+
+
+def _about_correlations(scored: Sequence[tuple[Scores, Setting]], correlations: Sequence[Correlation]) -> Iterator[str]:
+    tests = [one for one in correlations if one.rho is not None]
+    units = _drawn(scored)
+    if not tests:
+        yield "No correlations: too few languages, or no feature and score differ between them."
+        return
+    yield (
+        "Correlations: Spearman's rho over the n languages that have the feature; [95 % interval]: percentile "
+        f"bootstrap, {RESAMPLES:,} draws of {units}. *: the interval excludes 0, and p, by {PERMUTATIONS:,} "
+        f"permutations and corrected for {len(tests)} tests (Holm), is below 0.05. {MISSING}: fewer than "
+        f"{LEAST_LANGUAGES} languages, or the same in all."
+    )
+    yield "Correlations are no causes: near languages also share a script, words, and text that the backbone has read."
+
+
+def _about_features(scored: Sequence[tuple[Scores, Setting]]) -> Iterator[str]:
+    yield from dict.fromkeys(note for _, setting in scored for note in setting.features.notes)
+    missing: dict[str, str] = {}
+    for _, setting in scored:
+        by_language = setting.features.by_language
+        for name in FEATURES:
+            without = [code for code, own in by_language.items() if own[name] is None]
+            if 0 < len(without) < len(by_language):
+                missing.setdefault(name, f"{name} of {len(without)} ({some(without)})")
+    if missing:
+        yield f"Not known, and left out, never filled in: {'; '.join(missing.values())}."
+
+
+def _about_regressions(
+    scored: Sequence[tuple[Scores, Setting]], regressions: Sequence[Regression | Refusal]
+) -> Iterator[str]:
+    units = _drawn(scored)
+    if any(isinstance(one, Regression) for one in regressions):
+        yield (
+            "Regression: ridge on standardised features. Unseen families: each predicted by the others, for a relative "
+            "in the training would give a language away; unseen languages: each by all others. R²: 0 is what the mean "
+            "of all would reach, if it were known. error: mean absolute error. Coefficients: change of the score by "
+            "one standard deviation of a feature, the others as they are; [95 % interval]: "
+            f"{RESAMPLES:,} draws of {units} at the same penalty."
+        )
+    for (one, setting), result in zip(scored, regressions, strict=True):
+        if isinstance(result, Refusal):
+            yield f"No regression of {one.label}, correlations only: {result.reason}."
+            continue
+        chosen = select(setting.rows(one.by_language))
+        if chosen.left_out:
+            left_out = list(chosen.left_out)
+            means = [fmean(one.by_language[code] for code in codes) for codes in (left_out, chosen.languages)]
+            yield (
+                f"Not in the regression of {one.label}, for want of a feature: {len(left_out)} ({some(left_out)}); "
+                f"their mean score is {number(means[0])}, that of the others {number(means[1])}."
+            )
+        if chosen.unused:
+            listed = "; ".join(f"{name} ({reason})" for name, reason in chosen.unused.items())
+            yield f"Not used in the regression of {one.label}: {listed}."
+        if result.languages < FEW_A_FEATURE * len(chosen.features):
+            yield (
+                f"{one.label}: {result.languages} languages for {len(chosen.features)} features are few; read its "
+                "coefficients with care."
+            )
+        if result.r2 <= 0:
+            yield f"{one.label}: the features predict unseen families no better than the mean; no coefficient counts."
+
+
+def _drawn(scored: Sequence[tuple[Scores, Setting]]) -> str:
+    """What the intervals draw."""
+    enough = min(setting.families for _, setting in scored) >= LEAST_FAMILIES
+    return "families" if enough else f"families (of languages, where there are fewer than {LEAST_FAMILIES} families)"
+
+
+def some(codes: Sequence[str]) -> str:
+    """The first of some languages, and how many more there are; the CSV has all."""
+    shown = ", ".join(codes[:NAMED])
+    return shown if len(codes) <= NAMED else f"{shown} and {len(codes) - NAMED} more, see features.csv"
