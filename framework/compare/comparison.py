@@ -92,7 +92,7 @@ class Comparison:
     def averages_csv(self) -> str:
         """Returns every average and difference of the shown metric, one a line.
 
-        `over` says what a line is about: `macro`, `language`, or a grouping such as `script`, whose group is the `name`.
+        `over` says what a line is about: `macro`, `language`, or a grouping such as `script` with the group as `name`.
         """
         lines: list[list[object]] = []
         for row in self.rows:

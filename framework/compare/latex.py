@@ -10,7 +10,7 @@ from framework.compare.layout import Grid
 from framework.compare.rendering import blocks
 
 PACKAGES = "% needs \\usepackage{booktabs,longtable}, and to be read as UTF-8, as LaTeX does since 2018"
-LETTERS_PER_LINE = 92
+LETTERS_PER_LINE = 84
 """How many letters have room side by side in a column of text, in small print; wider tables come in parts."""
 
 SIGNS = {

@@ -82,7 +82,7 @@ def pivot(
         for group in groups
         for part, of_row, of_column in _split(group, row_key, column_key)
     ]
-    columns = sorted(dict.fromkeys(column for _, _, column in parts), key=natural)
+    columns = _in_order(column_key, [column for _, _, column in parts])
     labels = tell_apart(
         [part for part, _, _ in parts], [row for _, row, _ in parts], [column for _, _, column in parts], column_key
     )
@@ -94,8 +94,13 @@ def pivot(
         if part.seeds != whole[part.label].seeds:
             average = _average(part, languages, metric, bootstrap)
         cells[label, column] = PivotCell(part.label, part.seeds, average)
-    lines = list(dict.fromkeys(labels))
-    return Pivot(row_key, column_key, lines if row_key == COMBINATION else sorted(lines, key=natural), columns, cells)
+    return Pivot(row_key, column_key, _in_order(row_key, labels), columns, cells)
+
+
+def _in_order(key: str, values: Sequence[str]) -> list[str]:
+    """Sorts values; combinations come small before large already."""
+    distinct = list(dict.fromkeys(values))
+    return distinct if key == COMBINATION else sorted(distinct, key=natural)
 
 
 def _split(group: RunGroup, row_key: str, column_key: str) -> Iterable[tuple[RunGroup, str, str]]:
