@@ -351,7 +351,7 @@ class TestGroups:
             ),
             # Of many settings that differ, as many as tell them apart.
             (
-                [{"a": dict.fromkeys("pqrs", 1)}, {"a": dict.fromkeys("pqrs", 2)}, {"a": dict(zip("pqrs", (1, 2, 1, 1)))}],
+                [{"a": dict.fromkeys("pqrs", one)} for one in (1, 2)] + [{"a": {**dict.fromkeys("prs", 1), "q": 2}}],
                 ["p=1 · q=1", "p=2 · q=2", "p=1 · q=2"],
             ),
             # Where and how it ran does not name a combination, nor does a hash.
