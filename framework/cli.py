@@ -91,18 +91,32 @@ def compare(
         str | None, typer.Option(help="One of the task's, such as macro_f1; default: its main one, such as accuracy.")
     ] = None,
     baseline: Annotated[str | None, typer.Option(help="The combination to which the others are compared.")] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(help="Average over script, family, resource or seen languages; may be repeated.")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="A key of the experiments whose values are columns, such as seed or k_shot.")
+    ] = None,
+    rows: Annotated[str | None, typer.Option(help="With --by: the key of the rows; default: combination.")] = None,
+    pretrained_on: Annotated[
+        str | None, typer.Option(help="What backbones not known by name have seen, such as cc100; for --group seen.")
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the CSV and the Markdown; default: the first RUNS.")
+        list[Path] | None,
+        typer.Option(help="Folder, or file ending with .md, .tex or .csv; may be repeated; default: the first RUNS."),
     ] = None,
 ) -> None:
-    """Lay runs side by side: combinations × languages, with intervals; writes CSV and Markdown."""
+    """Lay runs side by side: combinations × languages, with intervals; writes Markdown, LaTeX and CSV."""
+    from framework.compare import check_places
     from framework.compare import compare as compare_runs
 
-    comparison = compare_runs(runs, metric=metric, baseline=baseline)
+    places = check_places(out or runs[:1])
+    comparison = compare_runs(runs, metric, baseline, group or [], by, rows, pretrained_on)
     console = _console()
     comparison.print(console)
-    for file in comparison.write(out or runs[0]):
-        console.print(f"written: {file}", highlight=False, soft_wrap=True)
+    for place in places:
+        for file in comparison.write(place):
+            console.print(f"written: {file}", highlight=False, soft_wrap=True)
 
 
 @app.command()

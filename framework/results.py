@@ -15,8 +15,7 @@ import dataclasses
 import itertools
 import json
 import os
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -24,11 +23,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from framework.errors import UserError
 from framework.files import write_whole
+from framework.labels import natural, tell_apart
 from framework.metrics import SCORINGS, Task, metrics_of
 
 Control = Literal["own", "none", "wrong"]
@@ -203,6 +204,7 @@ class Predictions:
 
 _RECORD = TypeAdapter(RunRecord)
 _RESULT = TypeAdapter(LanguageResult)
+_YamlLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # many runs are read at once
 _COLUMNS = pa.schema(
     [("id", pa.string()), ("gold", pa.string()), ("predicted", pa.string()), ("confidence", pa.float32())]
 )
@@ -222,6 +224,7 @@ class RunFolder:
         self.path = Path(path)
         self.identities = identities
         self._record: RunRecord | None = None
+        self._experiment: dict[str, Any] | None = None
 
     @property
     def record(self) -> RunRecord:
@@ -233,6 +236,21 @@ class RunFolder:
         if self._record is None:
             self._record = _read_json(self.path / "run.json", _RECORD, "a run's record")
         return self._record
+
+    @property
+    def experiment(self) -> dict[str, Any]:
+        """The experiment as resolved from its YAML, without defaults that it does not write; empty if it is not there.
+
+        Raises:
+            UserError: If the file is not YAML.
+        """
+        if self._experiment is None:
+            path = self.path / "experiment.yaml"
+            try:
+                self._experiment = yaml.load(path.read_bytes(), _YamlLoader) or {} if path.is_file() else {}
+            except yaml.YAMLError as error:
+                raise UserError(f"{path}: not YAML ({_first_line(error)})") from None
+        return self._experiment
 
     def write_record(self, record: RunRecord) -> None:
         """Writes `run.json`, and before it the README.md that says how to get the run again."""
@@ -409,13 +427,14 @@ def group_runs(runs: Iterable[RunFolder]) -> tuple[list[RunGroup], list[RunFolde
     found = list(groups.values())
     for group in found:
         _refuse_mixture(group)
-    _tell_apart(found)
+    for group, label in zip(found, tell_apart(found), strict=True):
+        group.label = label
     experiments = list(dict.fromkeys(group.record.experiment for group in found))
     found.sort(
         key=lambda group: (
             experiments.index(group.record.experiment),
             sum(len(kinds or ()) for kinds in group.record.combination.values()),
-            _natural(group.label),
+            natural(group.label),
         )
     )
     return found, empty
@@ -448,36 +467,6 @@ def _recipe(record: RunRecord) -> str:
         record.source,
     ]
     return json.dumps(known, sort_keys=True)
-
-
-def _natural(label: str) -> list[tuple[int, str]]:
-    """A sort key that puts `length=5` before `length=20`."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", label)]
-
-
-def _tell_apart(groups: list[RunGroup]) -> None:
-    """Adds to equal labels what tells them apart: the experiment, settings, the backbone, the sources."""
-    additions: list[Callable[[RunGroup, list[RunGroup]], str]] = [
-        lambda group, alike: f"{group.record.experiment}: {group.label}",
-        lambda group, alike: " · ".join([group.label, *_own_settings(group, alike)]),
-        lambda group, alike: f"{group.label} · {group.record.backbone}",
-        lambda group, alike: f"{group.label} · from {', '.join(group.record.source)}",
-        lambda group, alike: f"{group.label} · {(group.record.recipe or group.record.id)[:8]}",
-    ]
-    for add in additions:
-        for label in {group.label for group in groups}:
-            alike = [group for group in groups if group.label == label]
-            longer = [add(group, alike) for group in alike]
-            if len(set(longer)) > 1:
-                for group, new in zip(alike, longer, strict=True):
-                    group.label = new
-
-
-def _own_settings(group: RunGroup, alike: list[RunGroup]) -> Iterator[str]:
-    """The grid's values that not all of the groups share."""
-    for key, value in group.record.settings.items():
-        if any(other.record.settings.get(key) != value for other in alike):
-            yield f"{key.rpartition('.')[2]}={value}"
 
 
 def _runs_below(path: Path) -> Iterator[RunFolder]:

@@ -16,12 +16,19 @@ Three things are kept as they are in reality:
 - Two combinations are compared on the same draws of examples, and of seeds where they have the same ones, so
   what they have in common cancels in their difference.
 
+Whether one language differs is asked of many languages at once, and of 200 tests at 5 % ten come out by chance. Their
+p values are corrected together by Benjamini and Hochberg's step-up procedure (JRSS B, 1995), which bounds the expected
+share of false ones among the stars (it holds where tests depend on each other positively, as those of languages do that
+share seeds and examples). A p is that of the difference over its bootstrap standard error under a normal distribution,
+two-sided: the share of contrary resamples could not fall below 1 in their number, which is too coarse to correct.
+
 With few seeds (three, say) the interval knows little of the spread over trainings and is rather too narrow;
 with one seed it knows nothing of it. The F1 means of a resample are biased a little (a resample lacks rare
 labels now and then), so their interval can lie askew about the mean.
 """
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -129,13 +136,73 @@ class Difference:
     """Share of the resamples in which the difference is zero or has the other sign. Small values speak for a
     difference, as those of a one-sided p do, but it is a share of resamples, not of samples under a null
     hypothesis."""
+    p: float
+    """Two-sided p of the difference over its bootstrap standard error, under a normal distribution; not corrected."""
     seeds_paired: bool
     """Whether both have the same seeds, so that the draws of seeds were paired too."""
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether the interval lies on one side of zero: then, and only then, a table shows a star."""
+        """Whether the interval lies on one side of zero: then, and only then, a macro average has a star."""
         return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """A metric of one combination in each language, on its test sets and on resamples of them.
+
+    Averages over any of the languages, and differences to another combination's, follow from it.
+    """
+
+    test_sets: dict[str, TestSet]
+    """By language."""
+    seeds: tuple[int, ...]
+    means: dict[str, float]
+    """By language, the mean over seeds."""
+    draws: dict[str, Floats]
+    """By language, the same on each resample, [resamples]."""
+    confidence: float
+    """Share of the resamples inside an interval."""
+
+    def distribution(self, languages: Sequence[str]) -> Floats:
+        """Returns the mean over languages on each resample, [resamples]."""
+        return np.asarray(np.mean([self.draws[language] for language in languages], axis=0))
+
+    def average(self, languages: Sequence[str]) -> MacroAverage:
+        """Averages over some of the languages, at least one."""
+        low, high = _interval(self.distribution(languages), self.confidence)
+        return MacroAverage(
+            mean=float(np.mean([self.means[language] for language in languages])),
+            low=low,
+            high=high,
+            languages=len(languages),
+            test_sets=len({self.test_sets[language].key for language in languages}),
+            seeds=self.seeds,
+        )
+
+    def difference(self, baseline: "Resampled", languages: Sequence[str]) -> Difference:
+        """Compares the averages over some languages on the same draws.
+
+        Raises:
+            ValueError: If the baseline was not tested in them, or on other examples.
+        """
+        for language in languages:
+            if language not in baseline.test_sets:
+                raise ValueError("the two combinations were not tested in the same languages")
+            own, other = self.test_sets[language], baseline.test_sets[language]
+            if (own.key, own.gold) != (other.key, other.gold):
+                raise ValueError(f"the two combinations were tested on different examples of {language}")
+        mean = float(np.mean([self.means[language] - baseline.means[language] for language in languages]))
+        resampled = self.distribution(languages) - baseline.distribution(languages)
+        low, high = _interval(resampled, self.confidence)
+        return Difference(
+            mean=mean,
+            low=low,
+            high=high,
+            contrary=float(np.mean(resampled * mean <= 0)),
+            p=_two_sided(mean, float(np.std(resampled, ddof=1))),
+            seeds_paired=self.seeds == baseline.seeds,
+        )
 
 
 class Bootstrap:
@@ -163,15 +230,7 @@ class Bootstrap:
         Raises:
             ValueError: If the row is empty, or its languages have different seeds.
         """
-        low, high = self._interval(self.distribution(row, metric))
-        return MacroAverage(
-            mean=_plain_mean(row, metric),
-            low=low,
-            high=high,
-            languages=len(row),
-            test_sets=len({outcome.test_set.key for outcome in row.values()}),
-            seeds=_seeds(row),
-        )
+        return self.resampled(row, metric).average(list(row))
 
     def difference(self, row: Row, baseline: Row, metric: Metric) -> Difference:
         """Compares two combinations on the same draws.
@@ -186,31 +245,39 @@ class Bootstrap:
         """
         if row.keys() != baseline.keys():
             raise ValueError("the two combinations were not tested in the same languages")
-        for language, outcome in row.items():
-            other = baseline[language].test_set
-            if (outcome.test_set.key, outcome.test_set.gold) != (other.key, other.gold):
-                raise ValueError(f"the two combinations were tested on different examples of {language}")
-        mean = _plain_mean(row, metric) - _plain_mean(baseline, metric)
-        resampled = self.distribution(row, metric) - self.distribution(baseline, metric)
-        low, high = self._interval(resampled)
-        contrary = float(np.mean(resampled * mean <= 0))
-        return Difference(mean, low, high, contrary, seeds_paired=_seeds(row) == _seeds(baseline))
+        return self.resampled(row, metric).difference(self.resampled(baseline, metric), list(row))
 
     def distribution(self, row: Row, metric: Metric) -> Floats:
         """Returns the macro average on each resample, [resamples]."""
+        return self.resampled(row, metric).distribution(list(row))
+
+    def resampled(self, row: Row, metric: Metric) -> Resampled:
+        """Computes a metric in each language, on its test set and on each resample.
+
+        Args:
+            row: The combination's outcomes; at least one language.
+            metric: The metric.
+
+        Raises:
+            ValueError: If the row is empty, or its languages have different seeds.
+        """
         seeds = _seeds(row)
         seed_weights = self._draws(f"seeds {seeds}", len(seeds)) / len(seeds)  # [resamples, seeds]
-        total = np.zeros(self.resamples)
-        for outcomes in _by_test_set(row):
-            weights = self._draws(f"examples {outcomes[0].test_set.key}", outcomes[0].test_set.size)
-            scores = scores_under_weights(outcomes, seeds, weights.astype(np.float32), metric)
-            total += np.einsum("bls,bs->b", scores, seed_weights)
-        return total / len(row)
-
-    def _interval(self, resampled: Floats) -> tuple[float, float]:
-        tail = (1 - self.confidence) / 2
-        low, high = np.quantile(resampled, [tail, 1 - tail])
-        return float(low), float(high)
+        means: dict[str, float] = {}
+        draws: dict[str, Floats] = {}
+        for languages in _by_test_set(row):
+            outcomes = [row[language] for language in languages]
+            test_set = outcomes[0].test_set
+            weights = self._draws(f"examples {test_set.key}", test_set.size).astype(np.float32)
+            everything_once = np.ones((1, test_set.size), np.float32)
+            # The test set itself goes along as one weighting more.
+            scores = scores_under_weights(outcomes, seeds, np.concatenate([everything_once, weights]), metric)
+            resampled = np.einsum("bls,bs->lb", scores[1:], seed_weights)
+            for place, language in enumerate(languages):
+                means[language] = float(scores[0, place].mean())
+                draws[language] = resampled[place]
+        test_sets = {language: outcome.test_set for language, outcome in row.items()}
+        return Resampled(test_sets, seeds, means, draws, self.confidence)
 
     def _draws(self, population: str, size: int) -> npt.NDArray[np.uint16]:
         """How often each of `size` things is drawn in each resample of `size` draws, [resamples, size]."""
@@ -234,20 +301,43 @@ def _seeds(row: Row) -> tuple[int, ...]:
     return found.pop()
 
 
-def _by_test_set(row: Row) -> list[list[Outcome]]:
-    groups: dict[str, list[Outcome]] = {}
-    for outcome in row.values():
-        groups.setdefault(outcome.test_set.key, []).append(outcome)
+def _by_test_set(row: Row) -> list[list[str]]:
+    """The languages that share a test set, together."""
+    groups: dict[str, list[str]] = {}
+    for language, outcome in row.items():
+        groups.setdefault(outcome.test_set.key, []).append(language)
     return list(groups.values())
 
 
-def _plain_mean(row: Row, metric: Metric) -> float:
-    seeds = _seeds(row)
-    scores = [
-        scores_under_weights(outcomes, seeds, np.ones((1, outcomes[0].test_set.size), np.float32), metric)
-        for outcomes in _by_test_set(row)
-    ]
-    return float(np.concatenate(scores, axis=1).mean())
+def _interval(resampled: Floats, confidence: float) -> tuple[float, float]:
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(resampled, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _two_sided(mean: float, error: float) -> float:
+    """The p of a difference with a standard error; one that no resample changes is certainly zero or certainly not."""
+    if error == 0:
+        return float(mean == 0)
+    return math.erfc(abs(mean) / error / math.sqrt(2))
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Corrects p values for their number, so that those below a level bound the false discovery rate by it.
+
+    Args:
+        p_values: Of all tests that are made together, in any order.
+
+    Returns:
+        The adjusted p values, in the same order.
+    """
+    if not p_values:
+        return []
+    order = np.argsort(p_values)
+    scaled = np.asarray(p_values)[order] * len(p_values) / np.arange(1, len(p_values) + 1)
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum.accumulate(scaled[::-1])[::-1]
+    return [float(p) for p in np.minimum(adjusted, 1)]
 
 
 def scores_under_weights(

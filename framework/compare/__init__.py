@@ -1,25 +1,33 @@
-"""Runs side by side: combinations × languages, with intervals; as a table, Markdown and CSV.
+"""Runs side by side: combinations × languages, with intervals; as a table, Markdown, LaTeX and CSV.
 
 A figure is shown only where all that it averages is there. A language that has not been tested with each of
 a combination's seeds shows "–", and so does the combination's macro average; a note says what is missing.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from framework.compare import legend
 from framework.compare.averages import with_averages
-from framework.compare.comparison import Comparison
+from framework.compare.comparison import Comparison, check_places
+from framework.compare.groups import group_languages
+from framework.compare.pivot import COMBINATION, pivot
 from framework.compare.rows import languages_of, rows_of, zero_shot_everywhere
 from framework.errors import UserError, did_you_mean
 from framework.metrics import Metric, metrics_of
 from framework.results import RunFolder, RunGroup, RunRecord, group_runs, read_runs
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "check_places", "compare"]
 
 
 def compare(
-    places: Iterable[str | Path | RunFolder], metric: str | None = None, baseline: str | None = None
+    places: Iterable[str | Path | RunFolder],
+    metric: str | None = None,
+    baseline: str | None = None,
+    group: Sequence[str] = (),
+    by: str | None = None,
+    rows_by: str | None = None,
+    pretrained_on: str | None = None,
 ) -> Comparison:
     """Lays runs side by side.
 
@@ -27,11 +35,18 @@ def compare(
         places: Runs, or their folders, or folders above them.
         metric: The name of one of the task's metrics; None for its main one.
         baseline: The label of the combination that the others are compared to; None for no such comparison.
+        group: Ways to group languages, of `framework.compare.groups.GROUPINGS`; macro averages are over each group too.
+        by: A key of the experiments, such as `combination.task.prompt.length`; its values are the columns of a table
+            of macro averages.
+        rows_by: The key of that table's rows; None for the combinations.
+        pretrained_on: What backbones that are not known by name were pretrained on, of `PRETRAINING_CORPORA`.
 
     Raises:
-        UserError: The metric or the baseline is unknown; a folder holds no runs; a file is damaged; or the runs
-            cannot stand in one table: they are of different datasets or tasks, or two pass for the same seed.
+        UserError: The metric, the baseline, a group or a key is unknown; a folder holds no runs; a file is damaged; or
+            the runs cannot stand in one table: they are of different datasets or tasks, or two pass for the same seed.
     """
+    if rows_by is not None and by is None:
+        raise UserError(f"rows by '{rows_by}' need columns: say which with --by")
     runs = read_runs(places)
     groups, empty = group_runs(runs)
     if not groups:
@@ -43,10 +58,11 @@ def compare(
     shown = _choose_metric(metrics, groups[0].record.task, metric)
     _refuse_other_scores(groups, metrics)
     chosen = None if baseline is None else _choose_baseline(groups, baseline)
-    rows = [row for group in groups for row in rows_of(group, groups, shown.name)]
+    rows = [row for one in groups for row in rows_of(one, groups, shown.name)]
     languages = languages_of(rows)
     macro_languages = zero_shot_everywhere(rows, languages)
-    rows, refusals = with_averages(rows, groups, macro_languages, shown, chosen)
+    groupings = group_languages(group, languages, groups, pretrained_on)
+    rows, refusals = with_averages(rows, groups, macro_languages, shown, chosen, groupings)
     return Comparison(
         metric=shown.name,
         metrics=list(metrics),
@@ -59,13 +75,16 @@ def compare(
             *legend.how_to_read(rows, macro_languages),
             *legend.about_differences(rows, chosen),
             *refusals,
+            *legend.about_groups(rows, groupings, macro_languages),
             *legend.about_runs(groups, empty),
             *legend.about_gaps(rows, languages, macro_languages),
             *legend.about_data(groups),
             *legend.about_labels(groups, rows, languages),
             *legend.about_unparsed(rows),
         ],
-        runs=[(group.label, group.runs[seed]) for group in groups for seed in group.seeds],
+        runs=[(one.label, one.runs[seed]) for one in groups for seed in one.seeds],
+        groupings=groupings,
+        pivot=None if by is None else pivot(rows, groups, macro_languages, shown, by, rows_by or COMBINATION),
     )
 
 

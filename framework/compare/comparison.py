@@ -3,17 +3,23 @@
 import csv
 import io
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
-from framework.compare.layout import Grid, prefers_wide, tall, wide
+from framework.compare.groups import Grouping
+from framework.compare.latex import latex
+from framework.compare.layout import Grid, grouped, pivoted, prefers_wide, tall, wide
+from framework.compare.pivot import Pivot
 from framework.compare.rendering import LABEL_WIDTH, blocks, column_width, escape, markdown_table, rich_table
-from framework.compare.rows import Row
+from framework.compare.rows import Row, Tested
+from framework.errors import UserError, did_you_mean
 from framework.files import write_whole
 from framework.results import RunFolder
+from framework.statistics import Difference, MacroAverage
 
 
 @dataclass(frozen=True)
@@ -38,11 +44,21 @@ class Comparison:
     runs: list[tuple[str, RunFolder]] = field(repr=False)
     """Each run with its combination's label."""
 
+    groupings: list[Grouping] = field(default_factory=list)
+    """The ways in which languages were grouped; the averages over the groups are in the rows."""
+    pivot: Pivot | None = None
+    """Macro averages by two keys, where it was asked for."""
+
     def print(self, console: Console) -> None:
-        """Prints the table and its legend; languages are columns where they are few and there is room."""
+        """Prints the tables that were asked for and the legend.
+
+        Languages are columns where they are few and there is room; with a pivot or groups, these stand alone.
+        """
         console.print(Text(self.title, style="bold"), soft_wrap=True)
         console.print()
-        for grid in self._grids(console.width):
+        for caption, grid in self._asked() or self._by_language(console.width):
+            if caption:
+                console.print(Text(caption), soft_wrap=True)
             for block in blocks(grid, console.width):
                 console.print(rich_table(block))
                 console.print()
@@ -50,44 +66,166 @@ class Comparison:
             console.print(Text(line, style="dim"))
 
     def markdown(self) -> str:
-        """Returns the table and its legend as Markdown."""
+        """Returns all tables and the legend as Markdown."""
         legend = "\n".join(f"- {escape(line)}" for line in self.legend)
-        return "\n\n".join([f"**{escape(self.title)}**", *map(markdown_table, self._grids()), legend]) + "\n"
+        tables = [part for caption, grid in self._all() for part in (escape(caption), markdown_table(grid)) if part]
+        return "\n\n".join([f"**{escape(self.title)}**", *tables, legend]) + "\n"
+
+    def latex(self) -> str:
+        """Returns all tables and the legend as LaTeX, for a document to input."""
+        return latex(self.title, self._all(), self.legend)
 
     def csv(self) -> str:
         """Returns every result of every run, complete or not, one a line, with all metrics."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
         about = ("control", "language", "component_language", "source", "examples")
         rates = ("foreign_rate", "unparsed_rate")
-        writer.writerow(["experiment", "combination", "settings", "seed", "run", *about, *self.metrics, *rates])
+        lines: list[list[object]] = []
         for label, run in self.runs:
             record = run.record
             of_run = [record.experiment, label, json.dumps(record.settings), record.seed, record.id]
             for result in run.results():
                 columns = vars(result) | result.scores
-                writer.writerow([*of_run, *(columns[name] for name in (*about, *self.metrics, *rates))])
-        return out.getvalue()
+                lines.append([*of_run, *(columns[name] for name in (*about, *self.metrics, *rates))])
+        header = ["experiment", "combination", "settings", "seed", "run", *about, *self.metrics, *rates]
+        return _csv(header, lines)
 
-    def write(self, folder: str | Path) -> list[Path]:
-        """Writes the table as Markdown and all results as CSV.
+    def averages_csv(self) -> str:
+        """Returns every average and difference of the shown metric, one a line.
+
+        `over` says what a line is about: `macro`, `language`, or a grouping such as `script` with the group as `name`.
+        """
+        lines: list[list[object]] = []
+        for row in self.rows:
+            own = [row.combination, row.control]
+            if row.macro is not None:
+                lines.append([*own, "macro", "", *_average(row.macro), *_test_of_macro(row.difference)])
+            for grouping, groups in row.groups.items():
+                for name, one in groups.items():
+                    lines.append([*own, grouping, name, *_average(one.average), *_test(one.tested)])
+            for language, of_language in row.by_language.items():
+                cell = row.cells[language]
+                lines.append([*own, "language", language, 1, cell.mean, None, None, *_test(of_language)])
+        header = ["combination", "control", "over", "name", "languages", "mean", "low", "high"]
+        tests = ["difference", "difference_low", "difference_high", "p", "adjusted_p", "star"]
+        return _csv([*header, *tests], lines)
+
+    def pivot_csv(self) -> str:
+        """Returns the pivot, a line for each of its rows; for each column the mean and the ends of its interval."""
+        assert self.pivot is not None
+        names = [name for column in self.pivot.columns for name in (column, f"{column} low", f"{column} high")]
+        lines: list[list[object]] = []
+        for row in self.pivot.rows:
+            cells = [self.pivot.cells.get((row, column)) for column in self.pivot.columns]
+            found = [None if cell is None else cell.average for cell in cells]
+            lines.append([row, *(x for one in found for x in ((None,) * 3 if one is None else _average(one)[1:]))])
+        return _csv([f"{self.pivot.row_key} by {self.pivot.column_key}", *names], lines)
+
+    def write(self, place: str | Path) -> list[Path]:
+        """Writes everything into a folder, or one kind of file.
 
         Args:
-            folder: Where to; it is made when it is not there.
+            place: A folder, which is made when it is not there; or a file that ends with a key of `FILES`.
 
         Returns:
-            The files: `table-<metric>.md` and `results.csv`. One that says the same already is left as it is.
-        """
-        texts = {f"table-{self.metric}.md": self.markdown(), "results.csv": self.csv()}
-        files = {Path(folder) / name: text.encode() for name, text in texts.items()}
-        for file, content in files.items():
-            if not file.is_file() or file.read_bytes() != content:
-                write_whole(file, content)
-        return list(files)
+            The files: in a folder `table-<metric>.md` and `.tex`, `results.csv`, `averages-<metric>.csv`, and
+            `pivot-<metric>.csv` where there is a pivot. One that says the same already is left as it is.
 
-    def _grids(self, width: int | None = None) -> list[Grid]:
+        Raises:
+            UserError: The file is of a kind that is not known.
+        """
+        [place] = check_places([Path(place)])
+        texts: dict[Path, str] = {}
+        if _is_file(place):
+            texts[place] = FILES[place.suffix](self)
+        else:
+            texts[place / f"table-{self.metric}.md"] = self.markdown()
+            texts[place / f"table-{self.metric}.tex"] = self.latex()
+            texts[place / "results.csv"] = self.csv()
+            texts[place / f"averages-{self.metric}.csv"] = self.averages_csv()
+            if self.pivot is not None:
+                texts[place / f"pivot-{self.metric}.csv"] = self.pivot_csv()
+        for file, text in texts.items():
+            if not file.is_file() or file.read_bytes() != text.encode():
+                write_whole(file, text.encode())
+        return list(texts)
+
+    def _all(self) -> list[tuple[str, Grid]]:
+        return [*self._asked(), *self._by_language()]
+
+    def _asked(self) -> list[tuple[str, Grid]]:
+        """The tables that somebody asked for beside that of all languages, with their captions."""
+        tables: list[tuple[str, Grid]] = []
+        if self.pivot is not None:
+            caption = f"macro averages: {self.pivot.row_key} (rows) × {self.pivot.column_key} (columns)"
+            tables.append((caption, pivoted(self.pivot)))
+        for grouping in self.groupings:
+            if grouping.groups:
+                captions = [f"macro averages by {grouping.name}", f"over {self.baseline}, by {grouping.name}"]
+                tables += zip(captions, grouped(self.rows, grouping, self.baseline), strict=False)
+        return tables
+
+    def _by_language(self, width: int | None = None) -> list[tuple[str, Grid]]:
         """Lays the figures out for a page of so many letters a line, or of any width."""
         shown = self.rows, self.languages, self.baseline
         as_columns = wide(*shown)
         fits = width is None or sum(column_width(column) + 2 for column in as_columns[1:]) + LABEL_WIDTH <= width
-        return [as_columns] if prefers_wide(self.rows, self.languages) and fits else tall(*shown)
+        grids = [as_columns] if prefers_wide(self.rows, self.languages) and fits else tall(*shown)
+        return [("", grid) for grid in grids]
+
+
+FILES: dict[str, Callable[[Comparison], str]] = {
+    ".md": Comparison.markdown,
+    ".tex": Comparison.latex,
+    ".csv": Comparison.csv,
+}
+"""What a single file holds, by how its name ends."""
+
+
+def check_places(places: Iterable[Path]) -> list[Path]:
+    """Sees to it that each place is one that `Comparison.write` takes, before any work is done.
+
+    Raises:
+        UserError: A file is of a kind that is not known.
+    """
+    checked = list(places)
+    for place in checked:
+        if _is_file(place) and place.suffix not in FILES:
+            near = did_you_mean(place.suffix, FILES)
+            known = ", ".join(FILES)
+            raise UserError(f"{place}: unknown kind of file '{place.suffix}'{near} (known: {known}, or a folder)")
+    return checked
+
+
+def _is_file(place: Path) -> bool:
+    return bool(place.suffix) and not place.is_dir()
+
+
+_UNTESTED: list[object] = [None] * 6
+
+
+def _average(average: MacroAverage) -> list[object]:
+    return [average.languages, average.mean, average.low, average.high]
+
+
+def _interval(difference: Difference) -> list[object]:
+    return [difference.mean, difference.low, difference.high]
+
+
+def _test_of_macro(difference: Difference | None) -> list[object]:
+    if difference is None:
+        return _UNTESTED
+    return [*_interval(difference), difference.p, None, difference.excludes_zero]
+
+
+def _test(tested: Tested | None) -> list[object]:
+    if tested is None:
+        return _UNTESTED
+    return [*_interval(tested.difference), tested.difference.p, tested.adjusted_p, tested.significant]
+
+
+def _csv(header: Iterable[object], lines: Iterable[Iterable[object]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(lines)
+    return out.getvalue()

@@ -1,16 +1,21 @@
 """Figures as text, laid out in grids: languages as columns where they are few, as rows where they are many."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from framework.compare.rows import Row
+from framework.compare.groups import Grouping
+from framework.compare.pivot import Pivot
+from framework.compare.rows import GroupAverage, Row
 from framework.statistics import Difference, MacroAverage
 
 Grid = list[list[str]]
 """A table by columns; the first entry of each is its header."""
 MISSING = "–"
 SOURCE = "†"
+STAR = "*"
 MOST_LANGUAGE_COLUMNS = 10
 """With more languages than these, they are rows."""
+MOST_GROUP_COLUMNS = 6
+"""With more groups than these, they are rows."""
 
 
 def prefers_wide(rows: Sequence[Row], languages: Sequence[str]) -> bool:
@@ -38,6 +43,36 @@ def tall(rows: Sequence[Row], languages: Sequence[str], baseline: str | None) ->
         cells = [cell_text(row, language, mark=not everywhere[language]) for language in languages]
         columns.append([row.full_label, *cells])
     return [averages, columns]
+
+
+def grouped(rows: Sequence[Row], grouping: Grouping, baseline: str | None) -> list[Grid]:
+    """A table of the averages over the groups of a grouping, and one of their differences to the baseline."""
+    averages = _by_group(rows, grouping, lambda one: _macro(one.average))
+    if baseline is None:
+        return [averages]
+    others = [row for row in rows if row.control == "own" and row.combination != baseline]
+    return [averages, _by_group(others, grouping, _tested)]
+
+
+def _by_group(rows: Sequence[Row], grouping: Grouping, text: Callable[[GroupAverage], str]) -> Grid:
+    found = [row.groups.get(grouping.name, {}) for row in rows]
+    names = [name for name in grouping.groups if any(name in groups for groups in found)]
+    sizes = {name: max(len(groups[name].languages) for groups in found if name in groups) for name in names}
+    cells = [[text(groups[name]) if name in groups else MISSING for groups in found] for name in names]
+    if len(names) <= MOST_GROUP_COLUMNS:
+        columns = [[f"{name}\n({sizes[name]})", *of_group] for name, of_group in zip(names, cells, strict=True)]
+        return [["", *(row.label for row in rows)], *columns]
+    lines = [[row.full_label, *of_row] for row, of_row in zip(rows, zip(*cells, strict=True), strict=True)]
+    return [["", *(f"{name} ({sizes[name]})" for name in names)], *lines]
+
+
+def pivoted(pivot: Pivot) -> Grid:
+    """Macro averages: rows × columns; empty where there are no such runs."""
+    columns = [["", *pivot.rows]]
+    for column in pivot.columns:
+        cells = [pivot.cells.get((row, column)) for row in pivot.rows]
+        columns.append([column, *("" if cell is None else _macro(cell.average) for cell in cells)])
+    return columns
 
 
 def _summary(rows: Sequence[Row], baseline: str | None) -> Grid:
@@ -69,7 +104,10 @@ def cell_text(row: Row, language: str, mark: bool) -> str:
     text = number(cell.mean)
     if cell.spread is not None:
         text += f" ± {number(cell.spread)}"
-    return f"{text} {SOURCE}" if cell.source and mark else text
+    if cell.source and mark:
+        text += f" {SOURCE}"
+    tested = row.by_language.get(language)
+    return f"{text} {STAR}" if tested is not None and tested.significant else text
 
 
 def number(value: float) -> str:
@@ -89,12 +127,18 @@ def _macro(macro: MacroAverage | None) -> str:
     return f"{number(macro.mean)} [{number(macro.low)}, {number(macro.high)}]"
 
 
-def _difference(difference: Difference | None) -> str:
+def _tested(group: GroupAverage) -> str:
+    if group.tested is None:
+        return MISSING
+    return _difference(group.tested.difference, group.tested.significant)
+
+
+def _difference(difference: Difference | None, star: bool | None = None) -> str:
     if difference is None:
         return MISSING
     interval = f"[{_signed(difference.low)}, {_signed(difference.high)}]"
-    star = " *" if difference.excludes_zero else ""
-    return f"{_signed(difference.mean)} {interval}{star}"
+    starred = difference.excludes_zero if star is None else star
+    return f"{_signed(difference.mean)} {interval}{f' {STAR}' if starred else ''}"
 
 
 def _with_name(text: str, code: str, between: str, most: int | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+from framework.compare.groups import Grouping
 from framework.compare.layout import MISSING, SOURCE, cell_text, number
 from framework.compare.rows import Cell, Row
 from framework.metrics import Metric
@@ -54,17 +55,53 @@ def how_to_read(rows: list[Row], macro_languages: list[str]) -> Iterator[str]:
 
 
 def about_differences(rows: list[Row], baseline: str | None) -> Iterator[str]:
-    """Says what a star means, and which differences are not paired by seeds."""
+    """Says what a star means, what none means, and which differences are not paired by seeds."""
     compared = {row.combination: row.difference for row in rows if row.difference is not None}
     if compared:
-        tests = "1 test" if len(compared) == 1 else f"{len(compared)} tests, not corrected for their number"
+        macro_tests = "1 test" if len(compared) == 1 else f"{len(compared)} tests, not corrected for their number"
         yield (
             f"*: the 95 % interval of the paired bootstrap difference to {baseline}, on the same resamples, "
-            f"excludes 0 ({tests})."
+            f"excludes 0 ({macro_tests})."
         )
+    of_languages = sum(len(row.by_language) for row in rows)
+    of_groups = sum(one.tested is not None for row in rows for groups in row.groups.values() for one in groups.values())
+    for what, tests in (("a language", of_languages), ("a group", of_groups)):
+        if tests:
+            yield (
+                f"* of {what}: it differs from {baseline} at a false discovery rate of 5 % (paired bootstrap standard "
+                f"error, two-sided normal test; {_tests(tests)}, corrected together by Benjamini and Hochberg; the "
+                "intervals are not corrected)."
+            )
+    for row in rows:
+        if row.by_language:
+            signs = [one.difference.mean > 0 for one in row.by_language.values() if one.significant]
+            untold = len(row.by_language) - len(signs)
+            yield (
+                f"Of {_count(list(row.by_language))}, {row.combination} is better than {baseline} in "
+                f"{signs.count(True)} and worse in {signs.count(False)}; in {untold} the test tells no difference."
+            )
+    if of_languages or compared:
+        yield "Without a star: a difference may be there that so few examples and seeds do not show."
     unpaired = [label for label, difference in compared.items() if not difference.seeds_paired]
     if unpaired:
         yield f"Paired by examples but not by seeds, as {baseline} has others: {'; '.join(unpaired)}."
+
+
+def _tests(number: int) -> str:
+    return "1 test" if number == 1 else f"{number:,} tests"
+
+
+def about_groups(rows: list[Row], groupings: Sequence[Grouping], macro_languages: list[str]) -> Iterator[str]:
+    """Says where the knowledge of languages comes from, and which are in no group."""
+    for grouping in groupings:
+        yield from grouping.refusals
+        if grouping.groups:
+            yield f"{grouping.name}: {grouping.source}."
+            outside = [language for language in grouping.ungrouped if language in macro_languages]
+            if outside:
+                yield f"{grouping.name}: in no group, for nothing is known of them: {', '.join(outside)}."
+    if any(grouping.groups for grouping in groupings):
+        yield "In brackets: how many languages of the macro average are in a group; its average is over them."
 
 
 def about_runs(groups: list[RunGroup], empty: list[RunFolder]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The figures of a comparison: a row for each combination under each control, a cell for each language."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from framework.results import CONTROLS, Control, LanguageResult, RunGroup
 from framework.statistics import Difference, MacroAverage, mean_and_spread
@@ -28,6 +28,35 @@ class Cell:
     """Mean over seeds of the share of predictions that could not be read as an answer."""
 
 
+LEVEL = 0.05
+"""Significance level of the tests of single languages and groups, after their correction."""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A difference to the baseline, tested together with many others."""
+
+    difference: Difference
+    adjusted_p: float
+    """The difference's p, corrected for the number of tests of its kind in the comparison (Benjamini and Hochberg)."""
+
+    @property
+    def significant(self) -> bool:
+        """Whether it has a star."""
+        return self.adjusted_p <= LEVEL
+
+
+@dataclass(frozen=True)
+class GroupAverage:
+    """The macro average over one group of languages."""
+
+    languages: tuple[str, ...]
+    """Those of the group that the average is over."""
+    average: MacroAverage
+    tested: Tested | None = None
+    """Its difference to the baseline's average over the same languages."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One combination under one control."""
@@ -43,6 +72,10 @@ class Row:
     macro: MacroAverage | None = None
     difference: Difference | None = None
     """The macro average's difference to the baseline's."""
+    by_language: dict[str, Tested] = field(default_factory=dict)
+    """The difference to the baseline in each language; only in rows that are compared to one."""
+    groups: dict[str, dict[str, GroupAverage]] = field(default_factory=dict)
+    """For each grouping the averages over its groups, by their names; none where the row has gaps."""
 
     @property
     def label(self) -> str:

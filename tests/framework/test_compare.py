@@ -2,114 +2,20 @@
 
 import csv
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from rich.console import Console
 
 from framework.compare import Comparison, compare
 from framework.errors import UserError
-from framework.metrics import Task, metrics_of
-from framework.results import Control, LanguageResult, Predictions, RunFolder, RunRecord
+from framework.metrics import metrics_of
+from framework.results import LanguageResult, RunFolder
 from modules.task import UNPARSED
-
-TASK_ADAPTER: dict[str, Any] = {"language": {}, "task": {"adapter": {}}}
-PROMPT_AND_ADAPTER: dict[str, Any] = {"language": {"prompt": {}}, "task": {"adapter": {}}}
-SIZE = 100
-
-
-def make_run(
-    root: Path,
-    label: str = "task adapter",
-    seed: int = 0,
-    *,
-    experiment: str = "sib",
-    combination: dict[str, Any] = TASK_ADAPTER,
-    dataset: str = "sib200",
-    backbone: str = "xlm-roberta-base@e73636d",
-    source: Sequence[str] = ("eng_Latn",),
-    settings: dict[str, Any] | None = None,
-    notes: Iterable[str] = (),
-    task: Task = "classification",
-    positive: str | None = None,
-    parallel: bool = False,
-) -> RunFolder:
-    run = RunFolder(
-        root / experiment / f"{label}-{seed}-{backbone[:3]}-{settings}-{'+'.join(source)}".replace(" ", "-")
-    )
-    run.write_record(
-        RunRecord(
-            id=f"{abs(hash(run.path)):x}",
-            experiment=experiment,
-            label=label,
-            seed=seed,
-            combination=combination,
-            settings=settings or {},
-            backbone=backbone,
-            dataset=dataset,
-            source=list(source),
-            notes=list(notes),
-            task=task,
-            positive=positive,
-            parallel=parallel,
-        )
-    )
-    return run
-
-
-def add(
-    run: RunFolder,
-    language: str,
-    right: int,
-    control: Control = "own",
-    *,
-    gold: Sequence[str] = ("a", "b") * (SIZE // 2),
-    wrong: str = "c",
-    predicted: Sequence[str] | None = None,
-    ids: Iterable[str] | None = None,
-    shift: int = 0,
-    data: str = "",
-    components: Sequence[str] = (),
-) -> None:
-    """Adds a result with so many right answers; the wrong ones are all at the end, or shifted from there."""
-    guesses = [label if number < right else wrong for number, label in enumerate(gold)]
-    if shift:
-        is_right = np.roll(np.arange(len(gold)) < right, shift)
-        guesses = [label if good else wrong for label, good in zip(gold, is_right, strict=True)]
-    names = list(ids or (f"{number:03d}" for number in range(len(gold))))
-    predictions = Predictions(names, gold, predicted or guesses, [0.5] * len(gold))
-    has_components = bool(run.record.combination["language"])
-    acting = {"own": language if has_components else "", "none": "", "wrong": "zul_Latn"}
-    result = LanguageResult.of(
-        predictions,
-        task=run.record.task,
-        positive=run.record.positive,
-        language=language,
-        control=control,
-        component_language=acting[control],
-        identity="i",
-        source=language in run.record.source,
-        data=data,
-        components=components,
-    )
-    run.write(result, predictions)
-
-
-def printed(comparison: Comparison, width: int = 160) -> str:
-    out = StringIO()
-    comparison.print(Console(file=out, width=width, color_system=None))
-    return out.getvalue()
-
-
-def line(text: str, beginning: str) -> str:
-    """Returns the one line that begins so, its spaces made single."""
-    [found] = [" ".join(one.split()) for one in text.splitlines() if one.startswith(beginning)]
-    return found
+from tests.framework.made_runs import PROMPT_AND_ADAPTER, SIZE, add, line, make_run, printed
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -211,7 +117,7 @@ class TestFigures:
             add(make_run(tmp_path, label), "hau_Latn", right)
         text = printed(compare([tmp_path], baseline="a"))
         assert line(text, "a ") == "a 1.000 1.000 [1.000, 1.000] baseline"
-        assert line(text, "b ") == "b .000 .000 [.000, .000] -1.000 [-1.000, -1.000] *"
+        assert line(text, "b ") == "b .000 * .000 [.000, .000] -1.000 [-1.000, -1.000] *"
 
     def test_a_difference_that_rounds_to_nothing_has_no_sign(self, tmp_path: Path) -> None:
         for label, right in (("a", 1500), ("b", 1499)):
@@ -303,7 +209,7 @@ class TestGaps:
         [run] = study.glob("sib/task-adapter-2*")
         (run / "results/own/yor_Latn.json").unlink()
         text = printed(compare([study], baseline="language prompt + task adapter"))
-        assert line(text, "task adapter") == "task adapter .800 ± .020 .600 ± .020 – – –"
+        assert line(text, "task adapter") == "task adapter .800 ± .020 * .600 ± .020 * – – –"
         assert "Still to test: task adapter in yor_Latn (seed 2)." in text
         assert line(text, "–:") == "–: not tested, or not with all seeds."
         # The gap of one does not narrow the average of the others.
@@ -414,7 +320,12 @@ class TestTasks:
         comparison = compare([tmp_path])
         assert comparison.title.startswith("span F1 · masakhaner · ")
         assert comparison.rows[0].cells["hau_Latn"].mean == 0.75
-        assert [file.name for file in comparison.write(tmp_path / "out")] == ["table-span_f1.md", "results.csv"]
+        assert [file.name for file in comparison.write(tmp_path / "out")] == [
+            "table-span_f1.md",
+            "table-span_f1.tex",
+            "results.csv",
+            "averages-span_f1.csv",
+        ]
         [row] = csv.DictReader(StringIO(comparison.csv()))
         assert [row[name] for name in ("span_f1", "span_precision", "span_recall", "unparsed_rate")] == [
             "0.75",
@@ -570,7 +481,7 @@ class TestLayout:
 
 class TestFiles:
     def test_markdown(self, study: Path, tmp_path: Path) -> None:
-        table, _ = compare([study], baseline="task adapter").write(tmp_path / "new folder")
+        table, *_ = compare([study], baseline="task adapter").write(tmp_path / "new folder")
         assert table == tmp_path / "new folder" / "table-accuracy.md"
         lines = table.read_text().splitlines()
         assert lines[0] == "**accuracy · sib200 · xlm-roberta-base@e73636d · eng_Latn → 2 languages**"
@@ -589,7 +500,7 @@ class TestFiles:
     def test_csv(self, study: Path, tmp_path: Path) -> None:
         [run] = study.glob("sib/task-adapter-2*")
         (run / "results/own/yor_Latn.json").unlink()
-        _, file = compare([study], "macro_f1").write(tmp_path)
+        _, _, file, _ = compare([study], "macro_f1").write(tmp_path)
         rows = list(csv.DictReader(StringIO(file.read_text())))
         assert file.name == "results.csv"
         assert len(rows) == 3 * 3 + 3 * 9 - 1

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from framework import results
 from framework.errors import UserError
@@ -334,9 +335,50 @@ class TestGroups:
         self.make(tmp_path, seed=1, recipe="bbbbbbbbbb")
         groups, _ = group_runs(read_runs([tmp_path]))
         assert [group.label for group in groups] == [
-            f"{RECORD.label} · aaaaaaaa",
-            f"{RECORD.label} · bbbbbbbb",
+            f"{RECORD.label} · number 1",
+            f"{RECORD.label} · number 2",
         ]
+
+    @pytest.mark.parametrize(
+        ("written", "labels"),
+        [
+            ([{"stages": {"task": {"k_shot": 4}}}, {"stages": {"task": {"k_shot": 16}}}], ["k_shot=4", "k_shot=16"]),
+            ([{"data": {"max_length": 64}}, {}], ["max_length=64", ""]),
+            # Where two keys end alike, more of them is said.
+            (
+                [{"a": {"x": {"steps": 1}, "y": {"steps": 1}}}, {"a": {"x": {"steps": 2}, "y": {"steps": 3}}}],
+                ["x.steps=1 · y.steps=1", "x.steps=2 · y.steps=3"],
+            ),
+            # Of many settings that differ, as many as tell them apart.
+            (
+                [{"a": dict.fromkeys("pqrs", one)} for one in (1, 2)] + [{"a": {**dict.fromkeys("prs", 1), "q": 2}}],
+                ["p=1 · q=1", "p=2 · q=2", "p=1 · q=2"],
+            ),
+            # Where and how it ran does not name a combination, nor does a hash.
+            ([{"store": "a", "seeds": [0]}, {"store": "b", "seeds": [1]}], ["number 1", "number 2"]),
+            (
+                [{"data": {"revision": "0123456789abcdef" * 4}}, {"data": {"revision": "main"}}],
+                ["revision=01234567", "revision=main"],
+            ),
+            ([{"data": {"path": "x", "name": "far/away/a"}}, {"data": {"name": "far/away/b"}}], ["name=a", "name=b"]),
+        ],
+    )
+    def test_settings_that_were_written_tell_apart(
+        self, tmp_path: Path, written: list[dict[str, Any]], labels: list[str]
+    ) -> None:
+        for number, experiment in enumerate(written):
+            run = self.make(tmp_path, recipe=f"{number}" * 64)
+            (run.path / "experiment.yaml").write_text(yaml.safe_dump(experiment))
+        groups, _ = group_runs(read_runs([tmp_path]))
+        expected = [f"{RECORD.label} · {label}" if label else RECORD.label for label in labels]
+        assert sorted(group.label for group in groups) == sorted(expected)
+
+    def test_a_damaged_experiment_is_named(self, tmp_path: Path) -> None:
+        for number in range(2):
+            run = self.make(tmp_path, recipe=f"{number}")
+            (run.path / "experiment.yaml").write_text("a: [1")
+        with pytest.raises(UserError, match="run00/experiment.yaml: not YAML"):
+            group_runs(read_runs([tmp_path]))
 
     @pytest.mark.parametrize(
         ("changes", "labels"),

@@ -246,7 +246,8 @@ main()
         place = run.path.relative_to(desk.folder)
         assert new == {f"{place}/results/own/{SOURCE}.json", f"{place}/predictions/own/{SOURCE}.parquet"}
         changed = {Path(name).name for name in before if before[name] != after[name]}
-        assert changed == {"run.json", "README.md", "experiment.yaml", "results.csv", "table-accuracy.md"}
+        tables = {"results.csv", "table-accuracy.md", "table-accuracy.tex"}
+        assert changed == {"run.json", "README.md", "experiment.yaml", *tables}
         assert [result.language for result in run.results() if result.source] == [SOURCE]
 
     def test_a_target_whose_components_are_new_is_trained_and_tested(self, desk: Desk) -> None:

@@ -1,6 +1,7 @@
 """The bootstrap against scores of written-out resamples, against theory, and against known truths."""
 
 import json
+import math
 import time
 from collections.abc import Sequence
 
@@ -14,6 +15,7 @@ from framework.statistics import (
     Outcome,
     Row,
     TestSet,
+    benjamini_hochberg,
     mean_and_spread,
     scores_under_weights,
 )
@@ -259,6 +261,39 @@ class TestDifference:
         mended = [outcome(gold, {0: list("aa")}, parallel=True) for gold in ("ab", "aa")]
         with pytest.raises(ValueError, match="different examples of x"):
             Bootstrap().difference({"x": mended[0]}, {"x": mended[1]}, ACCURACY)
+
+
+class TestManyTests:
+    def test_p_is_that_of_theory(self) -> None:
+        """Of 400 examples 30 are right in one only and 14 in the other only: McNemar's test."""
+        gold = ["a"] * 400
+        one = {"x": outcome(gold, {0: ["a"] * 230 + ["b"] * 170})}
+        other = {"x": outcome(gold, {0: ["b"] * 30 + ["a"] * 214 + ["b"] * 156})}
+        difference = Bootstrap(resamples=4000).difference(one, other, ACCURACY)
+        z = (30 - 14) / np.sqrt(30 + 14 - (30 - 14) ** 2 / 400)
+        assert difference.mean == pytest.approx(16 / 400)
+        assert difference.p == pytest.approx(math.erfc(z / math.sqrt(2)), rel=0.25)
+
+    def test_p_without_doubt(self) -> None:
+        one, other = ({"x": outcome(["a"] * 9, {0: [label] * 9})} for label in "ab")
+        assert Bootstrap().difference(one, one, ACCURACY).p == 1
+        assert Bootstrap().difference(one, other, ACCURACY).p == 0
+
+    def test_languages_of_a_row_are_those_of_rows_of_their_own(self) -> None:
+        generator = np.random.default_rng(8)
+        gold = draw_labels(generator, 40)
+        row = {x: outcome(gold, {s: right_with(generator, gold, 0.5) for s in range(2)}) for x in "xyz"}
+        together = Bootstrap().resampled(row, MACRO_F1)
+        for language, alone in row.items():
+            assert together.average([language]) == Bootstrap().macro_average({language: alone}, MACRO_F1)
+        pair = {language: row[language] for language in "xz"}
+        assert together.average("xz").low == pytest.approx(Bootstrap().macro_average(pair, MACRO_F1).low)
+
+    def test_benjamini_hochberg_as_scipy_has_it(self) -> None:
+        scipy = pytest.importorskip("scipy.stats")
+        p_values = [*np.random.default_rng(9).random(50) ** 3, 0.0, 1.0, 0.5, 0.5]
+        assert benjamini_hochberg(p_values) == pytest.approx(scipy.false_discovery_control(p_values))
+        assert benjamini_hochberg([]) == []
 
 
 def test_refuses_uneven_rows() -> None:

@@ -1,0 +1,160 @@
+"""Languages grouped by what is known of them: script, family, resources, and whether the backbone has seen them."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from datamodules.errors import DataError
+from datamodules.languages import LANGUAGES
+from datamodules.pretraining_languages import PretrainingCorpus, corpus_of_model, pretraining_corpus
+from datamodules.resources import resource_class
+from framework.errors import UserError, did_you_mean
+from framework.results import RunGroup
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Languages by one thing that is known of them."""
+
+    name: str
+    """What the command line calls it: `script`."""
+    groups: dict[str, list[str]]
+    """FLORES codes by group; each language in one group at most."""
+    ungrouped: list[str]
+    """Languages of which it is not known."""
+    source: str
+    """Where the knowledge comes from, as a sentence."""
+    refusals: list[str] = field(default_factory=list)
+    """Why nothing is known, where that is so."""
+
+
+def group_languages(
+    names: Sequence[str], languages: Sequence[str], combinations: Sequence[RunGroup], pretrained_on: str | None = None
+) -> list[Grouping]:
+    """Groups languages in several ways.
+
+    Args:
+        names: The ways, of `GROUPINGS`.
+        languages: FLORES codes.
+        combinations: Those that are compared; their backbones have seen some languages.
+        pretrained_on: What backbones that are not known by name were pretrained on, of `PRETRAINING_CORPORA`.
+
+    Raises:
+        UserError: There is no such way, or no such corpus.
+    """
+    for name in names:
+        if name not in GROUPINGS:
+            raise UserError(f"unknown group '{name}'{did_you_mean(name, GROUPINGS)} (known: {', '.join(GROUPINGS)})")
+    if pretrained_on is not None:
+        try:
+            pretraining_corpus(pretrained_on)
+        except DataError as error:
+            raise UserError(str(error)) from None
+    return [GROUPINGS[name](name, languages, combinations, pretrained_on) for name in dict.fromkeys(names)]
+
+
+Way = Callable[[str, Sequence[str], Sequence[RunGroup], str | None], Grouping]
+
+
+def _by(of: Callable[[str], str | None], source: str, *, by_size: bool) -> Way:
+    def group(name: str, languages: Sequence[str], combinations: object, pretrained_on: object) -> Grouping:
+        groups: dict[str, list[str]] = {}
+        for language in languages:
+            found = of(language)
+            if found is not None:
+                groups.setdefault(found, []).append(language)
+        order = sorted(groups, key=(lambda one: (-len(groups[one]), one)) if by_size else None, reverse=not by_size)
+        ungrouped = [language for language in languages if of(language) is None]
+        return Grouping(name, {one: groups[one] for one in order}, ungrouped, source)
+
+    return group
+
+
+def _script(code: str) -> str | None:
+    # Languages of the user's own datasets have codes of the same form.
+    return code.partition("_")[2] or None
+
+
+def _family(code: str) -> str | None:
+    return LANGUAGES[code].family if code in LANGUAGES else None
+
+
+def _class(code: str) -> str | None:
+    found = resource_class(code)
+    return None if found is None else f"class {found}"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a backbone saw before the experiment's language and task stages."""
+
+    languages: frozenset[str]
+    """FLORES codes."""
+    name: str
+    """What tables call it."""
+    source: str
+    """How that is known."""
+
+
+def seen_by(combination: RunGroup, pretrained_on: str | None = None) -> Seen | None:
+    """Returns what a combination's backbone saw in its pretraining; None where that is not known.
+
+    The backbone is known by its name on the hub, or by that in its folder's `config.json`; a folder's own name says
+    nothing. A pretraining stage of the experiment adds its languages, and weights drawn from a seed saw no others.
+    """
+    experiment = combination.runs[combination.seeds[0]].experiment
+    backbone = experiment.get("backbone") or {}
+    own = frozenset((experiment.get("pretrain") or {}).get("languages") or ())
+    if backbone.get("random_init_seed") is not None:
+        return Seen(own, "the experiment's pretraining", "pretrain.languages of the experiment")
+    corpus = _corpus(str(backbone.get("name", combination.record.backbone)))
+    if corpus is None and pretrained_on is not None:
+        corpus = pretraining_corpus(pretrained_on)
+    if corpus is None:
+        return None
+    return Seen(corpus.languages | own, corpus.name, corpus.source)
+
+
+def _corpus(backbone: str) -> PretrainingCorpus | None:
+    if not Path(backbone).is_absolute() and not backbone.startswith("."):
+        return corpus_of_model(backbone)
+    try:
+        config = json.loads((Path(backbone) / "config.json").read_bytes())
+        return corpus_of_model(str(config.get("_name_or_path", "/")))
+    except (OSError, ValueError):  # the folder is elsewhere by now
+        return None
+
+
+def _seen(
+    name: str, languages: Sequence[str], combinations: Sequence[RunGroup], pretrained_on: str | None
+) -> Grouping:
+    found = {one.record.backbone: seen_by(one, pretrained_on) for one in combinations}
+    known = list({seen.name: seen for seen in found.values() if seen is not None}.values())
+    unknown = [backbone for backbone, seen in found.items() if seen is None]
+    if unknown:
+        refusal = f"seen: it is not known what {', '.join(unknown)} was pretrained on; say it with --pretrained-on."
+        return Grouping(name, {}, list(languages), "", [refusal])
+    groups: dict[str, list[str]] = {}
+    for language in languages:
+        where = [seen.name for seen in known if language in seen.languages]
+        # With several backbones the same languages stand in each row all the same.
+        in_all, in_none = len(where) == len(known), not where
+        words = "seen" if in_all else "unseen" if in_none else f"seen in {_and(where)} only"
+        groups.setdefault(words, []).append(language)
+    listed = "; ".join(f"{seen.name} ({seen.source})" for seen in known)
+    return Grouping(name, {one: groups[one] for one in sorted(groups)}, [], f"in the backbone's pretraining: {listed}")
+
+
+def _and(names: Iterable[str]) -> str:
+    return re.sub(r", ([^,]*)$", r" and \1", ", ".join(names))
+
+
+GROUPINGS: dict[str, Way] = {
+    "script": _by(_script, "ISO 15924", by_size=True),
+    "family": _by(_family, "highest family in Glottolog's sense", by_size=True),
+    "resource": _by(_class, "classes of Joshi et al., ACL 2020; 0-2 is all that is in no higher one", by_size=False),
+    "seen": _seen,
+}
+"""The ways to group languages."""
