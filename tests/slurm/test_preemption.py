@@ -90,12 +90,13 @@ def test_a_node_that_fails(desk: Desk, modulingua: Modulingua, undisturbed: Call
     place = place_of(desk, changes)
     wait_until(lambda: step(place) > 100)
     node = slurm("squeue", "--noheader", f"--jobs={place.shown}", "--format=%N").strip()
+    # Drained first: its slurmd lives and would take the job back at once, while the first copy is still stopping.
+    slurm("scontrol", "update", f"nodename={node}", "state=drain", "reason=test")
     slurm("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
     try:
         ended()
     finally:
-        if "down" in slurm("sinfo", "--noheader", f"--nodes={node}", "--format=%T"):  # it may have come back by itself
-            slurm("scontrol", "update", f"nodename={node}", "state=resume")
+        slurm("scontrol", "update", f"nodename={node}", "state=resume")
     log = place.log.read_text()
     lives = log.split("modulingua: 2")[1:]
     assert len(lives) == 2
