@@ -92,8 +92,10 @@ def compare(
     ] = None,
     baseline: Annotated[str | None, typer.Option(help="The combination to which the others are compared.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the CSV and the Markdown; default: the first RUNS.")
+        Path | None, typer.Option(help="Folder for the files that are written; default: the first RUNS.")
     ] = None,
+    figures: Annotated[bool, typer.Option("--figures", help="Draw figures too, as PDF and PNG.")] = False,
+    report: Annotated[bool, typer.Option("--report", help="Write report.html too: all of it on one page.")] = False,
 ) -> None:
     """Lay runs side by side: combinations × languages, with intervals; writes CSV and Markdown."""
     from framework.compare import compare as compare_runs
@@ -101,7 +103,12 @@ def compare(
     comparison = compare_runs(runs, metric=metric, baseline=baseline)
     console = _console()
     comparison.print(console)
-    for file in comparison.write(out or runs[0]):
+    files = comparison.write(out or runs[0])
+    if figures or report:  # these take seconds, and matplotlib some more
+        from framework.compare.files import write_drawn
+
+        files += write_drawn(comparison, out or runs[0], figures=figures, report=report)
+    for file in files:
         console.print(f"written: {file}", highlight=False, soft_wrap=True)
 
 
