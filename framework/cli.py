@@ -103,11 +103,15 @@ def compare(
     comparison = compare_runs(runs, metric=metric, baseline=baseline)
     console = _console()
     comparison.print(console)
-    files = comparison.write(out or runs[0])
-    if figures or report:  # these take seconds, and matplotlib some more
-        from framework.compare.files import write_drawn
+    folder = out or runs[0]
+    files = comparison.write(folder)
+    if figures or report:  # not always: they take several seconds, and matplotlib takes some to come
+        from framework.compare.figures import draw_figures, write_figures
+        from framework.compare.report import write_report
 
-        files += write_drawn(comparison, out or runs[0], figures=figures, report=report)
+        drawings = draw_figures(comparison)
+        files += write_figures(comparison, drawings, folder) if figures else []
+        files += [write_report(comparison, drawings, folder)] if report else []
     for file in files:
         console.print(f"written: {file}", highlight=False, soft_wrap=True)
 

@@ -28,7 +28,7 @@ def draw(comparison: Comparison) -> Drawing | None:
     """Draws the bars; nothing where no row has an average."""
     if not any(row.macro for row in comparison.rows):
         return None
-    drawing = Drawing("averages", f"Bars: the macro averages of {len(comparison.rows)} rows with 95 % intervals.")
+    drawing = Drawing("averages", "Bars: macro averages with 95 % intervals.")
     pages = parts(comparison.rows, MOST, lambda row: row.combination)
     for place, rows in enumerate(pages):
         labels = ["\n".join(textwrap.wrap(row.label, 36)) for row in rows]

@@ -50,10 +50,7 @@ def draw(comparison: Comparison) -> Drawing:
         for chosen in parts(combinations, len(COLOURS))
         for languages in ([comparison.languages] if few else parts(_best_first(comparison), MOST_LANGUAGES))
     ]
-    says = (
-        f"{'Bars' if few else 'Dots'}: {len(combinations)} combinations in {len(comparison.languages)} languages, "
-        "controls in panels of their own."
-    )
+    says = f"{'Bars' if few else 'Dots'}: each combination in each language, controls in panels of their own."
     drawing = Drawing("languages", says)
     for place, (chosen, languages) in enumerate(blocks):
         title = counted(comparison.title, place + 1, len(blocks))
@@ -109,13 +106,14 @@ def _bars(comparison: Comparison, title: str, combinations: Sequence[str], langu
             for place, language in enumerate(languages):
                 _bar(axes, place + (index - (len(combinations) - 1) / 2) * width, width, index, row, language)
     names = [f"{code}\n{name_of(code)}".rstrip() for code in languages]
-    subplots[-1].set_xticks(range(len(languages)), names, rotation=0 if len(languages) <= 6 else 45)
+    aslant = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if len(languages) > 6 else {}
+    subplots[-1].set_xticks(range(len(languages)), names, **aslant)
     return figure
 
 
 def _face(index: int) -> dict[str, Any]:
     # A black bar would hide its interval.
-    colour = "white" if index == 0 else COLOURS[index]
+    colour = "#BBBBBB" if index == 0 else COLOURS[index]
     return {"facecolor": colour, "hatch": HATCHES[index], "edgecolor": INK, "linewidth": 0.6}
 
 

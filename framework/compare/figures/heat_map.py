@@ -64,7 +64,7 @@ def draw(comparison: Comparison) -> Drawing:
             for across in parts(combinations, MOST_ACROSS, lambda entry: entry.group)
             for first, down in enumerate(parts(entries, MOST_LANGUAGES))
         ]
-    says = f"Heat map: {len(rows)} rows of the table × {len(languages)} languages; each cell shows its figure."
+    says = f"Heat map: combinations and controls ({len(rows)}) × languages ({len(languages)}), a figure in each cell."
     drawing = Drawing("heat-map", says)
     scale = _scale(rows)
     for place, (across, down) in enumerate(blocks):
@@ -97,8 +97,9 @@ def _page(
         *([CONTROLS_SAY] if controls else []),
         *(["Hatched: not tested, or not with all seeds."] if missing else []),
     ]
-    figure = page(header + line * (ys[-1] + 1) + 0.55, title, notes)
-    axes = figure.subplots()
+    map_height = header + line * (ys[-1] + 1)
+    figure = page(map_height + 0.6, title, notes)
+    axes, below = figure.subplots(2, height_ratios=[map_height - header, 0.1])
     for x, entry_x in zip(xs, across, strict=True):
         for y, entry_y in zip(ys, down, strict=True):
             _cell(axes, x, y, *_pair(entry_x, entry_y), scale)
@@ -114,7 +115,7 @@ def _page(
             text.set(color=GREY, style="italic")
     _families(axes, ys, down)
     shades = ScalarMappable(scale, colormaps["viridis"])
-    bar = figure.colorbar(shades, ax=axes, orientation="horizontal", aspect=60, pad=0.01, fraction=0.02)
+    bar = figure.colorbar(shades, cax=below, orientation="horizontal")
     bar.outline.set_visible(False)
     bar.set_label(comparison.metric, fontsize=SMALL)
     return figure

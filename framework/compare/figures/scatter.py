@@ -43,7 +43,7 @@ def draw(comparison: Comparison) -> Drawing | None:
     others = [row for row in own if row is not reference and row.cells.keys() & reference.cells.keys()]
     if not others:
         return None
-    says = f"Scatter: {len(others)} combinations against {reference.combination}, a dot a language, with the diagonal."
+    says = f"Scatter: other combinations against {reference.combination}, a dot a language, with the diagonal."
     drawing = Drawing("scatter", says)
     pages = parts(others, MOST)
     for place, rows in enumerate(pages):

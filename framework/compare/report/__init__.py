@@ -1,7 +1,7 @@
 """A comparison as one HTML page that needs nothing else: tables to sort, figures, and how to get all of it again.
 
-The page asks no server for anything, and its Content-Security-Policy forbids it to: all that it shows is in it. Texts of
-the runs (labels, notes, YAML) are escaped, and no script but the page's own is allowed.
+The page asks no server for anything, and its Content-Security-Policy forbids it to: all that it shows is in it. Texts
+of the runs (labels, notes, YAML) are escaped, and no script but the page's own is allowed.
 """
 
 import base64

@@ -1,13 +1,13 @@
 "use strict";
 // Sorting: a press on a column's head sorts by it, another the other way round. Numbers begin with the greatest; cells
 // without a number stand last either way.
-const number = (text) => parseFloat(text.replace(/^\+/, ""));
+const number = (text) => parseFloat(text.match(/^[+-]?\d*\.?\d+(?=\s|$)/)?.[0]);
 
 function sort(table, column, head) {
   const body = table.tBodies[0];
   const text = (row) => row.cells[column].textContent.trim();
   const rows = [...body.rows];
-  const numeric = rows.some((row) => !isNaN(number(text(row)))) && rows.every((row) => !isNaN(number(text(row))) || /^\D*$/.test(text(row)));
+  const numeric = rows.some((row) => !isNaN(number(text(row))));
   const now = head.getAttribute("aria-sort");
   const down = now ? now === "ascending" : numeric;
   const sign = down ? -1 : 1;

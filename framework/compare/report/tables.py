@@ -1,4 +1,4 @@
-"""The tables of the report: like those of the terminal, but each row says by itself what it is, for it can be sorted."""
+"""The tables of the report: as in the terminal, but each row says by itself what it is, for it can be sorted."""
 
 from dataclasses import dataclass
 
