@@ -79,7 +79,9 @@ def many_drawn(many: Comparison) -> dict[str, Drawing]:
 
 def texts(drawing: Drawing) -> list[str]:
     found = [artist for figure in drawing.pages for artist in figure.findobj(Text)]
-    return [artist.get_text().replace("\n", " ") for artist in found if isinstance(artist, Text)]
+    # The labels of inner panels, and of an axis' other side, are there but hidden.
+    shown = [one for one in found if isinstance(one, Text) and one.get_visible()]
+    return [one.get_text().replace("\n", " ") for one in shown]
 
 
 def gaps(drawing: Drawing) -> int:

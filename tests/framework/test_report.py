@@ -137,6 +137,18 @@ def test_the_same_runs_give_the_same_page(comparison: Comparison, html: str, tmp
     assert file.stat().st_mtime_ns == before
 
 
+def test_the_command_writes_what_is_asked_for(study: Path, tmp_path: Path) -> None:
+    from framework import cli
+
+    cli.compare([study], out=tmp_path)
+    tables = {"results.csv", "table-accuracy.md"}
+    assert {file.name for file in tmp_path.iterdir()} == tables
+    cli.compare([study], out=tmp_path, report=True)
+    assert {file.name for file in tmp_path.iterdir()} == {*tables, "report.html"}
+    cli.compare([study], out=tmp_path, figures=True)
+    assert (tmp_path / "heat-map-accuracy.pdf").is_file()
+
+
 @pytest.fixture(scope="module")
 def page(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     if CHROMIUM is None:

@@ -85,7 +85,7 @@ def _page(
 ) -> Figure:
     xs, ys = _positions(across, 0.045 * len(across)), _positions(down, 0.35)
     labels_across = ["\n".join(_fold(entry.label, 26)) for entry in across]
-    labels_down = ["\n".join(_fold(entry.label, 40)) for entry in down]
+    labels_down = ["\n".join(_fold(entry.label, 46)) for entry in down]
     upright = len(across) <= 5 and across[0].row is None
     lines = max(label.count("\n") for label in labels_down) + 1
     header = 0.35 if upright else 0.1 + 0.062 * max(len(line) for label in labels_across for line in label.split("\n"))
