@@ -105,6 +105,8 @@ def compare(
         list[Path] | None,
         typer.Option(help="Folder, or file ending with .md, .tex or .csv; may be repeated; default: the first RUNS."),
     ] = None,
+    figures: Annotated[bool, typer.Option("--figures", help="Draw figures too, as PDF and PNG.")] = False,
+    report: Annotated[bool, typer.Option("--report", help="Write report.html too: all of it on one page.")] = False,
 ) -> None:
     """Lay runs side by side: combinations × languages, with intervals; writes Markdown, LaTeX and CSV."""
     from framework.compare import check_places
@@ -114,9 +116,17 @@ def compare(
     comparison = compare_runs(runs, metric, baseline, group or [], by, rows, pretrained_on)
     console = _console()
     comparison.print(console)
-    for place in places:
-        for file in comparison.write(place):
-            console.print(f"written: {file}", highlight=False, soft_wrap=True)
+    files = [file for place in places for file in comparison.write(place)]
+    if figures or report:  # not always: they take several seconds, and matplotlib takes some to come
+        from framework.compare.figures import draw_figures, write_figures
+        from framework.compare.report import write_report
+
+        folder = next((place for place in places if place.is_dir()), runs[0])
+        drawings = draw_figures(comparison)
+        files += write_figures(comparison, drawings, folder) if figures else []
+        files += [write_report(comparison, drawings, folder)] if report else []
+    for file in files:
+        console.print(f"written: {file}", highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -20,7 +20,7 @@ FORBIDDEN_IMPORTS = [
     ("datamodules", "modules"),
 ]
 UNSAFE_PACKAGES = {"pickle", "cloudpickle", "dill", "joblib", "shelve"}
-HEAVY_PACKAGES = ("torch", "transformers", "adapters", "lightning", "datasets", "wandb")
+HEAVY_PACKAGES = ("torch", "transformers", "adapters", "lightning", "datasets", "wandb", "matplotlib")
 
 SOURCES = [file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
 

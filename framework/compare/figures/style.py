@@ -1,0 +1,138 @@
+"""What all figures share: size, colours that the colour-blind tell apart, a heading and the notes below.
+
+Figures have the size at which they are printed: as wide as the text of an A4 page with margins of 2.5 cm (and of ACL's
+style), not higher than a page, and without letters smaller than 6 points. What does not fit goes to another page.
+"""
+
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
+from math import ceil
+from typing import Any, Literal, TypeVar
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from framework.compare.comparison import Comparison
+
+WIDTH = 6.3
+"""Inches."""
+NORMAL, SMALL, SMALLEST = 8.0, 7.0, 6.0
+"""Points."""
+
+# Okabe and Ito, Color Universal Design, 2008; black first, for what others are compared to stands out so, and yellow
+# last, for it is faint on paper.
+COLOURS = ("#000000", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442")
+# Colour never speaks alone: what has a colour of its own has a marker and a hatch of its own.
+MARKERS = ("o", "D", "s", "^", "v", "P", "X", "h")
+HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----", "oo", "++++")
+GREY = "#666666"
+PALE = "#D9D9D9"
+MISSING: dict[str, Any] = {"facecolor": "white", "edgecolor": "#AAAAAA", "hatch": "//////", "linewidth": 0}
+"""How a gap looks."""
+INK = "#333333"
+
+STYLE: dict[str, Any] = {
+    "font.size": NORMAL,
+    "axes.titlesize": NORMAL,
+    "axes.labelsize": NORMAL,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "legend.fontsize": SMALL,
+    "legend.frameon": False,
+    "legend.borderaxespad": 0.0,
+    "legend.labelspacing": 0.3,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "hatch.linewidth": 0.5,
+    "text.parse_math": False,  # a label with two dollar signs is no formula
+    "pdf.fonttype": 42,  # TrueType: publishers refuse matplotlib's own, Type 3
+    "svg.fonttype": "path",  # the page that shows it may not have the font
+    "svg.hashsalt": "modulingua",  # else the ids in it are random
+}
+"""Holds over matplotlib's defaults, whatever the user's own settings are."""
+
+T = TypeVar("T")
+Key = Mapping[str, Artist]
+"""What the marks of a figure stand for: a sample of each by its words."""
+KEY_LINE = 0.155
+"""Inches."""
+
+
+def page(height: float, title: str, notes: Iterable[str], key: Key | None = None, key_columns: int = 1) -> Figure:
+    """Makes an empty page with its heading, its key and its notes.
+
+    Args:
+        height: Inches for what is drawn; the rest comes on top.
+        title: What the page shows.
+        notes: What stands below, a paragraph each.
+        key: What the marks stand for.
+        key_columns: In how many columns the key is set.
+    """
+    heading = _folded([title], NORMAL)
+    said = _folded(notes, SMALL)
+    above, below = _inches(heading, NORMAL) + 0.06, _inches(said, SMALL) + 0.06
+    key_height = KEY_LINE * ceil(len(key) / key_columns) + 0.1 if key else 0.0
+    total = above + key_height + height + below
+    figure = Figure(
+        figsize=(WIDTH, total),
+        layout=ConstrainedLayoutEngine(rect=(0, below / total, 1, height / total)),
+    )
+    figure.text(0.01, 1 - 0.04 / total, "\n".join(heading), va="top", fontsize=NORMAL, weight="bold")
+    figure.text(0.01, (below - 0.04) / total, "\n".join(said), va="top", fontsize=SMALL, color=GREY)
+    if key:
+        top = 1 - above / total
+        figure.legend(list(key.values()), list(key), loc="upper left", bbox_to_anchor=(0, top), ncols=key_columns)
+    return figure
+
+
+def settle(figure: Figure) -> None:
+    """Lays a page out once and for all, whatever it is saved as."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+
+
+def _folded(paragraphs: Iterable[str], size: float) -> list[str]:
+    # The letters of DejaVu Sans are 0.56 of its size wide on average; bold ones a little more.
+    letters = int(WIDTH * 72 / (size * 0.57))
+    return [line for paragraph in paragraphs for line in textwrap.wrap(paragraph, letters)]
+
+
+def _inches(lines: Sequence[str], size: float) -> float:
+    return len(lines) * size * 1.25 / 72
+
+
+def explained(comparison: Comparison, *signs: str) -> list[str]:
+    """Returns what the comparison's legend says of some signs."""
+    return [line for line in comparison.legend if line.partition(":")[0] in signs]
+
+
+def parts(things: Sequence[T], most: int, whole: Callable[[T], str] | None = None) -> list[list[T]]:
+    """Cuts a sequence into parts of at most so many.
+
+    Args:
+        things: What is cut.
+        most: The size of a part.
+        whole: Neighbours of which this says the same stay together, even if they are more.
+    """
+    units = [[thing] for thing in things] if whole is None else [list(same) for _, same in groupby(things, whole)]
+    cut: list[list[T]] = [[]]
+    for unit in units:
+        if cut[-1] and len(cut[-1]) + len(unit) > most:
+            cut.append([])
+        cut[-1].extend(unit)
+    return cut
+
+
+def counted(title: str, number: int, of: int) -> str:
+    """Adds to a page's title which of several it is."""
+    return title if of == 1 else f"{title} · page {number} of {of}"
+
+
+def pale_lines(axes: Axes, along: Literal["x", "y", "both"]) -> None:
+    """Draws pale lines behind what is drawn, at the ticks of one axis or both."""
+    axes.grid(axis=along, color=PALE, linewidth=0.5)
+    axes.set_axisbelow(True)

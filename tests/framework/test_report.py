@@ -1,0 +1,203 @@
+"""The report: all on one page that asks for nothing, whatever the runs call themselves."""
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from framework.compare import Comparison, compare
+from framework.compare.figures import draw_figures
+from framework.compare.report import report, write_report
+from framework.results import RunFolder
+from tests.browser import CHROMIUM, Page, browser
+from tests.framework.test_compare import PROMPT_AND_ADAPTER, add, make_run
+
+HOSTILE = '<script>alert(1)</script> & "quoted" <img src=http://example.org/x.png>'
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unsynced_files() -> Iterator[None]:
+    """Small files need not survive a crash of the machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("framework.files.os.fsync", lambda descriptor: None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two combinations with controls, one of a hostile name, two seeds, three languages, one cell missing."""
+    folder = tmp_path_factory.mktemp("study")
+    for seed in (0, 1):
+        plain = make_run(folder, seed=seed, notes=[f"A note {HOSTILE}."])
+        both = make_run(folder, HOSTILE.replace("/", "|"), seed, combination=PROMPT_AND_ADAPTER)
+        for place, language in enumerate(("eng_Latn", "hau_Latn", "zho_Hans")):
+            add(plain, language, 80 - 20 * place + seed)
+            if (language, seed) != ("zho_Hans", 1):
+                add(both, language, 60 + 10 * place + seed)
+            if language != "eng_Latn":
+                add(both, language, 5 + seed, "none")
+        yaml_of(plain).write_text("combination: plain\n")
+        yaml_of(both).write_text(f"# {HOSTILE}\n")
+    return folder
+
+
+def yaml_of(run: RunFolder) -> Path:
+    return run.path / "experiment.yaml"
+
+
+@pytest.fixture(scope="module")
+def comparison(study: Path) -> Comparison:
+    return compare([study], baseline="task adapter")
+
+
+@pytest.fixture(scope="module")
+def html(comparison: Comparison) -> str:
+    return report(comparison, draw_figures(comparison))
+
+
+class Reader(HTMLParser):
+    """Collects a page's tags and texts as a browser would read them."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def test_all_languages_combinations_and_sentences_are_there(comparison: Comparison, html: str) -> None:
+    texts = Reader(html).texts
+    for text in [*comparison.languages, *comparison.legend, *(row.full_label for row in comparison.rows)]:
+        assert text in texts
+    assert "Chinese (Simplified)" in texts
+    assert "Sino-Tibetan" in texts
+    assert "–" in texts
+    assert [text for text in texts if text.endswith(" †")] == [".805 ± .007 †", ".605 ± .007 †"]
+
+
+def test_it_asks_for_nothing(html: str) -> None:
+    tags = Reader(html).tags
+    addresses = [value for _, attrs in tags for name, value in attrs.items() if name in ("src", "href", "srcset")]
+    assert addresses
+    assert all(value is not None and value.startswith(("data:image/svg+xml;base64,", "#")) for value in addresses)
+    assert {tag for tag, _ in tags}.isdisjoint({"link", "iframe", "object", "embed", "base"})
+    assert "url(" not in html
+    assert "@import" not in html
+
+
+def test_no_label_becomes_a_tag(html: str) -> None:
+    reader = Reader(html)
+    assert [tag for tag, _ in reader.tags].count("script") == 1
+    assert html.count("<script>") == 1
+    assert any("<script>alert(1)</script>" in text for text in reader.texts)
+    assert all("example.org" not in str(attrs) for tag, attrs in reader.tags if tag != "meta")
+
+
+def test_it_is_accessible(html: str) -> None:
+    tags = Reader(html).tags
+    assert ("html", {"lang": "en"}) in tags
+    assert all(attrs.get("alt") for tag, attrs in tags if tag == "img")
+    assert all(attrs.get("scope") in ("col", "row") for tag, attrs in tags if tag == "th")
+    assert all(tag != "table" or tags[place + 1][0] == "caption" for place, (tag, _) in enumerate(tags))
+    assert not any("style" in attrs or any(name.startswith("on") for name in attrs) for _, attrs in tags)
+
+
+def test_equal_experiments_are_shown_once(html: str) -> None:
+    texts = Reader(html).texts
+    assert texts.count("combination: plain\n") == 1
+    assert "task adapter, seed 0; task adapter, seed 1" in texts
+
+
+def test_what_made_the_runs_is_said(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    for seed, version in ((0, "2.12"), (1, "2.13")):
+        run = make_run(tmp_path, seed=seed)
+        add(run, "hau_Latn", 50)
+        made = {"command": "modulingua run a.yaml", "commit": "abc123", "versions": {"torch": version}}
+        run.write_record(replace(run.record, **made))
+    texts = Reader(report(compare([tmp_path]), [])).texts
+    assert texts.count("# at commit abc123\nmodulingua run a.yaml") == 1
+    assert "2.12, 2.13" in texts
+
+
+def test_the_same_runs_give_the_same_page(comparison: Comparison, html: str, tmp_path: Path) -> None:
+    file = write_report(comparison, draw_figures(comparison), tmp_path)
+    assert file.read_text() == html
+    before = file.stat().st_mtime_ns
+    write_report(comparison, draw_figures(comparison), tmp_path)
+    assert file.stat().st_mtime_ns == before
+
+
+def test_the_command_writes_what_is_asked_for(study: Path, tmp_path: Path) -> None:
+    from framework import cli
+
+    cli.compare([study], out=tmp_path)
+    tables = {"results.csv", "table-accuracy.md"}
+    assert {file.name for file in tmp_path.iterdir()} == tables
+    cli.compare([study], out=tmp_path, report=True)
+    assert {file.name for file in tmp_path.iterdir()} == {*tables, "report.html"}
+    cli.compare([study], out=tmp_path, figures=True)
+    assert (tmp_path / "heat-map-accuracy.pdf").is_file()
+
+
+@pytest.fixture(scope="module")
+def page(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium here (apt-get install chromium)")
+    file = write_report(comparison, draw_figures(comparison), tmp_path_factory.mktemp("page"))
+    with browser(tmp_path_factory.mktemp("profile")) as opened:
+        opened.open(file)
+        yield opened
+
+
+class TestInABrowser:
+    def first_column(self, page: Page, table: int) -> list[str]:
+        cells = f"document.querySelectorAll('table')[{table}].querySelectorAll('tbody th')"
+        shown: list[str] = page.evaluate(f"[...{cells}].map((cell) => cell.textContent)")
+        return shown
+
+    def press_head(self, page: Page, table: int, column: int) -> str:
+        head = f"document.querySelectorAll('table')[{table}].tHead.rows[0].cells[{column}]"
+        page.evaluate(f"{head}.querySelector('button').click()")
+        sorted_how: str = page.evaluate(f"{head}.getAttribute('aria-sort')")
+        return sorted_how
+
+    def test_a_press_on_a_head_sorts(self, page: Page) -> None:
+        assert self.press_head(page, 1, 4) == "descending"
+        assert self.first_column(page, 1) == ["eng_Latn", "hau_Latn", "zho_Hans"]
+        assert self.press_head(page, 1, 4) == "ascending"
+        assert self.first_column(page, 1) == ["zho_Hans", "hau_Latn", "eng_Latn"]
+
+    def test_what_is_missing_stands_last_either_way(self, page: Page) -> None:
+        for how, others in (("descending", ["hau_Latn", "eng_Latn"]), ("ascending", ["eng_Latn", "hau_Latn"])):
+            assert self.press_head(page, 1, 5) == how
+            assert self.first_column(page, 1) == [*others, "zho_Hans"]
+
+    def test_words_sort_as_words(self, page: Page) -> None:
+        assert self.press_head(page, 1, 2) == "ascending"
+        assert self.first_column(page, 1) == ["hau_Latn", "eng_Latn", "zho_Hans"]
+
+    def test_by_keyboard(self, page: Page) -> None:
+        page.evaluate("document.querySelectorAll('table')[1].tHead.rows[0].cells[0].querySelector('button').focus()")
+        page.press("Tab")
+        page.press("Enter", "\r")
+        head = "document.querySelectorAll('table')[1].tHead.rows[0].cells[1]"
+        assert page.evaluate(f"{head}.getAttribute('aria-sort')") == "ascending"
+        assert self.first_column(page, 1) == ["zho_Hans", "eng_Latn", "hau_Latn"]
+
+    def test_figures_load_and_nothing_else_is_asked_for(self, page: Page) -> None:
+        assert page.evaluate("document.images.length") >= 4
+        assert page.evaluate("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
+        asked = [one["params"]["request"]["url"] for one in page.events if one["method"] == "Network.requestWillBeSent"]
+        assert {re.split("[:]", url)[0] for url in asked} <= {"file", "data"}
+        told = [one for one in page.events if one["method"] in ("Log.entryAdded", "Runtime.exceptionThrown")]
+        assert told == []
