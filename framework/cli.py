@@ -106,6 +106,19 @@ def compare(
 
 
 @app.command()
+def dashboard(
+    experiment: ExperimentFile,
+    overrides: Overrides = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the JSON; save nothing.")] = False,
+) -> None:
+    """Make or update the experiment's views and report in W&B; before its runs, too."""
+    from framework.dashboard.publish import publish
+    from framework.runner import plan_experiment
+
+    publish(plan_experiment(experiment, overrides or [], here=False), _console(), dry_run=dry_run)
+
+
+@app.command()
 def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
     language: Annotated[str, typer.Option(help="The texts' language as a FLORES code, such as swh_Latn.")],
