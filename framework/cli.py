@@ -49,6 +49,14 @@ def plan(
 
 
 @app.command()
+def explain(experiment: ExperimentFile, overrides: Overrides = None) -> None:
+    """Say in full what would run: each setting's origin, what sits where, tokenised examples, optimisers, jobs."""
+    from framework.explain.explanation import explain as explain_experiment
+
+    explain_experiment(experiment, overrides or [], _console())
+
+
+@app.command()
 def launch(
     experiment: ExperimentFile,
     overrides: Overrides = None,
