@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase
 
-from datamodules.batches import Batch, HasLength
-from datamodules.dataset import TEST, DatasetConfig, Example
+from datamodules.batches import HasLength
+from datamodules.dataset import DatasetConfig, Example
 from datamodules.errors import DataError
 from datamodules.task_data import TaskData
 from datamodules.templates import Asker, TemplateConfig, draw_examples
@@ -47,11 +46,9 @@ class AskingData(TaskData):
         self.is_decoder = is_decoder
         self._drawn: dict[str, list[Example]] = {}
 
-    def predict_dataloader(self, languages: Sequence[str] | None = None) -> DataLoader[Batch]:
-        """See `TaskData.predict_dataloader`; translations are asked about in the language that they are in."""
-        examples = self._read(self.targets if languages is None else languages, TEST)
-        spoken = self.sources[0] if self.config.translated else None
-        return self.each_once(self.rows(examples, self.config.max_length, spoken))
+    def test_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
+        """See `TaskData.test_rows`; translations are asked about in the language that they are in."""
+        return self.rows(examples, self.config.max_length, self.sources[0] if self.config.translated else None)
 
     def training_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
         """See `TaskData.training_rows`.

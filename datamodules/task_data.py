@@ -106,7 +106,7 @@ class TaskData(ResumableData):
 
     def predict_dataloader(self, languages: Sequence[str] | None = None) -> DataLoader[Batch]:
         """The test split of the targets or of the languages given, each row once; a batch mixes languages."""
-        return self.examples_dataloader(self._read(self.targets if languages is None else languages, TEST))
+        return self.each_once(self.test_rows(self._read(self.targets if languages is None else languages, TEST)))
 
     def examples_dataloader(self, examples: Iterable[Example]) -> DataLoader[Batch]:
         """Any examples, each once: texts without labels, for instance."""
@@ -123,6 +123,10 @@ class TaskData(ResumableData):
     def evaluation_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
         """Tokenises what is validated and tested on; one example may give several rows, all with its id."""
         return self.rows(examples, self.config.max_length)
+
+    def test_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
+        """Tokenises what is tested on."""
+        return self.evaluation_rows(examples)
 
     def rows(self, examples: Sequence[Example], max_length: int) -> Sequence[HasLength]:
         """Tokenises examples to rows of so many tokens at most; some tasks do so otherwise where they train."""

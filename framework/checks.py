@@ -4,13 +4,14 @@ A section with mistakes of its own is absent, and the checks that need it wait u
 """
 
 import contextlib
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
-from datamodules import DataError, LabelledDataset, language
+from datamodules import DataError, Example, LabelledDataset, language
 from framework.answers import ANSWERS, Answer
 from framework.config import dataset_for
 from framework.leaks import find_leak
@@ -394,7 +395,7 @@ def check_answer(
     if info is None or dataset is None or stages.task is None:
         return
     answer = stages.answer_to(dataset.task)
-    name = next((name for name, known in ANSWERS.items() if known is type(answer)), type(answer).__name__)
+    name = _name_of(answer)
     key = ("stages", "task", "answer", name)
     if dataset.task not in answer.tasks or info.family not in answer.families:
         suited = [
@@ -415,6 +416,49 @@ def check_answer(
         yield ("trainer", "shard_backbone"), "a backbone that is shared out cannot write; use label_words or a head"
 
 
+def check_shown(
+    backbone: BackboneConfig,
+    combination: dict[str, dict[str, Any]],
+    data: Any,
+    languages: Any,
+    stages: Any,
+    seeds: list[int],
+) -> Iterator[Problem]:
+    """There are as many examples as are to stand before a text, and they leave room for it."""
+    info, dataset = _info(backbone), _dataset(data) if data is not None else None
+    if info is None or dataset is None or stages.task is None or stages.task.answer is None:
+        return
+    answer = stages.task.answer
+    if info.family not in answer.families or _trains(answer, combination, dataset, info):
+        return
+    for code in dataset.languages if languages.targets == ["all"] else languages.targets:
+        # A language or a split that is missing is said elsewhere.
+        with contextlib.suppress(DataError):
+            if not answer.reads(languages.source, code):
+                return
+            tested = list(itertools.islice(dataset.examples(code, "test"), 1))
+            for shown, split in answer.reads(languages.source, code):
+                dataset.fingerprint(shown, split)
+            yield from _check_shown(answer, data, dataset, info, languages.source, seeds, tested)
+
+
+def _check_shown(
+    answer: Answer,
+    data: Any,
+    dataset: LabelledDataset,
+    info: BackboneInfo,
+    sources: list[str],
+    seeds: list[int],
+    tested: list[Example],
+) -> Iterator[Problem]:
+    for seed in seeds:
+        try:
+            answer.data(data, tokenizer_of(info), dataset.labels, info, sources=sources, seed=seed).test_rows(tested)
+        except DataError as error:
+            yield ("stages", "task", "answer", _name_of(answer), "examples"), str(error)
+            return  # other seeds show others, and as many
+
+
 CHECKS: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [
     (("name",), check_name),
     (("backbone",), check_backbone),
@@ -426,6 +470,7 @@ CHECKS: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [
     (("combination", "data", "stages", "pretrain"), check_stages),
     (("backbone", "combination", "data", "languages", "stages", "pretrain"), check_text),
     (("backbone", "combination", "data", "stages", "trainer", "pretrain"), check_answer),
+    (("backbone", "combination", "data", "languages", "stages", "seeds"), check_shown),
     (("combination", "data", "stages"), check_optimizers),
     (("pretrain",), check_pretraining),
     (("backbone", "pretrain"), check_vocabulary),
@@ -438,6 +483,10 @@ CHECKS: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [
 
 CHECKS_HERE: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [(("trainer", "backbone"), check_devices)]
 """Those that ask whether this very machine can do the work."""
+
+
+def _name_of(answer: Answer) -> str:
+    return next((name for name, known in ANSWERS.items() if known is type(answer)), type(answer).__name__)
 
 
 @cache

@@ -49,6 +49,14 @@ def plan(
 
 
 @app.command()
+def explain(experiment: ExperimentFile, overrides: Overrides = None) -> None:
+    """Say in full what would run: each setting's origin, what sits where, tokenised examples, optimisers, jobs."""
+    from framework.explain.explanation import explain as explain_experiment
+
+    explain_experiment(experiment, overrides or [], _console())
+
+
+@app.command()
 def launch(
     experiment: ExperimentFile,
     overrides: Overrides = None,
@@ -154,6 +162,19 @@ def analyze(
     folder = out or (runs[0] if runs else None)
     for file in analysis.write(folder) if folder else []:
         console.print(f"written: {file}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def dashboard(
+    experiment: ExperimentFile,
+    overrides: Overrides = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the JSON; save nothing.")] = False,
+) -> None:
+    """Make or update the experiment's views and report in W&B; before its runs, too."""
+    from framework.dashboard.publish import publish
+    from framework.runner import plan_experiment
+
+    publish(plan_experiment(experiment, overrides or [], here=False), _console(), dry_run=dry_run)
 
 
 @app.command()

@@ -44,7 +44,7 @@ def predict_lines(run: Path, code: str, lines: Iterable[str]) -> Iterator[tuple[
     module = load_task(stage, store)
     if stage.language_components.get(code):
         add_language(stage, module.combination, code, store)
-    data = stage_data(stage.task, module.combination.backbone)
+    data = stage_data(stage.task, module.combination.backbone.tokenizer)
     read = _pair if data.dataset.pairs else _text
     examples = (read(line, number, code) for number, line in enumerate(lines, start=1))
     while some := list(islice(examples, TEXTS_AT_ONCE)):

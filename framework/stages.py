@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import yaml
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, distributed, nn
+from transformers import PreTrainedTokenizerBase
 
 from datamodules import TaskData, language
 from framework.config import Experiment
@@ -103,7 +104,7 @@ def train_task(stage: TaskStage, store: Store, report: Report) -> None:
     experiment = stage.experiment
     settings = stage.settings
     backbone = _answering_backbone(stage, store)
-    data = stage_data(stage, backbone)
+    data = stage_data(stage, backbone.tokenizer)
     module = _task_module(stage, backbone, settings.training)
     for code, trained in stage.language_components.items():
         _add_trained(module.combination, experiment, code, trained, stage.backbone, store)
@@ -133,7 +134,7 @@ def train_task(stage: TaskStage, store: Store, report: Report) -> None:
 def evaluate(stage: EvaluateStage, store: Store, report: Report) -> None:
     """Tests a run's combination in every language that has no result yet."""
     module = load_task(stage, store)
-    data = stage_data(stage.task, module.combination.backbone)
+    data = stage_data(stage.task, module.combination.backbone.tokenizer)
     done = 0
     for tests in _passes(stage.missing):
         if done:
@@ -187,15 +188,15 @@ def load_stage_backbone(choice: BackboneChoice, store: Store, *, with_lm_head: b
     return backbone
 
 
-def stage_data(stage: TaskStage, backbone: Backbone) -> TaskData:
+def stage_data(stage: TaskStage, tokenizer: PreTrainedTokenizerBase) -> TaskData:
     """Feeds a task stage and its tests; nothing is read yet."""
     experiment = stage.experiment
     assert experiment.data is not None
     return experiment.answer.data(
         experiment.data,
-        backbone.tokenizer,
+        tokenizer,
         stage.labels,
-        backbone.info,
+        stage.backbone.info,
         sources=experiment.languages.source,
         batch_size=stage.settings.batch_size,
         eval_batch_size=experiment.stages.evaluate.batch_size,

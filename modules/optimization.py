@@ -85,6 +85,11 @@ class OptimizationConfig:
             raise ModulesError(f"a stage has one optimiser, and is to train {said}")
         return next(iter(names.values()), self.optimizer.name)
 
+    def rates_of(self, kind: str) -> tuple[float, float]:
+        """Returns the highest learning rate and the weight decay of a kind of component, or of `head`."""
+        chosen = self.optimizers.get(kind, self.optimizer)
+        return self.learning_rates.get(kind, chosen.lr), chosen.weight_decay
+
 
 def build(config: OptimizationConfig, parameters: Mapping[str, Iterable[nn.Parameter]]) -> tuple[Optimizer, LambdaLR]:
     """Returns an optimiser with a group for each kind of parameters, and the schedule of its learning rates.
@@ -103,9 +108,8 @@ def build(config: OptimizationConfig, parameters: Mapping[str, Iterable[nn.Param
                 raise ModulesError(f"{field}: {kind!r} is not trained in this stage{near}; trained: {trained}")
     groups: list[dict[str, Any]] = []
     for kind, own in parameters.items():
-        chosen = config.optimizers.get(kind, config.optimizer)
-        rate = config.learning_rates.get(kind, chosen.lr)
-        groups.append({"params": list(own), "lr": rate, "weight_decay": chosen.weight_decay})
+        rate, decay = config.rates_of(kind)
+        groups.append({"params": list(own), "lr": rate, "weight_decay": decay})
     optimizer = OPTIMIZERS[config.optimizer_of(parameters)](groups, lr=config.optimizer.lr)
     return optimizer, LambdaLR(optimizer, lambda step: schedule(config, step))
 

@@ -22,6 +22,8 @@ class Component(nn.Module):
     """How configurations name it."""
     Config: ClassVar[type]
     """The dataclass of its settings."""
+    place: ClassVar[str] = "as its class says"
+    """Where it acts, in a person's words."""
     changes_backbone: ClassVar[bool] = False
     """Training it changes the backbone's own weights."""
 

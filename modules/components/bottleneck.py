@@ -36,6 +36,7 @@ class Bottleneck(LibraryComponent):
     """A bottleneck adapter; a task's is applied to the output of a language's, as in MAD-X (Pfeiffer et al., 2020)."""
 
     kind = "adapter"
+    place = "in each layer, on what its blocks give"
     Config = BottleneckConfig
 
     @classmethod

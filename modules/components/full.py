@@ -22,6 +22,7 @@ class Full(Component):
     """
 
     kind = "full"
+    place = "all of the backbone"
     Config = FullConfig
     changes_backbone = True
 

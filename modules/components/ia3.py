@@ -23,6 +23,7 @@ class IA3(LibraryComponent):
     """One factor for each unit; those of several are multiplied."""
 
     kind = "ia3"
+    place = "in each layer, on keys, values and feed-forward units"
     Config = IA3Config
 
     @classmethod

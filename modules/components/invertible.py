@@ -27,6 +27,7 @@ class Invertible(Component):
     """Two additive coupling layers (NICE) on the embeddings of the text, undone before the output embeddings."""
 
     kind = "invertible"
+    place = "on the text's embeddings, undone before the output embeddings"
     Config = InvertibleConfig
 
     def __init__(self, coupling: nn.Module) -> None:

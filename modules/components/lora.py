@@ -92,6 +92,7 @@ class LoRA(Component):
     """
 
     kind = "lora"
+    place = "in each layer, beside linear maps"
     Config = LoRAConfig
 
     def __init__(self) -> None:

@@ -30,6 +30,7 @@ class Prefix(LibraryComponent):
     """A prefix in every layer; several stand beside each other."""
 
     kind = "prefix"
+    place = "in each layer, before keys and values"
     Config = PrefixConfig
 
     @classmethod

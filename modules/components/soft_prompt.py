@@ -44,6 +44,7 @@ class SoftPrompt(Component):
     """A table of vectors, optionally seen through a small perceptron (as in XPE, arXiv:2508.10352)."""
 
     kind = "prompt"
+    place = "in front of the text, at the embeddings"
     Config = SoftPromptConfig
 
     def __init__(self, config: SoftPromptConfig, embedding_size: int) -> None:

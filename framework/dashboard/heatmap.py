@@ -1,0 +1,51 @@
+"""A heat map of combinations × languages. W&B has no panel of this kind; it draws what a stored Vega chart says."""
+
+import json
+from typing import Any
+
+from framework.identity import identity
+
+SPEC: dict[str, Any] = {
+    "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+    "data": {"name": "wandb"},
+    # W&B puts a column's name in the place of ${field:…} before Vega reads the chart.
+    "transform": [{"filter": "datum['${field:control}'] === 'own'"}],
+    "encoding": {
+        "x": {"field": "${field:language}", "type": "nominal", "title": None, "sort": None},
+        "y": {
+            "field": "${field:combination}",
+            "type": "nominal",
+            "title": None,
+            "sort": None,
+            "axis": {"labelLimit": 320},
+        },
+    },
+    "layer": [
+        {
+            "mark": {"type": "rect", "tooltip": True},
+            "encoding": {
+                "color": {
+                    "aggregate": "mean",
+                    "field": "${field:score}",
+                    "type": "quantitative",
+                    "scale": {"scheme": "viridis"},
+                    "title": "${field:score}",
+                }
+            },
+        },
+        {
+            "mark": {"type": "text", "color": "white", "stroke": "black", "strokeWidth": 0.3},
+            "encoding": {"text": {"aggregate": "mean", "field": "${field:score}", "format": ".3f"}},
+        },
+    ],
+    "width": "container",
+}
+"""Vega-Lite: the mean of a score over seeds for each combination and language, tested with its own components."""
+
+NAME = f"modulingua-heatmap-{identity(spec=SPEC)[:8]}"
+"""Its name on the server. What it draws is in the name, for a stored chart cannot be changed."""
+
+
+def text() -> str:
+    """Returns the chart as the server stores it."""
+    return json.dumps(SPEC, sort_keys=True)

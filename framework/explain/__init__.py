@@ -1,0 +1,1 @@
+"""Says in full what an experiment is before it runs: settings, combinations, examples, optimisers, jobs."""
