@@ -44,6 +44,7 @@ class Page:
             UserError: Nobody is logged in.
         """
         online = config.mode == "online"
+        _session()
         if online and not wandb.login(prompt=False, verify=False):
             raise UserError("not logged in; run `wandb login`, or set tracking.mode to offline")
         files = entry.folder / "wandb"
@@ -151,23 +152,29 @@ def content(entry: Entry, linked: Iterable[str]) -> str:
 
 def destination(config: TrackingConfig) -> str:
     """Names the server, the entity and the project."""
-    return "/".join([wandb.setup().settings.base_url, config.entity or "", config.project])
+    return "/".join([_session().base_url, config.entity or "", config.project])
 
 
 @contextmanager
 def beside(folder: Path) -> Iterator[None]:
-    """Keeps the client quiet, and what it stages for a later upload in an entry's folder.
+    """Keeps what the client stages for a later upload in an entry's folder.
 
     By default tables wait in the user's home, and are lost to `wandb sync` on another machine.
     """
-    ours = {"WANDB_DATA_DIR": str(folder.resolve() / "wandb" / "data"), "WANDB_SILENT": "true"}
-    added = {name: value for name, value in ours.items() if name not in os.environ}
-    os.environ.update(added)
+    name = "WANDB_DATA_DIR"
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = str(folder.resolve() / "wandb" / "data")
     try:
         yield
     finally:
-        for name in added:
-            os.environ.pop(name, None)
+        del os.environ[name]
+
+
+def _session() -> wandb.Settings:
+    """Begins the process's session with the client, quietly, and returns its settings."""
+    return wandb.setup(settings=wandb.Settings(silent=True)).settings
 
 
 def _books(folder: Path) -> Path:

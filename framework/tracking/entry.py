@@ -168,14 +168,16 @@ def _config(
         for role, kinds in combination.items()
         for kind, of_kind in (kinds or {}).items()
     }
-    flat = {**shared, **own, "recipe": recipe, **known, **_flat("settings", settings), **_flat("versions", versions)}
-    return {key.replace(".", "/"): _plain(value) for key, value in flat.items()}
+    known |= {**_flat("settings", settings), **_flat("versions", versions)}
+    return {key.replace(".", "/"): _plain(value) for key, value in {**shared, **own, "recipe": recipe, **known}.items()}
 
 
-def _flat(prefix: str, value: Any) -> dict[str, Any]:
-    if isinstance(value, Mapping) and value:
-        return {path: item for key in value for path, item in _flat(f"{prefix}/{key}", value[key]).items()}
-    return {prefix: value}
+def _flat(path: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        below = isinstance(value, Mapping) and value
+        flat |= _flat(f"{path}/{key}", value) if below else {f"{path}/{key}": value}
+    return flat
 
 
 def _plain(value: Any) -> str | int | float | bool:

@@ -4,6 +4,7 @@ A thread of its own does the talking, so that a server that is slow, silent or g
 wait at the end of a stage. After a first failure nothing more is told in this process; `modulingua sync` does it later.
 """
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,11 @@ FINISH_SECONDS = 30
 """How long a server may keep a stage waiting at its end."""
 FAILED = 1
 """Exit code of a stage that failed."""
+
+GAVE_UP = "W&B was not told all"
+"""Begins the one warning of a process whose tracking failed."""
+UNTOLD = "MODULINGUA_UNTOLD"
+"""Environment variable: tracking failed in a process of this run before, and is left alone."""
 
 # W&B fails a process as a whole, so this is its state.
 _failures: list[str] = []
@@ -102,7 +108,7 @@ class WandbTracker(Tracker):
             _failures.append("it does not answer")
         if _failures:
             print(
-                f"W&B was not told all: {_failures[0]}. Nothing is lost: `modulingua sync {self.place}` tells it later",
+                f"{GAVE_UP}: {_failures[0]}. Nothing is lost: `modulingua sync {self.place}` tells it later",
                 file=sys.stderr,
             )
 
@@ -140,7 +146,7 @@ def tracked(config: TrackingConfig, place: Path) -> Iterator[Tracker]:
         config: Whether and where.
         place: The folder of the experiment's runs.
     """
-    told = config.mode != "off" and own_rank() == 0
+    told = config.mode != "off" and own_rank() == 0 and UNTOLD not in os.environ
     tracker = WandbTracker(config, place) if told else Tracker()
     try:
         yield tracker
