@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -12,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from framework.errors import INTERRUPTED, Interrupted
+from framework.errors import INTERRUPTED, Interrupted, UserError
 from framework.interruption import listening
 from framework.plan import LanguageStage
 from framework.runner import _Children
@@ -21,8 +23,8 @@ from framework.stages import carry_out
 from framework.store import WEIGHTS
 from framework.tracking import client, tracker
 from framework.tracking.config import TrackingConfig
+from framework.tracking.sync import sync
 from framework.tracking.tracker import Tracker, tracked
-from tests.framework.conftest import Modulingua
 from tests.framework.tiny import ROOT, Desk
 from tests.framework.tracking.conftest import OFFLINE, QUICK, restart, wandb
 from tests.framework.tracking.reading import curve, expected_curve, offline_copies, records_of, state_of
@@ -48,6 +50,15 @@ def nothing(done: int, news: str) -> None:
 def stop(stage: LanguageStage, desk: Desk, step: int) -> None:
     with listening(), pytest.raises(Interrupted):
         carry_out(stage, desk.store, at_step(step, lambda: signal.raise_signal(signal.SIGTERM)))
+    with listening():  # the request is not heard any more
+        pass
+
+
+def sync_quietly(file: Path) -> str:
+    """Returns the last line that sync says."""
+    printed = io.StringIO()
+    sync([file], Console(file=printed, width=200))
+    return printed.getvalue().splitlines()[-1]
 
 
 def fail() -> None:
@@ -121,7 +132,6 @@ class TestTrouble:
         desk: Desk,
         offline: Desk,
         server: WandbServer,
-        modulingua: Modulingua,
         monkeypatch: pytest.MonkeyPatch,
         capfd: pytest.CaptureFixture[str],
     ) -> None:
@@ -154,7 +164,7 @@ class TestTrouble:
         monkeypatch.setattr(client, "START_SECONDS", 30)
         restart()
         file = desk.write(QUICK)
-        assert _sync_in_process(file) == "2 of 2 sent"
+        assert sync_quietly(file) == "2 of 2 sent"
         for stage in stages:
             assert curve(server.runs[stage.id].history) == expected_curve(desk, desk.plan(QUICK), stage.id)
             assert server.runs[stage.id].exit_codes[-1] == 0
@@ -162,10 +172,8 @@ class TestTrouble:
 
     def test_sync_says_what_fails(self, unsent: Desk, server: WandbServer) -> None:
         server.broken = "/"
-        from framework.errors import UserError
-
         with pytest.raises(UserError, match=r"^\[1/4\] language · .*: W&B: .*; call sync again to go on from here$"):
-            _sync_in_process(unsent.write(OFFLINE))
+            sync_quietly(unsent.write(OFFLINE))
 
     def test_no_login_is_said_and_never_asked_for(
         self, desk: Desk, server: WandbServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -184,18 +192,6 @@ class TestTrouble:
         for stage in languages(desk):
             children.carry_out(stage, nothing)
         assert log.read_text() == "untold=\nuntold=1\n"
-
-
-def _sync_in_process(file: Path) -> str:
-    import io
-
-    from rich.console import Console
-
-    from framework.tracking.sync import sync
-
-    printed = io.StringIO()
-    sync([file], Console(file=printed, width=200))
-    return printed.getvalue().splitlines()[-1]
 
 
 class TestSilence:
