@@ -178,6 +178,19 @@ def dashboard(
 
 
 @app.command()
+def sync(
+    places: Annotated[
+        list[Path], typer.Argument(metavar="EXPERIMENT-or-RUNS…", help="Experiments; run folders, or folders above.")
+    ],
+    again: Annotated[bool, typer.Option("--again", help="Send what was sent already too.")] = False,
+) -> None:
+    """Send to W&B what it does not have yet: training curves, results, components, and what stands on what."""
+    from framework.tracking.sync import sync as tell
+
+    tell(places, _console(), again=again)
+
+
+@app.command()
 def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
     language: Annotated[str, typer.Option(help="The texts' language as a FLORES code, such as swh_Latn.")],

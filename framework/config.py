@@ -19,7 +19,7 @@ from framework.named import named
 from framework.objectives import OBJECTIVES, LanguageModelingObjective
 from framework.reading import Cell, Key, Source, dotted, read
 from framework.slurm.config import SlurmConfig
-from framework.tracking import TrackingConfig
+from framework.tracking.config import TrackingConfig
 from framework.validation import Problem, belongs, validate
 from modules import (
     ROLES,

@@ -15,6 +15,7 @@ from framework.checkpoint import CheckpointFile, Checkpointing, usable
 from framework.config import TrainerConfig
 from framework.errors import UserError
 from framework.ranks import environment
+from framework.tracking.tracker import Tracker
 from modules.sharding import ShardedBackbone
 from modules.task import TaskModule
 from modules.training import StageModule
@@ -68,6 +69,7 @@ def fit(
     data: LightningDataModule,
     trainer: TrainerConfig,
     report: Report,
+    tracker: Tracker,
     *,
     checkpoint: Path,
     precision: str,
@@ -82,6 +84,7 @@ def fit(
         data: Feeds it.
         trainer: Devices.
         report: Is told about progress.
+        tracker: Is told the training curve.
         checkpoint: The file that keeps how far the training came.
         precision: Lightning's name of the precision.
         seed: Draws dropout.
@@ -97,7 +100,7 @@ def fit(
     steps = module.optimization.steps
     chosen_by = module.chosen_by if isinstance(module, TaskModule) else ""
     shown = {"loss": "loss", chosen_by: f"dev {chosen_by.rpartition('/')[2].replace('_', ' ')}"}
-    curve, best = _Curve(report, shown), _Best(chosen_by)
+    curve, best = _Curve(report, tracker, shown), _Best(chosen_by)
     callbacks: list[Callback] = [curve]
     validation: dict[str, Any] = {"limit_val_batches": 0}
     if validate_every is not None:
@@ -129,8 +132,9 @@ def _strategy(trainer: TrainerConfig) -> str | Strategy:
 class _Curve(Callback):
     """Collects the training curve and reports progress."""
 
-    def __init__(self, report: Report, shown: dict[str, str]) -> None:
+    def __init__(self, report: Report, tracker: Tracker, shown: dict[str, str]) -> None:
         self.report = report
+        self.tracker = tracker
         self.shown = shown
         self.rows: History = []
         self.news: dict[str, float] = {}
@@ -163,6 +167,7 @@ class _Curve(Callback):
             self.rows[-1] |= figures
         else:
             self.rows.append({"step": step, **figures})
+            self.tracker.log(self.rows)
 
 
 class _Best(Callback):

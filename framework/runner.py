@@ -27,6 +27,7 @@ from framework.provenance import command as typed
 from framework.ranks import own_rank, slurm_tasks
 from framework.reuse import take_over
 from framework.stages import carry_out
+from framework.tracking.tracker import GAVE_UP, UNTOLD
 
 CLAIMED = "MODULINGUA_CLAIMED"
 """Environment variable: the process that started this one has the stage's claim."""
@@ -158,6 +159,7 @@ class _Children:
         self.overrides = overrides
         self.devices = devices
         self.process: subprocess.Popen[str] | None = None
+        self.known = {COMMAND: typed(), PARENT: str(os.getpid())}
 
     def ask(self) -> None:
         """Passes a request to stop on; the first rank's answer counts for all."""
@@ -175,8 +177,7 @@ class _Children:
         # Processes that share cores must not start a thread per core each: they would be ten times slower.
         threads = str(max(1, (os.cpu_count() or 1) // self.devices))
         command = [sys.executable, "-m", "framework.runner", str(self.file), json.dumps(self.overrides), stage.id]
-        known = {COMMAND: typed(), CLAIMED: stage.id, PARENT: str(os.getpid())}
-        environment = {"OMP_NUM_THREADS": threads, **os.environ, **known}
+        environment = {"OMP_NUM_THREADS": threads, **os.environ, **self.known, CLAIMED: stage.id}
         with tempfile.TemporaryFile("w+") as errors:
             self.process = subprocess.Popen(
                 command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
@@ -202,6 +203,8 @@ class _Children:
             raise RuntimeError(f"{stage.kind} · {stage.title} failed on {self.devices} devices:\n{said}")
         if said:
             print(_once(said), file=sys.stderr)
+        if GAVE_UP in said:  # else each stage would wait for it again
+            self.known[UNTOLD] = "1"
 
 
 def _once(said: str) -> str:

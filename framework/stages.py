@@ -1,7 +1,6 @@
 """Carries out one stage: loads what it stands on, trains or tests, and puts the outcome where it belongs."""
 
 import dataclasses
-import sys
 from collections.abc import Iterator
 from functools import singledispatch
 from pathlib import Path
@@ -26,7 +25,8 @@ from framework.provenance import command, commit, made, versions
 from framework.ranks import own_rank
 from framework.results import LanguageResult, Predictions, RunRecord
 from framework.store import Passport, Store
-from framework.tracking import track
+from framework.tracking.entry import about_stage, entry_of_component, entry_of_record, entry_of_run
+from framework.tracking.tracker import Tracker, tracked
 from framework.vocabulary import note_on_vocabulary
 from modules import Backbone, Combination, Component, OptimizationConfig, load_backbone
 from modules.backbone import seeded
@@ -43,7 +43,6 @@ LANGUAGES_AT_ONCE = 16
 """Languages tested in one pass. Their rows share batches; an interrupted run loses at most one pass."""
 
 
-@singledispatch
 def carry_out(stage: Stage, store: Store, report: Report) -> None:
     """Carries out a stage whose needs are in the store.
 
@@ -52,13 +51,26 @@ def carry_out(stage: Stage, store: Store, report: Report) -> None:
         store: Where components are read and written.
         report: Is told how far the stage is.
     """
+    with tracked(stage.experiment.tracking, Path(stage.experiment.runs) / stage.experiment.name) as tracker:
+        _carry_out(stage, store, report, tracker)
+
+
+@singledispatch
+def _carry_out(stage: Stage, store: Store, report: Report, tracker: Tracker) -> None:
     raise NotImplementedError(type(stage).__name__)
 
 
-@carry_out.register
-def train_language(stage: LanguageStage, store: Store, report: Report) -> None:
+@_carry_out.register
+def train_language(stage: LanguageStage, store: Store, report: Report, tracker: Tracker) -> None:
     """Trains language components, or the backbone itself, on text."""
     settings = stage.settings
+    passport = _passport(
+        stage,
+        components=_slots("language", stage.components),
+        languages=stage.languages,
+        training={**plain(settings), "objective": settings.objective.determinants},
+    )
+    tracker.begin(entry_of_component(passport, store, about_stage(stage)))
     backbone = load_stage_backbone(stage.backbone, store, with_lm_head=settings.objective.needs_lm_head)
     notes = [settings.objective.note] if settings.objective.note else []
     if stage.reduces_vocabulary:
@@ -82,27 +94,28 @@ def train_language(stage: LanguageStage, store: Store, report: Report) -> None:
         data,
         stage.experiment.trainer,
         report,
+        tracker,
         checkpoint=store.checkpoint(stage.id),
         precision=backbone.precision,
         seed=settings.seed,
     )
-    passport = _passport(
-        stage,
-        components=_slots("language", stage.components),
-        languages=stage.languages,
-        training={**plain(settings), "objective": settings.objective.determinants},
-        history=history,
-        notes=notes,
-    )
     more = {KEPT_TOKENS: backbone.vocabulary.kept.cpu()} if stage.reduces_vocabulary and backbone.vocabulary else {}
-    _keep(passport, store, components, None, history, more)
+    _keep(dataclasses.replace(passport, notes=notes), store, components, None, history, more)
+    tracker.complete(lambda: entry_of_component(store.passport(stage.id), store, about_stage(stage)))
 
 
-@carry_out.register
-def train_task(stage: TaskStage, store: Store, report: Report) -> None:
+@_carry_out.register
+def train_task(stage: TaskStage, store: Store, report: Report, tracker: Tracker) -> None:
     """Trains the task components, and a head, on the source languages; language components are frozen."""
     experiment = stage.experiment
     settings = stage.settings
+    passport = _passport(
+        stage,
+        components=_slots("task", experiment.combination["task"]),
+        languages=experiment.languages.source,
+        training={**plain(settings), "answer": answer_recipe(experiment.answer), "seed": stage.seed},
+    )
+    tracker.begin(entry_of_component(passport, store, about_stage(stage)))
     backbone = _answering_backbone(stage, store)
     data = stage_data(stage, backbone.tokenizer)
     module = _task_module(stage, backbone, settings.training)
@@ -113,26 +126,21 @@ def train_task(stage: TaskStage, store: Store, report: Report) -> None:
         data,
         experiment.trainer,
         report,
+        tracker,
         checkpoint=store.checkpoint(stage.id),
         precision=backbone.precision,
         seed=stage.seed,
         validate_every=settings.validate_every or stage.steps,
         choose=settings.choose,
     )
-    passport = _passport(
-        stage,
-        components=_slots("task", experiment.combination["task"]),
-        languages=experiment.languages.source,
-        training={**plain(settings), "answer": answer_recipe(experiment.answer), "seed": stage.seed},
-        history=history,
-        notes=[],
-    )
     _keep(passport, store, module.combination.components(role="task"), module.head, history)
+    tracker.complete(lambda: entry_of_component(store.passport(stage.id), store, about_stage(stage)))
 
 
-@carry_out.register
-def evaluate(stage: EvaluateStage, store: Store, report: Report) -> None:
+@_carry_out.register
+def evaluate(stage: EvaluateStage, store: Store, report: Report, tracker: Tracker) -> None:
     """Tests a run's combination in every language that has no result yet."""
+    tracker.begin(entry_of_record(stage.folder, _record(stage, store), store))
     module = load_task(stage, store)
     data = stage_data(stage.task, module.combination.backbone.tokenizer)
     done = 0
@@ -150,7 +158,7 @@ def evaluate(stage: EvaluateStage, store: Store, report: Report) -> None:
             report(done, f"{control}: {', '.join(chosen)}")
         for component in borrowed:
             module.combination.remove(component)
-    _finish(stage, store)
+    _finish(stage, store, tracker)
 
 
 def load_task(stage: EvaluateStage, store: Store) -> TaskModule:
@@ -264,12 +272,8 @@ def _passport(
     components: dict[str, Any],
     languages: list[str],
     training: dict[str, Any],
-    history: History,
-    notes: list[str],
 ) -> Passport:
-    last: dict[str, float] = {}
-    for row in history:
-        last |= row
+    """Says what a stage trains; what comes of it, `_keep` adds."""
     return Passport(
         id=stage.id,
         stage=stage.kind,
@@ -280,9 +284,8 @@ def _passport(
         data=stage.data,
         training=plain(training),
         parameters=stage.parameters,
-        metrics={name: value for name, value in last.items() if name != "step"},
+        metrics={},
         needs=list(stage.needs),
-        notes=notes,
         made=made(),
     )
 
@@ -305,8 +308,16 @@ def _keep(
     }
     if head is not None:
         state |= {f"head/{name}": parameter.detach().cpu() for name, parameter in head.named_parameters()}
-    # Counted now: how large a reduced vocabulary is, no plan could know.
-    passport = dataclasses.replace(passport, parameters=sum(tensor.numel() for tensor in state.values()))
+    last: dict[str, float] = {}
+    for row in history:
+        last |= row
+    passport = dataclasses.replace(
+        passport,
+        # Counted now: how large a reduced vocabulary is, no plan could know.
+        parameters=sum(tensor.numel() for tensor in state.values()),
+        metrics={name: value for name, value in last.items() if name != "step"},
+        made=made(),
+    )
     store.write(passport, state | (more or {}), history)
 
 
@@ -405,15 +416,12 @@ def _leaks(stage: EvaluateStage) -> list[str]:
     return [f"{leak}." for leak in leaks if leak]
 
 
-def _finish(stage: EvaluateStage, store: Store) -> None:
-    """Writes what the run is, now that all its results are there, and shows it to W&B."""
-    if _rank() != 0:
-        return
+def _record(stage: EvaluateStage, store: Store) -> RunRecord:
+    """Says what a run is, without what its results need to be read with."""
     experiment, variant = stage.experiment, stage.variant
     assert experiment.data is not None
-    passports = {identity: store.passport(identity) for identity in stage.needs}
-    pretraining = [store.passport(identity) for identity in filter(None, [stage.backbone.pretrained_by])]
-    record = RunRecord(
+    passports = [store.passport(identity) for identity in stage.needs]
+    return RunRecord(
         id=stage.id,
         experiment=experiment.name,
         label=variant.label,
@@ -427,24 +435,27 @@ def _finish(stage: EvaluateStage, store: Store) -> None:
         positive=experiment.dataset.positive,
         parallel=experiment.dataset.parallel,
         labels=list(stage.task.labels),
-        components={f"{passport.stage} {passport.title}": identity for identity, passport in passports.items()},
-        notes=[
-            *dict.fromkeys(note for passport in [*pretraining, *passports.values()] for note in passport.notes),
-            *_leaks(stage),
-            *notes_on_data(experiment),
-        ],
+        components={f"{passport.stage} {passport.title}": passport.id for passport in passports},
         versions=versions(),
         commit=commit(),
         command=command(),
         recipe=stage.recipe,
     )
+
+
+def _finish(stage: EvaluateStage, store: Store, tracker: Tracker) -> None:
+    """Writes what the run is, now that all its results are there."""
+    if _rank() != 0:
+        return
+    experiment, variant = stage.experiment, stage.variant
+    standing_on = dict.fromkeys([*filter(None, [stage.backbone.pretrained_by]), *stage.needs])
+    notes = [note for identity in standing_on for note in store.passport(identity).notes]
+    notes += [*_leaks(stage), *notes_on_data(experiment)]
     stage.folder.path.mkdir(parents=True, exist_ok=True)
     # Where its components lie is written out, so that the run can be used from any folder, and [all] without the data.
     folders = {"store": str(store.folder.resolve()), "runs": str(Path(experiment.runs).resolve())}
     languages = {**variant.data["languages"], "targets": experiment.targets}
     text = yaml.safe_dump({**variant.data, **folders, "languages": languages}, sort_keys=False, allow_unicode=True)
     write_whole(stage.folder.path / "experiment.yaml", text.encode())
-    stage.folder.write_record(record)
-    history = [{"stage": "task", **row} for row in store.history(stage.task.id)] if stage.task.trains else []
-    if warning := track(stage.folder, history, experiment.tracking):
-        print(warning, file=sys.stderr)
+    stage.folder.write_record(dataclasses.replace(_record(stage, store), notes=list(dict.fromkeys(notes))))
+    tracker.complete(lambda: entry_of_run(stage.folder, store))

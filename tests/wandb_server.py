@@ -6,8 +6,9 @@
     run = server.runs["7f3a"]
     assert run.config["seed"] == 0
 
-It knows the operations that the client needs for a run with curves, a summary and a table. An operation or a path
-that it does not know is answered with nothing and noted in `unknown`: a test should find that empty.
+It knows the operations that the client needs for a run with curves, a summary, a table and artifacts that it logs and
+uses. An operation or a path that it does not know is answered with nothing and noted in `unknown`: a test should find
+that empty.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import json
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -42,6 +44,10 @@ class ServedRun:
     """For each streamed file its lines by number."""
     files: dict[str, bytes] = field(default_factory=dict)
     exit_codes: list[int] = field(default_factory=list)
+    preempting: bool = False
+    """Whether its last attempt said that it would be preempted."""
+    uses: list[str] = field(default_factory=list)
+    """Names of the artifacts that it stands on."""
 
     @property
     def config(self) -> Fields:
@@ -58,6 +64,21 @@ class ServedRun:
         return json.loads(lines[max(lines)]) if lines else {}
 
 
+@dataclass
+class ServedArtifact:
+    """What was uploaded of one version of an artifact."""
+
+    identity: str
+    fields: Fields
+    """The input of CreateArtifact: artifactTypeName, digest, metadata …"""
+    files: dict[str, bytes] = field(default_factory=dict)
+    committed: bool = False
+
+    @property
+    def name(self) -> str:
+        return (self.fields.get("artifactCollectionNames") or [self.fields.get("artifactCollectionName")])[0]
+
+
 class WandbServer:
     """The server; use it as a context."""
 
@@ -67,7 +88,9 @@ class WandbServer:
         self.unknown: list[str] = []
         self.broken: str | None = None
         """Paths that begin so are answered with an internal error; "/" for all."""
-        self._artifacts: dict[str, Fields] = {}
+        self.silent = False
+        """Whether requests get no answer, until this is over."""
+        self._artifacts: dict[str, ServedArtifact] = {}
         self._lock = threading.Lock()
         self._http = _HttpServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._http.server_port}"
@@ -92,8 +115,18 @@ class WandbServer:
             "NO_PROXY": "127.0.0.1",
         }
 
+    @property
+    def artifacts(self) -> dict[str, ServedArtifact]:
+        """All artifacts that are whole, by name; a second version would be an error of ours."""
+        whole = [artifact for artifact in self._artifacts.values() if artifact.committed]
+        found = {artifact.name: artifact for artifact in whole}
+        assert len(found) == len(whole), "an artifact has several versions"
+        return found
+
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
         """Returns the status and the JSON for one request."""
+        while self.silent:
+            time.sleep(0.05)
         with self._lock:
             if self.broken and path.startswith(self.broken):
                 return 500, {"errors": [{"message": "out of order"}]}
@@ -106,7 +139,10 @@ class WandbServer:
                 return 200, {}
             if stream := re.fullmatch(r"/files/[^/]+/[^/]+/([^/]+)/file_stream", path):
                 return 200, self._stream(self.runs[stream[1]], json.loads(body))
-            if not path.startswith(("/upload/artifact/", "/sdk/otel/")):
+            if upload := re.fullmatch(r"/upload/artifact/([^/]+)/(.+)", path):
+                self._artifacts[upload[1]].files[upload[2]] = body
+                return 200, {}
+            if not path.startswith(("/upload/manifest/", "/sdk/otel/")):
                 self.unknown.append(f"{method} {path}")
             return 200, {}
 
@@ -119,7 +155,9 @@ class WandbServer:
             "RunResumeStatus": self._resume_status,
             "UpsertBucket": self._upsert,
             "CreateRunFiles": self._create_files,
-            "ArtifactType": lambda _: {"project": {"artifact": None}},
+            "ArtifactType": self._artifact_type,
+            "ArtifactMembershipByName": self._membership,
+            "UseArtifact": self._use,
             "CreateArtifact": self._create_artifact,
             "CreateArtifactManifest": self._create_manifest,
             "UpdateArtifactManifest": self._create_manifest,
@@ -132,10 +170,12 @@ class WandbServer:
         return known[name](variables)
 
     def _project(self, name: str) -> Fields:
-        return {"id": "p", "name": name, "entity": {"id": "e", "name": ENTITY}}
+        return {"id": "p", "internalId": "p", "name": name, "entity": {"id": "e", "name": ENTITY}}
 
     def _resume_status(self, variables: Fields) -> Fields:
         run = self.runs.get(variables["name"])
+        if run:
+            run.preempting = False
         bucket = run and {
             "id": run.name,
             "name": run.name,
@@ -171,14 +211,77 @@ class WandbServer:
         files = [{"name": file, "uploadUrl": f"{self.url}/upload/run/{name}/{file}"} for file in variables["files"]]
         return {"createRunFiles": {"runID": name, "uploadHeaders": [], "files": files}}
 
+    def _find(self, name: str) -> ServedArtifact | None:
+        return self.artifacts.get(name.partition(":")[0])
+
+    def _artifact_type(self, variables: Fields) -> Fields:
+        found = self._find(variables["name"])
+        artifact = found and {"artifactType": {"name": found.fields["artifactTypeName"]}}
+        return {"project": {"artifact": artifact}}
+
+    def _membership(self, variables: Fields) -> Fields:
+        found = self._find(variables["name"])
+        if found is None:
+            return {"project": {"artifactCollectionMembership": None}}
+        collection = {
+            "__typename": "ArtifactSequence",
+            "name": found.name,
+            "project": self._project(variables["project"]),
+        }
+        alias = {"__typename": "ArtifactAlias", "id": "a", "alias": "latest", "artifactCollection": collection}
+        artifact = {
+            "__typename": "Artifact",
+            "id": found.identity,
+            "artifactSequence": collection,
+            "versionIndex": 0,
+            "artifactType": {"name": found.fields["artifactTypeName"]},
+            "description": None,
+            "metadata": found.fields.get("metadata") or "{}",
+            "ttlDurationSeconds": -2,
+            "ttlIsInherited": False,
+            "tags": [],
+            "historyStep": None,
+            "state": "COMMITTED",
+            "size": sum(map(len, found.files.values())),
+            "digest": found.fields["digest"],
+            "digestAlgorithm": "MANIFEST_MD5",
+            "commitHash": found.identity,
+            "fileCount": len(found.files),
+            "createdAt": "2026-01-01T00:00:00Z",
+            "updatedAt": None,
+            "aliases": [alias],
+        }
+        membership = {
+            "__typename": "ArtifactCollectionMembership",
+            "id": "m",
+            "versionIndex": 0,
+            "createdAt": "2026-01-01T00:00:00Z",
+            "aliases": [alias],
+            "artifactCollection": collection,
+            "artifact": artifact,
+        }
+        return {"project": {"artifactCollectionMembership": membership}}
+
+    def _use(self, variables: Fields) -> Fields:
+        asked = variables.get("input") or variables
+        self.runs[asked["runName"]].uses.append(self._artifacts[asked["artifactID"]].name)
+        return {"useArtifact": {"artifact": {"id": asked["artifactID"]}}}
+
     def _create_artifact(self, variables: Fields) -> Fields:
-        identity = f"artifact{len(self._artifacts)}"
-        self._artifacts[identity] = variables["input"]
-        artifact = {"id": identity, "state": "PENDING", "artifactSequence": {"latestArtifact": None}}
-        return {"createArtifact": {"artifact": artifact}}
+        asked = ServedArtifact(f"artifact{len(self._artifacts)}", variables["input"])
+        same = [
+            artifact
+            for artifact in self._artifacts.values()
+            if (artifact.name, artifact.fields["digest"]) == (asked.name, asked.fields["digest"])
+        ]
+        artifact = same[0] if same else asked
+        self._artifacts[artifact.identity] = artifact
+        state = "COMMITTED" if artifact.committed else "PENDING"
+        created = {"id": artifact.identity, "state": state, "artifactSequence": {"latestArtifact": None}}
+        return {"createArtifact": {"artifact": created}}
 
     def _create_manifest(self, variables: Fields) -> Fields:
-        file = {"id": "f", "uploadUrl": f"{self.url}/upload/artifact/manifest", "uploadHeaders": []}
+        file = {"id": "f", "uploadUrl": f"{self.url}/upload/manifest/m", "uploadHeaders": []}
         manifest = {"artifactManifest": {"id": "m", "file": file}}
         return {"createArtifactManifest": manifest, "updateArtifactManifest": manifest}
 
@@ -187,7 +290,7 @@ class WandbServer:
             {
                 "node": {
                     "storagePath": spec["name"],
-                    "uploadUrl": f"{self.url}/upload/artifact/{spec['name']}",
+                    "uploadUrl": f"{self.url}/upload/artifact/{spec['artifactID']}/{spec['name']}",
                     "uploadHeaders": [],
                     "artifact": {"id": spec["artifactID"]},
                 }
@@ -197,14 +300,15 @@ class WandbServer:
         return {"createArtifactFiles": {"files": {"edges": edges}}}
 
     def _commit(self, variables: Fields) -> Fields:
-        identity = variables["artifactID"]
-        digest = self._artifacts[identity]["digest"]
-        return {"commitArtifact": {"artifact": {"id": identity, "digest": digest}}}
+        artifact = self._artifacts[variables["artifactID"]]
+        artifact.committed = True
+        return {"commitArtifact": {"artifact": {"id": artifact.identity, "digest": artifact.fields["digest"]}}}
 
     def _stream(self, run: ServedRun, posted: Fields) -> Fields:
         for name, chunk in (posted.get("files") or {}).items():
             lines = run.lines.setdefault(name, {})
             lines |= {chunk["offset"] + number: line for number, line in enumerate(chunk["content"])}
+        run.preempting |= bool(posted.get("preempting"))
         if posted.get("complete"):
             run.exit_codes.append(posted["exitcode"])
         return {"exitcode": None, "limits": {}}

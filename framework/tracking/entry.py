@@ -1,0 +1,215 @@
+"""What W&B is told of a stage, read from the stage's own files."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from framework.metrics import metrics_of
+from framework.plan import Stage
+from framework.results import CONTROLS, LanguageResult, RunFolder, RunRecord
+from framework.store import Passport, Store
+from modules.components import COMPONENTS
+
+NONE = "none"
+"""Stands for null: W&B cannot group runs by a configuration value that some of them lack."""
+ROLES = ("language", "task")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One W&B run. While the stage goes on, what it found is not known yet: then the second half is empty."""
+
+    id: str
+    """The stage's identity."""
+    name: str
+    group: str
+    """The experiment."""
+    kind: str
+    """The stage's kind, W&B's job type."""
+    config: dict[str, str | int | float | bool]
+    """Flat and without nulls, with "/" in the keys: W&B takes "." for a path."""
+    folder: Path
+    """Below it, in `wandb/`, the client keeps its files: beside the stage's own, where all machines see them."""
+    curve: str
+    """The kind of the stage whose training curve it shows."""
+    uses: dict[str, Path] = field(default_factory=dict)
+    """Names of the components that it stands on -> `folder` of their own entries."""
+
+    rows: list[dict[str, float]] = field(default_factory=list)
+    """The training curve: `step` and what was logged there, steps in order."""
+    summary: dict[str, float] = field(default_factory=dict)
+    table: tuple[list[str], list[list[Any]]] | None = None
+    """Columns and rows of the results."""
+    component: Path | None = None
+    """The folder in the store that holds what the stage trained."""
+
+
+def component_name(identity: str) -> str:
+    """Returns the name of the W&B artifact that holds what a stage trained."""
+    return f"component-{identity}"
+
+
+def about_stage(stage: Stage) -> dict[str, str]:
+    """Returns the configuration that a stage shares with the others of its experiment."""
+    experiment = stage.experiment
+    labelled = {"dataset": experiment.data.name, "task": experiment.dataset.task} if experiment.data else {}
+    return {"experiment": experiment.name, "backbone": stage.backbone.shown, "dataset": "", "task": ""} | labelled
+
+
+def about_run(record: RunRecord) -> dict[str, str]:
+    """See `about_stage`."""
+    return {name: getattr(record, name) for name in ("experiment", "backbone", "dataset", "task")}
+
+
+def entry_of_component(passport: Passport, store: Store, shared: Mapping[str, str]) -> Entry:
+    """Returns what W&B is told of a stage that trains.
+
+    Args:
+        passport: Of what it trains. The training curve is read if the store has it.
+        store: The component store.
+        shared: See `about_stage`.
+
+    Raises:
+        UserError: The training curve cannot be read.
+    """
+    versions = {name: made for name, made in passport.made.items() if name not in ("time", "commit", "command")}
+    combination: dict[str, dict[str, Any]] = {}
+    for slot, settings in passport.components.items():
+        role, _, kind = slot.partition(".")
+        combination.setdefault(role, {})[kind] = settings
+    done = store.has(passport.id)
+    return Entry(
+        id=passport.id,
+        name=passport.title,
+        group=shared["experiment"],
+        kind=passport.stage,
+        config=_config(
+            shared,
+            combo=passport.title,
+            seed=passport.training.get("seed"),
+            source=passport.languages,
+            commit=passport.made.get("commit"),
+            combination=combination,
+            settings=passport.training,
+            versions=versions,
+        ),
+        folder=_folder(store, passport.id),
+        curve=passport.stage,
+        uses=_uses(passport.needs, store),
+        rows=store.history(passport.id) if done else [],
+        component=store.path(passport.id) if done else None,
+    )
+
+
+def entry_of_run(run: RunFolder, store: Store) -> Entry:
+    """Returns what W&B is told of a finished run; what of its components is no longer in the store is left out.
+
+    Raises:
+        UserError: A file of the run, or of a component, cannot be read.
+    """
+    record, results = run.record, run.results()
+    passports = [store.passport(identity) for identity in record.components.values() if store.has(identity)]
+    trained = [passport.id for passport in passports if passport.stage == "task"]
+    return dataclasses.replace(
+        entry_of_record(run, record, store),
+        rows=store.history(trained[0]) if trained else [],
+        summary=_summary(record, results),
+        table=_table(record, results),
+    )
+
+
+def entry_of_record(run: RunFolder, record: RunRecord, store: Store) -> Entry:
+    """Returns what W&B is told of a run that is being tested."""
+    return Entry(
+        id=record.id,
+        name=f"{record.label} · seed {record.seed}",
+        group=record.experiment,
+        kind="evaluate",
+        config=_config(
+            about_run(record),
+            combo=record.label,
+            seed=record.seed,
+            source=record.source,
+            commit=record.commit,
+            recipe=record.recipe,
+            combination=record.combination,
+            settings=record.settings,
+            versions=record.versions,
+        ),
+        folder=run.path,
+        curve="task",
+        uses=_uses(record.components.values(), store),
+    )
+
+
+def _folder(store: Store, identity: str) -> Path:
+    return store.folder / ".wandb" / identity
+
+
+def _uses(identities: Iterable[str], store: Store) -> dict[str, Path]:
+    return {component_name(one): _folder(store, one) for one in identities if store.has(one)}
+
+
+def _config(
+    shared: Mapping[str, str],
+    *,
+    combination: Mapping[str, Mapping[str, Any] | None],
+    settings: Mapping[str, Any],
+    versions: Mapping[str, str],
+    recipe: str = "",
+    **own: Any,
+) -> dict[str, str | int | float | bool]:
+    # Each run names every kind: in runs that lacked one, it would be null.
+    known: dict[str, Any] = {f"components/{role}/{kind}": None for role in ROLES for kind in COMPONENTS}
+    known |= {
+        f"components/{role}/{kind}": ", ".join(f"{key}={_plain(value)}" for key, value in (of_kind or {}).items())
+        for role, kinds in combination.items()
+        for kind, of_kind in (kinds or {}).items()
+    }
+    known |= {**_flat("settings", settings), **_flat("versions", versions)}
+    return {key.replace(".", "/"): _plain(value) for key, value in {**shared, **own, "recipe": recipe, **known}.items()}
+
+
+def _flat(path: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        below = isinstance(value, Mapping) and value
+        flat |= _flat(f"{path}/{key}", value) if below else {f"{path}/{key}": value}
+    return flat
+
+
+def _plain(value: Any) -> str | int | float | bool:
+    if value is None or value in ("", [], {}):
+        return NONE
+    if isinstance(value, list | tuple):
+        return " + ".join(str(_plain(item)) for item in value)
+    return value if isinstance(value, str | int | float | bool) else str(value)
+
+
+def _summary(record: RunRecord, results: list[LanguageResult]) -> dict[str, float]:
+    """Each language's own scores, and for each control the macro average over the zero-shot languages."""
+    summary: dict[str, float] = {}
+    for control in CONTROLS:
+        tested = [result for result in results if result.control == control]
+        zero_shot = [result for result in tested if not result.source]
+        prefix = "test" if control == "own" else f"test_{control}"
+        for metric in metrics_of(record.task, record.positive):
+            if control == "own":
+                summary |= {f"test/{result.language}/{metric}": result.scores[metric] for result in tested}
+            if zero_shot:
+                scores = [result.scores[metric] for result in zero_shot]
+                summary[f"{prefix}/macro/{metric}"] = sum(scores) / len(scores)
+    return summary
+
+
+def _table(record: RunRecord, results: list[LanguageResult]) -> tuple[list[str], list[list[Any]]]:
+    """All results, long; combination and seed are columns, for W&B lays the tables of many runs together."""
+    about_result = ["control", "language", "component_language", "source", "examples"]
+    metrics, rates = list(metrics_of(record.task, record.positive)), ["foreign_rate", "unparsed_rate"]
+    rows = []
+    for result in results:
+        columns = vars(result) | result.scores
+        rows.append([record.label, record.seed, *(columns[name] for name in (*about_result, *metrics, *rates))])
+    return ["combo", "seed", *about_result, *metrics, *rates], rows

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from framework.tracking import tracker
+from tests.framework.tiny import Desk
+from tests.wandb_server import WandbServer
+
+wandb = pytest.importorskip("wandb")
+
+SECRETS = {"WANDB_API_KEY": "0123456789" * 4, "HF_TOKEN": "hf_" + "secret" * 5}
+"""What must never be found in a file."""
+QUICK = {
+    "stages.language.training.steps": 30,
+    "stages.task.training.steps": 20,
+    "stages.task.validate_every": 10,
+    "tracking": {"mode": "online", "project": "transfer", "tags": ["first", "second"]},
+}
+"""The tiny experiment with curves of some points, tracked."""
+OFFLINE = QUICK | {"tracking": QUICK["tracking"] | {"mode": "offline"}}  # type: ignore[operator]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keeps the client away from the user's own files, and his keys away from the tests."""
+    folder = tmp_path_factory.mktemp("client")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("WANDB_")]:
+            patch.delenv(name)
+        for name, value in SECRETS.items():
+            patch.setenv(name, value)
+        patch.setenv("WANDB_CONFIG_DIR", str(folder / "config"))
+        patch.setenv("WANDB_CACHE_DIR", str(folder / "cache"))
+        patch.setenv("WANDB_ERROR_REPORTING", "false")
+        patch.setenv("NETRC", str(folder / "netrc"))
+        for name in ("no_proxy", "NO_PROXY"):
+            patch.setenv(name, "127.0.0.1")
+        patch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")  # nobody there: W&B's own server is never asked
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def fresh_client() -> Iterator[None]:
+    """Lets each test start the client anew: a session keeps the environment in which it began."""
+    restart()
+    yield
+    restart()
+
+
+def restart() -> None:
+    """Does as if the process began."""
+    wandb.teardown()
+    tracker._failures.clear()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WandbServer]:
+    with WandbServer() as running:
+        monkeypatch.setenv("WANDB_BASE_URL", running.url)
+        yield running
+        wandb.teardown()
+    assert running.unknown == []
+
+
+@pytest.fixture(scope="package")
+def offline(tmp_path_factory: pytest.TempPathFactory, world: Path) -> Desk:
+    """A folder in which the tiny experiment was run offline. Tests leave it as it is."""
+    desk = Desk(tmp_path_factory.mktemp("offline"), world / "encoder", world / "texts", world / "corpus")
+    restart()
+    desk.run(OFFLINE)
+    restart()
+    return desk
+
+
+@pytest.fixture
+def unsent(offline: Desk, desk: Desk) -> Desk:
+    """A folder in which the tiny experiment was run offline, to be changed."""
+    offline.copy_of(offline.folder / "store", str(desk.folder / "store"))
+    offline.copy_of(offline.folder / "runs", str(desk.folder / "runs"))
+    return desk

@@ -1,0 +1,232 @@
+"""A stage that is interrupted, fails, has several ranks, or meets a W&B that is no help."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from framework.errors import INTERRUPTED, Interrupted, UserError
+from framework.interruption import listening
+from framework.plan import LanguageStage
+from framework.runner import _Children
+from framework.stages import carry_out
+from framework.store import WEIGHTS
+from framework.tracking import client, tracker
+from framework.tracking.config import TrackingConfig
+from framework.tracking.sync import sync
+from framework.tracking.tracker import Tracker, tracked
+from tests.framework.tiny import ROOT, Desk
+from tests.framework.tracking.conftest import OFFLINE, QUICK, restart, wandb
+from tests.framework.tracking.reading import curve, expected_curve, offline_copies, records_of, state_of
+from tests.wandb_server import WandbServer
+
+Report = Callable[[int, str], None]
+
+
+def languages(desk: Desk, changes: dict[str, Any] = QUICK) -> list[LanguageStage]:
+    stages: list[LanguageStage] = desk.plan(changes).of_kind("language")
+    return stages
+
+
+def at_step(number: int, act: Callable[[], None]) -> Report:
+    """Makes something happen when a stage reports that step."""
+    return lambda done, news: act() if done == number else None
+
+
+def nothing(done: int, news: str) -> None:
+    pass
+
+
+def stop(stage: LanguageStage, desk: Desk, step: int) -> None:
+    with listening(), pytest.raises(Interrupted):
+        carry_out(stage, desk.store, at_step(step, lambda: signal.raise_signal(signal.SIGTERM)))
+    with listening():  # the request is not heard any more
+        pass
+
+
+def sync_quietly(file: Path) -> str:
+    """Returns the last line that sync says."""
+    printed = io.StringIO()
+    sync([file], Console(file=printed, width=200))
+    return printed.getvalue().splitlines()[-1]
+
+
+def fail() -> None:
+    raise RuntimeError("no more")
+
+
+class TestHowAStageEnds:
+    def test_preempted_and_requeued_it_is_one_run(self, desk: Desk, server: WandbServer) -> None:
+        stage = languages(desk)[0]
+        stop(stage, desk, step=15)
+        served = server.runs[stage.id]
+        assert (served.exit_codes, served.preempting) == ([INTERRUPTED], True)
+        assert [row["_step"] for row in served.history] == [10] or curve(served.history) == []
+        assert server.artifacts == {}
+        stop(stage, desk, step=25)
+        restart()  # another process
+        carry_out(stage, desk.store, nothing)
+        assert list(server.runs) == [stage.id]
+        assert (served.exit_codes, served.preempting) == ([INTERRUPTED, INTERRUPTED, 0], False)
+        assert [row["_step"] for row in served.history] == [10, 20, 30]
+        assert curve(served.history) == expected_curve(desk, desk.plan(QUICK), stage.id)
+
+    def test_offline_a_requeue_leaves_one_whole_copy(self, desk: Desk) -> None:
+        stage = languages(desk, OFFLINE)[0]
+        folder = desk.store.folder / ".wandb" / stage.id
+        stop(stage, desk, step=15)
+        [first] = offline_copies(folder)
+        assert state_of(first)["exit_code"] == INTERRUPTED
+        assert records_of(first, "preempting") == [{}]
+        time.sleep(1)  # the client names its folders by the second
+        carry_out(stage, desk.store, nothing)
+        [second] = offline_copies(folder)
+        assert second != first
+        history = [row["item"] for row in records_of(second, "history")]
+        assert curve(history) == expected_curve(desk, desk.plan(OFFLINE), stage.id)
+
+    def test_failed_it_is_marked_so(self, desk: Desk, server: WandbServer) -> None:
+        stage = languages(desk)[0]
+        with pytest.raises(RuntimeError, match="no more"):
+            carry_out(stage, desk.store, at_step(15, fail))
+        assert (server.runs[stage.id].exit_codes, server.runs[stage.id].preempting) == ([1], False)
+
+
+@pytest.mark.slow
+def test_of_two_ranks_one_speaks(desk: Desk, server: WandbServer) -> None:
+    changes = QUICK | {"trainer.devices": 2}
+    stage = languages(desk, changes)[0]
+    command = [sys.executable, "-m", "framework.runner", str(desk.write(changes)), "[]", stage.id]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(server.runs) == [stage.id]
+    assert server.operations.count("RunResumeStatus") == 1
+    assert server.runs[stage.id].exit_codes == [0]
+    assert curve(server.runs[stage.id].history) == expected_curve(desk, desk.plan(changes), stage.id)
+
+
+class TestTrouble:
+    """Two stages go on unharmed, with one warning; sync then tells it all."""
+
+    @pytest.fixture(autouse=True)
+    def quick(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(client, "START_SECONDS", 2)
+        monkeypatch.setattr(tracker, "FINISH_SECONDS", 2)
+
+    @pytest.mark.parametrize("trouble", ["out of order", "silent", "gone", "out of order later", "silent later"])
+    def test_training_goes_on_and_sync_tells_it_later(
+        self,
+        trouble: str,
+        desk: Desk,
+        offline: Desk,
+        server: WandbServer,
+        monkeypatch: pytest.MonkeyPatch,
+        capfd: pytest.CaptureFixture[str],
+    ) -> None:
+        def begin() -> None:
+            server.broken = "/" if trouble.startswith("out") else None
+            server.silent = trouble.startswith("silent")
+
+        if trouble == "gone":
+            monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+        report = nothing
+        if trouble.endswith("later"):
+            report = at_step(15, begin)
+        else:
+            begin()
+        stages = languages(desk)
+        start = time.monotonic()
+        for stage in stages:
+            carry_out(stage, desk.store, report)
+        assert time.monotonic() - start < 30  # not the client's own patience, which has no end
+        said = capfd.readouterr().err.splitlines()
+        assert len(said) == 1, said
+        assert said[0].startswith("W&B was not told all: ")
+        assert said[0].endswith(f"Nothing is lost: `modulingua sync {desk.folder}/runs/tiny` tells it later")
+        for stage in stages:
+            one, two = ((place.store.path(stage.id) / WEIGHTS).read_bytes() for place in (desk, offline))
+            assert one == two
+
+        server.broken, server.silent = None, False
+        monkeypatch.setenv("WANDB_BASE_URL", server.url)
+        monkeypatch.setattr(client, "START_SECONDS", 30)
+        restart()
+        file = desk.write(QUICK)
+        assert sync_quietly(file) == "2 of 2 sent"
+        for stage in stages:
+            assert curve(server.runs[stage.id].history) == expected_curve(desk, desk.plan(QUICK), stage.id)
+            assert server.runs[stage.id].exit_codes[-1] == 0
+        assert len(server.artifacts) == 2
+
+    def test_sync_says_what_fails(self, unsent: Desk, server: WandbServer) -> None:
+        server.broken = "/"
+        with pytest.raises(UserError, match=r"^\[1/4\] language · .*: W&B: .*; call sync again to go on from here$"):
+            sync_quietly(unsent.write(OFFLINE))
+
+    def test_no_login_is_said_and_never_asked_for(
+        self, desk: Desk, server: WandbServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.delenv("WANDB_API_KEY")
+        carry_out(languages(desk)[0], desk.store, nothing)
+        assert "not logged in; run `wandb login`, or set tracking.mode to offline" in capfd.readouterr().err
+        assert server.runs == {}
+
+    def test_of_many_processes_one_tries(self, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        stub, log = tmp_path / "python", tmp_path / "log"
+        stub.write_text(f'#!/bin/sh\necho "untold=${tracker.UNTOLD}" >> {log}\necho "{tracker.GAVE_UP}" >&2\n')
+        stub.chmod(0o755)
+        monkeypatch.setattr("framework.runner.sys.executable", str(stub))
+        children = _Children(desk.write(QUICK), [], 2)
+        for stage in languages(desk):
+            children.carry_out(stage, nothing)
+        assert log.read_text() == "untold=\nuntold=1\n"
+
+
+class TestSilence:
+    @pytest.mark.parametrize(
+        ("mode", "variable"),
+        [("off", {}), ("online", {"LOCAL_RANK": "1"}), ("online", {tracker.UNTOLD: "1"})],
+    )
+    def test_nothing_is_told(
+        self, mode: Any, variable: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name, value in variable.items():
+            monkeypatch.setenv(name, value)
+        with tracked(TrackingConfig(mode=mode), tmp_path) as told:
+            assert type(told) is Tracker
+            told.complete(fail)  # type: ignore[arg-type]
+
+    def test_off_leaves_no_trace(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(wandb, "init", None)
+        carry_out(languages(desk, {})[0], desk.store, nothing)
+        assert not list(desk.folder.rglob("*wandb*"))
+
+    def test_another_run_of_the_process_goes_on(self, desk: Desk, tmp_path: Path) -> None:
+        quick = wandb.Settings(silent=True, console="off", disable_git=True, disable_code=True)
+        other = wandb.init(mode="offline", dir=tmp_path, settings=quick)
+        carry_out(languages(desk, OFFLINE)[0], desk.store, nothing)
+        assert wandb.run is other
+        other.log({"still": "open"})
+        other.finish()
+
+    def test_a_row_is_told_when_it_is_whole(self, tmp_path: Path) -> None:
+        told = tracker.WandbTracker(TrackingConfig(), tmp_path)
+        rows = [{"step": 1, "loss": 2.0}]
+        told.log(rows)
+        rows[0]["accuracy"] = 0.5
+        rows.append({"step": 2, "loss": 1.0})
+        told.log(rows)
+        told.log(rows)
+        assert told.jobs.qsize() == 1
