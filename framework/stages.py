@@ -24,7 +24,7 @@ from framework.plan import BackboneChoice, EvaluateStage, LanguageStage, Stage, 
 from framework.provenance import command, commit, made, versions
 from framework.ranks import own_rank
 from framework.results import LanguageResult, Predictions, RunRecord
-from framework.store import Passport, Store
+from framework.store import KEPT_TOKENS, Passport, Store
 from framework.tracking import track
 from framework.vocabulary import note_on_vocabulary
 from modules import Backbone, Combination, Component, OptimizationConfig, load_backbone
@@ -34,9 +34,6 @@ from modules.task import Prediction, TaskModule
 from modules.vocabulary import reduce_vocabulary, tokens_to_keep
 
 T = TypeVar("T")
-
-KEPT_TOKENS = "vocabulary/kept"
-"""Name of the ids of the tokens [number] that a pretraining kept, among its weights; absent if it kept all."""
 
 LANGUAGES_AT_ONCE = 16
 """Languages tested in one pass. Their rows share batches; an interrupted run loses at most one pass."""

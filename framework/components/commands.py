@@ -1,0 +1,60 @@
+"""The commands `modulingua components …`; as thin as those of `framework.cli`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from framework.screen import console
+
+components = typer.Typer(help="The component store: trained components and their passports.", no_args_is_help=True)
+
+StoreFolder = Annotated[Path, typer.Option("--store", help="The component store's folder.")]
+RunsFolder = Annotated[Path, typer.Option("--runs", help="The folder of runs, to say which of them used it.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="A component's id; its beginning is enough.")]
+
+
+@components.command("list")
+def list_components(
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[WORD]…", help="Only those whose line holds all of these words.")
+    ] = None,
+    store: StoreFolder = Path("store"),
+) -> None:
+    """List the trained components."""
+    from framework.components.listing import print_components
+    from framework.store import Store
+
+    print_components(Store(store), words or [], console())
+
+
+@components.command("show")
+def show_component(component: Id, store: StoreFolder = Path("store"), runs: RunsFolder = Path("runs")) -> None:
+    """Show what a component is, where it came from and which runs used it."""
+    from framework.components.listing import print_passport
+    from framework.store import Store
+
+    print_passport(Store(store), component, runs, console())
+
+
+@components.command("verify")
+def verify_components(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help="Components; all of the store if none.")] = (
+        None
+    ),
+    store: StoreFolder = Path("store"),
+) -> None:
+    """Check that components are whole: hashes, files, shapes; the exit code is 1 where one is damaged."""
+    from framework.components.listing import print_findings
+    from framework.store import Store
+
+    if not print_findings(Store(store), ids or [], console()):
+        raise typer.Exit(1)
+
+
+@components.command("remove")
+def remove_component(component: Id, store: StoreFolder = Path("store")) -> None:
+    """Remove a component; the next run that needs it trains it again."""
+    from framework.store import Store
+
+    typer.echo(f"removed {Store(store).remove(component)}")
