@@ -126,17 +126,10 @@ class Store:
         Raises:
             UserError: The file cannot be read.
         """
-        file = self.path(identity) / PASSPORT
         try:
-            return _PASSPORT.validate_json(file.read_bytes(), strict=True)
-        except OSError as error:
-            raise UserError(f"{file}: {error.strerror}. {_again(identity)}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            reason = ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
-            raise UserError(
-                f"{file}: not a passport that this version can read ({reason}). {_again(identity)}"
-            ) from error
+            return read_passport(self.path(identity))
+        except UserError as error:
+            raise UserError(f"{error}. {_again(identity)}") from error
 
     def read(self, identity: str, backbone: Mapping[str, str]) -> dict[str, Tensor]:
         """Reads a stage's weights after checking that they are whole and belong to the backbone.
@@ -231,6 +224,23 @@ class Store:
         if found:
             raise UserError(f"{self.folder}: {prefix!r} begins {len(found)} components: {', '.join(found)}")
         raise UserError(f"{self.folder}: no component begins with {prefix!r}{did_you_mean(prefix, known)}")
+
+
+def read_passport(folder: Path) -> Passport:
+    """Reads the passport of a component in any folder.
+
+    Raises:
+        UserError: The file cannot be read.
+    """
+    file = folder / PASSPORT
+    try:
+        return _PASSPORT.validate_json(file.read_bytes(), strict=True)
+    except OSError as error:
+        raise UserError(f"{file}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
+        raise UserError(f"{file}: not a passport that this version can read ({reason})") from error
 
 
 def _again(identity: str) -> str:

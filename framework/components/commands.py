@@ -58,3 +58,39 @@ def remove_component(component: Id, store: StoreFolder = Path("store")) -> None:
     from framework.store import Store
 
     typer.echo(f"removed {Store(store).remove(component)}")
+
+
+@components.command("push")
+def push_component(
+    component: Id,
+    place: Annotated[str, typer.Argument(metavar="REPO", help="owner/name on the hub, or a folder such as ./shared.")],
+    alone: Annotated[bool, typer.Option("--alone", help="Leave out what it stands on.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
+    store: StoreFolder = Path("store"),
+    runs: RunsFolder = Path("runs"),
+) -> None:
+    """Share a component with its passport, a model card and what it stands on."""
+    from framework.components.sharing import push
+    from framework.store import Store
+
+    typer.echo(f"shared at {push(Store(store), component, place, runs, alone=alone, private=private)}")
+
+
+@components.command("pull")
+def pull_component(
+    place: Annotated[str, typer.Argument(metavar="REPO", help="owner/name on the hub, or a folder.")],
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")] = None,
+    store: StoreFolder = Path("store"),
+) -> None:
+    """Put a shared component into the store, checked, with what it stands on."""
+    from framework.components.sharing import pull
+    from framework.store import Store
+
+    pulled = pull(Store(store), place, revision)
+    typer.echo(f"{pulled.passport.id}  {pulled.passport.stage} · {pulled.passport.title}")
+    told = {"put into the store": pulled.brought, "was there already": pulled.there, "MISSING": pulled.missing}
+    for what, identities in told.items():
+        if identities:
+            typer.echo(f"  {what}: {', '.join(identities)}")
+    if pulled.missing:
+        typer.echo("  pull what is missing too, or the experiments that use it train it anew")

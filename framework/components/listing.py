@@ -91,7 +91,7 @@ def print_findings(store: Store, prefixes: list[str], console: Console) -> bool:
     from framework.components.verification import verify
 
     identities = [store.one(prefix) for prefix in prefixes] or store.identities()
-    findings = [verify(store, identity) for identity in identities]
+    findings = [verify(store.path(identity), identity) for identity in identities]
     damaged = [finding for finding in findings if finding.faults]
     for finding in damaged:
         console.print(f"{finding.id} is damaged: {store.path(finding.id)}/", highlight=False, soft_wrap=True)

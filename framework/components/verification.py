@@ -1,6 +1,7 @@
 """Looks whether components are whole: the passport, the weights' hash, the file and the shapes in it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -9,7 +10,7 @@ from torch import Tensor
 from framework.components.slots import backbone_config, component_configs
 from framework.errors import UserError
 from framework.files import sha256
-from framework.store import KEPT_TOKENS, WEIGHTS, Passport, Store
+from framework.store import KEPT_TOKENS, WEIGHTS, Passport, read_passport
 from modules import ModulesError, component_class, inspect_backbone
 
 
@@ -24,18 +25,22 @@ class Finding:
     """Why its shapes could not be compared with its configuration; empty where they were."""
 
 
-def verify(store: Store, identity: str) -> Finding:
-    """Checks a component that is in the store.
+def verify(folder: Path, identity: str) -> Finding:
+    """Checks a component.
 
     Its shapes are those that its configuration gives on its backbone, whose `config.json` is therefore needed; where
     it cannot be had, at least the number of parameters is that of the passport.
+
+    Args:
+        folder: Where its files are, in the store or elsewhere.
+        identity: Which component it is to be.
     """
     try:
-        passport = store.passport(identity)
+        passport = read_passport(folder)
     except UserError as error:
         return Finding(identity, [str(error)])
     faults = [] if passport.id == identity else [f"the passport is that of {passport.id}"]
-    file = store.path(identity) / WEIGHTS
+    file = folder / WEIGHTS
     if not file.is_file():
         return Finding(identity, [*faults, f"{WEIGHTS} is missing"])
     if sha256(file) != passport.weights_sha256:
