@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from framework.notes import notes_on_data
-from framework.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage
+from framework.plan import EvaluateStage, LanguageStage, MergeStage, Plan, Stage, TaskStage
 from framework.vocabulary import notes_on_vocabulary
 from modules import BackboneInfo, component_class
 from modules.backbone import skeleton
@@ -58,6 +58,8 @@ def _what(stage: Stage) -> tuple[str, str]:
     kind = stage.kind
     if isinstance(stage, EvaluateStage):
         return kind, stage.variant.label
+    if isinstance(stage, MergeStage):
+        return kind, stage.title
     return kind, stage.title.rpartition(" · ")[0]
 
 
@@ -82,7 +84,7 @@ def _trains_reduced_vocabulary(stage: LanguageStage | TaskStage) -> bool:
 
 def _title(group: list[Any], verbose: bool) -> str:
     stage = group[0]
-    if verbose:
+    if verbose or isinstance(stage, MergeStage):
         return str(stage.title)
     if isinstance(stage, LanguageStage):
         languages = dict.fromkeys(code for member in group for code in member.languages)

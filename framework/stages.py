@@ -12,6 +12,7 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, distributed, nn
 
 from datamodules import TaskData, language
+from framework.components.merging import write_sum
 from framework.config import Experiment
 from framework.errors import UserError
 from framework.files import write_whole
@@ -20,7 +21,16 @@ from framework.identity import plain
 from framework.interruption import asked, interrupted
 from framework.leaks import find_leak
 from framework.notes import notes_on_data
-from framework.plan import BackboneChoice, EvaluateStage, LanguageStage, Stage, TaskStage, Test, answer_recipe
+from framework.plan import (
+    BackboneChoice,
+    EvaluateStage,
+    LanguageStage,
+    MergeStage,
+    Stage,
+    TaskStage,
+    Test,
+    answer_recipe,
+)
 from framework.provenance import command, commit, made, versions
 from framework.ranks import own_rank
 from framework.results import LanguageResult, Predictions, RunRecord
@@ -124,6 +134,14 @@ def train_task(stage: TaskStage, store: Store, report: Report) -> None:
         notes=[],
     )
     _keep(passport, store, module.combination.components(role="task"), module.head, history)
+
+
+@carry_out.register
+def merge(stage: MergeStage, store: Store, report: Report) -> None:
+    """Sums components into one."""
+    if _rank() == 0:
+        write_sum(store, stage.terms, stage.languages, stage.shown)
+    report(1, stage.shown)
 
 
 @carry_out.register

@@ -94,3 +94,20 @@ def pull_component(
             typer.echo(f"  {what}: {', '.join(identities)}")
     if pulled.missing:
         typer.echo("  pull what is missing too, or the experiments that use it train it anew")
+
+
+@components.command("merge")
+def merge_components(
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="FORMULA | ID…", help='"0.5*A + 0.5*B", "A + B - C"; or ids and runs, for their mean.'),
+    ],
+    language: Annotated[str | None, typer.Option(help="The language that the sum serves, such as lug_Latn.")] = None,
+    store: StoreFolder = Path("store"),
+) -> None:
+    """Write the weighted sum of components as a new one."""
+    from framework.components.merging import merge
+    from framework.store import Store
+
+    passport = merge(Store(store), words, language)
+    typer.echo(f"{passport.id}  {passport.stage} · {passport.title}")
