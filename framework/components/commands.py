@@ -111,3 +111,40 @@ def merge_components(
 
     passport = merge(Store(store), words, language)
     typer.echo(f"{passport.id}  {passport.stage} · {passport.title}")
+
+
+@components.command("export")
+def export_component(
+    component: Id,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder.")],
+    format_name: Annotated[str, typer.Option("--format", help="adapters, or peft.")],
+    backbone: Annotated[str | None, typer.Option(help="Where the backbone is now, if it has moved.")] = None,
+    store: StoreFolder = Path("store"),
+) -> None:
+    """Write a component as `adapters` or PEFT would have saved it."""
+    from framework.components.conversion import export
+    from framework.store import Store
+
+    passport = export(Store(store), component, folder, format_name, backbone)
+    typer.echo(f"{passport.stage} · {passport.title}: written to {folder}")
+
+
+@components.command("import")
+def import_component(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="What `adapters` or PEFT saved.")],
+    role: Annotated[str, typer.Option("--as", help="language, or task: the role that it serves in.")],
+    backbone: Annotated[str, typer.Option(help="The backbone that carries it: a folder, or its name on the hub.")],
+    language: Annotated[list[str] | None, typer.Option(help="Its language, such as hau_Latn.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of the backbone.")] = None,
+    store: StoreFolder = Path("store"),
+) -> None:
+    """Put what `adapters` (AdapterHub) or PEFT saved into the store, for `given` in an experiment."""
+    from datamodules import language as known_language
+    from framework.components.conversion import import_folder
+    from framework.store import Store
+    from modules import BackboneConfig
+
+    codes = [known_language(code).code for code in language or []]
+    config = BackboneConfig(name=backbone, revision=revision)
+    passport = import_folder(Store(store), folder, role, codes, config)
+    typer.echo(f"{passport.id}  {passport.stage} · {passport.title}")
