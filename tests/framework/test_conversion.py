@@ -81,7 +81,7 @@ def test_mistakes(trained: Desk, modulingua: Modulingua, words: tuple[str, ...],
         "STORE": trained.store.folder,
         "ENCODER": trained.encoder,
     }
-    before = [path for path in trained.store.folder.rglob(WEIGHTS)]
+    before = list(trained.store.folder.rglob(WEIGHTS))
     answer = modulingua("components", *(named.get(word, word) for word in words), "--store", trained.store.folder)
     assert answer.code == 2
     assert said in answer.err
