@@ -14,6 +14,7 @@ from typing import Any
 from datamodules import DataError, Example, LabelledDataset, language
 from framework.answers import ANSWERS, Answer
 from framework.config import dataset_for
+from framework.given import check_given, trained_languages
 from framework.leaks import find_leak
 from framework.objectives import OBJECTIVES, CausalObjective
 from framework.objectives.monolingual import MonolingualObjective
@@ -201,9 +202,12 @@ def check_optimizers(combination: dict[str, dict[str, Any]], data: Any, stages: 
                 yield ("stages", name, "training", "optimizers"), str(error)
 
 
-def check_stages(combination: dict[str, dict[str, Any]], data: Any, stages: Any, pretrain: Any) -> Iterator[Problem]:
+def check_stages(
+    combination: dict[str, dict[str, Any]], data: Any, languages: Any, stages: Any, pretrain: Any, given: Any
+) -> Iterator[Problem]:
     """Every stage that the combination asks for has settings, and there is something to train."""
-    if combination["language"] and stages.language is None:
+    trained = trained_languages([*languages.source, *languages.targets], given)
+    if combination["language"] and stages.language is None and trained:
         yield ("stages", "language"), "is required: the combination has language components"
     if data is not None and stages.task is None:
         yield ("stages", "task"), "is required: there is labelled data to learn from"
@@ -223,6 +227,7 @@ def check_text(
     languages: Any,
     stages: Any,
     pretrain: Any,
+    given: Any,
 ) -> Iterator[Problem]:
     """Each objective suits the backbone and finds its text in every language that it trains."""
     info = _info(backbone)
@@ -231,7 +236,8 @@ def check_text(
         targets = list(dataset.languages) if dataset and languages.targets == ["all"] else languages.targets
         targets = [] if data is not None and data.translated else targets
         objective = stages.language.objective
-        wanted = [code for code in dict.fromkeys([*languages.source, *targets]) if _is_language(code)]
+        spoken = trained_languages([*languages.source, *targets], given)
+        wanted = [code for code in spoken if _is_language(code)]
         trained = [code for code in wanted if code not in objective.without_components]
         yield from _check_objective(objective, trained, info, ("stages", "language", "objective"))
         if isinstance(objective, CausalObjective) and objective.packed:
@@ -389,6 +395,7 @@ def check_answer(
     stages: Any,
     trainer: Any,
     pretrain: Any,
+    given: Any,
 ) -> Iterator[Problem]:
     """The task can be answered so, on this backbone, with these labels."""
     info, dataset = _info(backbone), _dataset(data) if data is not None else None
@@ -409,7 +416,7 @@ def check_answer(
     if answer.needs_lm_head and pretrain is not None and pretrain.reduce_vocabulary:
         yield ("pretrain", "reduce_vocabulary"), f"{name} needs the whole vocabulary to answer from; use a head"
     trains = _trains(answer, combination, dataset, info)
-    if trains and stages.task.training is None:
+    if trains and stages.task.training is None and given.task is None:
         yield ("stages", "task", "training"), "is required: the task stage has something to train"
     yield from (((*key, *place), reason) for place, reason in answer.problems(dataset, info, trains))
     if trainer.shard_backbone and answer.writes:
@@ -467,10 +474,11 @@ CHECKS: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [
     (("backbone", "combination", "data", "languages", "stages"), check_languages_of_data),
     (("data", "languages"), check_leaks),
     (("backbone", "combination"), check_components),
-    (("combination", "data", "stages", "pretrain"), check_stages),
-    (("backbone", "combination", "data", "languages", "stages", "pretrain"), check_text),
-    (("backbone", "combination", "data", "stages", "trainer", "pretrain"), check_answer),
+    (("combination", "data", "languages", "stages", "pretrain", "given"), check_stages),
+    (("backbone", "combination", "data", "languages", "stages", "pretrain", "given"), check_text),
+    (("backbone", "combination", "data", "stages", "trainer", "pretrain", "given"), check_answer),
     (("backbone", "combination", "data", "languages", "stages", "seeds"), check_shown),
+    (("backbone", "combination", "languages", "data", "stages", "pretrain", "given", "store"), check_given),
     (("combination", "data", "stages"), check_optimizers),
     (("pretrain",), check_pretraining),
     (("backbone", "pretrain"), check_vocabulary),

@@ -3,15 +3,15 @@
 Heavy libraries are imported inside the commands, so that `modulingua --help` answers at once.
 """
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from framework.components.commands import components
 from framework.errors import said_plainly
+from framework.screen import console as _console
 
 app = typer.Typer(
     help="Modular cross-lingual transfer: train language and task components once, compose them, test them zero-shot.",
@@ -19,12 +19,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-components = typer.Typer(help="The component store: trained components and their passports.", no_args_is_help=True)
 app.add_typer(components, name="components")
 
 ExperimentFile = Annotated[Path, typer.Argument(metavar="EXPERIMENT.yaml", help="The experiment.")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", help="Settings that win over the file.")]
-StoreFolder = Annotated[Path, typer.Option("--store", help="The component store's folder.")]
 
 
 @app.command()
@@ -212,37 +210,6 @@ def tokenization(experiment: ExperimentFile, overrides: Overrides = None) -> Non
     from framework.runner import plan_experiment
 
     print_tokenization(plan_experiment(experiment, overrides or []), _console())
-
-
-@components.command("list")
-def list_components(store: StoreFolder = Path("store")) -> None:
-    """List the trained components."""
-    from framework.overview import print_components
-    from framework.store import Store
-
-    print_components(Store(store), _console())
-
-
-@components.command("show")
-def show_component(component: str, store: StoreFolder = Path("store")) -> None:
-    """Show a component's passport; the beginning of its id is enough."""
-    from framework.overview import print_passport
-    from framework.store import Store
-
-    print_passport(Store(store).find(component), _console())
-
-
-@components.command("remove")
-def remove_component(component: str, store: StoreFolder = Path("store")) -> None:
-    """Remove a component; the next run that needs it trains it again."""
-    from framework.store import Store
-
-    typer.echo(f"removed {Store(store).remove(component)}")
-
-
-def _console() -> Console:
-    # A pipe has no width of its own; tables there should not be folded at 80 columns.
-    return Console() if sys.stdout.isatty() else Console(width=int(os.environ.get("COLUMNS", "160")))
 
 
 def main() -> None:

@@ -133,6 +133,20 @@ class StagesConfig:
 
 
 @dataclass(frozen=True, config=SCHEMA)
+class GivenConfig:
+    """Components that are taken as they are, or made of others, instead of being trained.
+
+    A value is the id of a component in the store, or its beginning; or a formula such as `0.5*A + 0.5*B`, whose names
+    are ids, languages of the experiment (for its language components) or seeds as `seed0` (for its task components).
+    """
+
+    language: dict[str, str] = dataclasses.field(default_factory=dict)
+    """By FLORES code."""
+    task: str | None = None
+    """One for all runs."""
+
+
+@dataclass(frozen=True, config=SCHEMA)
 class TrainerConfig:
     """Where the work is done; nothing here changes a result's identity."""
 
@@ -182,6 +196,8 @@ class Experiment:
     """The labelled data; without it the experiment ends with its language stage."""
     seeds: list[int] = dataclasses.field(default_factory=lambda: [0])
     """One run each."""
+    given: GivenConfig = dataclasses.field(default_factory=GivenConfig)
+    """Components that are not to be trained."""
     trainer: TrainerConfig = TrainerConfig()
     slurm: SlurmConfig = SlurmConfig()
     """What `modulingua launch` asks the cluster for."""

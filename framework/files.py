@@ -22,7 +22,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         yield temporary
-        for file in temporary.iterdir():
+        for file in filter(Path.is_file, temporary.rglob("*")):
             with file.open("rb") as written:
                 os.fsync(written.fileno())  # else, after a crash, the folder may be there and the content not
         temporary.chmod(0o755)  # mkdtemp makes it private; a shared store is read by colleagues

@@ -1,4 +1,4 @@
-"""Tables about a plan, the component store and the tokenizer, for a person to read."""
+"""Tables about a plan and the tokenizer, for a person to read."""
 
 from collections import defaultdict
 from typing import Any
@@ -7,8 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from framework.notes import notes_on_data
-from framework.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage
-from framework.store import Passport, Store
+from framework.plan import EvaluateStage, LanguageStage, MergeStage, Plan, Stage, TaskStage
 from framework.vocabulary import notes_on_vocabulary
 from modules import BackboneInfo, component_class
 from modules.backbone import skeleton
@@ -59,6 +58,8 @@ def _what(stage: Stage) -> tuple[str, str]:
     kind = stage.kind
     if isinstance(stage, EvaluateStage):
         return kind, stage.variant.label
+    if isinstance(stage, MergeStage):
+        return kind, stage.title
     return kind, stage.title.rpartition(" · ")[0]
 
 
@@ -83,7 +84,7 @@ def _trains_reduced_vocabulary(stage: LanguageStage | TaskStage) -> bool:
 
 def _title(group: list[Any], verbose: bool) -> str:
     stage = group[0]
-    if verbose:
+    if verbose or isinstance(stage, MergeStage):
         return str(stage.title)
     if isinstance(stage, LanguageStage):
         languages = dict.fromkeys(code for member in group for code in member.languages)
@@ -127,49 +128,6 @@ def print_tokenization(plan: Plan, console: Console) -> None:
             f"{row.unknown_share:.2%}",
         )
     console.print(table)
-
-
-def print_components(store: Store, console: Console) -> None:
-    """Prints one line per trained stage of the store."""
-    passports = store.passports()
-    if not passports:
-        console.print(f"{store.folder}/ holds no components yet", highlight=False)
-        return
-    table = Table(box=None, header_style="bold")
-    for column in ("id", "stage", "what", "backbone", "steps", "made"):
-        table.add_column(column)
-    for passport in passports:
-        table.add_row(
-            passport.id,
-            passport.stage,
-            passport.title,
-            passport.backbone["name"],
-            str(passport.training["training"]["steps"]),
-            passport.made.get("time", "")[:10],
-        )
-    console.print(table)
-
-
-def print_passport(passport: Passport, console: Console) -> None:
-    """Prints what a trained stage is and where it came from."""
-    backbone, made = passport.backbone, passport.made
-    libraries = ", ".join(f"{name} {made[name]}" for name in ("torch", "transformers", "adapters") if name in made)
-    lines = {
-        "id": passport.id,
-        "backbone": f"{backbone['name']}@{backbone['revision'][:12]} (weights {backbone['weights'][:12]}…, "
-        f"tokenizer {backbone['tokenizer'][:12]}…)",
-        "trained": f"{passport.training['training']['steps']:,} steps × {passport.training['batch_size']} · "
-        f"{passport.parameters:,} parameters · {', '.join(passport.languages)}",
-        "data": ", ".join(passport.data),
-        "ended with": ", ".join(f"{name} {value:.3f}" for name, value in passport.metrics.items()),
-        "stands on": ", ".join(passport.needs) or "–",
-        "made": f"{made.get('time', '?')} by modulingua {made.get('modulingua', '?')} ({libraries}) · "
-        f"commit {made.get('commit', '?')}",
-        "notes": " ".join(passport.notes) or "–",
-    }
-    console.print(f"{passport.stage} · {passport.title}", highlight=False)
-    for name, value in lines.items():
-        console.print(f"  {name:<11}{value}", highlight=False, soft_wrap=True)
 
 
 def _parameters(info: BackboneInfo) -> int:

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from framework.answers import Answer
+from framework.components.merging import Terms, merged_identity
 from framework.config import Experiment, TaskStageConfig, Variant, combination_name
+from framework.formula import is_language, parse, seed_of
 from framework.identity import LENGTH, identity, plain
 from framework.metrics import metrics_of
 from framework.results import Control, RunFolder
@@ -149,6 +151,20 @@ class TaskStage(Stage):
 
 
 @dataclass(frozen=True)
+class MergeStage(Stage):
+    """Sums components into one that serves in place of a trained one."""
+
+    kind = "merge"
+
+    role: str
+    terms: Terms
+    languages: list[str]
+    """The language that the sum serves; that of the source for a task's."""
+    shown: str
+    """The formula."""
+
+
+@dataclass(frozen=True)
 class Test:
     """One language tested with one choice of language components."""
 
@@ -236,15 +252,20 @@ def make_plan(variants: list[Variant]) -> Plan:
         The plan; stages that several variants share are in it once.
     """
     stages: dict[str, Stage] = {}
+    store = Store(Path(variants[0].experiment.store))
     for variant in variants:
-        for stage in _stages(variant):
+        for stage in _stages(variant, store):
             stages.setdefault(stage.id, stage)
-    order = ("pretrain", "language", "task", "evaluate")
-    ordered = sorted(stages.values(), key=lambda stage: order.index(stage.kind))
-    return Plan(variants, ordered, Store(Path(variants[0].experiment.store)))
+    order = ("pretrain", "language", "merge language", "task", "merge task", "evaluate")
+    ordered = sorted(stages.values(), key=lambda stage: order.index(_turn(stage)))
+    return Plan(variants, ordered, store)
 
 
-def _stages(variant: Variant) -> Iterator[Stage]:
+def _turn(stage: Stage) -> str:
+    return f"merge {stage.role}" if isinstance(stage, MergeStage) else stage.kind
+
+
+def _stages(variant: Variant, store: Store) -> Iterator[Stage]:
     experiment = variant.experiment
     backbone = BackboneChoice(experiment.backbone, inspect_backbone(experiment.backbone))
     if experiment.pretrain is not None:
@@ -253,15 +274,17 @@ def _stages(variant: Variant) -> Iterator[Stage]:
         backbone = BackboneChoice(backbone.config, backbone.info, pretrained_by=pretrain.id)
     components: dict[str, tuple[str, ...]] = {}
     for language in experiment.spoken:
-        stages = list(_language_stages(experiment, backbone, language))
+        components[language], stages = _language_components(experiment, backbone, language, store)
         yield from stages
-        components[language] = tuple(stage.id for stage in stages)
     if experiment.data is None:
         return
     for seed in experiment.seeds:
         task = _task_stage(experiment, backbone, components, seed)
-        if task.trains:
+        if task.trains and experiment.given.task is None:
             yield task
+        elif task.trains:
+            task, stages = _given_task(task, components, store)
+            yield from stages
         yield _evaluate_stage(variant, backbone, components, task)
 
 
@@ -273,9 +296,83 @@ def _pretrain_stage(experiment: Experiment, backbone: BackboneChoice) -> Pretrai
     )
 
 
-def _language_stages(experiment: Experiment, backbone: BackboneChoice, language: str) -> Iterator[LanguageStage]:
+def _language_components(
+    experiment: Experiment, backbone: BackboneChoice, language: str, store: Store
+) -> tuple[tuple[str, ...], list[Stage]]:
+    """Returns which components serve a language, and the stages that make them."""
+    kinds = experiment.combination["language"]
+    text = experiment.given.language.get(language)
+    if text is None or not kinds:
+        trained = list(_language_stages(experiment, backbone, language, kinds))
+        return tuple(stage.id for stage in trained), [*trained]
+    formula = parse(text)
+    terms: list[tuple[float, tuple[str, ...]]] = []
+    stages: list[Stage] = []
+    served: set[str] = set()
+    for weight, name in formula.terms:
+        if is_language(name):
+            of_term = list(_language_stages(experiment, backbone, name, kinds))
+            served |= kinds.keys()
+            stages += of_term
+            terms.append((weight, tuple(stage.id for stage in of_term)))
+        else:
+            passport = store.find(name)
+            served |= {slot.partition(".")[2] for slot in passport.components}
+            terms.append((weight, (passport.id,)))
+    rest = {kind: config for kind, config in kinds.items() if kind not in served}
+    trained = list(_language_stages(experiment, backbone, language, rest))
+    if len(rest) == len(kinds):  # this cell of the grid has other kinds
+        return tuple(stage.id for stage in trained), [*trained]
+    if formula.single and not is_language(formula.single):
+        made = terms[0][1][0]
+    else:
+        merge = _merge_stage(experiment, backbone, "language", terms, [language], formula.text)
+        made, stages = merge.id, [*stages, merge]
+    return (made, *(stage.id for stage in trained)), [*stages, *trained]
+
+
+def _given_task(
+    task: TaskStage, components: dict[str, tuple[str, ...]], store: Store
+) -> tuple[TaskStage, list[Stage]]:
+    """Returns a task stage that stands for components that are given, and the stages that make them."""
+    experiment = task.experiment
+    assert experiment.given.task is not None
+    formula = parse(experiment.given.task)
+    terms: list[tuple[float, tuple[str, ...]]] = []
+    stages: list[Stage] = []
+    for weight, name in formula.terms:
+        if (seed := seed_of(name)) is not None:
+            stages.append(_task_stage(experiment, task.backbone, components, seed))
+            terms.append((weight, (stages[-1].id,)))
+        else:
+            terms.append((weight, (store.find(name).id,)))
+    if formula.single and not stages:
+        return dataclasses.replace(task, id=terms[0][1][0], needs=()), []
+    merge = _merge_stage(experiment, task.backbone, "task", terms, experiment.languages.source, formula.text)
+    return dataclasses.replace(task, id=merge.id, needs=(merge.id,)), [*stages, merge]
+
+
+def _merge_stage(
+    experiment: Experiment, backbone: BackboneChoice, role: str, terms: Terms, languages: list[str], shown: str
+) -> MergeStage:
+    kinds = " + ".join(kind.rpartition(".")[2] for kind in experiment.combination[role]) or "head"
+    return MergeStage(
+        id=merged_identity(terms, languages),
+        title=f"{kinds} = {shown} · {', '.join(languages)}",
+        experiment=experiment,
+        backbone=backbone,
+        needs=tuple(part for _, parts in terms for part in parts),
+        role=role,
+        terms=terms,
+        languages=languages,
+        shown=shown,
+    )
+
+
+def _language_stages(
+    experiment: Experiment, backbone: BackboneChoice, language: str, components: dict[str, Any]
+) -> Iterator[LanguageStage]:
     settings = experiment.stages.language
-    components = experiment.combination["language"]
     if settings is None or not components or language in settings.objective.without_components:
         return
     groups = [components] if settings.jointly else [{kind: config} for kind, config in components.items()]
@@ -388,6 +485,7 @@ def _evaluate_stage(
         language_stage=[settings.jointly, _language_recipe(_for_kinds(settings, kinds))]
         if settings and kinds
         else None,
+        **_given_recipe(experiment, components, task),
     )
     run = identity(recipe=recipe, seed=task.seed)
     folder = Path(experiment.runs) / experiment.name / f"{_slug(variant.label)}-seed{task.seed}-{run[:8]}"
@@ -409,6 +507,15 @@ def _evaluate_stage(
         recipe=recipe,
         folder=RunFolder(folder, {test.place: test.identity for test in tests}),
     )
+
+
+def _given_recipe(
+    experiment: Experiment, components: dict[str, tuple[str, ...]], task: TaskStage
+) -> dict[str, Any]:
+    """Returns what is given: nothing where all is trained, so that such runs keep their identities."""
+    languages = {code: components[code] for code in experiment.given.language if components.get(code)}
+    given = {"language": languages, "task": task.id if experiment.given.task and task.trains else None}
+    return {"given": given} if any(given.values()) else {}
 
 
 def _tests(experiment: Experiment, components: dict[str, tuple[str, ...]], task: TaskStage) -> Iterator[Test]:

@@ -236,11 +236,10 @@ class _Clock:
 
 
 def _size(stage: Stage) -> int:
-    """Returns the steps of a stage that trains, and the tests of one that evaluates."""
+    """Returns the steps of a stage that trains, the tests of one that evaluates, and 1 for one that merges."""
     if isinstance(stage, LanguageStage | TaskStage):
         return stage.steps
-    assert isinstance(stage, EvaluateStage)
-    return max(1, len(stage.missing))
+    return max(1, len(stage.missing)) if isinstance(stage, EvaluateStage) else 1
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from torch import Tensor, distributed, nn
 from transformers import PreTrainedTokenizerBase
 
 from datamodules import TaskData, language
+from framework.components.merging import write_sum
 from framework.config import Experiment
 from framework.errors import UserError
 from framework.files import write_whole
@@ -20,11 +21,20 @@ from framework.identity import plain
 from framework.interruption import asked, interrupted
 from framework.leaks import find_leak
 from framework.notes import notes_on_data
-from framework.plan import BackboneChoice, EvaluateStage, LanguageStage, Stage, TaskStage, Test, answer_recipe
+from framework.plan import (
+    BackboneChoice,
+    EvaluateStage,
+    LanguageStage,
+    MergeStage,
+    Stage,
+    TaskStage,
+    Test,
+    answer_recipe,
+)
 from framework.provenance import command, commit, made, versions
 from framework.ranks import own_rank
 from framework.results import LanguageResult, Predictions, RunRecord
-from framework.store import Passport, Store
+from framework.store import KEPT_TOKENS, Passport, Store
 from framework.tracking.entry import about_stage, entry_of_component, entry_of_record, entry_of_run
 from framework.tracking.tracker import Tracker, tracked
 from framework.vocabulary import note_on_vocabulary
@@ -35,9 +45,6 @@ from modules.task import Prediction, TaskModule
 from modules.vocabulary import reduce_vocabulary, tokens_to_keep
 
 T = TypeVar("T")
-
-KEPT_TOKENS = "vocabulary/kept"
-"""Name of the ids of the tokens [number] that a pretraining kept, among its weights; absent if it kept all."""
 
 LANGUAGES_AT_ONCE = 16
 """Languages tested in one pass. Their rows share batches; an interrupted run loses at most one pass."""
@@ -135,6 +142,18 @@ def train_task(stage: TaskStage, store: Store, report: Report, tracker: Tracker)
     )
     _keep(passport, store, module.combination.components(role="task"), module.head, history)
     tracker.complete(lambda: entry_of_component(store.passport(stage.id), store, about_stage(stage)))
+
+
+@_carry_out.register
+def merge(stage: MergeStage, store: Store, report: Report, tracker: Tracker) -> None:
+    """Sums components into one."""
+    if _rank() == 0:
+        entry = entry_of_component(
+            write_sum(store, stage.terms, stage.languages, stage.shown), store, about_stage(stage)
+        )
+        tracker.begin(entry)
+        tracker.complete(lambda: entry)
+    report(1, stage.shown)
 
 
 @_carry_out.register

@@ -10,6 +10,7 @@ One folder per trained stage, named by the stage's identity:
     store/.unfinished/<identity>.checkpoint  how far its training came (see framework/checkpoint.py)
 """
 
+import contextlib
 import dataclasses
 import json
 import shutil
@@ -31,6 +32,8 @@ WEIGHTS = "components.safetensors"
 PASSPORT = "passport.json"
 HISTORY = "history.jsonl"
 UNFINISHED = ".unfinished"
+KEPT_TOKENS = "vocabulary/kept"
+"""Name of the ids of the tokens [number] that a pretraining kept, among its weights; absent if it kept all."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -65,6 +68,11 @@ class Passport:
     """When, by which versions and commit."""
     weights_sha256: str = ""
     """Hash of the weights file; the store fills it in."""
+
+    @property
+    def parents(self) -> list[str]:
+        """Identities of the stages whose components were summed into these; of trained ones none."""
+        return [identity for parent in self.training.get("parents", []) for identity in parent["components"]]
 
 
 _PASSPORT = TypeAdapter(Passport)
@@ -123,17 +131,10 @@ class Store:
         Raises:
             UserError: The file cannot be read.
         """
-        file = self.path(identity) / PASSPORT
         try:
-            return _PASSPORT.validate_json(file.read_bytes(), strict=True)
-        except OSError as error:
-            raise UserError(f"{file}: {error.strerror}. {_again(identity)}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            reason = ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
-            raise UserError(
-                f"{file}: not a passport that this version can read ({reason}). {_again(identity)}"
-            ) from error
+            return read_passport(self.path(identity))
+        except UserError as error:
+            raise UserError(f"{error}. {_again(identity)}") from error
 
     def read(self, identity: str, backbone: Mapping[str, str]) -> dict[str, Tensor]:
         """Reads a stage's weights after checking that they are whole and belong to the backbone.
@@ -182,7 +183,15 @@ class Store:
 
     def passports(self) -> list[Passport]:
         """Reads all passports, in the order of their identities."""
-        return [self.passport(identity) for identity in self._identities()]
+        return [self.passport(identity) for identity in self.identities()]
+
+    def readable(self) -> list[Passport]:
+        """Reads the passports that can be read, in the order of their identities."""
+        found = []
+        for identity in self.identities():
+            with contextlib.suppress(UserError):
+                found.append(self.passport(identity))
+        return found
 
     def remove(self, prefix: str) -> str:
         """Removes the one stage whose identity begins with the prefix, damaged or not, and returns its identity.
@@ -190,7 +199,7 @@ class Store:
         Raises:
             UserError: None begins so, or several do.
         """
-        identity = self._one(prefix)
+        identity = self.one(prefix)
         shutil.rmtree(self.path(identity))
         self.checkpoint(identity).unlink(missing_ok=True)  # left by a process killed right after it wrote the folder
         return identity
@@ -201,19 +210,42 @@ class Store:
         Raises:
             UserError: None begins so, or several do.
         """
-        return self.passport(self._one(prefix))
+        return self.passport(self.one(prefix))
 
-    def _identities(self) -> list[str]:
+    def identities(self) -> list[str]:
+        """Names the folders of components, whole or damaged, in order."""
         return sorted(path.parent.name for path in self.folder.glob(f"[!.]*/{PASSPORT}"))
 
-    def _one(self, prefix: str) -> str:
-        known = self._identities()
+    def one(self, prefix: str) -> str:
+        """Returns the one identity that begins with the prefix.
+
+        Raises:
+            UserError: None begins so, or several do.
+        """
+        known = self.identities()
         found = [identity for identity in known if identity.startswith(prefix)]
         if len(found) == 1:
             return found[0]
         if found:
             raise UserError(f"{self.folder}: {prefix!r} begins {len(found)} components: {', '.join(found)}")
         raise UserError(f"{self.folder}: no component begins with {prefix!r}{did_you_mean(prefix, known)}")
+
+
+def read_passport(folder: Path) -> Passport:
+    """Reads the passport of a component in any folder.
+
+    Raises:
+        UserError: The file cannot be read.
+    """
+    file = folder / PASSPORT
+    try:
+        return _PASSPORT.validate_json(file.read_bytes(), strict=True)
+    except OSError as error:
+        raise UserError(f"{file}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        reason = ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
+        raise UserError(f"{file}: not a passport that this version can read ({reason})") from error
 
 
 def _again(identity: str) -> str:

@@ -2,11 +2,13 @@
 
 Use: `with hub_server([Repository("datasets", "owner/name", [{"README.md": b"..."}])]) as endpoint:`. Set
 HF_ENDPOINT to the endpoint in the environment of a *new* process (the clients read it when they are imported)
-and give that process an HF_HOME of its own.
+and give that process an HF_HOME of its own. Who sends a token, whatever it is, may upload: repositories are added to
+the list and commits to their lists.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import dataclasses
 import hashlib
@@ -68,7 +70,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer()
 
     def do_POST(self) -> None:
-        self._answer()
+        if any(part in self.path for part in ("/repos/create", "/validate-yaml", "/preupload/", "/commit/")):
+            self._take()
+        else:
+            self._answer()
 
     def log_message(self, format: str, *args: Any) -> None:
         """Says nothing."""
@@ -84,6 +89,49 @@ class _Handler(BaseHTTPRequestHandler):
                 self._file(path)
         except _Missing as missing:
             self._send(404, b"{}", {"X-Error-Code": str(missing), "X-Error-Message": f"{missing}: {path}"})
+
+    def _take(self) -> None:
+        """Takes what a client uploads: a new repository, the look at its card, the files of a commit."""
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        path = unquote(urlsplit(self.path).path).strip("/").removeprefix("api/")
+        assert isinstance(self.repositories, list)
+        answer: dict[str, Any] = {"errors": [], "warnings": []}
+        status = 200
+        try:
+            if "Authorization" not in self.headers:
+                status, answer = 401, {"error": "Invalid username or password."}
+            elif path == "repos/create":
+                wanted = json.loads(body)
+                name = f"{wanted['organization']}/{wanted['name']}"
+                status = 409 if any(known.id == name for known in self.repositories) else 200
+                if status == 200:
+                    self.repositories.append(Repository("models", name, [{".gitattributes": b""}]))
+                answer = {"url": f"http://{self.headers['Host']}/{name}"}
+            elif path != "validate-yaml":
+                repository, rest = self._repository(path)
+                answer = self._upload(repository, rest.partition("/")[0], body)
+        except _Missing as missing:
+            self._send(404, b"{}", {"X-Error-Code": str(missing), "X-Error-Message": f"{missing}: {path}"})
+            return
+        self._send(status, json.dumps(answer).encode(), {"Content-Type": "application/json"})
+
+    def _upload(self, repository: Repository, what: str, body: str) -> dict[str, Any]:
+        if what == "preupload":
+            files = [file["path"] for file in json.loads(body)["files"]]
+            modes = {"uploadMode": "regular", "shouldIgnore": False}
+            return {"files": [{"path": path, **modes} for path in files]}
+        lines = [json.loads(line) for line in body.splitlines()]
+        added = {
+            line["value"]["path"]: base64.b64decode(line["value"]["content"]) for line in lines if line["key"] == "file"
+        }
+        assert isinstance(repository.commits, list)
+        repository.commits.append({**repository.commits[-1], **added})
+        sha = repository.sha(-1)
+        return {
+            "success": True,
+            "commitOid": sha,
+            "commitUrl": f"http://{self.headers['Host']}/{repository.id}/commit/{sha}",
+        }
 
     def _api(self, path: str, query: dict[str, list[str]], form: dict[str, list[str]]) -> None:
         repository, rest = self._repository(path)

@@ -12,7 +12,7 @@ from framework.dashboard import heatmap, views
 from framework.dashboard.content import Content, content_of
 from framework.errors import UserError
 from framework.plan import Plan
-from framework.tracking import TrackingConfig
+from framework.tracking.config import TrackingConfig
 
 if TYPE_CHECKING:
     import wandb

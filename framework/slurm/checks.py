@@ -24,7 +24,7 @@ def check_slurm(trainer: TrainerConfig, slurm: SlurmConfig) -> Iterator[Problem]
     """Jobs and trainer agree, times can be meant, options and template are whole."""
     yield from _check_sizes(trainer, slurm)
     yield from _check_resources(slurm, slurm.warning, ("slurm",))
-    for kind in ("pretrain", "language", "task", "evaluate", "table"):
+    for kind in ("pretrain", "language", "task", "merge", "evaluate", "table"):
         yield from _check_resources(getattr(slurm.stages, kind), slurm.warning, ("slurm", "stages", kind))
     template = template_of(slurm)
     try:

@@ -52,6 +52,7 @@ class StageResources:
     pretrain: Resources = Resources()
     language: Resources = Resources()
     task: Resources = Resources()
+    merge: Resources = Resources()
     evaluate: Resources = Resources()
     table: Resources = Resources()
     """The last job, which lays the runs side by side on one core."""

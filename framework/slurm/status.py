@@ -125,7 +125,8 @@ def _progress(stage: Stage, place: Place) -> str:
     step, figures = place.progress()
     if isinstance(stage, EvaluateStage):
         return f"{len(stage.tests) - len(stage.missing)}/{len(stage.tests)}  {figures}".rstrip()
-    assert isinstance(stage, LanguageStage | TaskStage)
+    if not isinstance(stage, LanguageStage | TaskStage):
+        return figures
     return f"{step or 0}/{stage.steps}  {figures}".rstrip()
 
 

@@ -97,7 +97,7 @@ def entry_of_component(passport: Passport, store: Store, shared: Mapping[str, st
         ),
         folder=_folder(store, passport.id),
         curve=passport.stage,
-        uses=_uses(passport.needs, store),
+        uses=_uses([*passport.needs, *passport.parents], store),
         rows=store.history(passport.id) if done else [],
         component=store.path(passport.id) if done else None,
     )

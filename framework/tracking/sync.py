@@ -14,10 +14,10 @@ from rich.console import Console
 
 from framework.config import read_experiment
 from framework.errors import UserError
-from framework.plan import EvaluateStage, LanguageStage, Plan, TaskStage
+from framework.plan import EvaluateStage, Plan
 from framework.results import RunFolder, read_runs
 from framework.runner import plan_experiment
-from framework.store import Store
+from framework.store import Passport, Store
 from framework.tracking.client import Page, beside, is_sent
 from framework.tracking.config import TrackingConfig
 from framework.tracking.entry import Entry, about_run, about_stage, entry_of_component, entry_of_run
@@ -82,23 +82,27 @@ def _of_plan(plan: Plan) -> Iterator[Told]:
     for stage in plan.stages:
         if stage.id not in plan.done:
             continue
-        if isinstance(stage, LanguageStage | TaskStage):
+        if isinstance(stage, EvaluateStage):
+            yield entry_of_run(stage.folder, plan.store), stage.experiment.tracking
+        else:
             passport = plan.store.passport(stage.id)
             yield entry_of_component(passport, plan.store, about_stage(stage)), stage.experiment.tracking
-        elif isinstance(stage, EvaluateStage):
-            yield entry_of_run(stage.folder, plan.store), stage.experiment.tracking
 
 
 def _of_run(run: RunFolder) -> Iterator[Told]:
     """Yields a run, and before it all that is in the store of what it stands on."""
     [variant] = read_experiment(run.path / "experiment.yaml", check=False)
     store, config = Store(Path(variant.experiment.store)), variant.experiment.tracking
-    waiting, seen = list(run.record.components.values()), set[str]()
-    while waiting:
-        identity = waiting.pop()
+    for passport in _standing_on(run.record.components.values(), store, set()):
+        yield entry_of_component(passport, store, about_run(run.record)), config
+    yield entry_of_run(run, store), config
+
+
+def _standing_on(identities: Iterable[str], store: Store, seen: set[str]) -> Iterator[Passport]:
+    """Yields the passports of what is in the store, each after those of what it was made of."""
+    for identity in identities:
         if identity not in seen and store.has(identity):
             seen.add(identity)
             passport = store.passport(identity)
-            waiting += passport.needs
-            yield entry_of_component(passport, store, about_run(run.record)), config
-    yield entry_of_run(run, store), config
+            yield from _standing_on([*passport.needs, *passport.parents], store, seen)
+            yield passport

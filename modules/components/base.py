@@ -68,11 +68,11 @@ class Component(nn.Module):
         raise NotImplementedError
 
     @classmethod
-    def count_parameters(cls, config: Any, info: BackboneInfo, *, with_lm_head: bool = False) -> int:
-        """Returns the number of parameters that it would train, without loading weights.
+    def shapes(cls, config: Any, info: BackboneInfo, *, with_lm_head: bool = False) -> dict[str, torch.Size]:
+        """Returns the shapes of the parameters that it would train, by their names in `own_parameters`.
 
         This creates one on a backbone that has neither values nor a tokenizer; a kind whose `create` needs them
-        counts in its own way.
+        says its shapes in its own way.
 
         Args:
             config: An instance of `Config`.
@@ -82,9 +82,14 @@ class Component(nn.Module):
         backbone = skeleton(info, with_lm_head)
         with torch.device("meta"):
             component = cls.create(config, backbone, name="counted", language=None)
-        count = sum(parameter.numel() for parameter in component.own_parameters().values())
+        shapes = {name: parameter.shape for name, parameter in component.own_parameters().items()}
         component.detach()
-        return count
+        return shapes
+
+    @classmethod
+    def count_parameters(cls, config: Any, info: BackboneInfo, *, with_lm_head: bool = False) -> int:
+        """Returns the number of parameters that it would train, without loading weights; see `shapes`."""
+        return sum(shape.numel() for shape in cls.shapes(config, info, with_lm_head=with_lm_head).values())
 
     def detach(self) -> None:
         """Takes out of the backbone whatever it put there."""

@@ -89,10 +89,12 @@ class SoftPrompt(Component):
         return component
 
     @classmethod
-    def count_parameters(cls, config: SoftPromptConfig, info: BackboneInfo, *, with_lm_head: bool = False) -> int:
-        """Returns the number of its parameters; unlike `create`, without the tokenizer."""
+    def shapes(
+        cls, config: SoftPromptConfig, info: BackboneInfo, *, with_lm_head: bool = False
+    ) -> dict[str, torch.Size]:
+        """Returns the shapes of its parameters; unlike `create`, without the tokenizer."""
         with torch.device("meta"):
-            return sum(parameter.numel() for parameter in cls(config, info.embedding_size).parameters())
+            return {name: parameter.shape for name, parameter in cls(config, info.embedding_size).named_parameters()}
 
     def prompt(self) -> Tensor:
         """Returns the prompt [length, embedding size]."""

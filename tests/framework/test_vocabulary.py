@@ -16,8 +16,8 @@ from framework.overview import print_plan
 from framework.plan import Plan
 from framework.predict import predict_lines
 from framework.prefetch import prefetch_experiment
-from framework.stages import KEPT_TOKENS, load_stage_backbone
-from framework.store import WEIGHTS
+from framework.stages import load_stage_backbone
+from framework.store import KEPT_TOKENS, WEIGHTS
 from modules import load_backbone, load_tokenizer
 from tests.framework.tiny import SOURCE, TARGETS, Desk, command_line, outcome, read_rows, runs
 

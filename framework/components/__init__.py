@@ -1,0 +1,1 @@
+"""The commands about trained components: looking at them, checking, sharing, converting and merging them."""

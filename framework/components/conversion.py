@@ -1,0 +1,112 @@
+"""Components to and from the formats of other libraries."""
+
+import hashlib
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from framework.components.slots import backbone_config, component_configs
+from framework.errors import UserError, did_you_mean
+from framework.files import whole_folder
+from framework.identity import identity, plain
+from framework.provenance import made
+from framework.store import Passport, Store
+from modules import BackboneConfig, ModulesError, component_class, load_backbone
+from modules.formats import FORMATS, Part
+from modules.formats.base import read_config
+
+STAGES = ("language", "task")
+
+
+def export(store: Store, prefix: str, folder: Path, format_name: str, backbone: str | None) -> Passport:
+    """Writes a component as another library would have saved it.
+
+    Args:
+        store: Where it is.
+        prefix: The beginning of its identity.
+        folder: A new or empty folder.
+        format_name: A key of `FORMATS`.
+        backbone: Where the backbone is now; None for where it was.
+
+    Raises:
+        UserError: The folder holds something, or the backbone is another.
+        ModulesError: The other library has no such component, or the backbone cannot be had.
+    """
+    if format_name not in FORMATS:
+        near = did_you_mean(format_name, FORMATS)
+        raise UserError(f"unknown format {format_name!r}{near} (known: {', '.join(FORMATS)})")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder}: holds something else; name an empty folder or a new one")
+    passport = store.find(prefix)
+    config = BackboneConfig(name=backbone) if backbone else backbone_config(passport)
+    loaded = load_backbone(config)
+    info = loaded.info
+    hashes = {"name": info.name, "weights": info.weights_hash, "tokenizer": info.tokenizer_hash}
+    state = store.read(passport.id, hashes)
+    parts = {
+        kind: Part(settings, {n.removeprefix(f"{slot}/"): t for n, t in state.items() if n.startswith(f"{slot}/")})
+        for slot, kind, settings in component_configs(passport)
+    }
+    with whole_folder(folder) as target:
+        FORMATS[format_name].write(loaded, parts, target, name="-".join([*passport.languages[:1], passport.id[:8]]))
+    return passport
+
+
+def import_folder(store: Store, folder: Path, stage: str, languages: list[str], backbone: BackboneConfig) -> Passport:
+    """Puts what another library saved into the store.
+
+    Its identity is a hash of what it is: weights, settings, role, languages and backbone.
+
+    Args:
+        store: Where it goes.
+        folder: What the other library saved.
+        stage: `language` or `task`: the role that it is to serve in.
+        languages: FLORES codes of its languages.
+        backbone: What carries it.
+
+    Raises:
+        UserError: The stage is none.
+        ModulesError: It is nothing that this version has, or not of this backbone.
+    """
+    if stage not in STAGES:
+        raise UserError(f"--as {stage}: a component serves as {' or '.join(STAGES)}{did_you_mean(stage, STAGES)}")
+    settings = read_config(folder)
+    reader = next((known for known in FORMATS.values() if known.reads(settings)), None)
+    if reader is None:
+        raise UserError(f"{folder}: its adapter_config.json is of neither {' nor '.join(FORMATS)}")
+    loaded = load_backbone(backbone)
+    parts = reader.read(loaded, folder)
+    state: dict[str, Tensor] = {}
+    for kind, part in parts.items():
+        if reason := component_class(kind).refuse(part.config, loaded.info):
+            raise ModulesError(f"{folder}: {kind}: {reason}")
+        shapes = component_class(kind).shapes(part.config, loaded.info)
+        if {name: tensor.shape for name, tensor in part.state.items()} != shapes:
+            raise ModulesError(f"{folder}: its {kind} has not the shapes that {loaded.info.name} asks for")
+        state |= {f"{stage}.{kind}/{name}": tensor.contiguous() for name, tensor in part.state.items()}
+    components = {f"{stage}.{kind}": plain(part.config) for kind, part in parts.items()}
+    info = loaded.info
+    hashes = {"weights": info.weights_hash, "tokenizer": info.tokenizer_hash}
+    content = {name: hashlib.sha256(save({name: tensor})).hexdigest() for name, tensor in state.items()}
+    origin = folder.resolve().name
+    title = f"{' + '.join(parts)} from {origin}"
+    passport = Passport(
+        id=identity(imported=content, components=components, languages=languages, backbone=hashes),
+        stage=stage,
+        title=f"{title} · {', '.join(languages)}" if languages else title,
+        backbone={"name": info.name, "revision": info.revision, **hashes},
+        components=components,
+        languages=languages,
+        data=[],
+        training={"made_by": f"imported from {origin}"},
+        parameters=sum(tensor.numel() for tensor in state.values()),
+        metrics={},
+        notes=[f"A component was imported ({origin}): what it was trained on is not known here."],
+        made=made(),
+    )
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in state.values()):
+        raise UserError(f"{folder}: its weights hold numbers that are not finite")
+    store.write(passport, state, [])
+    return passport

@@ -1,0 +1,224 @@
+"""Shares components: to and from the Hugging Face hub, or a folder.
+
+    README.md                    the model card
+    passport.json, components.safetensors, history.jsonl
+    needs/<identity>/…           the same three files of each component that it stands on
+
+Nothing else is ever read from a repository; weights are safetensors.
+"""
+
+import contextlib
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from framework.components.card import card
+from framework.components.usage import runs_with
+from framework.components.verification import verify
+from framework.errors import UserError
+from framework.files import whole_folder
+from framework.identity import LENGTH
+from framework.store import HISTORY, PASSPORT, WEIGHTS, Passport, Store, read_passport
+
+FILES = (WEIGHTS, HISTORY, PASSPORT)
+NEEDS = "needs"
+CARD = "README.md"
+REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (HFValidationError, "this is neither a folder nor a repository's name; a folder begins with ./ or /"),
+    (GatedRepoError, "the hub asks for consent to its terms; give it on the website, and set HF_TOKEN"),
+    (RepositoryNotFoundError, "the hub has no such repository, or HF_TOKEN does not give access to it"),
+    (RevisionNotFoundError, "the hub has the repository, but not this revision"),
+    (OfflineModeIsEnabled, "HF_HUB_OFFLINE forbids to ask the hub"),
+    (LocalEntryNotFoundError, "it is not in the cache, and the hub is out of reach"),
+)
+"""What the hub's errors mean, narrow ones before wide ones."""
+
+
+@dataclass
+class Pulled:
+    """What came with a component."""
+
+    passport: Passport
+    brought: list[str] = field(default_factory=list)
+    """Identities of what was put into the store."""
+    there: list[str] = field(default_factory=list)
+    """Those that lay there already, and were left as they are."""
+    missing: list[str] = field(default_factory=list)
+    """Those that it stands on and that are neither in the store nor where it came from."""
+
+
+def push(store: Store, prefix: str, place: str, runs: Path, *, alone: bool, private: bool) -> str:
+    """Shares a component with what it stands on.
+
+    Args:
+        store: Where it is.
+        prefix: The beginning of its identity.
+        place: A repository's name, `owner/name`; or a folder, which begins with `.`, `/` or `~` or is there.
+        runs: The folder of runs, whose scores the card tells.
+        alone: Leave out what it stands on.
+        private: Make a new repository private.
+
+    Returns:
+        Where it is now.
+
+    Raises:
+        UserError: It is damaged, the folder holds something else, or the hub refuses.
+    """
+    identity = store.one(prefix)
+    needs = [] if alone else _all_needs(store, identity)
+    for one in (identity, *needs):
+        if faults := verify(store.path(one), one).faults:
+            raise UserError(f"{store.path(one)} is damaged and is not shared: {faults[0]}")
+    # A folder's own path would tell of one machine only.
+    pulled_from = "FOLDER" if _is_folder(place) else place
+    text = card(store.passport(identity), runs_with(identity, store, runs), pulled_from)
+
+    def fill(folder: Path) -> None:
+        _copy(store.path(identity), folder)
+        for need in needs:
+            _copy(store.path(need), folder / NEEDS / need)
+        (folder / CARD).write_text(text, encoding="utf-8")
+
+    if _is_folder(place):
+        target = Path(place).expanduser()
+        _refuse_to_replace(target, identity)
+        with whole_folder(target) as folder:
+            fill(folder)
+        return str(target)
+    with tempfile.TemporaryDirectory() as temporary, _hub_errors(place):
+        fill(Path(temporary))
+        hub = HfApi()
+        hub.create_repo(place, private=private, exist_ok=True)
+        title = f"Component {identity}"
+        return str(hub.upload_folder(repo_id=place, folder_path=temporary, commit_message=title).commit_url)
+
+
+def pull(store: Store, place: str, revision: str | None = None) -> Pulled:
+    """Puts a shared component into the store, after checking it, and what it stands on.
+
+    Args:
+        store: Where it goes.
+        place: A repository or a folder, as for `push`.
+        revision: Branch, tag or commit on the hub; None for the main branch.
+
+    Raises:
+        UserError: There is none, it is damaged, or the hub refuses.
+    """
+    source = _fetch(place, revision)
+    passport = read_passport(source)
+    pulled = Pulled(passport)
+    left = [(passport.id, source)]
+    seen: set[str] = set()
+    while left:
+        identity, folder = left.pop(0)
+        if identity in seen:
+            continue
+        seen.add(identity)
+        if store.has(identity):
+            pulled.there.append(identity)
+            needs = store.passport(identity).needs
+        elif (folder / PASSPORT).is_file():
+            needs = _bring(store, identity, folder)
+            pulled.brought.append(identity)
+        else:
+            pulled.missing.append(identity)
+            continue
+        left += [(need, source / NEEDS / need) for need in needs]
+    return pulled
+
+
+def _all_needs(store: Store, identity: str) -> list[str]:
+    """Returns all that a component stands on, however far below.
+
+    Raises:
+        UserError: Something of it is not in the store.
+    """
+    found: dict[str, None] = {}
+    left = list(store.passport(identity).needs)
+    while left:
+        need = left.pop(0)
+        if need not in found:
+            found[need] = None
+            if not store.has(need):
+                raise UserError(f"{identity} stands on {need}, which is not in {store.folder}/; --alone leaves it out")
+            left += store.passport(need).needs
+    return list(found)
+
+
+def _bring(store: Store, identity: str, folder: Path) -> list[str]:
+    """Copies a component into the store if it is whole; returns what it needs."""
+    if not re.fullmatch(rf"[0-9a-f]{{{LENGTH}}}", identity):
+        raise UserError(f"{folder / PASSPORT}: {identity!r} is no component's id")
+    if faults := verify(folder, identity).faults:
+        raise UserError(f"{folder} is damaged and is not taken: {faults[0]}")
+    with whole_folder(store.path(identity)) as target:
+        _copy(folder, target)
+    return store.passport(identity).needs
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        if not (source / name).is_file():
+            raise UserError(f"{source / name}: missing")
+        shutil.copyfile(source / name, target / name)
+
+
+def _is_folder(place: str) -> bool:
+    return place.startswith((".", "/", "~")) or Path(place).is_dir()
+
+
+def _refuse_to_replace(folder: Path, identity: str) -> None:
+    """Sees to it that nothing but an earlier copy of the same component is written over."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise UserError(f"{folder}: is a file")
+    with contextlib.suppress(UserError):
+        if read_passport(folder).id == identity:
+            return
+    if any(folder.iterdir()):
+        raise UserError(f"{folder}: holds something else; name an empty folder or a new one")
+
+
+def _fetch(place: str, revision: str | None) -> Path:
+    if _is_folder(place):
+        folder = Path(place).expanduser()
+        if revision is not None:
+            raise UserError(f"{folder} is a folder, which has no revision {revision!r}")
+        if not (folder / PASSPORT).is_file():
+            raise UserError(f"{folder}: no component here (it would hold a {PASSPORT})")
+        return folder
+    patterns = [*FILES, *(f"{NEEDS}/*/{name}" for name in FILES)]
+    with _hub_errors(place):
+        folder = Path(snapshot_download(place, revision=revision, allow_patterns=patterns))
+    if not (folder / PASSPORT).is_file():
+        raise UserError(f"{place}: no component here (it would hold a {PASSPORT})")
+    return folder
+
+
+@contextlib.contextmanager
+def _hub_errors(place: str) -> Iterator[None]:
+    """Says what went wrong at the hub in one line."""
+    try:
+        yield
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        known = (reason for kind, reason in REASONS if isinstance(error, kind))
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        refused = "the hub refuses: HF_TOKEN is not set, or may not write there" if status in (401, 403) else None
+        reason = refused or next(known, (str(error).strip() or type(error).__name__).splitlines()[0])
+        raise UserError(f"{place}: {reason}") from error

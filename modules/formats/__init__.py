@@ -1,0 +1,13 @@
+"""Components in the formats of other libraries: `adapters` (AdapterHub) and PEFT.
+
+A format writes the components of one language or task into a folder, as the other library would have saved them, and
+reads such a folder. Nothing is unpickled: weights are safetensors, or tensors that torch reads with `weights_only`.
+"""
+
+from modules.formats.adapters_library import AdaptersFormat
+from modules.formats.base import Format, Part, Parts
+from modules.formats.peft_library import PeftFormat
+
+FORMATS: dict[str, Format] = {"adapters": AdaptersFormat(), "peft": PeftFormat()}
+
+__all__ = ["FORMATS", "Format", "Part", "Parts"]

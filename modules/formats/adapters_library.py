@@ -1,0 +1,205 @@
+"""Bottleneck and invertible adapters and IA3 as the `adapters` library saves them, and as AdapterHub has them.
+
+Two of its methods are not exchanged: it cannot save a prefix as safetensors, since layers share its tensors, and of a
+Compacter on a model without heads it leaves out the part that layers share.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from modules.backbone import Backbone
+from modules.components import (
+    COMPONENTS,
+    BottleneckConfig,
+    IA3Config,
+    InvertibleConfig,
+)
+from modules.components.in_library import LibraryComponent
+from modules.errors import ModulesError
+from modules.formats.base import Part, Parts, read_config, read_tensors
+
+SAFE, PICKLED = "adapter.safetensors", "pytorch_adapter.bin"
+INVERTIBLE = "invertible_adapters."
+NAME = "component-in-format"
+OF_TRAINING = (
+    *("init_weights", "init_weights_seed", "dropout", "stochastic_depth", "phm_c_init", "phm_init_range"),
+    *("hypercomplex_nonlinearity", "inv_adapter", "inv_adapter_reduction_factor"),
+)
+"""Settings that change nothing of what trained weights compute; the invertible adapter is a component of its own."""
+
+
+TYPES: tuple[Literal["seq_bn", "double_seq_bn"], ...] = ("seq_bn", "double_seq_bn")
+SAVED = (["adapter"], ["adapter", "invertible"], ["ia3"])
+"""The components that one folder may hold."""
+
+
+class AdaptersFormat:
+    """See `Format`. The library itself names the parameters: an adapter is added to the backbone, and taken out."""
+
+    def write(self, backbone: Backbone, parts: Parts, folder: Path, name: str) -> None:
+        """See `Format`."""
+        from adapters.loading import AdapterLoader
+
+        kinds = sorted(parts)
+        kind = kinds[0]
+        if kinds not in SAVED or getattr(parts[kind].config, "type", "") == "compacter":
+            what = " and ".join(kinds) if kinds not in SAVED else "a Compacter"
+            raise ModulesError(f"of `adapters` are known: {', '.join(map(' with '.join, SAVED))}; this is {what}")
+        config = _library_class(kind).library_config(parts[kind].config)
+        if "invertible" in parts:
+            _refuse_place(backbone)
+            factor = parts["invertible"].config.reduction_factor
+            config = config.replace(inv_adapter="nice", inv_adapter_reduction_factor=factor)
+        try:
+            try:
+                backbone.model.add_adapter(name, config=config)
+            except (ValueError, KeyError, AttributeError) as error:
+                raise ModulesError(f"`adapters` cannot put this on {backbone.info.name}: {error}") from error
+            for other, parameters in _parts(backbone, name, kind).items():
+                state = parts[other].state
+                with torch.no_grad():
+                    for path, parameter in parameters.items():
+                        parameter.copy_(state[path])
+            AdapterLoader(backbone.model, use_safetensors=True).save(str(folder), name)
+        finally:
+            _remove(backbone, name)
+
+    def reads(self, settings: dict[str, Any]) -> bool:
+        """See `Format`."""
+        return isinstance(settings.get("config"), dict)
+
+    def read(self, backbone: Backbone, folder: Path) -> Parts:
+        """See `Format`."""
+        from adapters.loading import AdapterLoader
+
+        settings = read_config(folder)
+        if (width := settings.get("hidden_size", backbone.info.hidden_size)) != backbone.info.hidden_size:
+            raise ModulesError(
+                f"{folder}: made for a hidden size of {width}; {backbone.info.name} has {backbone.info.hidden_size}"
+            )
+        configs = _our_configs(settings["config"], folder)
+        if "invertible" in configs:
+            _refuse_place(backbone)
+        read_tensors(folder, SAFE, PICKLED)  # refuses what the library would only call unreadable
+        told: dict[str, Any] = {}
+        try:
+            loader = AdapterLoader(backbone.model, use_safetensors=(folder / SAFE).is_file())
+            try:
+                loader.load(str(folder), load_as=NAME, loading_info=told)
+            except (RuntimeError, OSError, ValueError, AssertionError, KeyError, AttributeError) as error:
+                reason = str(error).strip().splitlines()[0]
+                raise ModulesError(f"{folder}: does not fit {backbone.info.name}: {reason}") from error
+            if missing := told.get("missing_keys"):
+                raise ModulesError(f"{folder}: its weights lack {missing[0]}, which {backbone.info.name} has")
+            return {
+                kind: Part(configs[kind], {path: tensor.detach().clone() for path, tensor in parameters.items()})
+                for kind, parameters in _parts(backbone, NAME, next(iter(configs))).items()
+            }
+        finally:
+            _remove(backbone, NAME)
+
+
+def _parts(backbone: Backbone, name: str, kind: str) -> dict[str, dict[str, nn.Parameter]]:
+    """Returns the parameters of an adapter of the library by the kinds that they are to us, under our names.
+
+    Args:
+        backbone: What carries it.
+        name: Its name there.
+        kind: What it is to us beside an invertible adapter.
+    """
+    own = LibraryComponent(backbone, name).own_parameters()
+    inner = {path.partition(INVERTIBLE)[2]: one for path, one in own.items() if INVERTIBLE in path}
+    found = {kind: {path: one for path, one in own.items() if INVERTIBLE not in path}}
+    if inner:
+        found["invertible"] = {f"coupling.{path}": one for path, one in inner.items()}
+    return found
+
+
+def _remove(backbone: Backbone, name: str) -> None:
+    if name in backbone.model.adapters_config.adapters:
+        backbone.model.delete_adapter(name)
+
+
+def _refuse_place(backbone: Backbone) -> None:
+    """Refuses an invertible adapter where the library puts it elsewhere.
+
+    Ours changes the word embeddings. The library's changes what its hook sees: in BERT-likes, GPT-2 and BART that are
+    embeddings with positions, and normalised. In models that add no positions the two are the same.
+    """
+    if backbone.info.model_type not in SAME_PLACE:
+        raise ModulesError(
+            f"the invertible adapter of `adapters` stands behind the positions of {backbone.info.name}, ours in front: "
+            f"it would not compute the same (it does on {', '.join(SAME_PLACE)})"
+        )
+
+
+SAME_PLACE = ("llama", "mistral")
+"""Model types on which an invertible adapter of the library and one of ours change the same vectors."""
+
+
+def _library_class(kind: str) -> type[LibraryComponent]:
+    found = COMPONENTS[kind]
+    assert issubclass(found, LibraryComponent)
+    return found
+
+
+def _library_config(settings: dict[str, Any], folder: Path) -> Any:
+    from adapters import AdapterConfig
+
+    try:
+        return AdapterConfig.load(settings)
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise ModulesError(f"{folder}: `adapters` cannot read its configuration: {error}") from error
+
+
+def _kind_of(config: Any) -> str:
+    """Returns our kind of a configuration of the library."""
+    kinds = {None: "adapter", "lora": "ia3"}
+    return kinds.get(config.architecture, str(config.architecture))
+
+
+def _our_configs(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Returns our configurations of what the library describes.
+
+    Raises:
+        ModulesError: We have no such component; the message names the setting that is not ours.
+    """
+    theirs = _library_config(settings, folder)
+    kind = _kind_of(theirs)
+    nearest: list[str] | None = None
+    for config in _candidates(theirs):
+        mine = _library_class(kind).library_config(config)
+        unlike = [
+            f"{name} {theirs.get(name)!r} instead of {value!r}"
+            for name, value in mine.to_dict().items()
+            if name not in OF_TRAINING and theirs.get(name, value) != value
+        ]
+        if not unlike:
+            return {kind: config, **_invertible(theirs, folder)}
+        nearest = min(filter(None, (nearest, unlike)), key=len)
+    said = ", ".join(nearest) if nearest else f"architecture {theirs.architecture!r}"
+    raise ModulesError(f"{folder}: no component of this version computes the same: it has {said}")
+
+
+def _candidates(theirs: Any) -> Iterator[Any]:
+    kind, leave_out = _kind_of(theirs), list(theirs.get("leave_out") or [])
+    if kind == "ia3":
+        yield IA3Config(leave_out=leave_out)
+    elif kind == "adapter":
+        factor = theirs["reduction_factor"]
+        if isinstance(factor, int | float) and factor == int(factor) >= 1:
+            for type_ in TYPES:
+                yield BottleneckConfig(type=type_, reduction_factor=int(factor), leave_out=leave_out)
+
+
+def _invertible(theirs: Any, folder: Path) -> dict[str, InvertibleConfig]:
+    block = theirs.get("inv_adapter")
+    if block is None:
+        return {}
+    if block != "nice":
+        raise ModulesError(f"{folder}: its invertible adapter is of {block!r}, and only 'nice' is known here")
+    return {"invertible": InvertibleConfig(reduction_factor=int(theirs["inv_adapter_reduction_factor"]))}

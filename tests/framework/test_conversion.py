@@ -1,0 +1,89 @@
+"""Components that go to another library's format and come back serve in an experiment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from framework.store import WEIGHTS
+from tests.framework.conftest import Modulingua
+from tests.framework.test_given import state
+from tests.framework.tiny import Desk, outcome, runs
+
+
+@pytest.fixture
+def trained(desk: Desk, finished: Desk) -> Desk:
+    """The finished experiment's components, without its runs."""
+    desk.copy_of(finished.folder / "store", "store")
+    return desk
+
+
+def imported(desk: Desk, modulingua: Modulingua, folder: Path, *words: str) -> str:
+    places = ("--backbone", desk.encoder, "--store", desk.store.folder)
+    answer = modulingua("components", "import", folder, *words, *places)
+    assert (answer.code, answer.err) == (0, "")
+    return answer.out.split()[0]
+
+
+def test_an_imported_prompt_is_used_and_found_again(trained: Desk, finished: Desk, modulingua: Modulingua) -> None:
+    swh, hau = trained.plan().of_kind("language")
+    folder = trained.folder / "swahili"
+    answer = modulingua(
+        *("components", "export", swh.id, folder, "--format", "peft"), "--store", trained.store.folder
+    )
+    assert (answer.code, answer.err) == (0, "")
+    words = ("--as", "language", "--language", "swh_Latn")
+    identity = imported(trained, modulingua, folder, *words)
+    assert identity == imported(trained, modulingua, folder, *words)
+    assert identity != imported(trained, modulingua, folder, "--as", "language", "--language", "hau_Latn")
+    assert all(
+        torch.equal(tensor, state(trained, swh.id)[name]) for name, tensor in state(trained, identity).items()
+    )
+    assert modulingua("components", "verify", identity, "--store", trained.store.folder).code == 0
+    given = {"given": {"language": {"swh_Latn": identity, "hau_Latn": hau.id}}}
+    trained.run(given)
+    [mine], [theirs] = runs(trained.plan(given)), runs(finished.plan())
+    assert {place: found[1] for place, found in outcome(mine).items()} == {
+        place: found[1] for place, found in outcome(theirs).items()
+    }
+    assert any("was imported (swahili)" in note for note in mine.record.notes)
+
+
+def test_an_imported_adapter(trained: Desk, modulingua: Modulingua) -> None:
+    [task] = trained.plan().of_kind("task")
+    folder = trained.folder / "topics"
+    places = ("--store", trained.store.folder)
+    assert modulingua("components", "export", task.id, folder, "--format", "adapters", *places).code == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["adapter.safetensors", "adapter_config.json"]
+    mine = state(trained, imported(trained, modulingua, folder, "--as", "task"))
+    theirs = state(trained, task.id)
+    assert mine.keys() == {name for name in theirs if not name.startswith("head/")}  # the head is ours alone
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in mine.items())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("export", "SWH", "NEW", "--format", "adaptors"), "unknown format 'adaptors'; did you mean 'adapters'?"),
+        (("export", "SWH", "NEW", "--format", "adapters"), "this is prompt"),
+        (("export", "SWH", "STORE", "--format", "peft"), "holds something else"),
+        (("import", "STORE", "--as", "language", "--backbone", "ENCODER"), "no adapter_config.json here"),
+        (("import", "STORE", "--as", "lang", "--backbone", "ENCODER"), "serves as language or task; did you mean"),
+        (("import", "STORE", "--as", "task", "--language", "swa_Latn", "--backbone", "ENCODER"), "swh_Latn"),
+    ],
+)
+def test_mistakes(trained: Desk, modulingua: Modulingua, words: tuple[str, ...], said: str) -> None:
+    named = {
+        "SWH": trained.plan().of_kind("language")[0].id,
+        "NEW": trained.folder / "new",
+        "STORE": trained.store.folder,
+        "ENCODER": trained.encoder,
+    }
+    before = list(trained.store.folder.rglob(WEIGHTS))
+    answer = modulingua("components", *(named.get(word, word) for word in words), "--store", trained.store.folder)
+    assert answer.code == 2
+    assert said in answer.err
+    assert not (trained.folder / "new").exists()
+    assert list(trained.store.folder.rglob(WEIGHTS)) == before

@@ -1,0 +1,196 @@
+"""Components that are given instead of trained: as they are, or as sums of others."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from framework.errors import UserError
+from framework.formula import parse
+from framework.plan import MergeStage
+from framework.predict import predict_lines
+from framework.store import WEIGHTS
+from tests.framework.conftest import Modulingua
+from tests.framework.tiny import Desk, outcome, runs
+
+SWH, HAU = "swh_Latn", "hau_Latn"
+
+
+def state(desk: Desk, identity: str) -> dict[str, torch.Tensor]:
+    return load_file(desk.store.path(identity) / WEIGHTS)
+
+
+def is_mean(whole: dict[str, torch.Tensor], *parts: dict[str, torch.Tensor]) -> bool:
+    return all(
+        torch.allclose(tensor, torch.stack([part[name] for part in parts]).mean(dim=0))
+        for name, tensor in whole.items()
+    )
+
+
+@pytest.fixture
+def trained(desk: Desk, finished: Desk) -> Desk:
+    """The finished experiment's components, without its runs."""
+    desk.copy_of(finished.folder / "store", "store")
+    return desk
+
+
+def language_ids(desk: Desk) -> dict[str, str]:
+    return {stage.languages[0]: stage.id for stage in desk.plan().of_kind("language")}
+
+
+class TestFormulas:
+    @pytest.mark.parametrize(
+        ("text", "terms"),
+        [
+            ("7f3a", ((1.0, "7f3a"),)),
+            ("0.5*swh_Latn + 0.5 * kin_Latn", ((0.5, "swh_Latn"), (0.5, "kin_Latn"))),
+            ("a + b - c", ((1.0, "a"), (1.0, "b"), (-1.0, "c"))),
+            ("-2*12345 + 1*2", ((-2.0, "12345"), (1.0, "2"))),
+            ("mean(a, b,c , d)", tuple((0.25, name) for name in "abcd")),
+        ],
+    )
+    def test_what_they_mean(self, text: str, terms: tuple[tuple[float, str], ...]) -> None:
+        assert parse(text).terms == terms
+
+    def test_only_a_name_alone_is_the_component_itself(self) -> None:
+        assert (parse(" 7f3a ").single, parse("1*7f3a").single, parse("mean(a)").single) == ("7f3a", None, None)
+
+    @pytest.mark.parametrize("text", ["", "a b", "a +", "a / b", "mean()", "mean(a,,b)", "0.5*", "(a + b)", "a - a"])
+    def test_what_is_none(self, text: str) -> None:
+        with pytest.raises(UserError, match=r"is no formula|names a twice"):
+            parse(text)
+
+
+class TestTheCommand:
+    def test_a_sum(self, trained: Desk, modulingua: Modulingua) -> None:
+        swh, hau = language_ids(trained).values()
+        formula = f"0.25*{swh[:8]} - 2*{hau}"
+        answer = modulingua("components", "merge", formula, "--store", trained.store.folder, "--language", "zul_Latn")
+        assert (answer.code, answer.err) == (0, "")
+        merged = trained.store.passport(answer.out.split()[0])
+        assert merged.languages == ["zul_Latn"]
+        assert [parent["components"] for parent in merged.training["parents"]] == [[swh], [hau]]
+        for name, tensor in state(trained, merged.id).items():
+            assert torch.allclose(tensor, 0.25 * state(trained, swh)[name] - 2 * state(trained, hau)[name])
+        assert modulingua("components", "verify", merged.id, "--store", trained.store.folder).code == 0
+        assert merged.id in modulingua("components", "list", "--store", trained.store.folder).out
+        again = modulingua("components", "merge", formula, "--store", trained.store.folder, "--language", "zul_Latn")
+        assert again.out == answer.out
+
+    def test_the_mean_of_runs(self, desk: Desk, modulingua: Modulingua) -> None:
+        seeds = {"seeds": [0, 1], "combination.language": {}, "languages.targets": [SWH]}
+        desk.run(seeds)
+        folders = [run.path for run in runs(desk.plan(seeds))]
+        answer = modulingua("components", "merge", *folders, "--store", desk.store.folder)
+        assert answer.code == 0
+        parts = [stage.id for stage in desk.plan(seeds).of_kind("task")]
+        merged = state(desk, answer.out.split()[0])
+        assert "head/output.weight" in merged or any(name.startswith("head/") for name in merged)
+        assert is_mean(merged, *(state(desk, part) for part in parts))
+
+    def test_what_cannot_be_summed(self, trained: Desk, modulingua: Modulingua) -> None:
+        [task], swh = trained.plan().of_kind("task"), language_ids(trained)[SWH]
+        answer = modulingua("components", "merge", task.id, swh, "--store", trained.store.folder)
+        assert answer.code == 2
+        assert "cannot be summed with" in answer.err
+        assert "the stage of the one is language, that of the other task" in answer.err
+        passport = trained.store.passport(swh)
+        foreign = dataclasses.replace(
+            passport, id="f" * 16, backbone=passport.backbone | {"weights": "c" * 64}, languages=["zul_Latn"]
+        )
+        trained.store.write(foreign, state(trained, swh), [])
+        answer = modulingua("components", "merge", f"{swh} + {'f' * 16}", "--store", trained.store.folder)
+        assert "the backbone of the one is ('cccccccccccc'" in answer.err
+
+
+class TestExperiments:
+    def test_one_that_is_given_is_not_trained(self, trained: Desk, finished: Desk) -> None:
+        given = {"given": {"language": {HAU: language_ids(trained)[HAU][:10]}}, "stages.language.seed": 5}
+        plan = trained.plan(given)
+        assert [stage.languages for stage in plan.of_kind("language")] == [[SWH]]  # of another seed
+        trained.run(given)
+        [mine], [theirs] = runs(trained.plan(given)), runs(finished.plan())
+        assert mine.path.name != theirs.path.name
+        assert outcome(mine)["own", HAU][1] == outcome(theirs)["own", HAU][1]
+
+    def test_without_a_language_stage(self, trained: Desk, finished: Desk) -> None:
+        ids = language_ids(trained)
+        source = dataclasses.replace(trained.store.passport(ids[SWH]), id="e" * 16, languages=["eng_Latn"])
+        trained.store.write(source, state(trained, ids[SWH]), [])
+        given = {"given": {"language": {**ids, "eng_Latn": "e" * 16}}, "stages.language": None}
+        trained.run(given)
+        [stage] = trained.plan(given).of_kind("evaluate")
+        assert stage.language_components == {"eng_Latn": ("e" * 16,), SWH: (ids[SWH],), HAU: (ids[HAU],)}
+
+    def test_one_made_of_other_languages(self, trained: Desk) -> None:
+        changes: dict[str, Any] = {
+            "languages.targets": [HAU, "eng_Latn"],
+            "given": {"language": {"eng_Latn": f"0.5*{HAU} + 0.5*{SWH}"}},
+        }
+        trained.run(changes)
+        plan = trained.plan(changes)
+        [merge] = plan.of_kind("merge")
+        assert isinstance(merge, MergeStage)
+        assert plan.todo == []
+        ids = language_ids(trained)
+        assert is_mean(state(trained, merge.id), state(trained, ids[HAU]), state(trained, ids[SWH]))
+        [run] = runs(plan)
+        assert run.result("own", "eng_Latn").components == [merge.id]
+        assert len(list(predict_lines(run.path, "eng_Latn", ["w5 w6", "w9"]))) == 2
+
+    def test_task_components_averaged_over_seeds(self, desk: Desk) -> None:
+        changes = {"combination.language": {}, "given": {"task": "mean(seed0, seed1)"}}
+        desk.run(changes)
+        plan = desk.plan(changes)
+        assert [len(plan.of_kind(kind)) for kind in ("task", "merge", "evaluate")] == [2, 1, 1]
+        assert plan.todo == []
+        [merge] = plan.of_kind("merge")
+        assert is_mean(state(desk, merge.id), *(state(desk, stage.id) for stage in plan.of_kind("task")))
+        [run] = runs(plan)
+        assert list(run.record.components.values()) == [merge.id]
+
+    def test_runs_without_anything_given_keep_their_identities(self, desk: Desk, finished: Desk) -> None:
+        ids = [[stage.id for stage in desk.plan(changes).stages] for changes in ({}, {"given": {}})]
+        assert ids[0] == ids[1] == [stage.id for stage in finished.plan().stages]
+
+    @pytest.mark.parametrize(
+        ("given", "key", "said"),
+        [
+            ({"language": {HAU: "zz"}}, "given.language.hau_Latn", "no component begins with 'zz'"),
+            ({"language": {HAU: "SWH"}}, "given.language.hau_Latn", "is of swh_Latn; write 1*"),
+            ({"language": {"zul_Latn": "SWH"}}, "given.language.zul_Latn", "neither a source nor a target"),
+            ({"language": {HAU: "a b"}}, "given.language.hau_Latn", "is no formula"),
+            ({"language": {HAU: "0.5*eng_Latn + 0.5*swh_Latn"}}, "given.language.hau_Latn", "no components of its own"),
+            ({"language": {HAU: "TASK"}}, "given.language.hau_Latn", "from a task stage"),
+            ({"language": {HAU: f"1*{SWH}", SWH: f"1*{HAU}"}}, "given.language.hau_Latn", "is given itself"),
+            ({"task": "SWH"}, "given.task", "comes from a language stage"),
+        ],
+    )
+    def test_mistakes(self, trained: Desk, modulingua: Modulingua, given: Any, key: str, said: str) -> None:
+        ids = {"SWH": language_ids(trained)[SWH], "TASK": trained.plan().of_kind("task")[0].id}
+
+        def named(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {code: named(one) for code, one in value.items()}
+            return ids.get(value, value)
+
+        answer = modulingua("plan", trained.write({"given": named(given)}))
+        assert answer.code == 2
+        assert key in answer.err
+        assert said in answer.err
+
+    def test_other_settings_are_a_mistake(self, trained: Desk, modulingua: Modulingua) -> None:
+        given = {"language": {HAU: language_ids(trained)[HAU]}}
+        answer = modulingua("plan", trained.write({"combination.language.prompt.length": 4, "given": given}))
+        assert answer.code == 2
+        assert "has prompt.length 3; combination.language.prompt says 4" in answer.err
+
+
+def test_paths_are_no_part_of_it(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is no formula"):
+        parse(str(tmp_path))

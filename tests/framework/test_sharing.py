@@ -1,0 +1,209 @@
+"""Components that are shared: through a folder, and through the hub with the real client and a stand-in for it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from framework.store import HISTORY, PASSPORT, WEIGHTS, Store
+from tests.framework.conftest import Modulingua
+from tests.framework.test_components import rewrite
+from tests.framework.tiny import Desk, command_line
+from tests.hub_server import Repository, hub_server
+
+FILES = {WEIGHTS, HISTORY, PASSPORT}
+
+
+def store_of(desk: Desk) -> tuple[str, Path]:
+    return "--store", desk.folder / "store"
+
+
+@pytest.fixture
+def task(finished: Desk) -> str:
+    """The identity of the task component; it stands on nothing, for English is the pivot."""
+    [stage] = finished.plan().of_kind("task")
+    return str(stage.id)
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory: pytest.TempPathFactory, finished: Desk) -> Desk:
+    """A folder in which the task component stands on a pretraining and on a language component."""
+    desk = Desk(tmp_path_factory.mktemp("pretrained"), finished.encoder, finished.texts, finished.corpus)
+    pretrain = {
+        "languages": ["swh_Latn"],
+        "objective": {"masked": desk.text},
+        "training": {"steps": 1},
+        "batch_size": 4,
+    }
+    desk.run({"pretrain": pretrain, "languages.targets": ["swh_Latn"], **desk.masked})
+    return desk
+
+
+class TestFolders:
+    def test_what_is_pushed_is_pulled(
+        self, finished: Desk, desk: Desk, task: str, modulingua: Modulingua
+    ) -> None:
+        shared = desk.folder / "shared"
+        places = (*store_of(finished), "--runs", finished.folder / "runs")
+        assert modulingua("components", "push", task[:6], shared, *places).code == 0
+        assert {file.name for file in shared.iterdir()} == FILES | {"README.md"}
+        answer = modulingua("components", "pull", shared, *store_of(desk))
+        assert (answer.code, answer.err) == (0, "")
+        assert f"put into the store: {task}" in answer.out
+        for name in FILES:
+            assert (desk.store.path(task) / name).read_bytes() == (finished.store.path(task) / name).read_bytes()
+        again = modulingua("components", "pull", shared, *store_of(desk))
+        assert f"was there already: {task}" in again.out
+
+    def test_an_experiment_uses_what_was_pulled(self, finished: Desk, desk: Desk, modulingua: Modulingua) -> None:
+        for number, identity in enumerate(finished.store.identities()):
+            modulingua("components", "push", identity, desk.folder / f"shared{number}", *store_of(finished))
+            modulingua("components", "pull", desk.folder / f"shared{number}", *store_of(desk))
+        assert [stage.kind for stage in desk.plan().todo] == ["evaluate"]
+        before = desk.files()
+        desk.run()
+        assert before.items() <= desk.files().items()
+
+    def test_the_card_says_what_it_is(self, finished: Desk, desk: Desk, task: str, modulingua: Modulingua) -> None:
+        shared = desk.folder / "shared"
+        modulingua("components", "push", task, shared, *store_of(finished), "--runs", finished.folder / "runs")
+        _, header, text = (shared / "README.md").read_text().split("---\n", 2)
+        assert yaml.safe_load(header) == {
+            "library_name": "modulingua",
+            "language": ["eng"],
+            "tags": ["modulingua", "cross-lingual-transfer", "task", "adapter"],
+        }
+        [run] = finished.plan().of_kind("evaluate")
+        own = [result.scores["accuracy"] for result in run.folder.results() if result.control == "own"]
+        assert f"| tiny | {run.variant.label} | sib200 | 1 | 2 | accuracy {sum(own) / 2:.3f} |" in text
+        assert "licence unknown: check" in text
+        assert "4 steps × 4" in text
+        assert f'given: {{task: "{task}"}}' in text
+
+    def test_needs_come_along(self, pretrained: Desk, desk: Desk, modulingua: Modulingua) -> None:
+        task, shared = self.task(pretrained), desk.folder / "shared"
+        assert modulingua("components", "push", task, shared, *store_of(pretrained)).code == 0
+        pulled = modulingua("components", "pull", shared, *store_of(desk))
+        assert pulled.code == 0
+        assert desk.store.identities() == sorted({task, *pretrained.store.passport(task).needs})
+        assert "MISSING" not in pulled.out
+
+    def test_needs_that_are_left_out_are_told(self, pretrained: Desk, desk: Desk, modulingua: Modulingua) -> None:
+        task, shared = self.task(pretrained), desk.folder / "shared"
+        modulingua("components", "push", task, shared, "--alone", *store_of(pretrained))
+        pulled = modulingua("components", "pull", shared, *store_of(desk))
+        assert f"MISSING: {', '.join(pretrained.store.passport(task).needs)}" in pulled.out
+        assert desk.store.identities() == [task]
+
+    @staticmethod
+    def task(desk: Desk) -> str:
+        [passport] = [passport for passport in desk.store.passports() if passport.stage == "task"]
+        assert passport.needs
+        return passport.id
+
+    @pytest.mark.parametrize(
+        ("damage", "said"),
+        [
+            (lambda folder: (folder / WEIGHTS).write_bytes(b"x"), "damaged"),
+            (lambda folder: rewrite(folder, lambda state: state, id="../../../evil"), "is no component's id"),
+            (lambda folder: (folder / HISTORY).unlink(), "missing"),
+            (lambda folder: (folder / PASSPORT).unlink(), "no component here"),
+        ],
+    )
+    def test_what_is_damaged_is_not_taken(
+        self,
+        finished: Desk,
+        desk: Desk,
+        task: str,
+        modulingua: Modulingua,
+        damage: Callable[[Path], None],
+        said: str,
+    ) -> None:
+        shared = shutil.copytree(finished.store.path(task), desk.folder / "shared")
+        damage(shared)
+        answer = modulingua("components", "pull", shared, *store_of(desk))
+        assert answer.code == 2
+        assert said in answer.err
+        assert desk.store.identities() == []
+        assert sorted(path.name for path in desk.folder.iterdir() if path.name != "store") == ["shared"]
+
+    def test_only_its_own_files_are_taken(self, finished: Desk, desk: Desk, task: str, modulingua: Modulingua) -> None:
+        shared = shutil.copytree(finished.store.path(task), desk.folder / "shared")
+        (shared / "pytorch_model.bin").write_bytes(b"evil")
+        assert modulingua("components", "pull", shared, *store_of(desk)).code == 0
+        assert {file.name for file in desk.store.path(task).iterdir()} == FILES
+
+    def test_a_folder_of_something_else_is_left_alone(
+        self, finished: Desk, desk: Desk, task: str, modulingua: Modulingua
+    ) -> None:
+        (desk.folder / "photos").mkdir()
+        (desk.folder / "photos" / "cat.jpg").write_bytes(b"cat")
+        answer = modulingua("components", "push", task, desk.folder / "photos", *store_of(finished))
+        assert answer.code == 2
+        assert "holds something else" in answer.err
+        assert [file.name for file in (desk.folder / "photos").iterdir()] == ["cat.jpg"]
+
+
+class TestHub:
+    @pytest.fixture
+    def hub(self, tmp_path: Path) -> Callable[..., tuple[int, str, str]]:
+        """Calls a command in a new process that knows a hub of its own; gives what it left."""
+
+        def call(endpoint: str, *words: str | Path, token: str = "hf_any") -> tuple[int, str, str]:
+            known = {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "0"}
+            done = command_line(*words, **known, HF_TOKEN=token, HF_HUB_DISABLE_TELEMETRY="1")
+            return done.returncode, done.stdout, done.stderr
+
+        return call
+
+    def test_there_and_back(
+        self, finished: Desk, desk: Desk, task: str, hub: Callable[..., tuple[int, str, str]]
+    ) -> None:
+        repositories: list[Repository] = []
+        with hub_server(repositories) as endpoint:
+            code, out, err = hub(endpoint, "components", "push", task, "someone/topics", *store_of(finished))
+            assert (code, err) == (0, "")
+            [repository] = repositories
+            assert f"someone/topics/commit/{repository.sha(-1)}" in out
+            sha, files = repository.resolve("main")
+            assert set(files) == FILES | {"README.md", ".gitattributes"}
+            assert files[WEIGHTS] == (finished.store.path(task) / WEIGHTS).read_bytes()
+            repository.commits.append({"README.md": b"empty"})  # type: ignore[attr-defined]
+            code, out, err = hub(endpoint, "components", "pull", "someone/topics", *store_of(desk))
+            assert code == 2
+            assert "someone/topics: no component here" in err
+            pinned = ("components", "pull", "someone/topics", "--revision", sha)
+            code, out, _ = hub(endpoint, *pinned, *store_of(desk))
+            assert code == 0
+            assert f"put into the store: {task}" in out
+        assert json.loads((desk.store.path(task) / PASSPORT).read_text())["id"] == task
+        assert Store(desk.folder / "store").passport(task) == finished.store.passport(task)
+
+    @pytest.mark.parametrize(
+        ("words", "token", "said"),
+        [
+            (("pull", "someone/nothing"), "hf_any", "someone/nothing: the hub has no such repository"),
+            (("pull", "no such name!"), "hf_any", "this is neither a folder nor a repository's name"),
+            (("push", "TASK", "someone/mine"), "", "someone/mine: the hub refuses: HF_TOKEN is not set"),
+        ],
+    )
+    def test_what_goes_wrong_is_one_line(
+        self,
+        finished: Desk,
+        task: str,
+        hub: Callable[..., tuple[int, str, str]],
+        words: tuple[str, ...],
+        token: str,
+        said: str,
+    ) -> None:
+        given = [task if word == "TASK" else word for word in words]
+        with hub_server([]) as endpoint:
+            code, _, err = hub(endpoint, "components", *given, *store_of(finished), token=token)
+        assert code == 2
+        assert said in err
+        assert len(err.splitlines()) == 1

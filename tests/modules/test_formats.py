@@ -1,0 +1,280 @@
+"""Components in the formats of `adapters` and PEFT, held against what these libraries compute with them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import adapters
+import pytest
+import torch
+from adapters import AdapterConfig, ParBnConfig, SeqBnConfig, SeqBnInvConfig
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+from modules import Backbone, Combination, ModulesError
+from modules.components import (
+    BottleneckConfig,
+    IA3Config,
+    InvertibleConfig,
+    LoRAConfig,
+    SoftPromptConfig,
+)
+from modules.formats import FORMATS, Part, Parts
+from tests.modules import tiny
+
+Folder = Callable[[str], Path]
+MODELS = ["xlm-roberta", "bert", "gpt2", "llama", "mt5"]
+WRAPPED = {"gpt2": AutoModelForCausalLM, "llama": AutoModelForCausalLM, "mt5": AutoModelForSeq2SeqLM}
+
+
+def filled(combination: Combination, configs: dict[str, Any]) -> Parts:
+    """Puts components with random weights on a combination; returns what they are."""
+    generator = torch.Generator().manual_seed(3)
+    parts: Parts = {}
+    for kind, config in configs.items():
+        component = combination.add("language", kind, config, language="swh_Latn", seed=0)
+        state = {
+            name: 0.3 * torch.randn(tensor.shape, generator=generator) for name, tensor in component.own_state().items()
+        }
+        component.load_own_state(state)
+        parts[kind] = Part(config, state)
+    return parts
+
+
+def hidden(combination: Combination) -> Tensor:
+    ids, mask = tiny.batch()
+    with torch.no_grad():
+        return combination.eval().encode(ids, mask, ["swh_Latn"] * len(ids))
+
+
+def put_on(combination: Combination, parts: Parts) -> None:
+    for kind, part in parts.items():
+        combination.add("language", kind, part.config, language="swh_Latn", seed=1).load_own_state(part.state)
+
+
+def theirs(model: Any, model_type: str, *, prompt: int = 0) -> Tensor:
+    """What a model of another library gives for the batch, without the positions of its prompts."""
+    ids, mask = tiny.batch()
+    more: dict[str, Any] = {}
+    if model_type == "mt5":
+        start = model.config.decoder_start_token_id
+        more["decoder_input_ids"] = torch.cat([torch.full_like(ids[:, :1], start), ids[:, :-1]], dim=1)
+    with torch.no_grad():
+        answer = model.eval()(input_ids=ids, attention_mask=mask, output_hidden_states=True, **more)
+    states = getattr(answer, "decoder_hidden_states", None) or answer.hidden_states
+    return states[-1] if model_type == "mt5" else states[-1][:, prompt:]
+
+
+def same(left: Tensor, right: Tensor) -> bool:
+    _, mask = tiny.batch()
+    return torch.allclose(left[mask.bool()], right[mask.bool()], atol=1e-4)
+
+
+class TestAdapters:
+    @pytest.mark.parametrize("model_type", MODELS)
+    @pytest.mark.parametrize(
+        "configs",
+        [
+            {"adapter": BottleneckConfig(reduction_factor=4)},
+            {"adapter": BottleneckConfig(type="double_seq_bn", reduction_factor=8, leave_out=[1])},
+            {"adapter": BottleneckConfig(reduction_factor=2), "invertible": InvertibleConfig()},
+            {"ia3": IA3Config()},
+        ],
+        ids=["seq", "double", "mad-x", "ia3"],
+    )
+    def test_there_and_back(
+        self, combination: Callable[..., Combination], folder: Folder, tmp_path: Path, model_type: str, configs: Any
+    ) -> None:
+        if model_type == "gpt2" and "ia3" in configs:
+            pytest.skip("GPT-2 has no IA3")
+        ours = combination(model_type)
+        if "invertible" in configs and model_type != "llama":
+            with pytest.raises(ModulesError, match="stands behind the positions"):
+                FORMATS["adapters"].write(ours.backbone, filled(ours, configs), tmp_path, "x")
+            return
+        bare = hidden(ours)
+        parts = filled(ours, configs)
+        expected = hidden(ours)
+        assert not same(expected, bare)
+        other = combination(model_type)
+        FORMATS["adapters"].write(other.backbone, parts, tmp_path, "swahili")
+        assert same(hidden(other), bare)  # nothing is left of it
+        assert not list(tmp_path.glob("*.bin"))
+
+        model = AutoModel.from_pretrained(folder(model_type))
+        adapters.init(model)
+        name = model.load_adapter(str(tmp_path), set_active=True, use_safetensors=True)
+        assert name == "swahili"
+        assert same(theirs(model, model_type), expected)
+
+        read = FORMATS["adapters"].read(other.backbone, tmp_path)
+        assert {kind: part.config for kind, part in read.items()} == configs
+        put_on(other, read)
+        assert torch.equal(hidden(other), expected)
+
+    @pytest.mark.parametrize("legacy", [False, True])
+    def test_what_the_library_saved(
+        self, combination: Callable[..., Combination], folder: Folder, tmp_path: Path, legacy: bool
+    ) -> None:
+        model = adapters.AutoAdapterModel.from_pretrained(folder("xlm-roberta"))
+        model.add_adapter("sw", config=SeqBnConfig(reduction_factor=4))
+        for name, parameter in model.named_parameters():
+            if ".sw." in name:
+                parameter.data.normal_(std=0.3)
+        model.set_active_adapters("sw")
+        model.save_adapter(str(tmp_path), "sw", with_head=False)
+        assert (tmp_path / "pytorch_adapter.bin").is_file()
+        if legacy:  # as AdapterHub's MAD-X adapters of 2020 are
+            state = torch.load(tmp_path / "pytorch_adapter.bin", weights_only=True)
+            old = ("output.adapters.", "output.layer_text_lang_adapters.")
+            state = {name.replace(*old): tensor for name, tensor in state.items()}
+            torch.save(state, tmp_path / "pytorch_adapter.bin")
+            config = json.loads((tmp_path / "adapter_config.json").read_text())
+            kept = (
+                *("adapter_residual_before_ln", "ln_after", "ln_before", "mh_adapter", "non_linearity"),
+                *("original_ln_after", "original_ln_before", "output_adapter", "reduction_factor"),
+                "residual_before_ln",
+            )
+            settings = {name: config["config"][name] for name in kept}
+            more = {"attention_type": "sent-lvl-dynamic", "new_attention_norm": False, "invertible_adapter": None}
+            config |= {"config": settings | more, "type": "text_lang"}
+            del config["version"]
+            (tmp_path / "adapter_config.json").write_text(json.dumps(config))
+        ours = combination("xlm-roberta")
+        read = FORMATS["adapters"].read(ours.backbone, tmp_path)
+        assert {kind: part.config for kind, part in read.items()} == {"adapter": BottleneckConfig(reduction_factor=4)}
+        put_on(ours, read)
+        assert same(hidden(ours), theirs(model.base_model, "xlm-roberta"))
+
+    @pytest.mark.parametrize(
+        ("config", "said"),
+        [
+            (ParBnConfig(), "is_parallel True instead of False"),
+            (SeqBnConfig(non_linearity="gelu"), "non_linearity 'gelu' instead of 'relu'"),
+            (SeqBnInvConfig(inv_adapter="glow"), "its invertible adapter is of 'glow'"),
+            (SeqBnInvConfig(), "stands behind the positions"),
+            (adapters.LoRAConfig(), "no component of this version computes the same"),
+            (adapters.PromptTuningConfig(prompt_length=3), "architecture 'prompt_tuning'"),
+        ],
+    )
+    def test_what_is_not_ours(
+        self, backbone: Callable[..., Backbone], tmp_path: Path, config: AdapterConfig, said: str
+    ) -> None:
+        (tmp_path / "adapter_config.json").write_text(json.dumps({"config": config.to_dict(), "name": "x"}))
+        with pytest.raises(ModulesError, match=said):
+            FORMATS["adapters"].read(backbone("bert"), tmp_path)
+
+    def test_what_does_not_fit(self, combination: Callable[..., Combination], tmp_path: Path) -> None:
+        ours = combination("bert")
+        parts = filled(ours, {"adapter": BottleneckConfig(reduction_factor=4)})
+        FORMATS["adapters"].write(ours.backbone, parts, tmp_path, "x")
+        file = tmp_path / "adapter.safetensors"
+        save_file({name: tensor for name, tensor in load_file(file).items() if "layer.1" not in name}, file)
+        with pytest.raises(ModulesError, match=r"its weights lack encoder\.layer\.1"):
+            FORMATS["adapters"].read(ours.backbone, tmp_path)
+        config = json.loads((tmp_path / "adapter_config.json").read_text())
+        (tmp_path / "adapter_config.json").write_text(json.dumps(config | {"hidden_size": 768}))
+        with pytest.raises(ModulesError, match="hidden size of 768"):
+            FORMATS["adapters"].read(ours.backbone, tmp_path)
+
+    def test_code_in_a_file_is_not_run(self, backbone: Callable[..., Backbone], tmp_path: Path) -> None:
+        class Evil:
+            def __reduce__(self) -> Any:
+                return os.mkdir, (str(tmp_path / "ran"),)
+
+        settings = {"config": SeqBnConfig(reduction_factor=4).to_dict(), "name": "x"}
+        (tmp_path / "adapter_config.json").write_text(json.dumps(settings))
+        torch.save({"x": Evil()}, tmp_path / "pytorch_adapter.bin")
+        with pytest.raises(ModulesError, match="holds more than tensors"):
+            FORMATS["adapters"].read(backbone("bert"), tmp_path)
+        assert not (tmp_path / "ran").exists()
+
+    def test_what_the_library_does_not_save(self, combination: Callable[..., Combination], tmp_path: Path) -> None:
+        ours = combination("bert")
+        parts = filled(ours, {"prompt": SoftPromptConfig(length=2), "adapter": BottleneckConfig(reduction_factor=4)})
+        compacter = {"adapter": Part(BottleneckConfig(type="compacter"), {})}
+        for some in ({"prompt": parts["prompt"]}, parts, compacter):
+            with pytest.raises(ModulesError, match="of `adapters` are known"):
+                FORMATS["adapters"].write(ours.backbone, some, tmp_path, "x")
+
+
+class TestPeft:
+    @pytest.mark.parametrize("model_type", MODELS)
+    @pytest.mark.parametrize(
+        "configs",
+        [
+            {"prompt": SoftPromptConfig(length=4)},
+            {"prompt": SoftPromptConfig(length=4, reparameterization=8)},
+            {"lora": LoRAConfig(rank=2, alpha=3)},
+            {"lora": LoRAConfig(rank=2, targets=["feed_forward_out", "attention_output"], leave_out=[0])},
+        ],
+        ids=["prompt", "perceptron", "lora", "other-lora"],
+    )
+    def test_there_and_back(
+        self, combination: Callable[..., Combination], folder: Folder, tmp_path: Path, model_type: str, configs: Any
+    ) -> None:
+        peft = pytest.importorskip("peft", reason="no package peft, which is a dependency of the tests")
+        ours = combination(model_type)
+        if model_type == "gpt2" and configs == {"lora": LoRAConfig(rank=2, alpha=3)}:
+            with pytest.raises(ModulesError, match="one layer of queries"):
+                FORMATS["peft"].write(ours.backbone, filled(ours, configs), tmp_path, "x")
+            return
+        parts = filled(ours, configs)
+        expected = hidden(ours)
+        FORMATS["peft"].write(ours.backbone, parts, tmp_path, "x")
+
+        model = WRAPPED.get(model_type, AutoModel).from_pretrained(folder(model_type))
+        model = peft.PeftModel.from_pretrained(model, str(tmp_path))
+        length = getattr(configs.get("prompt"), "length", 0)
+        assert same(theirs(model, model_type, prompt=length), expected)
+
+        other = combination(model_type)
+        read = FORMATS["peft"].read(other.backbone, tmp_path)
+        put_on(other, read)
+        assert torch.allclose(hidden(other), expected, atol=1e-6)
+
+    @pytest.mark.parametrize("model_type", ["xlm-roberta", "llama", "mt5"])
+    def test_what_peft_saved(
+        self, combination: Callable[..., Combination], folder: Folder, tmp_path: Path, model_type: str
+    ) -> None:
+        peft = pytest.importorskip("peft", reason="no package peft, which is a dependency of the tests")
+        task = {"llama": "CAUSAL_LM", "mt5": "SEQ_2_SEQ_LM"}.get(model_type, "FEATURE_EXTRACTION")
+        modules = ["query", "value"] if model_type == "xlm-roberta" else ["q_proj", "v_proj"]
+        configs = [peft.PromptTuningConfig(task_type=task, num_virtual_tokens=3)]
+        if model_type != "mt5":
+            configs.append(peft.LoraConfig(task_type=task, r=4, target_modules=modules, use_rslora=True))
+        for number, config in enumerate(configs):
+            model = WRAPPED.get(model_type, AutoModel).from_pretrained(folder(model_type))
+            model = peft.get_peft_model(model, config)
+            for parameter in model.parameters():
+                if parameter.requires_grad:
+                    parameter.data.normal_(std=0.3)
+            model.save_pretrained(str(tmp_path / str(number)))
+            ours = combination(model_type)
+            put_on(ours, FORMATS["peft"].read(ours.backbone, tmp_path / str(number)))
+            assert same(theirs(model, model_type, prompt=0 if number else 3), hidden(ours))
+
+    @pytest.mark.parametrize(
+        ("settings", "tensors", "said"),
+        [
+            ({"peft_type": "IA3"}, {}, "a IA3 of PEFT; known: PROMPT_TUNING, LORA"),
+            ({"peft_type": "LORA", "use_dora": True}, {}, "a LoRA with use_dora"),
+            ({"peft_type": "LORA", "bias": "all"}, {}, "changes biases"),
+            ({"peft_type": "LORA", "r": 2, "lora_alpha": 2}, {"base_model.model.pooler.lora_A.weight": 2}, "pooler"),
+            ({"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 2}, {"prompt_embeddings": 7}, "is 7 wide"),
+            ({"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 2}, {"prompt": 7}, "lack prompt_embeddings"),
+        ],
+    )
+    def test_what_is_not_ours(
+        self, backbone: Callable[..., Backbone], tmp_path: Path, settings: Any, tensors: dict[str, int], said: str
+    ) -> None:
+        (tmp_path / "adapter_config.json").write_text(json.dumps(settings))
+        state = {name: torch.ones(2, width) for name, width in tensors.items()}
+        save_file(state, tmp_path / "adapter_model.safetensors")
+        with pytest.raises(ModulesError, match=said):
+            FORMATS["peft"].read(backbone("bert"), tmp_path)
