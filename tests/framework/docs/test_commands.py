@@ -1,7 +1,7 @@
 """Every command that the documentation shows works, on stand-ins for models and data.
 
-The commands of a page run in their order, in a folder that has the page's own files (blocks with a `title`) too. A
-command that no rule below covers fails.
+The commands of a page run in their order, in a folder that has the page's own files (blocks with a `title`) too, and
+the runs that it speaks of. A command that no rule below covers fails.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ PLACEHOLDERS = {
     "backbone.name=FacebookAI/xlm-roberta-base": "backbone.name=models/xlm-roberta-base",
 }
 """Words that stand for a user's own or for what the hub has, and what they stand for here."""
-ONLY_PLANNED = {
+NOT_RUN = {
     "launch": "submits to a cluster, but for --dry-run",
     "status": "asks a cluster",
     "cancel": "asks a cluster",
 }
-"""Commands that are read by the command line, and the plan of whose experiment is made."""
+"""Commands that are only read by the command line, and the plan is made of the experiment that they name."""
 RUN_ELSEWHERE = {"experiments/soft_language_prompts/": "test_soft_language_prompts.py runs them, which takes its time"}
 """Experiments that are only planned here."""
 OUTSIDE = {
@@ -64,7 +64,6 @@ def checkout(tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch) -> P
     """A folder to run the commands of one page in."""
     monkeypatch.chdir(standins.checkout(tmp_path, shared))
     monkeypatch.syspath_prepend(str(tmp_path))  # for PYTHONPATH=., which a process reads when it starts
-    monkeypatch.setenv("WANDB_MODE", "offline")
     return tmp_path
 
 
@@ -86,7 +85,7 @@ def shell(checkout: Path, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatc
                 name, _, value = last.pop(0).partition("=")
                 here.setenv(name, value)
             rule = RULES.get(Path(last[0]).name)
-            assert rule, f"no rule covers: {line}"
+            assert rule, f"no rule covers: {line} (output stands in a fence marked `text`)"
             rule(line, last[1:], told, modulingua, here)
 
     return call
@@ -116,13 +115,26 @@ def run_modulingua(
     words, read, written = redirected(words)
     read_by_the_command_line(words)
     elsewhere = words[0] == "run" and words[1].startswith(tuple(RUN_ELSEWHERE))
-    if elsewhere or (words[0] in ONLY_PLANNED and "--dry-run" not in words):
+    if elsewhere or (words[0] in NOT_RUN and "--dry-run" not in words):
+        if not words[1].endswith(".yaml"):
+            return
         words = ["plan", *words[1:]]
+    make_runs(words, modulingua)
     here.setattr(sys, "stdin", io.StringIO(Path(read).read_text() if read else told))
     answer = modulingua(*expanded(words))
     assert answer.code == 0, f"{line}\n{answer.out}{answer.err}"
     if written:
         Path(written).write_text(answer.out)
+
+
+def make_runs(words: list[str], modulingua: Modulingua) -> None:
+    """Runs the experiment whose runs a command speaks of, where the page has not done so."""
+    wanted = {name for word in words if (name := Path(word).parts[1:2]) and word.startswith("runs/")}
+    for [name] in wanted:
+        if Path("runs", name).exists():
+            continue
+        [file] = [file for file in Path("experiments").rglob("*.yaml") if f"\nname: {name}\n" in file.read_text()]
+        assert modulingua("run", file).code == 0, file
 
 
 def redirected(words: list[str]) -> tuple[list[str], str, str]:
