@@ -6,10 +6,10 @@ from typing import Any
 
 import wandb_workspaces.reports.v2 as wr
 
-from framework.dashboard import names
 from framework.dashboard.content import Content
 from framework.dashboard.heatmap import NAME as HEATMAP
 from framework.identity import identity
+from framework.tracking import names
 
 LANGUAGES_A_PANEL = 8
 """More groups of bars than these cannot be read side by side."""
@@ -53,7 +53,7 @@ def heat_map(content: Content, entity: str) -> wr.CustomChart:
         query={"summaryTable": {"tableKey": names.TABLE}},
         chart_name=f"{entity}/{HEATMAP}",
         chart_fields={
-            "combination": names.COMBINATION_COLUMN,
+            "combination": names.COMBINATION,
             "language": "language",
             "control": "control",
             "score": content.metric,

@@ -7,9 +7,10 @@ import wandb_workspaces.reports.v2 as wr
 import wandb_workspaces.workspaces as ws
 from wandb_workspaces import expr
 
-from framework.dashboard import names, panels
+from framework.dashboard import panels
 from framework.dashboard.content import Content
 from framework.identity import identity
+from framework.tracking import names
 
 MADE_BY = "Made by `modulingua dashboard`"
 """How the description of each report of ours begins; by it one is told from a report that a person wrote."""

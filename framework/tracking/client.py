@@ -22,6 +22,7 @@ import wandb
 from framework.errors import INTERRUPTED, UserError
 from framework.files import write_whole
 from framework.identity import identity
+from framework.tracking import names
 from framework.tracking.config import TrackingConfig
 from framework.tracking.entry import Entry, component_name
 
@@ -80,8 +81,8 @@ class Page:
             ),
         )
         self.curve = entry.curve
-        self.run.define_metric(f"{entry.curve}/step", hidden=True)
-        self.run.define_metric(f"{entry.curve}/*", step_metric=f"{entry.curve}/step")
+        self.run.define_metric(names.step(entry.curve), hidden=True)
+        self.run.define_metric(names.curve(entry.curve, "*"), step_metric=names.step(entry.curve))
         # Offline, the client does not know what a server has, and an upload would add to it.
         on_server = not online and (bool(_sent(entry.folder)) or any(files.glob("offline-run-*/*.synced")))
         self.last: float = math.inf if on_server else self.run.starting_step - 1
@@ -104,7 +105,7 @@ class Page:
         for row in rows:
             if row["step"] > self.last:
                 self.last = row["step"]
-                self.run.log({f"{self.curve}/{key}": value for key, value in row.items()}, step=int(row["step"]))
+                self.run.log({names.curve(self.curve, key): value for key, value in row.items()}, step=int(row["step"]))
 
     def complete(self, entry: Entry) -> None:
         """Adds what the stage found."""
@@ -113,7 +114,7 @@ class Page:
         self.run.summary.update(entry.summary)
         if entry.table is not None:
             columns, rows = entry.table
-            self.run.log({"results": wandb.Table(columns=list(columns), data=rows)})
+            self.run.log({names.TABLE: wandb.Table(columns=list(columns), data=rows)})
         if entry.component is not None:
             self.run.log_artifact(component(entry, entry.component))
 

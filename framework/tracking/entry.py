@@ -10,6 +10,7 @@ from framework.metrics import metrics_of
 from framework.plan import Stage
 from framework.results import CONTROLS, LanguageResult, RunFolder, RunRecord
 from framework.store import Passport, Store
+from framework.tracking import names
 from modules.components import COMPONENTS
 
 NONE = "none"
@@ -87,7 +88,7 @@ def entry_of_component(passport: Passport, store: Store, shared: Mapping[str, st
         kind=passport.stage,
         config=_config(
             shared,
-            combo=passport.title,
+            title=passport.title,
             seed=passport.training.get("seed"),
             source=passport.languages,
             commit=passport.made.get("commit"),
@@ -126,10 +127,10 @@ def entry_of_record(run: RunFolder, record: RunRecord, store: Store) -> Entry:
         id=record.id,
         name=f"{record.label} · seed {record.seed}",
         group=record.experiment,
-        kind="evaluate",
+        kind=names.EVALUATE,
         config=_config(
             about_run(record),
-            combo=record.label,
+            title=record.label,
             seed=record.seed,
             source=record.source,
             commit=record.commit,
@@ -155,6 +156,7 @@ def _uses(identities: Iterable[str], store: Store) -> dict[str, Path]:
 def _config(
     shared: Mapping[str, str],
     *,
+    title: str,
     combination: Mapping[str, Mapping[str, Any] | None],
     settings: Mapping[str, Any],
     versions: Mapping[str, str],
@@ -169,7 +171,8 @@ def _config(
         for kind, of_kind in (kinds or {}).items()
     }
     known |= {**_flat("settings", settings), **_flat("versions", versions)}
-    return {key.replace(".", "/"): _plain(value) for key, value in {**shared, **own, "recipe": recipe, **known}.items()}
+    known |= {names.COMBINATION: title, "recipe": recipe, **shared, **own}
+    return {key.replace(".", "/"): _plain(value) for key, value in known.items()}
 
 
 def _flat(path: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -194,13 +197,12 @@ def _summary(record: RunRecord, results: list[LanguageResult]) -> dict[str, floa
     for control in CONTROLS:
         tested = [result for result in results if result.control == control]
         zero_shot = [result for result in tested if not result.source]
-        prefix = "test" if control == "own" else f"test_{control}"
         for metric in metrics_of(record.task, record.positive):
             if control == "own":
-                summary |= {f"test/{result.language}/{metric}": result.scores[metric] for result in tested}
+                summary |= {names.score(result.language, metric): result.scores[metric] for result in tested}
             if zero_shot:
                 scores = [result.scores[metric] for result in zero_shot]
-                summary[f"{prefix}/macro/{metric}"] = sum(scores) / len(scores)
+                summary[names.macro(metric, control)] = sum(scores) / len(scores)
     return summary
 
 
@@ -212,4 +214,4 @@ def _table(record: RunRecord, results: list[LanguageResult]) -> tuple[list[str],
     for result in results:
         columns = vars(result) | result.scores
         rows.append([record.label, record.seed, *(columns[name] for name in (*about_result, *metrics, *rates))])
-    return ["combo", "seed", *about_result, *metrics, *rates], rows
+    return [names.COMBINATION, "seed", *about_result, *metrics, *rates], rows

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from framework.dashboard import heatmap, names
+from framework.dashboard import heatmap
 from framework.dashboard.content import Content, content_of
 from framework.dashboard.panels import AXES, LANGUAGES_A_PANEL, language_bars, parallel_coordinates
-from framework.results import RunFolder
-from framework.tracking import TrackingConfig, track
+from framework.tracking import names
+from framework.tracking.entry import entry_of_run
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import TARGETS, Desk, command_line
 from tests.wandb_views import ViewServer
@@ -132,24 +132,18 @@ class TestSaved:
 
 
 class TestNames:
-    def test_they_are_those_of_a_tracked_run(self, finished: Desk, tmp_path: Path, server: ViewServer) -> None:
+    def test_they_are_those_of_a_tracked_run(self, finished: Desk) -> None:
         plan = finished.plan()
         content = content_of(plan)
         [stage] = plan.of_kind("evaluate")
-        run = RunFolder(tmp_path / "run")
-        run.write_record(stage.folder.record)
-        for result in stage.folder.results():
-            run.write(result, stage.folder.predictions(result.control, result.language))
-        history = [{"stage": "task", **row} for row in finished.store.history(stage.task.id)]
-        assert track(run, history, TrackingConfig(mode="online")) is None
-        [tracked] = server.runs.values()
+        entry = entry_of_run(stage.folder, finished.store)
         scores = [names.score(code, metric) for code in content.languages for metric in content.metrics]
         means = [names.macro(content.metric, control) for control in content.controls]
-        assert {*scores, *means} <= tracked.summary.keys()
-        assert {names.step("task"), names.curve("task", "loss")} <= {key for row in tracked.history for key in row}
-        [table] = [json.loads(body) for name, body in tracked.files.items() if name.endswith(".table.json")]
-        assert f"table/{names.TABLE}_" in next(name for name in tracked.files if name.endswith(".table.json"))
-        assert {names.COMBINATION_COLUMN, "language", "control", content.metric} <= set(table["columns"])
+        assert {*scores, *means} <= entry.summary.keys()
+        assert (entry.kind, entry.group) == (names.EVALUATE, content.experiment)
+        assert entry.config[names.COMBINATION] in content.combinations
+        assert entry.table is not None
+        assert {names.COMBINATION, "language", "control", content.metric} <= set(entry.table[0])
 
 
 class TestContent:

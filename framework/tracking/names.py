@@ -1,13 +1,11 @@
-"""How `framework.tracking` names in W&B what a run holds: the two must agree."""
+"""What is called how in W&B: tracking writes these names, dashboards show what stands under them."""
 
 COMBINATION = "combo"
-"""Key of the configuration: the combination's label."""
+"""Key of the configuration, and column of the table of results: the combination's label."""
 EVALUATE = "evaluate"
 """Job type of the run of a combination and a seed; runs of stages that train have the stage's kind."""
 TABLE = "results"
 """Key of a run's table of all results, one row for each language and control."""
-COMBINATION_COLUMN = "combination"
-"""Column of that table: the combination's label."""
 PREFIXES = {"own": "test", "none": "test_none", "wrong": "test_wrong"}
 """What the summary calls tests with a language's own components, without any and with another language's."""
 
