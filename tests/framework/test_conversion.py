@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,25 @@ def test_an_imported_adapter(trained: Desk, modulingua: Modulingua) -> None:
     theirs = state(trained, task.id)
     assert mine.keys() == {name for name in theirs if not name.startswith("head/")}  # the head is ours alone
     assert all(torch.equal(tensor, theirs[name]) for name, tensor in mine.items())
+
+
+def test_a_task_component_without_a_head_where_one_answers(trained: Desk, modulingua: Modulingua) -> None:
+    [task] = trained.plan().of_kind("task")
+    folder = trained.folder / "topics"
+    places = ("--store", trained.store.folder)
+    assert modulingua("components", "export", task.id, folder, "--format", "adapters", *places).code == 0
+    identity = imported(trained, modulingua, folder, "--as", "task")
+    for given in (identity, f"0.5*{identity} + 0.5*{task.id}"):
+        answer = modulingua("plan", trained.write({"given": {"task": given}}))
+        assert answer.code == 2
+        assert "given.task" in answer.err
+        assert f"{identity} holds no head, and a head answers here: take one that was trained" in answer.err
+    whole = state(trained, task.id)
+    fewer = {name: tensor[:3] if name.startswith("head/") else tensor for name, tensor in whole.items()}
+    trained.store.write(dataclasses.replace(trained.store.passport(task.id), id="e" * 16), fewer, [])
+    answer = modulingua("plan", trained.write({"given": {"task": "e" * 16}}))
+    assert f"{'e' * 16} holds a head of 99 parameters; this task's head has 231" in answer.err
+    assert modulingua("plan", trained.write({"given": {"task": task.id}})).code == 0
 
 
 @pytest.mark.parametrize(
