@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import adapters
 import pytest
 import torch
 
 from framework.store import WEIGHTS
 from tests.framework.conftest import Modulingua
 from tests.framework.test_given import state
-from tests.framework.tiny import Desk, outcome, runs
+from tests.framework.tiny import SOURCE, Desk, outcome, runs
 
 
 @pytest.fixture
@@ -62,6 +63,30 @@ def test_an_imported_adapter(trained: Desk, modulingua: Modulingua) -> None:
     theirs = state(trained, task.id)
     assert mine.keys() == {name for name in theirs if not name.startswith("head/")}  # the head is ours alone
     assert all(torch.equal(tensor, theirs[name]) for name, tensor in mine.items())
+
+
+def test_mad_x_adapters_of_the_library_serve_whole(desk: Desk, modulingua: Modulingua) -> None:
+    ids = {}
+    for seed, code in enumerate(("swh_Latn", "hau_Latn", SOURCE)):
+        model = adapters.AutoAdapterModel.from_pretrained(desk.encoder)
+        model.add_adapter(code, config=adapters.SeqBnInvConfig(reduction_factor=8))
+        generator = torch.Generator().manual_seed(seed)
+        for name, parameter in model.named_parameters():
+            if f".{code}." in name:
+                parameter.data = 0.3 * torch.randn(parameter.shape, generator=generator)
+        model.save_adapter(str(desk.folder / code), code, with_head=False)
+        ids[code] = imported(desk, modulingua, desk.folder / code, "--as", "language", "--language", code)
+    kinds = {"adapter": {"reduction_factor": 8}, "invertible": {"place": "embeddings"}}
+    changes = {"combination.language": kinds, "given": {"language": ids}, "stages.language": None}
+    desk.run(changes)
+    [run] = runs(desk.plan(changes))
+    found = outcome(run)
+    assert found["own", "swh_Latn"][1] != found["none", "swh_Latn"][1]
+
+    elsewhere = desk.write(changes | {"combination.language.invertible.place": "words"})
+    answer = modulingua("plan", elsewhere)
+    assert answer.code == 2
+    assert "has invertible.place embeddings; combination.language.invertible says words" in answer.err
 
 
 def test_a_task_component_without_a_head_where_one_answers(trained: Desk, modulingua: Modulingua) -> None:
