@@ -97,8 +97,11 @@ class TaskStageConfig:
     """Examples per class and source language, drawn with the run's seed; null takes all."""
     validate_every: int | None = None
     """Steps between looks at the source languages' validation split; null looks once, at the end."""
-    choose: Literal["best", "last"] = "best"
-    """`best` keeps the step with the highest score on the source languages' validation split."""
+    choose: Literal["best", "last", "average"] = "best"
+    """`best` keeps the step with the highest score on the source languages' validation split, `average` the mean of the
+    weights at the steps that are validated (checkpoint averaging: Popel and Bojar, 2018; Izmailov et al., 2018)."""
+    average_last: int | None = None
+    """How many of the validated steps, up to the last, `average` takes the mean of; null takes all."""
 
     def __post_init__(self) -> None:
         """Checks that the numbers can be meant."""
@@ -106,6 +109,20 @@ class TaskStageConfig:
             raise ValueError("k_shot must be at least 1")
         if self.validate_every is not None and self.validate_every < 1:
             raise ValueError("validate_every must be at least 1")
+        if self.choose == "average" and self.validate_every is None:
+            raise ValueError("validate_every must be set: choose: average takes the mean over the validated steps")
+        if self.average_last is not None:
+            self._check_average_last(self.average_last)
+
+    def _check_average_last(self, last: int) -> None:
+        if self.choose != "average":
+            raise ValueError(f"average_last has no use with choose: {self.choose}; write choose: average")
+        if last < 1:
+            raise ValueError("average_last must be at least 1")
+        if self.training is not None and self.validate_every is not None:
+            validated = self.training.steps // min(self.validate_every, self.training.steps)
+            if last > validated:
+                raise ValueError(f"average_last must be at most {validated}: no more steps are validated")
 
 
 @dataclass(frozen=True, config=SCHEMA)

@@ -1,4 +1,4 @@
-"""Lightning's Trainer as every stage uses it: devices, precision, curves, checkpoints, the choice of the best step."""
+"""Lightning's Trainer as every stage uses it: devices, precision, curves, checkpoints, the weights that are kept."""
 
 import logging
 import math
@@ -75,7 +75,8 @@ def fit(
     precision: str,
     seed: int,
     validate_every: int | None = None,
-    choose: Literal["best", "last"] = "last",
+    choose: Literal["best", "last", "average"] = "last",
+    average_last: int | None = None,
 ) -> History:
     """Trains a stage's module, from its beginning or from its checkpoint; afterwards it holds the chosen weights.
 
@@ -90,7 +91,9 @@ def fit(
         seed: Draws dropout.
         validate_every: Steps between validations; None for none.
         choose: `best` loads the weights of the step with the best validation score, the earliest of equals; the module
-            must then be a `TaskModule`, which says what its score is.
+            must then be a `TaskModule`, which says what its score is. `average` loads the mean of the weights at the
+            validated steps.
+        average_last: Over how many of these the mean is taken, up to the last; None for all.
 
     Returns:
         The training curve: `step` and what was logged there.
@@ -100,13 +103,16 @@ def fit(
     steps = module.optimization.steps
     chosen_by = module.chosen_by if isinstance(module, TaskModule) else ""
     shown = {"loss": "loss", chosen_by: f"dev {chosen_by.rpartition('/')[2].replace('_', ' ')}"}
-    curve, best = _Curve(report, tracker, shown), _Best(chosen_by)
+    curve = _Curve(report, tracker, shown)
     callbacks: list[Callback] = [curve]
+    kept: _Best | _Average | None = None
     validation: dict[str, Any] = {"limit_val_batches": 0}
     if validate_every is not None:
         validate_every = min(validate_every, steps)
         validation = {"val_check_interval": validate_every, "check_val_every_n_epoch": None}
-        callbacks += [best] if choose == "best" else []
+        begin = 0 if average_last is None else (steps // validate_every - average_last) * validate_every
+        kept = {"best": _Best(chosen_by), "average": _Average(begin), "last": None}[choose]
+        callbacks += [kept] if kept is not None else []
     callbacks.append(Checkpointing(checkpoint, trainer.checkpoint_every, validate_every))
     fitting = make_trainer(
         trainer,
@@ -118,8 +124,8 @@ def fit(
         **validation,
     )
     fitting.fit(module, data, ckpt_path=usable(checkpoint, module.trained))
-    if best.state:
-        module.load_trained_state(best.state)
+    if kept is not None and kept.state:
+        module.load_trained_state(kept.state)
     return curve.rows
 
 
@@ -189,6 +195,33 @@ class _Best(Callback):
         score = float(trainer.callback_metrics[self.chosen_by])
         if score > self.score:
             self.score, self.state = score, module.trained_state()
+
+
+class _Average(Callback):
+    """Keeps the mean of the trained weights at the validated steps behind a step; on all ranks alike.
+
+    One mean runs along, so that it costs the same whatever the number of steps: with n weights in it, a further one w
+    moves it by (w - mean) / (n + 1), as in stochastic weight averaging (Izmailov et al., 2018, algorithm 1).
+    """
+
+    def __init__(self, begin: int) -> None:
+        self.begin = begin
+        self.count = 0
+        self.state: dict[str, Tensor] = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"count": self.count, "state": self.state}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.count, self.state = state_dict["count"], state_dict["state"]
+
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        assert isinstance(module, StageModule)
+        if trainer.global_step <= self.begin:
+            return
+        self.count += 1
+        weights = module.trained_state()
+        self.state = {name: self.state.get(name, one).lerp(one, 1 / self.count) for name, one in weights.items()}
 
 
 def _quieten_lightning() -> None:

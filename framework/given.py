@@ -12,7 +12,7 @@ from framework.formula import Formula, is_language, parse, seed_of
 from framework.identity import plain
 from framework.store import Passport, Store
 from framework.validation import Problem
-from modules import BackboneConfig, ModulesError, inspect_backbone
+from modules import BackboneConfig, BackboneInfo, ModulesError, inspect_backbone
 
 
 def check_given(
@@ -42,6 +42,7 @@ def check_given(
             yield from look.serves(key, formula.single, code)
     if given.task is not None:
         yield from look.at(("given", "task"), given.task, "task", {})
+        yield from look.answers(("given", "task"), given.task, data, stages)
 
 
 class _Look:
@@ -52,11 +53,12 @@ class _Look:
     ) -> None:
         self.combination = combination
         self.store = store
+        self.info: BackboneInfo | None = None
+        self.hashes: dict[str, str] = {}
         try:
-            info = inspect_backbone(backbone)
+            self.info = info = inspect_backbone(backbone)
         except ModulesError:
-            self.hashes = {}  # said already
-            return
+            return  # said already
         # Which weights a pretraining of this experiment comes to only its identity tells: `Store.read` compares that.
         weights = {} if pretrained else {"weights": info.weights_hash}
         self.hashes = {**weights, "tokenizer": info.tokenizer_hash}
@@ -82,6 +84,32 @@ class _Look:
         if code not in passport.languages:
             theirs = ", ".join(passport.languages) or "no language"
             yield key, f"{passport.id} is of {theirs}; write 1*{name} to use it for {code} all the same"
+
+    def answers(self, key: Any, text: str, data: Any, stages: Any) -> Iterator[Problem]:
+        """Task components bring the head that answers, where one does."""
+        formula = _parsed(text)
+        if formula is None or self.info is None or data is None:
+            return
+        try:
+            dataset = dataset_for(data)
+            wanted = stages.answer_to(dataset.task).parameters(dataset.labels, self.info)
+        except DataError:  # said already
+            return
+        for _, name in formula.terms:
+            if wanted == 0 or seed_of(name) is not None:
+                continue
+            try:
+                passport = self.store.find(name)
+                sizes = self.store.sizes(passport.id)
+            except UserError:
+                continue
+            held = sum(size for tensor, size in sizes.items() if tensor.startswith("head/"))
+            if held == 0:
+                encoder = self.info.family == "encoder"
+                way_out = "" if encoder else ", or answer in words (stages.task.answer: label_words or generation)"
+                yield key, f"{passport.id} holds no head, and a head answers here: take one that was trained{way_out}"
+            elif held != wanted:
+                yield key, f"{passport.id} holds a head of {held:,} parameters; this task's head has {wanted:,}"
 
     def _reasons(self, passport: Passport, role: str) -> Iterator[str]:
         if passport.stage != role:

@@ -139,6 +139,7 @@ def train_task(stage: TaskStage, store: Store, report: Report, tracker: Tracker)
         seed=stage.seed,
         validate_every=settings.validate_every or stage.steps,
         choose=settings.choose,
+        average_last=settings.average_last,
     )
     _keep(passport, store, module.combination.components(role="task"), module.head, history)
     tracker.complete(lambda: entry_of_component(store.passport(stage.id), store, about_stage(stage)))

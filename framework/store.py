@@ -13,6 +13,7 @@ One folder per trained stage, named by the stage's identity:
 import contextlib
 import dataclasses
 import json
+import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import field
@@ -167,6 +168,19 @@ class Store:
                 return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
         except SafetensorError as error:
             raise UserError(f"{file}: not a safetensors file ({error}). {_again(identity)}") from error
+
+    def sizes(self, identity: str) -> dict[str, int]:
+        """Returns how many numbers each of a stage's weights has, by name; the numbers are not read.
+
+        Raises:
+            UserError: There is no such file, or it is damaged.
+        """
+        file = self.path(identity) / WEIGHTS
+        try:
+            with safe_open(file, framework="pt") as tensors:
+                return {name: math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"{file}: cannot be read ({error}). {_again(identity)}") from error
 
     def history(self, identity: str) -> list[dict[str, float]]:
         """Reads the training curves of a stage.

@@ -31,6 +31,11 @@ class Architecture:
     """Their linear layers."""
     lm_head: tuple[str, ...]
     """The modules of the language model that follow the base model, in the order of their use."""
+    embeddings: str | None = None
+    """The module that turns word embeddings into what the layers read (positions added, normalised), inside the base
+    model; None where no one module does, or none is known."""
+    projected_embeddings: bool = False
+    """That module also brings them to the width of the hidden states, where the two differ."""
     decoder_layers: str | None = None
     """The list of the decoder's layers in an encoder-decoder."""
     decoder_linears: Linears = field(default_factory=dict)
@@ -158,6 +163,7 @@ _BART = Architecture(
 
 _ROBERTA = Architecture(
     family="encoder",
+    embeddings="embeddings",
     layers="encoder.layer",
     linears=_BERT_LINEARS,
     lm_head=("lm_head",),
@@ -168,6 +174,7 @@ _ROBERTA = Architecture(
 ARCHITECTURES: dict[str, Architecture] = {
     "bert": Architecture(
         family="encoder",
+        embeddings="embeddings",
         layers="encoder.layer",
         linears=_BERT_LINEARS,
         lm_head=("cls",),
@@ -177,6 +184,8 @@ ARCHITECTURES: dict[str, Architecture] = {
     "xlm-roberta": _ROBERTA,
     "deberta-v2": Architecture(
         family="encoder",
+        embeddings="embeddings",
+        projected_embeddings=True,
         layers="encoder.layer",
         linears={
             **_BERT_LINEARS,
@@ -200,6 +209,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
     "distilbert": Architecture(
         family="encoder",
+        embeddings="embeddings",
         layers="transformer.layer",
         linears={
             "query": "attention.q_lin",
@@ -216,6 +226,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
     "electra": Architecture(
         family="encoder",
+        embeddings="embeddings",
         layers="encoder.layer",
         linears=_BERT_LINEARS,
         lm_head=("generator_predictions", "generator_lm_head"),
@@ -224,6 +235,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
     "modernbert": Architecture(
         family="encoder",
+        embeddings="embeddings",
         layers="layers",
         linears={
             "query": "attn.Wqkv",

@@ -197,6 +197,12 @@ class Backbone(nn.Module):
         return embeddings
 
     @property
+    def embedder(self) -> nn.Module | None:
+        """What turns word embeddings into what the layers read, where that is one module; see `Architecture`."""
+        path = ARCHITECTURES[self.info.model_type].embeddings
+        return None if path is None else self.model.get_submodule(path)
+
+    @property
     def tokens(self) -> Tensor:
         """Ids of the tokens that have embeddings of their own [number], ascending."""
         if self.vocabulary is None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -356,8 +357,9 @@ class Combination(nn.Module):
         if decodes:
             read = self.backbone.shifted(text.ids) if text.decoder_ids is None else text.decoder_ids
             more["decoder_inputs_embeds"] = self._embed(acting, read)
-        hidden: Tensor = self.backbone.model(inputs_embeds=embeddings, **more).last_hidden_state
-        return hidden if decodes else torch.cat([hidden[:, front : front + 1], hidden[:, front + 1 + behind :]], dim=1)
+        with self._embedding_last(acting, front, behind):
+            hidden: Tensor = self.backbone.model(inputs_embeds=embeddings, **more).last_hidden_state
+        return hidden if decodes else _text_of(hidden, front, behind)
 
     def _encode_through(self, acting: Sequence[Component], text: Rows, tokens: Tensor) -> Tensor:
         """Returns the hidden states that tokens [rows, time] behind texts are predicted from, all in one pass."""
@@ -433,8 +435,37 @@ class Combination(nn.Module):
         """Returns the embeddings of token numbers, as the components change them."""
         embeddings: Tensor = self.backbone.embeddings(ids)
         for component in acting:
-            embeddings = component.embed(embeddings)
+            if not component.embeds_last:
+                embeddings = component.embed(embeddings)
         return embeddings
+
+    @contextlib.contextmanager
+    def _embedding_last(self, acting: Sequence[Component], front: int, behind: int) -> Iterator[None]:
+        """Has components that embed last change the text's embeddings on their way into the layers.
+
+        Args:
+            acting: The components that act.
+            front: How many vectors of prompts stand in front of the first token.
+            behind: How many stand right behind it.
+        """
+        last = [component for component in acting if component.embeds_last]
+        if not last:
+            yield
+            return
+
+        def change(module: nn.Module, inputs: Any, embeddings: Tensor) -> Tensor:
+            text = _text_of(embeddings, front, behind)
+            for component in last:
+                text = component.embed(text)
+            between = embeddings[:, front + 1 : front + 1 + behind]
+            return torch.cat([embeddings[:, :front], text[:, :1], between, text[:, 1:]], dim=1)
+
+        assert self.backbone.embedder is not None  # else the component was refused
+        hook = self.backbone.embedder.register_forward_hook(change)
+        try:
+            yield
+        finally:
+            hook.remove()
 
     def _check_length(self, text: int, prompts: int, further: int) -> None:
         info, most = self.backbone.info, self.backbone.info.max_positions
@@ -452,10 +483,17 @@ class Combination(nn.Module):
         if self.backbone.lm_head is None:
             raise ModulesError(f"{self.backbone.info.name} was loaded without its language model head")
 
+        embedding = sorted(acting, key=lambda component: component.embeds_last)
+
         def unembed(vectors: Tensor) -> Tensor:
-            for component in reversed(acting):
+            for component in reversed(embedding):
                 vectors = component.unembed(vectors)
             return vectors
 
         logits: Tensor = self.backbone.lm_head(vectors, unembed)
         return logits
+
+
+def _text_of(vectors: Tensor, front: int, behind: int) -> Tensor:
+    """Returns the text's vectors [rows, time, size] of those with prompts in front of its first token and behind it."""
+    return torch.cat([vectors[:, front : front + 1], vectors[:, front + 1 + behind :]], dim=1)

@@ -39,6 +39,8 @@ class Component(nn.Module):
     """Its name among the active adapters of the `adapters` library, for components that live there."""
     prompt_after_bos: bool = False
     """Whether its prompt stands right behind the text's first token instead of in front of it."""
+    embeds_last: bool = False
+    """Whether it changes embeddings as the layers read them, behind `Backbone.embedder`, instead of the words' own."""
 
     @classmethod
     def refuse(cls, config: Any, info: BackboneInfo) -> str | None:

@@ -1,11 +1,12 @@
 """An invertible change of the embedding space (Pfeiffer et al., 2020)."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
+from modules.architectures import ARCHITECTURES
 from modules.backbone import Backbone, BackboneInfo
 from modules.components.base import Component
 
@@ -16,6 +17,10 @@ class InvertibleConfig:
 
     reduction_factor: int = 2
     """Half the embedding size over the hidden size of the two coupling networks."""
+    place: Literal["words", "embeddings"] = "words"
+    """Which embeddings it changes: those of the words alone, or (encoders) what the layers read, with positions added
+    and normalised, as the `adapters` library and so AdapterHub's MAD-X adapters have it. Its inverse always stands
+    just before the output embeddings."""
 
     def __post_init__(self) -> None:
         """Checks that the numbers can be meant."""
@@ -30,16 +35,28 @@ class Invertible(Component):
     place = "on the text's embeddings, undone before the output embeddings"
     Config = InvertibleConfig
 
-    def __init__(self, coupling: nn.Module) -> None:
-        """Takes the coupling block."""
+    def __init__(self, config: InvertibleConfig, coupling: nn.Module) -> None:
+        """Takes its settings and the coupling block."""
         super().__init__()
         self.coupling = coupling
+        self.embeds_last = config.place == "embeddings"
 
     @classmethod
     def refuse(cls, config: InvertibleConfig, info: BackboneInfo) -> str | None:
         """Returns why it cannot work on a backbone, or None when it can."""
         if info.embedding_size // 2 < config.reduction_factor:
             return f"reduction_factor {config.reduction_factor} exceeds half the embedding size {info.embedding_size}"
+        if config.place == "words":
+            return None
+        architecture = ARCHITECTURES[info.model_type]
+        if architecture.embeddings is None:
+            known = ", ".join(name for name, one in ARCHITECTURES.items() if one.embeddings)
+            return f"place embeddings is there for {known}, not for {info.model_type}: use words"
+        if architecture.projected_embeddings and info.embedding_size != info.hidden_size:
+            return (
+                f"place embeddings would be {info.hidden_size} wide and the output embeddings, where it is undone, "
+                f"{info.embedding_size}: use words"
+            )
         return None
 
     @classmethod
@@ -51,7 +68,7 @@ class Invertible(Component):
             [[backbone.info.embedding_size]], non_linearity="relu", reduction_factor=config.reduction_factor
         )
         coupling.apply(Adapter.init_bert_weights)
-        return cls(coupling)
+        return cls(config, coupling)
 
     def embed(self, embeddings: Tensor) -> Tensor:
         """Changes the embeddings of the text [batch, time, embedding size]."""

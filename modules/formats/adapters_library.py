@@ -4,6 +4,7 @@ Two of its methods are not exchanged: it cannot save a prefix as safetensors, si
 Compacter on a model without heads it leaves out the part that layers share.
 """
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from modules.architectures import ARCHITECTURES
 from modules.backbone import Backbone
 from modules.components import (
     COMPONENTS,
@@ -51,7 +53,11 @@ class AdaptersFormat:
             raise ModulesError(f"of `adapters` are known: {', '.join(map(' with '.join, SAVED))}; this is {what}")
         config = _library_class(kind).library_config(parts[kind].config)
         if "invertible" in parts:
-            _refuse_place(backbone)
+            if (place := _place(backbone)) != parts["invertible"].config.place:
+                raise ModulesError(
+                    f"`adapters` has the invertible adapter of {backbone.info.name} in place {place}, "
+                    f"not {parts['invertible'].config.place}: it would not compute the same"
+                )
             factor = parts["invertible"].config.reduction_factor
             config = config.replace(inv_adapter="nice", inv_adapter_reduction_factor=factor)
         try:
@@ -83,7 +89,7 @@ class AdaptersFormat:
             )
         configs = _our_configs(settings["config"], folder)
         if "invertible" in configs:
-            _refuse_place(backbone)
+            configs["invertible"] = dataclasses.replace(configs["invertible"], place=_place(backbone))
         read_tensors(folder, SAFE, PICKLED)  # refuses what the library would only call unreadable
         told: dict[str, Any] = {}
         try:
@@ -124,21 +130,26 @@ def _remove(backbone: Backbone, name: str) -> None:
         backbone.model.delete_adapter(name)
 
 
-def _refuse_place(backbone: Backbone) -> None:
-    """Refuses an invertible adapter where the library puts it elsewhere.
+def _place(backbone: Backbone) -> Literal["words", "embeddings"]:
+    """Returns what the library's invertible adapter changes, as a setting of ours.
 
-    Ours changes the word embeddings. The library's changes what its hook sees: in BERT-likes, GPT-2 and BART that are
-    embeddings with positions, and normalised. In models that add no positions the two are the same.
+    Raises:
+        ModulesError: Nothing that ours can change: the embeddings of GPT-2 with their positions, say, or in BART those
+            of the encoder alone.
     """
-    if backbone.info.model_type not in SAME_PLACE:
-        raise ModulesError(
-            f"the invertible adapter of `adapters` stands behind the positions of {backbone.info.name}, ours in front: "
-            f"it would not compute the same (it does on {', '.join(SAME_PLACE)})"
-        )
+    model_type = backbone.info.model_type
+    if model_type in WORDS:
+        return "words"
+    architecture = ARCHITECTURES[model_type]
+    if architecture.embeddings and not architecture.plugged_in:
+        return "embeddings"
+    raise ModulesError(
+        f"the invertible adapter of `adapters` stands where ours cannot on {backbone.info.name} ({model_type})"
+    )
 
 
-SAME_PLACE = ("llama", "mistral")
-"""Model types on which an invertible adapter of the library and one of ours change the same vectors."""
+WORDS = ("llama", "mistral")
+"""Model types without a table of positions, on which the library changes the words' own embeddings."""
 
 
 def _library_class(kind: str) -> type[LibraryComponent]:

@@ -166,7 +166,10 @@ MISTAKES: dict[str, Case] = {
     ),
     "a role": Case({"combination.tasks": {"lora": {}}}, "combination.tasks", "tasks:", ("did you mean 'task'?",)),
     "a choice": Case(
-        {"stages.task.choose": "bst"}, "stages.task.choose", "choose:", ("not one of best, last; did you mean 'best'?",)
+        {"stages.task.choose": "bst"},
+        "stages.task.choose",
+        "choose:",
+        ("not one of best, last, average; did you mean 'best'?",),
     ),
     "a dataset": Case({"data.name": "sib20"}, "data.name", "name: sib20", ("did you mean 'sib200'?",)),
     "a language": Case(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
+import adapters
 import pytest
 import torch
 
 from framework.store import WEIGHTS
 from tests.framework.conftest import Modulingua
 from tests.framework.test_given import state
-from tests.framework.tiny import Desk, outcome, runs
+from tests.framework.tiny import SOURCE, Desk, outcome, runs
 
 
 @pytest.fixture
@@ -61,6 +63,49 @@ def test_an_imported_adapter(trained: Desk, modulingua: Modulingua) -> None:
     theirs = state(trained, task.id)
     assert mine.keys() == {name for name in theirs if not name.startswith("head/")}  # the head is ours alone
     assert all(torch.equal(tensor, theirs[name]) for name, tensor in mine.items())
+
+
+def test_mad_x_adapters_of_the_library_serve_whole(desk: Desk, modulingua: Modulingua) -> None:
+    ids = {}
+    for seed, code in enumerate(("swh_Latn", "hau_Latn", SOURCE)):
+        model = adapters.AutoAdapterModel.from_pretrained(desk.encoder)
+        model.add_adapter(code, config=adapters.SeqBnInvConfig(reduction_factor=8))
+        generator = torch.Generator().manual_seed(seed)
+        for name, parameter in model.named_parameters():
+            if f".{code}." in name:
+                parameter.data = 0.3 * torch.randn(parameter.shape, generator=generator)
+        model.save_adapter(str(desk.folder / code), code, with_head=False)
+        ids[code] = imported(desk, modulingua, desk.folder / code, "--as", "language", "--language", code)
+    kinds = {"adapter": {"reduction_factor": 8}, "invertible": {"place": "embeddings"}}
+    changes = {"combination.language": kinds, "given": {"language": ids}, "stages.language": None}
+    desk.run(changes)
+    [run] = runs(desk.plan(changes))
+    found = outcome(run)
+    assert found["own", "swh_Latn"][1] != found["none", "swh_Latn"][1]
+
+    elsewhere = desk.write(changes | {"combination.language.invertible.place": "words"})
+    answer = modulingua("plan", elsewhere)
+    assert answer.code == 2
+    assert "has invertible.place embeddings; combination.language.invertible says words" in answer.err
+
+
+def test_a_task_component_without_a_head_where_one_answers(trained: Desk, modulingua: Modulingua) -> None:
+    [task] = trained.plan().of_kind("task")
+    folder = trained.folder / "topics"
+    places = ("--store", trained.store.folder)
+    assert modulingua("components", "export", task.id, folder, "--format", "adapters", *places).code == 0
+    identity = imported(trained, modulingua, folder, "--as", "task")
+    for given in (identity, f"0.5*{identity} + 0.5*{task.id}"):
+        answer = modulingua("plan", trained.write({"given": {"task": given}}))
+        assert answer.code == 2
+        assert "given.task" in answer.err
+        assert f"{identity} holds no head, and a head answers here: take one that was trained" in answer.err
+    whole = state(trained, task.id)
+    fewer = {name: tensor[:3] if name.startswith("head/") else tensor for name, tensor in whole.items()}
+    trained.store.write(dataclasses.replace(trained.store.passport(task.id), id="e" * 16), fewer, [])
+    answer = modulingua("plan", trained.write({"given": {"task": "e" * 16}}))
+    assert f"{'e' * 16} holds a head of 99 parameters; this task's head has 231" in answer.err
+    assert modulingua("plan", trained.write({"given": {"task": task.id}})).code == 0
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,8 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "head": ({"stages.task.answer.classification_head.pooling": "cls"}, TASK),
     "k-shot": ({"stages.task.k_shot": 2}, TASK),
     "choice of the step": ({"stages.task.choose": "last"}, TASK),
+    "mean of steps": ({"stages.task.choose": "average"}, TASK),
+    "mean of the last steps": ({"stages.task.choose": "average", "stages.task.average_last": 1}, TASK),
     "text length": ({"data.max_length": 20}, TASK),
     "text prefix": ({"data.text_prefix": "w1 "}, TASK),
     "a row of the training data": (other_texts("eng_Latn", "train", "data.path"), TASK),

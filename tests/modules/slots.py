@@ -36,6 +36,7 @@ VARIANTS: dict[str, tuple[str, Any]] = {
     "double adapter": ("adapter", BottleneckConfig(type="double_seq_bn", reduction_factor=4)),
     "compacter": ("adapter", BottleneckConfig(type="compacter", reduction_factor=4)),
     "adapter without layer 0": ("adapter", BottleneckConfig(reduction_factor=4, leave_out=[0])),
+    "invertible behind positions": ("invertible", InvertibleConfig(place="embeddings")),
     "lora everywhere": (
         "lora",
         LoRAConfig(
@@ -76,6 +77,7 @@ MIXED: list[Slots] = [
     (("language", "prompt"), ("task", "prompt with perceptron")),
     (("language", "invertible"), ("language", "adapter"), ("task", "prompt"), ("task", "adapter")),
     (("language", "invertible"), ("language", "prompt"), ("language", "lora"), ("task", "prefix")),
+    (("language", "invertible behind positions"), ("language", "prompt after bos"), ("task", "prompt")),
     (("language", "prompt"), ("language", "adapter"), ("language", "lora"), ("language", "prefix")),
 ]
 COMBINATIONS = [*SIXTEEN, *ALONE, *MIXED]

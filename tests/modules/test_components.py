@@ -56,6 +56,10 @@ def test_parameters_are_counted_without_weights(
     class_ = component_class(real_kind)
     info = inspect_backbone(BackboneConfig(name=str(folder(model_type))))
     if reason := class_.refuse(config, info):
+        if real_kind == "invertible":
+            assert info.family != "encoder"
+            assert f"not for {model_type}: use words" in reason
+            return
         assert real_kind in ("prefix", "ia3")
         assert TABLE[model_type].plugged_in or info.fused_qkv
         assert f"`adapters` does not support it for {model_type}" in reason or "share its one layer" in reason
@@ -227,12 +231,57 @@ def test_an_invertible_adapter_sees_the_text_and_never_the_prompts(
     assert torch.equal(seen["inputs_embeds"], torch.cat([prompts, changed], dim=1))
 
 
-@EVERY_MODEL
-def test_an_invertible_adapter_is_undone_just_before_the_output_layer(
+@pytest.mark.parametrize("model_type", [name for name, known in TABLE.items() if known.family == "encoder"])
+def test_an_invertible_adapter_behind_positions_sees_the_text_and_never_the_prompts(
     combination: Callable[..., Combination], model_type: str
 ) -> None:
+    whole = combination(model_type)
+    slots = (("language", "prompt"), ("language", "invertible behind positions"), ("task", "prompt after bos"))
+    fill(whole, slots, ["swh_Latn"])
+    invertible = next(component for component in whole.components() if isinstance(component, Invertible))
+    ids, mask = tiny.batch()
+    seen: list[torch.Tensor] = []
+    embedder = whole.backbone.embedder
+    assert embedder is not None
+    embedder.register_forward_hook(lambda module, inputs, result: seen.append(result))  # in front of the component's
+    first = whole.backbone.layers[0]
+    first.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    embedded = whole.backbone.model.embeddings_project if model_type == "electra" else nn.Identity()
+    whole.encode(ids, mask, ["swh_Latn"] * 4)
+    before, read = seen
+    text = [3, *range(7, 7 + ids.shape[1] - 1)]  # three vectors in front of the first token, three behind it
+    expected = before.clone()
+    expected[:, text] = invertible.embed(before[:, text])
+    assert not torch.allclose(before, expected, atol=0.1)
+    torch.testing.assert_close(read, embedded(expected))
+    assert torch.equal(embedded(before)[:, [0, 1, 2, 4, 5, 6]], read[:, [0, 1, 2, 4, 5, 6]])
+
+
+@pytest.mark.parametrize("language_place", ["invertible", "invertible behind positions"])
+def test_two_invertible_adapters_are_undone_in_the_order_opposite_to_theirs(
+    combination: Callable[..., Combination], language_place: str
+) -> None:
+    whole = combination()
+    fill(whole, (("language", language_place), ("task", "invertible")), ["swh_Latn"])
+    first, last = sorted(whole.components(), key=lambda component: component.embeds_last)
+    seen: list[torch.Tensor] = []
+    output = whole.backbone.lm_head.output
+    output.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))  # in front of the components'
+    output.register_forward_hook(lambda module, inputs, result: seen.append(inputs[0]))
+    whole.lm_logits(torch.randn(6, tiny.WIDTH), ["swh_Latn"] * 6)
+    before, undone = seen
+    torch.testing.assert_close(last.embed(first.embed(undone[None]))[0], before)
+
+
+@EVERY_MODEL
+@pytest.mark.parametrize("kind", ["invertible", "invertible behind positions"])
+def test_an_invertible_adapter_is_undone_just_before_the_output_layer(
+    combination: Callable[..., Combination], model_type: str, kind: str
+) -> None:
     whole, plain = combination(model_type), combination(model_type)
-    fill(whole, (("language", "invertible"),), ["swh_Latn"])
+    if not possible((("language", kind),), whole):
+        pytest.skip("refused")
+    fill(whole, (("language", kind),), ["swh_Latn"])
     (invertible,) = whole.components()
     assert isinstance(invertible, Invertible)
     vectors = torch.randn(6, tiny.WIDTH)
@@ -266,6 +315,13 @@ def test_components_refuse_what_cannot_work(
     assert message in component_class(kind).refuse(config, info)
 
 
+def test_an_invertible_adapter_cannot_stand_where_it_could_not_be_undone(tmp_path: Path) -> None:
+    build = tiny.build(tmp_path, "deberta-v2", embedding_size=24)
+    info = inspect_backbone(BackboneConfig(name=str(build)))
+    assert Invertible.refuse(InvertibleConfig(), info) is None
+    assert "32 wide and the output embeddings" in Invertible.refuse(InvertibleConfig(place="embeddings"), info)
+
+
 @pytest.mark.parametrize(
     ("kind", "settings"),
     [
@@ -277,6 +333,7 @@ def test_components_refuse_what_cannot_work(
         ("adapter", {"reduction_factor": 0}),
         ("adapter", {"type": "par_bn"}),
         ("invertible", {"reduction_factor": 0}),
+        ("invertible", {"place": "layers"}),
         ("lora", {"rank": 0}),
         ("lora", {"dropout": 1.0}),
         ("lora", {"targets": []}),
