@@ -17,10 +17,11 @@ from matplotlib.patches import Rectangle
 
 from framework.compare.comparison import Comparison
 from framework.compare.figures.drawing import Drawing
-from framework.compare.figures.languages import FEW, by_family, family_of, name_of
-from framework.compare.figures.style import GREY, MISSING, SMALL, SMALLEST, counted, explained, page, parts
+from framework.compare.figures.languages import FEW, by_family, family_label
+from framework.compare.figures.style import GREY, MISSING, SMALL, SMALLEST, counted, page, parts
 from framework.compare.layout import SOURCE, number
 from framework.compare.rows import Row
+from framework.languages import name_of
 
 MOST_LANGUAGES = 42
 """Languages a page, where they are rows."""
@@ -52,7 +53,7 @@ def draw(comparison: Comparison) -> Drawing:
     macro = [Entry("macro average", MACRO, language=MACRO)] if any(row.macro for row in rows) else []
     between = "\n" if few else "  "
     entries = [
-        Entry(f"{code}{between}{name_of(code)}".rstrip(), "" if few else family_of(code), language=code)
+        Entry(f"{code}{between}{name_of(code)}".rstrip(), "" if few else family_label(code), language=code)
         for code in (languages if few else by_family(languages))
     ]
     combinations = [Entry(row.label, row.combination, row) for row in rows]
@@ -93,7 +94,7 @@ def _page(
     missing = any(_missing(*_pair(x, y)) for x in across for y in down)
     controls = any(entry.row is not None and entry.row.control != "own" for entry in [*across, *down])
     notes = [
-        *explained(comparison, MACRO, SOURCE),
+        *comparison.explained(MACRO, SOURCE),
         *([CONTROLS_SAY] if controls else []),
         *(["Hatched: not tested, or not with all seeds."] if missing else []),
     ]
@@ -117,7 +118,7 @@ def _page(
     shades = ScalarMappable(scale, colormaps["viridis"])
     bar = figure.colorbar(shades, cax=below, orientation="horizontal")
     bar.outline.set_visible(False)
-    bar.set_label(comparison.metric, fontsize=SMALL)
+    bar.set_label(comparison.metric_shown, fontsize=SMALL)
     return figure
 
 

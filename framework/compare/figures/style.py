@@ -15,8 +15,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from framework.compare.comparison import Comparison
-
 WIDTH = 6.3
 """Inches."""
 NORMAL, SMALL, SMALLEST = 8.0, 7.0, 6.0
@@ -103,11 +101,6 @@ def _folded(paragraphs: Iterable[str], size: float) -> list[str]:
 
 def _inches(lines: Sequence[str], size: float) -> float:
     return len(lines) * size * 1.25 / 72
-
-
-def explained(comparison: Comparison, *signs: str) -> list[str]:
-    """Returns what the comparison's legend says of some signs."""
-    return [line for line in comparison.legend if line.partition(":")[0] in signs]
 
 
 def parts(things: Sequence[T], most: int, whole: Callable[[T], str] | None = None) -> list[list[T]]:
