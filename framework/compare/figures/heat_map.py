@@ -152,7 +152,7 @@ def _missing(row: Row, language: str) -> bool:
 def _cell(axes: Axes, x: float, y: float, row: Row, language: str, scale: Normalize) -> None:
     corner = (x - 0.5, y - 0.5)
     if _missing(row, language):
-        axes.add_patch(Rectangle(corner, 1, 1, in_layout=False, **MISSING))
+        axes.add_artist(Rectangle(corner, 1, 1, in_layout=False, **MISSING))
         return
     source = False
     if language == MACRO:
@@ -163,7 +163,7 @@ def _cell(axes: Axes, x: float, y: float, row: Row, language: str, scale: Normal
     else:
         return
     colour = colormaps["viridis"](scale(value))
-    axes.add_patch(Rectangle(corner, 1, 1, facecolor=colour, edgecolor="white", linewidth=0.4, in_layout=False))
+    axes.add_artist(Rectangle(corner, 1, 1, facecolor=colour, edgecolor="white", linewidth=0.4, in_layout=False))
     # Relative luminance, as WCAG 2 weighs it: the letters are black on light cells and white on dark ones.
     light = 0.2126 * colour[0] ** 2.2 + 0.7152 * colour[1] ** 2.2 + 0.0722 * colour[2] ** 2.2 > 0.18
     text = number(value) + (f" {SOURCE}" if source else "")

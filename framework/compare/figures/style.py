@@ -90,7 +90,7 @@ def page(height: float, title: str, notes: Iterable[str], key: Key | None = None
 def settle(figure: Figure) -> None:
     """Lays a page out once and for all, whatever it is saved as."""
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)  # not "none", whose stand-in has each page drawn twice when it is saved
 
 
 def _folded(paragraphs: Iterable[str], size: float) -> list[str]:

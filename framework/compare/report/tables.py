@@ -121,7 +121,8 @@ def language_tables(comparison: Comparison) -> Iterator[Table]:
     def difference(row: Row, code: str) -> str:
         return tested_text(row.by_language.get(code))
 
-    says = [f"Each language: {comparison.metric_shown}.", *comparison.explained("±", SOURCE, "* of a language", MISSING)]
+    signs = ("±", SOURCE, "* of a language", MISSING)
+    says = [f"Each language: {comparison.metric_shown}.", *comparison.explained(*signs)]
     cells = _crossed(comparison.rows, languages, columns, lambda row, code: cell_text(row, code, mark=True))
     yield Table("Languages", " ".join(says), *cells)
     if comparison.baseline is not None:
