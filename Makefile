@@ -3,7 +3,7 @@ PYTEST_FLAGS ?= -n auto --dist worksteal
 BIN = .venv/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help setup quickstart test test-slurm faults capabilities docs lint
+.PHONY: help setup quickstart test test-browser test-slurm faults capabilities docs lint
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +18,13 @@ quickstart: setup ## Train and test a small grid on synthetic languages, offline
 # Several processes with several threads each, on as many cores, are about ten times slower than with one thread each.
 test: export OMP_NUM_THREADS = 1
 test: setup lint ## Check the style and run all tests
-	$(BIN)/pytest $(PYTEST_FLAGS) -m "not slurm"
+	$(BIN)/pytest $(PYTEST_FLAGS) -m "not slurm and not browser"
+
+test-browser: export OMP_NUM_THREADS = 1
+test-browser: setup ## Open a report in Chromium, which is installed for it, and press its heads
+	@$(BIN)/python -c "from tests.browser import CHROMIUM; raise SystemExit(CHROMIUM is None)" || { apt-get update -q && apt-get install -qy --no-install-recommends chromium; } \
+	    || echo "Chromium could not be installed; its tests will say so"
+	$(BIN)/pytest -m browser tests/framework/test_report.py
 
 SLURM = slurmctld slurmd slurm-client munge
 

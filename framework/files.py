@@ -51,6 +51,12 @@ def write_whole(path: Path, *parts: bytes | memoryview) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def write_changed(path: Path, content: bytes) -> None:
+    """Writes a file whole, unless it says the same already: its time then tells when its content last changed."""
+    if not path.is_file() or path.read_bytes() != content:
+        write_whole(path, content)
+
+
 def sha256(file: Path) -> str:
     """Returns the file's SHA-256 in hexadecimal digits."""
     with file.open("rb") as stream:

@@ -9,15 +9,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from datamodules import DISTANCES, LANGUAGES
+from datamodules import DISTANCES
 from framework.analyze.correlations import Correlation
-from framework.analyze.features import FEATURES, SAME_SCRIPT, Features, Values, family_of, script_of
+from framework.analyze.features import FEATURES, SAME_SCRIPT, Features, Values, family_of
 from framework.analyze.regression import Refusal, Regression
 from framework.analyze.scores import Scores
 from framework.analyze.sources import Ranking
 from framework.compare.layout import MISSING, Grid, number
 from framework.compare.rendering import blocks, escape, markdown_table, rich_table
-from framework.files import write_whole
+from framework.files import write_changed
+from framework.languages import name_of, script_of
 
 MOST_CANDIDATES = 20
 """So many of the ranked candidates are shown."""
@@ -86,7 +87,7 @@ class Analysis:
             texts |= {"features.csv": self.features_csv(), "correlations.csv": self.correlations_csv()}
         files = {Path(folder) / name: text for name, text in texts.items()}
         for file, text in files.items():
-            write_whole(file, text.encode())
+            write_changed(file, text.encode())
         return list(files)
 
     def features_csv(self) -> str:
@@ -95,8 +96,7 @@ class Analysis:
         lines: list[list[object]] = [[*about, *FEATURES]]
         for one, setting in self.scored:
             for code, score in one.by_language.items():
-                name = LANGUAGES[code].name if code in LANGUAGES else ""
-                about_language = code, name, family_of(code), script_of(code)
+                about_language = code, name_of(code), family_of(code), script_of(code)
                 known = [one.label, " ".join(one.source), *about_language, one.seeds, score]
                 own = setting.features.by_language[code]
                 lines.append([*known, *("" if own[feature] is None else own[feature] for feature in FEATURES)])
@@ -224,7 +224,7 @@ def _about_ranking(ranking: Ranking) -> Iterator[str]:
 
 
 def _named(code: str) -> str:
-    return f"{code}  {LANGUAGES[code].name}" if code in LANGUAGES else code
+    return f"{code}  {name_of(code)}".rstrip()
 
 
 def _csv(lines: Sequence[Sequence[object]]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from datamodules import DISTANCES, LANGUAGES, PRETRAINING_TEXT, DataError, nearest_languages, typology
 from framework.errors import UserError, did_you_mean
+from framework.languages import script_of
 from framework.metrics.normalization import LETTERS
 from framework.results import RunFolder
 
@@ -64,7 +65,8 @@ def pair_features(source: Collection[str], target: str) -> Values:
         values[kind] = None if None in known else min(value for value in known if value is not None)
     families = {family_of(code) for code in source}
     values[SAME_FAMILY] = float(family_of(target) in families) if target in LANGUAGES else None
-    values[SAME_SCRIPT] = float(script_of(target) in {script_of(code) for code in source})
+    script = script_of(target)
+    values[SAME_SCRIPT] = None if script is None else float(script in map(script_of, source))
     return values
 
 
@@ -72,11 +74,6 @@ def family_of(code: str) -> str:
     """A language's family; where it has none, or is unknown, a word for itself alone."""
     family = LANGUAGES[code].family if code in LANGUAGES else ""
     return family if family not in ("", "isolate", "constructed") else f"{code.split('_')[0]} alone"
-
-
-def script_of(code: str) -> str:
-    """The script of a FLORES code."""
-    return code.rpartition("_")[2]
 
 
 def _tokens(run: RunFolder, languages: Collection[str]) -> tuple[dict[str, Values], list[str]]:

@@ -65,6 +65,7 @@ def compare(
     rows, refusals = with_averages(rows, groups, macro_languages, shown, chosen, groupings)
     return Comparison(
         metric=shown.name,
+        metric_shown=shown.shown,
         metrics=list(metrics),
         title=legend.title(groups, rows, languages, shown),
         languages=languages,

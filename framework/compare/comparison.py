@@ -17,7 +17,7 @@ from framework.compare.pivot import Pivot
 from framework.compare.rendering import LABEL_WIDTH, blocks, column_width, escape, markdown_table, rich_table
 from framework.compare.rows import Row, Tested
 from framework.errors import UserError, did_you_mean
-from framework.files import write_whole
+from framework.files import write_changed
 from framework.results import RunFolder
 from framework.statistics import Difference, MacroAverage
 
@@ -27,7 +27,9 @@ class Comparison:
     """Runs side by side; `compare` makes it."""
 
     metric: str
-    """The name of the metric that the table shows."""
+    """The name of the metric that the table shows: `span_f1`."""
+    metric_shown: str
+    """What texts call it: `span F1`."""
     metrics: list[str]
     """The names of all metrics of the task."""
     title: str
@@ -48,6 +50,10 @@ class Comparison:
     """The ways in which languages were grouped; the averages over the groups are in the rows."""
     pivot: Pivot | None = None
     """Macro averages by two keys, where it was asked for."""
+
+    def explained(self, *signs: str) -> list[str]:
+        """Returns what the legend says of some signs."""
+        return [line for line in self.legend if line.partition(":")[0] in signs]
 
     def print(self, console: Console) -> None:
         """Prints the tables that were asked for and the legend.
@@ -145,8 +151,7 @@ class Comparison:
             if self.pivot is not None:
                 texts[place / f"pivot-{self.metric}.csv"] = self.pivot_csv()
         for file, text in texts.items():
-            if not file.is_file() or file.read_bytes() != text.encode():
-                write_whole(file, text.encode())
+            write_changed(file, text.encode())
         return list(texts)
 
     def _all(self) -> list[tuple[str, Grid]]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from datamodules.errors import DataError
-from datamodules.languages import LANGUAGES
 from datamodules.pretraining_languages import PretrainingCorpus, corpus_of_model, pretraining_corpus
 from datamodules.resources import resource_class
 from framework.errors import UserError, did_you_mean
+from framework.languages import family_of, script_of
 from framework.results import RunGroup
 
 
@@ -70,15 +70,6 @@ def _by(of: Callable[[str], str | None], source: str, *, by_size: bool) -> Way:
         return Grouping(name, {one: groups[one] for one in order}, ungrouped, source)
 
     return group
-
-
-def _script(code: str) -> str | None:
-    # Languages of the user's own datasets have codes of the same form.
-    return code.partition("_")[2] or None
-
-
-def _family(code: str) -> str | None:
-    return LANGUAGES[code].family if code in LANGUAGES else None
 
 
 def _class(code: str) -> str | None:
@@ -152,8 +143,8 @@ def _and(names: Iterable[str]) -> str:
 
 
 GROUPINGS: dict[str, Way] = {
-    "script": _by(_script, "ISO 15924", by_size=True),
-    "family": _by(_family, "highest family in Glottolog's sense", by_size=True),
+    "script": _by(script_of, "ISO 15924", by_size=True),
+    "family": _by(family_of, "highest family in Glottolog's sense", by_size=True),
     "resource": _by(_class, "classes of Joshi et al., ACL 2020; 0-2 is all that is in no higher one", by_size=False),
     "seen": _seen,
 }

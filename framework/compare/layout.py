@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 from framework.compare.groups import Grouping
 from framework.compare.pivot import Pivot
-from framework.compare.rows import GroupAverage, Row
+from framework.compare.rows import GroupAverage, Row, Tested
+from framework.languages import name_of
 from framework.statistics import Difference, MacroAverage
 
 Grid = list[list[str]]
@@ -18,8 +19,8 @@ MOST_GROUP_COLUMNS = 6
 """With more groups than these, they are rows."""
 
 
-def prefers_wide(rows: Sequence[Row], languages: Sequence[str]) -> bool:
-    """Says whether languages are better shown as columns."""
+def prefers_wide(rows: Sequence[Row], languages: Sequence[object]) -> bool:
+    """Says whether languages (or groups of some) are better shown as columns."""
     return len(languages) <= min(MOST_LANGUAGE_COLUMNS, len(rows))
 
 
@@ -47,23 +48,33 @@ def tall(rows: Sequence[Row], languages: Sequence[str], baseline: str | None) ->
 
 def grouped(rows: Sequence[Row], grouping: Grouping, baseline: str | None) -> list[Grid]:
     """A table of the averages over the groups of a grouping, and one of their differences to the baseline."""
-    averages = _by_group(rows, grouping, lambda one: _macro(one.average))
+    averages = _by_group(rows, grouping, lambda one: macro_text(one.average))
     if baseline is None:
         return [averages]
     others = [row for row in rows if row.control == "own" and row.combination != baseline]
-    return [averages, _by_group(others, grouping, _tested)]
+    return [averages, _by_group(others, grouping, lambda one: tested_text(one.tested))]
+
+
+def group_sizes(rows: Sequence[Row], grouping: Grouping) -> dict[str, int]:
+    """Returns the groups that any row has an average over, and over how many languages."""
+    found = [row.groups.get(grouping.name, {}) for row in rows]
+    sizes = {
+        name: max((len(groups[name].languages) for groups in found if name in groups), default=0)
+        for name in grouping.groups
+    }
+    return {name: size for name, size in sizes.items() if size}
 
 
 def _by_group(rows: Sequence[Row], grouping: Grouping, text: Callable[[GroupAverage], str]) -> Grid:
     found = [row.groups.get(grouping.name, {}) for row in rows]
-    names = [name for name in grouping.groups if any(name in groups for groups in found)]
-    sizes = {name: max(len(groups[name].languages) for groups in found if name in groups) for name in names}
-    cells = [[text(groups[name]) if name in groups else MISSING for groups in found] for name in names]
-    if len(names) <= MOST_GROUP_COLUMNS:
-        columns = [[f"{name}\n({sizes[name]})", *of_group] for name, of_group in zip(names, cells, strict=True)]
+    sizes = group_sizes(rows, grouping)
+    cells = [[text(groups[name]) if name in groups else MISSING for groups in found] for name in sizes]
+    if len(sizes) <= MOST_GROUP_COLUMNS:
+        headers = [f"{name}\n({size})" for name, size in sizes.items()]
+        columns = [[header, *of_group] for header, of_group in zip(headers, cells, strict=True)]
         return [["", *(row.label for row in rows)], *columns]
     lines = [[row.full_label, *of_row] for row, of_row in zip(rows, zip(*cells, strict=True), strict=True)]
-    return [["", *(f"{name} ({sizes[name]})" for name in names)], *lines]
+    return [["", *(f"{name} ({size})" for name, size in sizes.items())], *lines]
 
 
 def pivoted(pivot: Pivot) -> Grid:
@@ -71,12 +82,12 @@ def pivoted(pivot: Pivot) -> Grid:
     columns = [["", *pivot.rows]]
     for column in pivot.columns:
         cells = [pivot.cells.get((row, column)) for row in pivot.rows]
-        columns.append([column, *("" if cell is None else _macro(cell.average) for cell in cells)])
+        columns.append([column, *("" if cell is None else macro_text(cell.average) for cell in cells)])
     return columns
 
 
 def _summary(rows: Sequence[Row], baseline: str | None) -> Grid:
-    columns = [["macro (95 %)", *(_macro(row.macro) for row in rows)]]
+    columns = [["macro (95 %)", *(macro_text(row.macro) for row in rows)]]
     if baseline is not None:
         columns.append([f"over {baseline}", *(_over_baseline(row, baseline) for row in rows)])
     return columns
@@ -121,16 +132,16 @@ def _signed(value: float) -> str:
     return text if text.startswith("-") or text == ".000" else f"+{text}"
 
 
-def _macro(macro: MacroAverage | None) -> str:
+def macro_text(macro: MacroAverage | None) -> str:
+    """Returns an average's text, with its interval."""
     if macro is None:
         return MISSING
     return f"{number(macro.mean)} [{number(macro.low)}, {number(macro.high)}]"
 
 
-def _tested(group: GroupAverage) -> str:
-    if group.tested is None:
-        return MISSING
-    return _difference(group.tested.difference, group.tested.significant)
+def tested_text(tested: Tested | None) -> str:
+    """Returns a tested difference's text, with a star where it is significant."""
+    return MISSING if tested is None else _difference(tested.difference, tested.significant)
 
 
 def _difference(difference: Difference | None, star: bool | None = None) -> str:
@@ -143,11 +154,5 @@ def _difference(difference: Difference | None, star: bool | None = None) -> str:
 
 def _with_name(text: str, code: str, between: str, most: int | None = None) -> str:
     """Adds a language's English name, where it is known and not longer than there is room."""
-    from datamodules.errors import DataError
-    from datamodules.languages import language
-
-    try:
-        name = language(code).name
-    except DataError:  # a language of the user's own dataset
-        return text
-    return text if most is not None and len(name) > most else f"{text}{between}{name}"
+    name = name_of(code)
+    return text if not name or (most is not None and len(name) > most) else f"{text}{between}{name}"

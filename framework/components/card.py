@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import yaml
 from huggingface_hub import HfApi
 
-from datamodules import DataError, language
 from framework.components.listing import backbone_name, how_trained
 from framework.errors import UserError
 from framework.identity import plain
+from framework.languages import name_of
 from framework.metrics import metrics_of
 from framework.results import RunFolder, RunGroup, group_runs
 from framework.store import Passport
@@ -71,10 +71,8 @@ def _what(passport: Passport) -> Iterator[str]:
 
 
 def _named(code: str) -> str:
-    try:
-        return f"{code} ({language(code).name})"
-    except DataError:
-        return code
+    name = name_of(code)
+    return f"{code} ({name})" if name else code
 
 
 def _training(passport: Passport) -> Iterator[str]:

@@ -155,6 +155,12 @@ class TestWhatIsShown:
             second = texts(Drawing("", "", drawing.pages[1:]))
             assert second.index("17") < second.index("· no language component")
 
+    def test_axes_say_the_metrics_shown_name(self, few: Comparison) -> None:
+        renamed = dataclasses.replace(few, metric="span_f1", metric_shown="span F1")
+        for drawing in draw_figures(renamed)[:3]:
+            assert any("span F1" in text for text in texts(drawing))
+            assert not any("span_f1" in text for text in texts(drawing))
+
     def test_stars_and_baseline(self, tmp_path: Path) -> None:
         for label, right in (("a", 90), ("b", 40)):
             add(make_run(tmp_path, label), "hau_Latn", right)

@@ -10,7 +10,7 @@ from framework.compare.comparison import Comparison
 from framework.compare.figures import averages, by_language, heat_map, scatter
 from framework.compare.figures.drawing import Drawing, styled
 from framework.compare.figures.style import settle
-from framework.files import write_whole
+from framework.files import write_changed
 
 FIGURES = (averages.draw, heat_map.draw, by_language.draw, scatter.draw)
 
@@ -47,6 +47,5 @@ def write_figures(comparison: Comparison, drawings: list[Drawing], folder: str |
             if old not in files and re.fullmatch(rf"{re.escape(stem)}(-\d+)?\.png", old.name):
                 old.unlink()
     for file, content in files.items():
-        if not file.is_file() or file.read_bytes() != content:
-            write_whole(file, content)
+        write_changed(file, content)
     return list(files)

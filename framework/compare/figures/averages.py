@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from framework.compare.comparison import Comparison
 from framework.compare.figures.drawing import Drawing
 from framework.compare.figures.languages import CONTROL_NAMES
-from framework.compare.figures.style import GREY, INK, MISSING, SMALL, counted, explained, page, pale_lines, parts
+from framework.compare.figures.style import GREY, INK, MISSING, SMALL, counted, page, pale_lines, parts
 from framework.compare.layout import number
 from framework.compare.rows import Row
 from framework.results import Control
@@ -33,7 +33,7 @@ def draw(comparison: Comparison) -> Drawing | None:
     for place, rows in enumerate(pages):
         labels = ["\n".join(textwrap.wrap(row.label, 36)) for row in rows]
         height = 0.55 + sum(0.08 + 0.12 * (1 + label.count("\n")) for label in labels)
-        notes = explained(comparison, "macro", "·", "*")
+        notes = comparison.explained("macro", "·", "*")
         if any(row.macro is None for row in rows):
             notes.append("Hatched in grey: no average, for not all is tested.")
         controls = dict.fromkeys(row.control for row in rows)
@@ -46,7 +46,7 @@ def draw(comparison: Comparison) -> Drawing | None:
 
 def _bars(axes: Axes, comparison: Comparison, rows: Sequence[Row], labels: Sequence[str]) -> None:
     pale_lines(axes, "x")
-    axes.set(xlim=(0, 1), ylim=(len(rows) - 0.4, -0.6), xlabel=f"{comparison.metric}, macro average")
+    axes.set(xlim=(0, 1), ylim=(len(rows) - 0.4, -0.6), xlabel=f"{comparison.metric_shown}, macro average")
     axes.set_yticks(range(len(rows)), labels)
     axes.tick_params("y", length=0)
     for place, (row, label) in enumerate(zip(rows, axes.get_yticklabels(), strict=True)):

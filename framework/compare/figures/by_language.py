@@ -16,7 +16,7 @@ from matplotlib.ticker import MultipleLocator
 
 from framework.compare.comparison import Comparison
 from framework.compare.figures.drawing import Drawing
-from framework.compare.figures.languages import CONTROL_NAMES, FEW, name_of
+from framework.compare.figures.languages import CONTROL_NAMES, FEW
 from framework.compare.figures.style import (
     COLOURS,
     HATCHES,
@@ -26,13 +26,13 @@ from framework.compare.figures.style import (
     SMALL,
     SMALLEST,
     counted,
-    explained,
     page,
     pale_lines,
     parts,
 )
 from framework.compare.layout import SOURCE
 from framework.compare.rows import Row
+from framework.languages import name_of
 from framework.results import Control
 
 MOST_LANGUAGES = 52
@@ -88,7 +88,7 @@ def _missing(row: Row, language: str) -> bool:
 def _notes(comparison: Comparison, panels: Panels, languages: Sequence[str], missing: str) -> list[str]:
     shown = [row for of_control in panels.values() for row in of_control.values()]
     gaps = any(_missing(row, code) for row in shown for code in languages)
-    return [*explained(comparison, "±", SOURCE), *([f"{missing}: not tested, or not with all seeds."] if gaps else [])]
+    return [*comparison.explained("±", SOURCE), *([f"{missing}: not tested, or not with all seeds."] if gaps else [])]
 
 
 def _bars(comparison: Comparison, title: str, combinations: Sequence[str], languages: Sequence[str]) -> Figure:
@@ -100,7 +100,7 @@ def _bars(comparison: Comparison, title: str, combinations: Sequence[str], langu
     for axes, (control, rows) in zip(subplots, panels.items(), strict=True):
         pale_lines(axes, "y")
         _name(axes, control, panels)
-        axes.set(ylim=(0, 1.03), ylabel=comparison.metric)
+        axes.set(ylim=(0, 1.03), ylabel=comparison.metric_shown)
         axes.tick_params("x", length=0)
         for index, row in rows.items():
             for place, language in enumerate(languages):
@@ -142,7 +142,7 @@ def _dots(comparison: Comparison, title: str, combinations: Sequence[str], langu
     for axes, (control, rows) in zip(subplots, panels.items(), strict=True):
         pale_lines(axes, "both")
         _name(axes, control, panels)
-        axes.set(xlim=(low, high), ylim=(len(languages) - 0.4, -0.6), xlabel=comparison.metric)
+        axes.set(xlim=(low, high), ylim=(len(languages) - 0.4, -0.6), xlabel=comparison.metric_shown)
         axes.xaxis.set_major_locator(MultipleLocator(0.2))
         axes.tick_params("y", length=0)
         for index, row in rows.items():

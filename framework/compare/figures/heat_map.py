@@ -17,10 +17,11 @@ from matplotlib.patches import Rectangle
 
 from framework.compare.comparison import Comparison
 from framework.compare.figures.drawing import Drawing
-from framework.compare.figures.languages import FEW, by_family, family_of, name_of
-from framework.compare.figures.style import GREY, MISSING, SMALL, SMALLEST, counted, explained, page, parts
+from framework.compare.figures.languages import FEW, by_family, family_label
+from framework.compare.figures.style import GREY, MISSING, SMALL, SMALLEST, counted, page, parts
 from framework.compare.layout import SOURCE, number
 from framework.compare.rows import Row
+from framework.languages import name_of
 
 MOST_LANGUAGES = 42
 """Languages a page, where they are rows."""
@@ -52,7 +53,7 @@ def draw(comparison: Comparison) -> Drawing:
     macro = [Entry("macro average", MACRO, language=MACRO)] if any(row.macro for row in rows) else []
     between = "\n" if few else "  "
     entries = [
-        Entry(f"{code}{between}{name_of(code)}".rstrip(), "" if few else family_of(code), language=code)
+        Entry(f"{code}{between}{name_of(code)}".rstrip(), "" if few else family_label(code), language=code)
         for code in (languages if few else by_family(languages))
     ]
     combinations = [Entry(row.label, row.combination, row) for row in rows]
@@ -93,7 +94,7 @@ def _page(
     missing = any(_missing(*_pair(x, y)) for x in across for y in down)
     controls = any(entry.row is not None and entry.row.control != "own" for entry in [*across, *down])
     notes = [
-        *explained(comparison, MACRO, SOURCE),
+        *comparison.explained(MACRO, SOURCE),
         *([CONTROLS_SAY] if controls else []),
         *(["Hatched: not tested, or not with all seeds."] if missing else []),
     ]
@@ -117,7 +118,7 @@ def _page(
     shades = ScalarMappable(scale, colormaps["viridis"])
     bar = figure.colorbar(shades, cax=below, orientation="horizontal")
     bar.outline.set_visible(False)
-    bar.set_label(comparison.metric, fontsize=SMALL)
+    bar.set_label(comparison.metric_shown, fontsize=SMALL)
     return figure
 
 
@@ -151,7 +152,7 @@ def _missing(row: Row, language: str) -> bool:
 def _cell(axes: Axes, x: float, y: float, row: Row, language: str, scale: Normalize) -> None:
     corner = (x - 0.5, y - 0.5)
     if _missing(row, language):
-        axes.add_patch(Rectangle(corner, 1, 1, in_layout=False, **MISSING))
+        axes.add_artist(Rectangle(corner, 1, 1, in_layout=False, **MISSING))
         return
     source = False
     if language == MACRO:
@@ -162,7 +163,7 @@ def _cell(axes: Axes, x: float, y: float, row: Row, language: str, scale: Normal
     else:
         return
     colour = colormaps["viridis"](scale(value))
-    axes.add_patch(Rectangle(corner, 1, 1, facecolor=colour, edgecolor="white", linewidth=0.4, in_layout=False))
+    axes.add_artist(Rectangle(corner, 1, 1, facecolor=colour, edgecolor="white", linewidth=0.4, in_layout=False))
     # Relative luminance, as WCAG 2 weighs it: the letters are black on light cells and white on dark ones.
     light = 0.2126 * colour[0] ** 2.2 + 0.7152 * colour[1] ** 2.2 + 0.0722 * colour[2] ** 2.2 > 0.18
     text = number(value) + (f" {SOURCE}" if source else "")

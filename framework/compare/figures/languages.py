@@ -1,11 +1,10 @@
-"""How figures name, order and group languages; and what they call the controls."""
+"""How figures order languages and name their families; and what they call the controls."""
 
 from collections import Counter
 from collections.abc import Sequence
 
-from datamodules.errors import DataError
-from datamodules.languages import Language, language
 from framework.compare.rows import CONTROL_LABELS
+from framework.languages import family_of
 from framework.results import CONTROLS, Control
 
 FEW = 10
@@ -17,31 +16,12 @@ CONTROL_NAMES: dict[Control, str] = {
 """What stands above a panel."""
 
 
-def _known(code: str) -> Language | None:
-    try:
-        return language(code)
-    except DataError:  # a language of the user's own dataset
-        return None
-
-
-def name_of(code: str) -> str:
-    """Returns the English name, or an empty string where it is not known."""
-    known = _known(code)
-    return known.name if known else ""
-
-
-def family_of(code: str) -> str:
+def family_label(code: str) -> str:
     """Returns the language's family, in words of a legend."""
-    known = _known(code)
-    return known.family if known else UNKNOWN
-
-
-def script_of(code: str) -> str:
-    """Returns the ISO 15924 script that the code names; the code itself where it names none."""
-    return code.rpartition("_")[2]
+    return family_of(code) or UNKNOWN
 
 
 def by_family(languages: Sequence[str]) -> list[str]:
     """Orders languages: those of large families first, those of one family together."""
-    sizes = Counter(map(family_of, languages))
-    return sorted(languages, key=lambda code: (-sizes[family_of(code)], family_of(code), code))
+    sizes = Counter(map(family_label, languages))
+    return sorted(languages, key=lambda code: (-sizes[family_label(code)], family_label(code), code))

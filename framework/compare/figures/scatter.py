@@ -12,7 +12,7 @@ from matplotlib.ticker import MultipleLocator
 
 from framework.compare.comparison import Comparison
 from framework.compare.figures.drawing import Drawing
-from framework.compare.figures.languages import FEW, family_of, script_of
+from framework.compare.figures.languages import FEW, family_label
 from framework.compare.figures.style import (
     COLOURS,
     GREY,
@@ -20,13 +20,13 @@ from framework.compare.figures.style import (
     SMALL,
     SMALLEST,
     counted,
-    explained,
     page,
     pale_lines,
     parts,
 )
 from framework.compare.layout import SOURCE
 from framework.compare.rows import Row
+from framework.languages import script_of
 
 MOST = 6
 """Pairs a page."""
@@ -58,7 +58,7 @@ def _page(comparison: Comparison, title: str, reference: Row, rows: Sequence[Row
     side = {1: 4.4, 2: 2.6}[across]
     notes = [
         f"Above the diagonal: better than {reference.combination}. Filled: Latin script; hollow: another.",
-        *explained(comparison, SOURCE),
+        *comparison.explained(SOURCE),
     ]
     key = {
         family: Line2D([], [], linestyle="", color=colour, marker=marker, markersize=4)
@@ -91,7 +91,7 @@ def _folded(label: str) -> str:
 
 def _looks(languages: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Colour and marker of each family; the small ones share the last."""
-    sizes = Counter(map(family_of, languages)).most_common()
+    sizes = Counter(map(family_label, languages)).most_common()
     large = [family for family, _ in sizes]
     if len(large) > len(COLOURS):
         large = [*large[: len(COLOURS) - 1], OTHERS]
@@ -101,7 +101,7 @@ def _looks(languages: Sequence[str]) -> dict[str, tuple[str, str]]:
 
 def _dots(axes: Axes, x: Row, y: Row, languages: Sequence[str], looks: dict[str, tuple[str, str]]) -> None:
     for code in languages:
-        colour, marker = looks.get(family_of(code)) or looks[OTHERS]
+        colour, marker = looks.get(family_label(code)) or looks[OTHERS]
         fill = "full" if script_of(code) == "Latn" else "none"
         at = x.cells[code].mean, y.cells[code].mean
         axes.plot(*at, marker, markersize=3.5, markeredgewidth=0.8, color=colour, fillstyle=fill)

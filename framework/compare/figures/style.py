@@ -15,8 +15,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from framework.compare.comparison import Comparison
-
 WIDTH = 6.3
 """Inches."""
 NORMAL, SMALL, SMALLEST = 8.0, 7.0, 6.0
@@ -92,7 +90,7 @@ def page(height: float, title: str, notes: Iterable[str], key: Key | None = None
 def settle(figure: Figure) -> None:
     """Lays a page out once and for all, whatever it is saved as."""
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)  # not "none", whose stand-in has each page drawn twice when it is saved
 
 
 def _folded(paragraphs: Iterable[str], size: float) -> list[str]:
@@ -103,11 +101,6 @@ def _folded(paragraphs: Iterable[str], size: float) -> list[str]:
 
 def _inches(lines: Sequence[str], size: float) -> float:
     return len(lines) * size * 1.25 / 72
-
-
-def explained(comparison: Comparison, *signs: str) -> list[str]:
-    """Returns what the comparison's legend says of some signs."""
-    return [line for line in comparison.legend if line.partition(":")[0] in signs]
 
 
 def parts(things: Sequence[T], most: int, whole: Callable[[T], str] | None = None) -> list[list[T]]:

@@ -16,8 +16,8 @@ from markupsafe import Markup
 from framework.compare.comparison import Comparison
 from framework.compare.figures.drawing import Drawing
 from framework.compare.report.facts import commands, experiments, runs_table, versions_table
-from framework.compare.report.tables import average_table, language_table
-from framework.files import write_whole
+from framework.compare.report.tables import tables
+from framework.files import write_changed
 
 FILE = "report.html"
 
@@ -28,7 +28,7 @@ def report(comparison: Comparison, drawings: Iterable[Drawing]) -> str:
     style, script = _part("report.css"), _part("report.js")
     return environment.from_string(_part("report.html.jinja")).render(
         comparison=comparison,
-        tables=[average_table(comparison), language_table(comparison)],
+        tables=list(tables(comparison)),
         figures=[
             {"says": drawing.says, "pages": [_data_uri(svg) for svg in drawing.svgs()]} for drawing in drawings
         ],
@@ -52,9 +52,8 @@ def write_report(comparison: Comparison, drawings: Iterable[Drawing], folder: st
         drawings: Its figures.
         folder: Where to; it is made when it is not there.
     """
-    file, content = Path(folder) / FILE, report(comparison, drawings).encode()
-    if not file.is_file() or file.read_bytes() != content:
-        write_whole(file, content)
+    file = Path(folder) / FILE
+    write_changed(file, report(comparison, drawings).encode())
     return file
 
 
