@@ -38,6 +38,13 @@ NOT_RUN = {
     "launch": "submits to a cluster, but for --dry-run",
     "status": "asks a cluster",
     "cancel": "asks a cluster",
+    "sync": "speaks to W&B",
+    "dashboard": "speaks to W&B, but for --dry-run",
+    "components push": "names a component of somebody's store",
+    "components pull": "asks the hub",
+    "components export": "names a component of somebody's store",
+    "components import": "reads a file from elsewhere",
+    "components merge": "names components of somebody's store",
 }
 """Commands that are only read by the command line, and the plan is made of the experiment that they name."""
 RUN_ELSEWHERE = {"experiments/soft_language_prompts/": "test_soft_language_prompts.py runs them, which takes its time"}
@@ -115,7 +122,8 @@ def run_modulingua(
     words, read, written = redirected(words)
     read_by_the_command_line(words)
     elsewhere = words[0] == "run" and words[1].startswith(tuple(RUN_ELSEWHERE))
-    if elsewhere or (words[0] in NOT_RUN and "--dry-run" not in words):
+    not_run = words[0] in NOT_RUN or " ".join(words[:2]) in NOT_RUN
+    if elsewhere or (not_run and "--dry-run" not in words):
         if not words[1].endswith(".yaml"):
             return
         words = ["plan", *words[1:]]
