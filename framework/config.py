@@ -160,7 +160,7 @@ class GivenConfig:
     language: dict[str, str] = dataclasses.field(default_factory=dict)
     """By FLORES code."""
     task: str | None = None
-    """One for all runs."""
+    """One for all seeds, which then make one run."""
 
 
 @dataclass(frozen=True, config=SCHEMA)
@@ -213,7 +213,7 @@ class Experiment:
     data: DatasetConfig | None = None
     """The labelled data; without it the experiment ends with its language stage."""
     seeds: list[int] = dataclasses.field(default_factory=lambda: [0])
-    """One run each."""
+    """One run each; one for all where nothing is trained or drawn with them."""
     given: GivenConfig = dataclasses.field(default_factory=GivenConfig)
     """Components that are not to be trained."""
     trainer: TrainerConfig = TrainerConfig()

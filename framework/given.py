@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from datamodules import DataError
+from framework.components.answering import answers_of, refuse_answers
 from framework.config import dataset_for
 from framework.errors import UserError
 from framework.formula import Formula, is_language, parse, seed_of
 from framework.identity import plain
-from framework.store import Passport, Store
+from framework.store import HEAD, Passport, Store
 from framework.validation import Problem
 from modules import BackboneConfig, BackboneInfo, ModulesError, inspect_backbone
 
@@ -30,7 +31,7 @@ def check_given(
     if "all" in spoken and data is not None:
         with contextlib.suppress(DataError):  # said already
             spoken |= set(dataset_for(data).languages)
-    look = _Look(backbone, combination, Store(Path(store)), pretrained=pretrain is not None)
+    look = _Look(backbone, combination, Store(Path(store)), _asked(data, stages), pretrained=pretrain is not None)
     without = stages.language.objective.without_components if stages.language is not None else ()
     for code, text in given.language.items():
         key = ("given", "language", code)
@@ -43,18 +44,27 @@ def check_given(
     if given.task is not None:
         yield from look.at(("given", "task"), given.task, "task", {})
         yield from look.answers(("given", "task"), given.task, data, stages)
+        if reason := look.learnt_elsewhere(given.task, languages.source):
+            yield ("given", "task"), reason
 
 
 class _Look:
     """Looks at formulas, for one backbone and combination."""
 
     def __init__(
-        self, backbone: BackboneConfig, combination: dict[str, dict[str, Any]], store: Store, *, pretrained: bool
+        self,
+        backbone: BackboneConfig,
+        combination: dict[str, dict[str, Any]],
+        store: Store,
+        asked: dict[str, Any],
+        *,
+        pretrained: bool,
     ) -> None:
         self.combination = combination
         self.store = store
         self.info: BackboneInfo | None = None
         self.hashes: dict[str, str] = {}
+        self.asked = asked
         try:
             self.info = info = inspect_backbone(backbone)
         except ModulesError:
@@ -103,13 +113,30 @@ class _Look:
                 sizes = self.store.sizes(passport.id)
             except UserError:
                 continue
-            held = sum(size for tensor, size in sizes.items() if tensor.startswith("head/"))
+            held = sum(size for tensor, size in sizes.items() if tensor.startswith(f"{HEAD}/"))
             if held == 0:
                 encoder = self.info.family == "encoder"
                 way_out = "" if encoder else ", or answer in words (stages.task.answer: label_words or generation)"
                 yield key, f"{passport.id} holds no head, and a head answers here: take one that was trained{way_out}"
             elif held != wanted:
                 yield key, f"{passport.id} holds a head of {held:,} parameters; this task's head has {wanted:,}"
+
+    def learnt_elsewhere(self, text: str, sources: list[str]) -> str | None:
+        """Says which other languages than the sources taught what is given: they would pass for zero-shot."""
+        formula = _parsed(text)
+        learnt: set[str] = set()
+        for _, name in formula.terms if formula else ():
+            try:
+                learnt |= set(sources if seed_of(name) is not None else self.store.find(name).languages)
+            except UserError:  # said already
+                return None
+        if not formula or learnt == set(sources):
+            return None
+        if not learnt:
+            return f"{text} names no language that it was trained on; import it with --language, once for each"
+        mine, theirs = ", ".join(sources) or "none", ", ".join(sorted(learnt))
+        unlike = f"{text} was trained on {theirs}, and languages.source says {mine}"
+        return f"{unlike}: name all that it was trained on there, for those are not zero-shot"
 
     def _reasons(self, passport: Passport, role: str) -> Iterator[str]:
         if passport.stage != role:
@@ -119,6 +146,8 @@ class _Look:
             if (theirs := passport.backbone[what]) != mine:
                 yield f"{passport.id} is of another backbone: its {what} hash is {theirs[:12]}, here it is {mine[:12]}"
                 return
+        if role == "task" and (reason := refuse_answers(self.store, passport, self.asked)):
+            yield reason
         kinds = self.combination[role]
         theirs_by_kind = {slot.partition(".")[2]: settings for slot, settings in passport.components.items()}
         shared = kinds.keys() & theirs_by_kind.keys()
@@ -133,6 +162,15 @@ class _Look:
             for name, value in theirs_by_kind[kind].items():
                 if name in mine and mine[name] != value:
                     yield f"{passport.id} has {kind}.{name} {value}; combination.{role}.{kind} says {mine[name]}"
+
+
+def _asked(data: Any, stages: Any) -> dict[str, Any]:
+    """Returns what task components must have been trained for; nothing where there is no task."""
+    with contextlib.suppress(DataError):  # said already
+        if data is not None:
+            dataset = dataset_for(data)
+            return answers_of(dataset, stages.answer_to(dataset.task))
+    return {}
 
 
 def _codes(text: str) -> list[str]:

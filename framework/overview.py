@@ -1,6 +1,7 @@
 """Tables about a plan and the tokenizer, for a person to read."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
@@ -42,8 +43,17 @@ def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
     places = f"components in {plan.store.folder}/ · results in {plan.folder}/"
     console.print(f"\n {total} · {places}", highlight=False, soft_wrap=True)
     on_data = (note for variant in plan.variants for note in notes_on_data(variant.experiment))
-    for note in dict.fromkeys([*notes_on_vocabulary(plan), *on_data]):
+    for note in dict.fromkeys([*notes_on_vocabulary(plan), *on_data, *_notes_on_runs(plan)]):
         console.print(f" note: {note}", highlight=False, soft_wrap=True)
+
+
+def _notes_on_runs(plan: Plan) -> Iterator[str]:
+    """Says which seeds make no run, and what others trained."""
+    for label, seeds in plan.idle_seeds.items():
+        left_out = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+        yield f"{label}: one run, without {left_out}: nothing is trained or drawn there, so that all are the same."
+    for place, identities in plan.pulled.items():
+        yield f"pulled from {place}, whose word it is how they were trained: {', '.join(identities)}"
 
 
 def _groups(stages: list[Stage], verbose: bool) -> list[list[Any]]:

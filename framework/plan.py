@@ -227,6 +227,26 @@ class Plan:
         return frozenset(stage.id for stage in self.stages if self.is_done(stage))
 
     @property
+    def pulled(self) -> dict[str, list[str]]:
+        """Identities of the components that came from elsewhere, by where that was."""
+        used = dict.fromkeys(part for stage in self.stages for part in (*stage.needs, stage.id))
+        found: dict[str, list[str]] = {}
+        for passport in (self.store.passport(part) for part in used if self.store.has(part)):
+            if passport.pulled_from:
+                found.setdefault(passport.pulled_from, []).append(passport.id)
+        return found
+
+    @property
+    def idle_seeds(self) -> dict[str, list[int]]:
+        """By label of the combination the seeds that make no run of their own, for nothing is drawn with them."""
+        planned: dict[str, set[int]] = {}
+        for run in self.of_kind("evaluate"):
+            planned.setdefault(run.variant.label, set()).add(run.seed)
+        seeds = {variant.label: variant.experiment.seeds for variant in self.variants}
+        idle = {label: [seed for seed in seeds[label] if seed not in made] for label, made in planned.items()}
+        return {label: left_out for label, left_out in idle.items() if left_out}
+
+    @property
     def todo(self) -> list[Stage]:
         """The stages that are left, in order."""
         return [stage for stage in self.stages if stage.id not in self.done]
@@ -278,14 +298,25 @@ def _stages(variant: Variant, store: Store) -> Iterator[Stage]:
         yield from stages
     if experiment.data is None:
         return
-    for seed in experiment.seeds:
-        task = _task_stage(experiment, backbone, components, seed)
+    for task in _differing([_task_stage(experiment, backbone, components, seed) for seed in experiment.seeds]):
         if task.trains and experiment.given.task is None:
             yield task
         elif task.trains:
             task, stages = _given_task(task, components, store)
             yield from stages
         yield _evaluate_stage(variant, backbone, components, task)
+
+
+def _differing(tasks: list[TaskStage]) -> list[TaskStage]:
+    """Leaves out seeds that draw nothing: their runs would be one result, and would pass for as many trainings.
+
+    Args:
+        tasks: One task stage for each of the seeds.
+    """
+    experiment = tasks[0].experiment
+    if tasks[0].trains:
+        return tasks if experiment.given.task is None else tasks[:1]
+    return tasks if experiment.answer.reads(experiment.languages.source, "") else tasks[:1]
 
 
 def _pretrain_stage(experiment: Experiment, backbone: BackboneChoice) -> PretrainStage:

@@ -12,6 +12,7 @@ from torch import Tensor, distributed, nn
 from transformers import PreTrainedTokenizerBase
 
 from datamodules import TaskData, language
+from framework.components.answering import answers_of
 from framework.components.merging import write_sum
 from framework.config import Experiment
 from framework.errors import UserError
@@ -122,6 +123,7 @@ def train_task(stage: TaskStage, store: Store, report: Report, tracker: Tracker)
         languages=experiment.languages.source,
         training={**plain(settings), "answer": answer_recipe(experiment.answer), "seed": stage.seed},
     )
+    passport = dataclasses.replace(passport, answers=answers_of(experiment.dataset, experiment.answer))
     tracker.begin(entry_of_component(passport, store, about_stage(stage)))
     backbone = _answering_backbone(stage, store)
     data = stage_data(stage, backbone.tokenizer)
@@ -469,7 +471,7 @@ def _finish(stage: EvaluateStage, store: Store, tracker: Tracker) -> None:
         return
     experiment, variant = stage.experiment, stage.variant
     standing_on = dict.fromkeys([*filter(None, [stage.backbone.pretrained_by]), *stage.needs])
-    notes = [note for identity in standing_on for note in store.passport(identity).notes]
+    notes = [note for identity in standing_on for note in store.passport(identity).told]
     notes += [*_leaks(stage), *notes_on_data(experiment)]
     stage.folder.path.mkdir(parents=True, exist_ok=True)
     # Where its components lie is written out, so that the run can be used from any folder, and [all] without the data.

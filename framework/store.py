@@ -33,6 +33,8 @@ WEIGHTS = "components.safetensors"
 PASSPORT = "passport.json"
 HISTORY = "history.jsonl"
 UNFINISHED = ".unfinished"
+HEAD = "head"
+"""The slot of a task's head among the weights."""
 KEPT_TOKENS = "vocabulary/kept"
 """Name of the ids of the tokens [number] that a pretraining kept, among its weights; absent if it kept all."""
 
@@ -61,6 +63,9 @@ class Passport:
     """Trained parameters."""
     metrics: dict[str, float]
     """The last values of the training curves."""
+    answers: dict[str, Any] = field(default_factory=dict)
+    """Of task components: the dataset's `task`, its `labels` in the order of the head, and the recipe of the `answer`;
+    empty where that is not known (imported, or of an older version)."""
     needs: list[str] = field(default_factory=list)
     """Identities of the stages that it stands on."""
     notes: list[str] = field(default_factory=list)
@@ -69,6 +74,16 @@ class Passport:
     """When, by which versions and commit."""
     weights_sha256: str = ""
     """Hash of the weights file; the store fills it in."""
+    pulled_from: str = ""
+    """`owner/name@commit`, or the folder, that it was pulled from into this store; empty where it was made here."""
+
+    @property
+    def told(self) -> list[str]:
+        """The notes and, of what was pulled, whose word they are."""
+        if not self.pulled_from:
+            return self.notes
+        place = "a folder" if self.pulled_from.startswith("/") else self.pulled_from
+        return [*self.notes, f"Component {self.id} was pulled from {place}: its publisher says how it was trained."]
 
     @property
     def parents(self) -> list[str]:
@@ -115,8 +130,7 @@ class Store:
             (folder / WEIGHTS).chmod(0o644)
             passport = dataclasses.replace(passport, weights_sha256=sha256(folder / WEIGHTS))
             (folder / HISTORY).write_text("".join(json.dumps(row) + "\n" for row in history))
-            text = json.dumps(dataclasses.asdict(passport), indent=2, ensure_ascii=False)
-            (folder / PASSPORT).write_text(text + "\n", encoding="utf-8")
+            write_passport(folder, passport)
         self.checkpoint(passport.id).unlink(missing_ok=True)
 
     def sweep(self, identity: str) -> None:
@@ -182,6 +196,13 @@ class Store:
         except (OSError, SafetensorError) as error:
             raise UserError(f"{file}: cannot be read ({error}). {_again(identity)}") from error
 
+    def holds_head(self, identity: str) -> bool:
+        """Says whether a head is among a stage's weights; of a damaged file, which `read` refuses, it says no."""
+        try:
+            return any(name.startswith(f"{HEAD}/") for name in self.sizes(identity))
+        except UserError:
+            return False
+
     def history(self, identity: str) -> list[dict[str, float]]:
         """Reads the training curves of a stage.
 
@@ -243,6 +264,12 @@ class Store:
         if found:
             raise UserError(f"{self.folder}: {prefix!r} begins {len(found)} components: {', '.join(found)}")
         raise UserError(f"{self.folder}: no component begins with {prefix!r}{did_you_mean(prefix, known)}")
+
+
+def write_passport(folder: Path, passport: Passport) -> None:
+    """Writes the passport of a component into any folder."""
+    text = json.dumps(dataclasses.asdict(passport), indent=2, ensure_ascii=False)
+    (folder / PASSPORT).write_text(text + "\n", encoding="utf-8")
 
 
 def read_passport(folder: Path) -> Passport:

@@ -92,6 +92,8 @@ def pull_component(
     for what, identities in told.items():
         if identities:
             typer.echo(f"  {what}: {', '.join(identities)}")
+    if pulled.brought:
+        typer.echo("  checked: files, hashes, shapes; how it was trained is what its publisher says")
     if pulled.missing:
         typer.echo("  pull what is missing too, or the experiments that use it train it anew")
 

@@ -1,16 +1,15 @@
 """Components to and from the formats of other libraries."""
 
-import hashlib
 from pathlib import Path
 
 import torch
-from safetensors.torch import save
 from torch import Tensor
 
+from framework.components.identities import imported_identity
 from framework.components.slots import backbone_config, component_configs
 from framework.errors import UserError, did_you_mean
 from framework.files import whole_folder
-from framework.identity import identity, plain
+from framework.identity import plain
 from framework.provenance import made
 from framework.store import Passport, Store
 from modules import BackboneConfig, ModulesError, component_class, load_backbone
@@ -89,11 +88,10 @@ def import_folder(store: Store, folder: Path, stage: str, languages: list[str], 
     components = {f"{stage}.{kind}": plain(part.config) for kind, part in parts.items()}
     info = loaded.info
     hashes = {"weights": info.weights_hash, "tokenizer": info.tokenizer_hash}
-    content = {name: hashlib.sha256(save({name: tensor})).hexdigest() for name, tensor in state.items()}
     origin = folder.resolve().name
     title = f"{' + '.join(parts)} from {origin}"
     passport = Passport(
-        id=identity(imported=content, components=components, languages=languages, backbone=hashes),
+        id=imported_identity(state, components, languages, hashes),
         stage=stage,
         title=f"{title} · {', '.join(languages)}" if languages else title,
         backbone={"name": info.name, "revision": info.revision, **hashes},

@@ -69,6 +69,7 @@ def print_passport(store: Store, prefix: str, runs: Path, console: Console) -> N
         "stands on": ", ".join(passport.needs) or "–",
         "made": f"{made.get('time', '?')} by modulingua {made.get('modulingua', '?')} ({libraries}) · "
         f"commit {made.get('commit', '?')}",
+        **({"pulled": f"from {passport.pulled_from}"} if passport.pulled_from else {}),
         "notes": " ".join(passport.notes) or "–",
         "used by": counted(runs_with(passport.id, store, runs)) + f" in {runs}/",
     }
@@ -116,6 +117,12 @@ def backbone_name(passport: Passport) -> str:
     return Path(name).name if revision == "local" else f"{name}@{revision[:7]}"
 
 
+def origin(passport: Passport) -> str:
+    """Names where it was pulled from, as a backbone is named on screen."""
+    place, at, commit = passport.pulled_from.partition("@")
+    return f"{place}{at}{commit[:7]}"
+
+
 def how_trained(passport: Passport) -> str:
     """Says how it was trained: `masked, 5,000 steps × 64`; or that it was not, but imported or merged."""
     training = passport.training
@@ -131,7 +138,7 @@ def _row(store: Store, passport: Passport) -> list[str]:
     return [
         passport.id,
         passport.stage,
-        passport.title,
+        f"{passport.title} · pulled from {origin(passport)}" if passport.pulled_from else passport.title,
         backbone_name(passport),
         f"{training['steps']:,}" if training else "–",
         f"{passport.metrics['loss']:.2f}" if "loss" in passport.metrics else "–",

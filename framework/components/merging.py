@@ -19,7 +19,7 @@ from framework.formula import parse
 from framework.identity import identity
 from framework.provenance import made
 from framework.results import RunFolder
-from framework.store import KEPT_TOKENS, Passport, Store
+from framework.store import HEAD, KEPT_TOKENS, Passport, Store
 
 Terms = Sequence[tuple[float, Sequence[str]]]
 """Weight and identities of each summand; several identities are the components of one language, side by side."""
@@ -29,8 +29,12 @@ OF_FACTORS = "lora"
 
 
 def merged_identity(terms: Terms, languages: Sequence[str]) -> str:
-    """Returns the identity of a sum: it follows from the weights and what is summed."""
-    return identity(merge=[[weight, list(parts)] for weight, parts in terms], languages=languages)
+    """Returns the identity of a sum: it follows from the weights and what is summed, in whatever order."""
+    return identity(merge=_in_order(terms), languages=sorted(languages))
+
+
+def _in_order(terms: Terms) -> list[tuple[float, list[str]]]:
+    return sorted((weight, sorted(parts)) for weight, parts in terms)
 
 
 def merge(store: Store, words: list[str], language: str | None) -> Passport:
@@ -39,15 +43,20 @@ def merge(store: Store, words: list[str], language: str | None) -> Passport:
     Args:
         store: Where they are, and where it goes.
         words: One formula of ids; or ids and folders of runs, which mean the mean of their task components.
-        language: FLORES code of the language that the sum serves; None for those of the summands.
+        language: FLORES code of the language that the sum of language components serves; None for those of the
+            summands.
 
     Raises:
-        UserError: A word means no component, or they cannot be summed.
+        UserError: A word means no component, they cannot be summed, or a task's are to be of another language than
+            those that they were trained on.
     """
     formula = words[0] if len(words) == 1 else f"mean({', '.join(_named(word) for word in words)})"
     terms = [(weight, (store.one(name),)) for weight, name in parse(formula).terms]
-    spoken = [code for _, (part,) in terms for code in store.passport(part).languages]
-    languages = [language] if language else list(dict.fromkeys(spoken))
+    passports = [store.passport(part) for _, (part,) in terms]
+    if language and passports[0].stage != "language":
+        raise UserError(f"--language {language}: only of a language's components one says which language they serve")
+    spoken = {code for passport in passports for code in passport.languages}
+    languages = [language] if language else sorted(spoken)
     shown = " + ".join(f"{weight:.3g}*{part[:8]}" for weight, (part,) in terms).replace("+ -", "- ")
     return write_sum(store, terms, languages, shown)
 
@@ -62,15 +71,18 @@ def write_sum(store: Store, terms: Terms, languages: list[str], shown: str) -> P
         shown: The formula, for a person.
 
     Raises:
-        UserError: They are of different kinds, settings, shapes or backbones.
+        UserError: They are of different kinds, settings, shapes, backbones or labels.
     """
+    terms = _in_order(terms)  # what is summed first must not tell in the last digit
     passports = [[store.passport(part) for part in parts] for _, parts in terms]
     everyone = list(itertools.chain(*passports))
     components = refuse_unlike(passports)
     states = [_state(store, of_term) for of_term in passports]
     state = _sum(states, [weight for weight, _ in terms], [", ".join(parts) for _, parts in terms])
+    if any(name.startswith(f"{HEAD}/") for name in state) and not everyone[0].answers:
+        raise UserError(f"{everyone[0].id} has a head, and its passport does not say for which labels: train it again")
     kinds = " + ".join(slot.partition(".")[2] for slot in components)
-    notes = [note for passport in everyone for note in passport.notes]
+    notes = [note for passport in everyone for note in passport.told]
     if any(slot.endswith(f".{OF_FACTORS}") for slot in components):
         notes.append("The two factors of LoRAs were summed each by itself, which is not the sum of their products.")
     passport = Passport(
@@ -87,6 +99,7 @@ def write_sum(store: Store, terms: Terms, languages: list[str], shown: str) -> P
         },
         parameters=sum(tensor.numel() for name, tensor in state.items() if name != KEPT_TOKENS),
         metrics={},
+        answers=everyone[0].answers,
         needs=_once(need for passport in everyone for need in passport.needs),
         notes=_once(notes),
         made=made(),
@@ -102,7 +115,7 @@ def refuse_unlike(passports: list[list[Passport]]) -> dict[str, Any]:
         passports: Those of each summand.
 
     Raises:
-        UserError: Summands differ in kinds, settings, stage or backbone.
+        UserError: Summands differ in kinds, settings, stage, backbone or what they answer.
     """
     first = _described(passports[0])
     for other in passports[1:]:
@@ -120,6 +133,7 @@ def _described(passports: list[Passport]) -> dict[str, Any]:
         "stage": first.stage,
         "backbone": tuple(first.backbone[what][:12] for what in ("weights", "tokenizer")),
         "configuration": {slot: kind for passport in passports for slot, kind in sorted(passport.components.items())},
+        **{what: first.answers.get(what, "unknown") for what in ("task", "labels", "answer")},
     }
 
 

@@ -8,6 +8,7 @@ Nothing else is ever read from a repository; weights are safetensors.
 """
 
 import contextlib
+import dataclasses
 import re
 import shutil
 import tempfile
@@ -32,7 +33,7 @@ from framework.components.verification import verify
 from framework.errors import UserError
 from framework.files import whole_folder
 from framework.identity import LENGTH
-from framework.store import HISTORY, PASSPORT, WEIGHTS, Passport, Store, read_passport
+from framework.store import HISTORY, PASSPORT, WEIGHTS, Passport, Store, read_passport, write_passport
 
 FILES = (WEIGHTS, HISTORY, PASSPORT)
 NEEDS = "needs"
@@ -89,8 +90,10 @@ def push(store: Store, prefix: str, place: str, runs: Path, *, alone: bool, priv
 
     def fill(folder: Path) -> None:
         _copy(store.path(identity), folder)
+        write_passport(folder, _public(store.passport(identity)))
         for need in needs:
             _copy(store.path(need), folder / NEEDS / need)
+            write_passport(folder / NEEDS / need, _public(store.passport(need)))
         (folder / CARD).write_text(text, encoding="utf-8")
 
     if _is_folder(place):
@@ -110,6 +113,9 @@ def push(store: Store, prefix: str, place: str, runs: Path, *, alone: bool, priv
 def pull(store: Store, place: str, revision: str | None = None) -> Pulled:
     """Puts a shared component into the store, after checking it, and what it stands on.
 
+    What lies there is what its publisher says: that a trained component was trained as its passport has it, nothing
+    can check.
+
     Args:
         store: Where it goes.
         place: A repository or a folder, as for `push`.
@@ -119,6 +125,8 @@ def pull(store: Store, place: str, revision: str | None = None) -> Pulled:
         UserError: There is none, it is damaged, or the hub refuses.
     """
     source = _fetch(place, revision)
+    # The hub's client names the folder of a snapshot by its commit.
+    origin = str(source.resolve()) if _is_folder(place) else f"{place}@{source.name}"
     passport = read_passport(source)
     pulled = Pulled(passport)
     left = [(passport.id, source)]
@@ -132,7 +140,7 @@ def pull(store: Store, place: str, revision: str | None = None) -> Pulled:
             pulled.there.append(identity)
             needs = store.passport(identity).needs
         elif (folder / PASSPORT).is_file():
-            needs = _bring(store, identity, folder)
+            needs = _bring(store, identity, folder, origin)
             pulled.brought.append(identity)
         else:
             pulled.missing.append(identity)
@@ -159,14 +167,24 @@ def _all_needs(store: Store, identity: str) -> list[str]:
     return list(found)
 
 
-def _bring(store: Store, identity: str, folder: Path) -> list[str]:
-    """Copies a component into the store if it is whole; returns what it needs."""
+def _public(passport: Passport) -> Passport:
+    """Returns the passport without what tells about this machine: what was typed, and where things lie."""
+    backbone = dict(passport.backbone)
+    if backbone["revision"] == "local":
+        backbone["name"] = f"./{Path(backbone['name']).resolve().name}"  # still no name that the hub may know
+    made = {what: said for what, said in passport.made.items() if what != "command"}
+    return dataclasses.replace(passport, backbone=backbone, made=made, pulled_from="")
+
+
+def _bring(store: Store, identity: str, folder: Path, origin: str) -> list[str]:
+    """Copies a component into the store if it is whole, with where it came from; returns what it needs."""
     if not re.fullmatch(rf"[0-9a-f]{{{LENGTH}}}", identity):
         raise UserError(f"{folder / PASSPORT}: {identity!r} is no component's id")
     if faults := verify(folder, identity).faults:
         raise UserError(f"{folder} is damaged and is not taken: {faults[0]}")
     with whole_folder(store.path(identity)) as target:
         _copy(folder, target)
+        write_passport(target, dataclasses.replace(read_passport(folder), pulled_from=origin))
     return store.passport(identity).needs
 
 

@@ -7,6 +7,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from framework.components.identities import recomputed
 from framework.components.slots import backbone_config, component_configs
 from framework.errors import UserError
 from framework.files import sha256
@@ -50,7 +51,7 @@ def verify(folder: Path, identity: str) -> Finding:
             state = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         return Finding(identity, [*faults, f"{WEIGHTS} is no safetensors file ({error})"])
-    faults += _of_numbers(passport, state)
+    faults += [*_of_numbers(passport, state), *_of_identity(passport, state)]
     try:
         expected = _expected(passport, state)
     except (ModulesError, UserError) as error:
@@ -67,6 +68,15 @@ def _of_numbers(passport: Passport, state: dict[str, Tensor]) -> list[str]:
         *(faults if count != passport.parameters else []),
         *(f"{name} holds numbers that are not finite" for name in infinite[:1]),
     ]
+
+
+def _of_identity(passport: Passport, state: dict[str, Tensor]) -> list[str]:
+    """Compares the identity of what was imported or summed with what it must be."""
+    try:
+        known = recomputed(passport, state)
+    except (KeyError, TypeError, ValueError):
+        return ["its passport does not say in a readable way of what it was made"]
+    return [f"its id is not that of its content, {known}"] if known not in (None, passport.id) else []
 
 
 def _expected(passport: Passport, state: dict[str, Tensor]) -> dict[str, torch.Size]:

@@ -12,6 +12,7 @@ import pytest
 
 from framework.predict import predict_lines
 from modules.task import UNPARSED
+from tests.framework.conftest import Modulingua
 from tests.framework.tiny import LABELS, LANGUAGES, Desk, join_pairs, outcome, runs, write_rows
 from tests.modules import tiny
 
@@ -95,16 +96,17 @@ def test_learning_to_write_the_right_words_is_learning_to_answer(desk: Desk, tmp
 
 
 class TestWithoutTraining:
-    def test_there_is_no_task_stage_and_seeds_share_their_tests(self, desk: Desk, tmp_path: Path) -> None:
-        changes = untrained(tmp_path, "llama", LABEL_WORDS) | {"seeds": [0, 1]}
+    def test_there_is_no_task_stage_and_seeds_that_draw_nothing_make_one_run(
+        self, desk: Desk, tmp_path: Path, modulingua: Modulingua
+    ) -> None:
+        changes = untrained(tmp_path, "llama", LABEL_WORDS) | {"seeds": [0, 1, 2]}
         plan = desk.plan(changes)
-        assert [stage.kind for stage in plan.stages] == ["evaluate", "evaluate"]
+        assert [stage.kind for stage in plan.stages] == ["evaluate"]
+        said = modulingua("plan", desk.write(changes)).out
+        assert "note: no components: one run, without seeds 1, 2: nothing is trained or drawn there" in said
         printed = desk.run(changes)
         assert "no components" in printed
-        first, second = (outcome(run) for run in runs(desk.plan(changes)))
-        assert {place: predictions for place, (_, predictions) in first.items()} == {
-            place: predictions for place, (_, predictions) in second.items()
-        }
+        assert "±" not in printed
         assert not list((desk.folder / "store").glob("*/passport.json"))
 
     def test_language_components_are_trained_all_the_same(self, desk: Desk, tmp_path: Path) -> None:
@@ -127,6 +129,9 @@ class TestWithoutTraining:
         source = answered({"count": 3})
         assert bare != source
         assert source != answered({"count": 3}, seed=1)
+        drawn = {"label_words": {**LABEL_WORDS["label_words"], "examples": {"count": 3}}}
+        changes = untrained(tmp_path, "llama", drawn) | {"seeds": [0, 1], "data.max_length": 90}
+        assert [stage.seed for stage in desk.plan(changes).of_kind("evaluate")] == [0, 1]
         assert source != answered({"count": 3, "language": "target"})
         assert source != answered({"count": 3, "split": "validation"})
 

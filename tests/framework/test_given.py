@@ -16,7 +16,7 @@ from framework.plan import MergeStage
 from framework.predict import predict_lines
 from framework.store import WEIGHTS
 from tests.framework.conftest import Modulingua
-from tests.framework.tiny import Desk, outcome, runs
+from tests.framework.tiny import LABELS, Desk, outcome, runs
 
 SWH, HAU = "swh_Latn", "hau_Latn"
 
@@ -74,13 +74,50 @@ class TestTheCommand:
         assert (answer.code, answer.err) == (0, "")
         merged = trained.store.passport(answer.out.split()[0])
         assert merged.languages == ["zul_Latn"]
-        assert [parent["components"] for parent in merged.training["parents"]] == [[swh], [hau]]
+        assert {parent["weight"]: parent["components"] for parent in merged.training["parents"]} == {
+            0.25: [swh],
+            -2.0: [hau],
+        }
         for name, tensor in state(trained, merged.id).items():
             assert torch.allclose(tensor, 0.25 * state(trained, swh)[name] - 2 * state(trained, hau)[name])
         assert modulingua("components", "verify", merged.id, "--store", trained.store.folder).code == 0
         assert merged.id in modulingua("components", "list", "--store", trained.store.folder).out
         again = modulingua("components", "merge", formula, "--store", trained.store.folder, "--language", "zul_Latn")
         assert again.out == answer.out
+
+    def test_the_order_of_the_terms_makes_no_other_sum(self, trained: Desk, modulingua: Modulingua) -> None:
+        swh, hau = language_ids(trained).values()
+        merged = []
+        for formula in (f"0.3*{swh} + 0.7*{hau}", f"0.7*{hau} + 0.3*{swh}"):
+            identity = modulingua("components", "merge", formula, "--store", trained.store.folder).out.split()[0]
+            merged.append((identity, trained.store.passport(identity).weights_sha256))
+        assert merged[0] == merged[1]
+
+    def test_heads_of_other_labels_cannot_be_summed(self, trained: Desk, modulingua: Modulingua) -> None:
+        [task] = trained.plan().of_kind("task")
+        mine = trained.store.passport(task.id)
+        assert mine.answers["labels"] == list(LABELS)
+        turned = mine.answers | {"labels": list(reversed(LABELS))}
+        for identity, answers, reason in (
+            ("a" * 16, turned, f"the labels of the one is {list(LABELS)}, that of the other {turned['labels']}"),
+            ("b" * 16, {}, "the task of the one is classification, that of the other unknown"),
+        ):
+            foreign = dataclasses.replace(mine, id=identity, answers=answers)
+            trained.store.write(foreign, state(trained, task.id), [])
+            formula = f"0.4*{identity} + 0.6*{task.id}"
+            answer = modulingua("components", "merge", formula, "--store", trained.store.folder)
+            assert answer.code == 2
+            assert f"{task.id} cannot be summed with {identity}: {reason}" in answer.err
+        alone = modulingua("components", "merge", f"2*{'b' * 16}", "--store", trained.store.folder)
+        assert "its passport does not say for which labels" in alone.err
+
+    def test_a_task_keeps_the_languages_that_it_was_trained_on(self, trained: Desk, modulingua: Modulingua) -> None:
+        [task] = trained.plan().of_kind("task")
+        words = ("components", "merge", f"2*{task.id}", "--store", trained.store.folder)
+        answer = modulingua(*words, "--language", "zul_Latn")
+        assert answer.code == 2
+        assert "--language zul_Latn: only of a language's components" in answer.err
+        assert trained.store.passport(modulingua(*words).out.split()[0]).languages == ["eng_Latn"]
 
     def test_the_mean_of_runs(self, desk: Desk, modulingua: Modulingua) -> None:
         seeds = {"seeds": [0, 1], "combination.language": {}, "languages.targets": [SWH]}
@@ -98,7 +135,7 @@ class TestTheCommand:
         answer = modulingua("components", "merge", task.id, swh, "--store", trained.store.folder)
         assert answer.code == 2
         assert "cannot be summed with" in answer.err
-        assert "the stage of the one is language, that of the other task" in answer.err
+        assert "the stage of the one is " in answer.err
         passport = trained.store.passport(swh)
         foreign = dataclasses.replace(
             passport, id="f" * 16, backbone=passport.backbone | {"weights": "c" * 64}, languages=["zul_Latn"]
@@ -153,6 +190,39 @@ class TestExperiments:
         assert is_mean(state(desk, merge.id), *(state(desk, stage.id) for stage in plan.of_kind("task")))
         [run] = runs(plan)
         assert list(run.record.components.values()) == [merge.id]
+
+    def test_a_task_of_other_languages_does_not_pass_for_zero_shot(self, desk: Desk, modulingua: Modulingua) -> None:
+        bare = {"combination.language": {}}
+        desk.run({**bare, "languages": {"source": [SWH], "targets": [HAU]}})
+        [task] = desk.store.identities()
+        for given, of in ((task, SWH), (f"0.5*seed0 + 0.5*{task}", f"eng_Latn, {SWH}")):
+            answer = modulingua("plan", desk.write({**bare, "given.task": given}))
+            assert answer.code == 2
+            assert f"given.task  {given} was trained on {of}, and languages.source says eng_Latn" in answer.err
+        agreed = {**bare, "given.task": task, "languages": {"source": [SWH], "targets": [SWH, HAU]}}
+        desk.run(agreed)
+        [run] = runs(desk.plan(agreed))
+        assert {result.language: result.source for result in run.results()} == {SWH: True, HAU: False}
+
+    def test_a_task_of_other_labels_is_a_mistake(self, trained: Desk, modulingua: Modulingua) -> None:
+        [task] = trained.plan().of_kind("task")
+        mine = trained.store.passport(task.id)
+        for answers, reason in (
+            ({**mine.answers, "labels": list(reversed(LABELS))}, "was trained for the labels ['"),
+            ({**mine.answers, "answer": ["SpanHeadAnswer", {}]}, "was trained for the answer ['SpanHeadAnswer', {}]"),
+            ({}, "has a head, and its passport does not say for which labels"),
+        ):
+            trained.store.write(dataclasses.replace(mine, id="a" * 16, answers=answers), state(trained, task.id), [])
+            answer = modulingua("plan", trained.write({"given.task": "a" * 16}))
+            assert answer.code == 2
+            assert f"{'a' * 16} {reason}" in answer.err
+
+    def test_one_task_for_all_seeds_is_one_run(self, trained: Desk, modulingua: Modulingua) -> None:
+        [task] = trained.plan().of_kind("task")
+        changes = {"given.task": task.id, "seeds": [0, 1, 2]}
+        assert [stage.seed for stage in trained.plan(changes).of_kind("evaluate")] == [0]
+        said = modulingua("plan", trained.write(changes)).out
+        assert "one run, without seeds 1, 2: nothing is trained or drawn there" in said
 
     def test_runs_without_anything_given_keep_their_identities(self, desk: Desk, finished: Desk) -> None:
         ids = [[stage.id for stage in desk.plan(changes).stages] for changes in ({}, {"given": {}})]

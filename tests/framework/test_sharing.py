@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from safetensors.torch import load_file
 
-from framework.store import HISTORY, PASSPORT, WEIGHTS, Store
+from framework.components.identities import recomputed
+from framework.components.sharing import push
+from framework.store import HISTORY, PASSPORT, WEIGHTS, Store, read_passport
 from tests.framework.conftest import Modulingua
 from tests.framework.test_components import rewrite
-from tests.framework.tiny import Desk, command_line
+from tests.framework.tiny import Desk, command_line, runs
 from tests.hub_server import Repository, hub_server
 
 FILES = {WEIGHTS, HISTORY, PASSPORT}
@@ -55,8 +60,9 @@ class TestFolders:
         answer = modulingua("components", "pull", shared, *store_of(desk))
         assert (answer.code, answer.err) == (0, "")
         assert f"put into the store: {task}" in answer.out
-        for name in FILES:
+        for name in (WEIGHTS, HISTORY):
             assert (desk.store.path(task) / name).read_bytes() == (finished.store.path(task) / name).read_bytes()
+        assert "how it was trained is what its publisher says" in answer.out
         again = modulingua("components", "pull", shared, *store_of(desk))
         assert f"was there already: {task}" in again.out
 
@@ -68,6 +74,61 @@ class TestFolders:
         before = desk.files()
         desk.run()
         assert before.items() <= desk.files().items()
+
+    def test_what_was_pulled_says_so(self, finished: Desk, desk: Desk, modulingua: Modulingua) -> None:
+        hau, shared = finished.plan().of_kind("language")[-1].id, desk.folder / "shared"
+        modulingua("components", "push", hau, shared, *store_of(finished))
+        modulingua("components", "pull", shared, *store_of(desk))
+        assert desk.store.passport(hau).pulled_from == str(shared)
+        assert f"pulled     from {shared}" in modulingua("components", "show", hau, *store_of(desk)).out
+        assert "pulled from" in modulingua("components", "list", *store_of(desk)).out
+        assert f"note: pulled from {shared}, whose word it is how they were trained: {hau}" in (
+            modulingua("plan", desk.write()).out
+        )
+        desk.run()
+        [run] = runs(desk.plan())
+        note = f"Component {hau} was pulled from a folder: its publisher says how it was trained."
+        assert note in run.record.notes
+        merged = modulingua("components", "merge", f"2*{hau}", *store_of(desk)).out.split()[0]
+        assert note in desk.store.passport(merged).notes
+        assert desk.store.passport(finished.plan().of_kind("task")[0].id).pulled_from == ""
+
+    def test_the_passport_tells_nothing_of_the_machine(self, pretrained: Desk, desk: Desk) -> None:
+        task = self.task(pretrained)
+        push(pretrained.store, task, str(desk.folder / "shared"), desk.folder / "runs", alone=False, private=False)
+        files = [file for file in (desk.folder / "shared").rglob("*") if file.suffix in (".json", ".jsonl", ".md")]
+        assert len(files) == 2 * (1 + len(pretrained.store.passport(task).needs)) + 1
+        text = "".join(file.read_text() for file in files)
+        assert pretrained.store.passport(task).backbone["name"] == str(pretrained.encoder)
+        assert "./encoder" in text
+        for private in (pretrained.encoder.parent, pretrained.folder, Path.home(), Path.cwd()):
+            assert str(private) not in text
+        for passport in (read_passport(file.parent) for file in files if file.name == PASSPORT):
+            assert "command" not in passport.made
+
+    @pytest.mark.parametrize("merged", [True, False])
+    def test_an_id_that_is_not_that_of_the_content_is_refused(
+        self, finished: Desk, desk: Desk, modulingua: Modulingua, merged: bool
+    ) -> None:
+        victim = finished.plan().of_kind("language")[-1].id
+        passport = finished.store.passport(victim)
+        parents = {"made_by": "merge", "parents": [{"weight": 1.0, "components": ["0" * 16]}]}
+        training = parents if merged else {"made_by": "imported from elsewhere"}
+        state = load_file(finished.store.path(victim) / WEIGHTS)
+        shared = Store(desk.folder / "shared")
+        shared.write(replace(passport, training=training), state, [])
+        answer = modulingua("components", "pull", shared.path(victim), *store_of(desk))
+        assert answer.code == 2
+        assert "its id is not that of its content" in answer.err
+        assert desk.store.identities() == []
+        known = recomputed(replace(passport, training=training), state)
+        assert known is not None
+        shared.write(replace(passport, training=training, id=known), state, [])
+        assert modulingua("components", "pull", shared.path(known), *store_of(desk)).code == 0
+        readable = {"made_by": "merge", "parents": [7]}
+        shared.write(replace(passport, training=readable), state, [])
+        answer = modulingua("components", "pull", shared.path(victim), *store_of(desk))
+        assert "does not say in a readable way of what it was made" in answer.err
 
     def test_the_card_says_what_it_is(self, finished: Desk, desk: Desk, task: str, modulingua: Modulingua) -> None:
         shared = desk.folder / "shared"
@@ -182,7 +243,10 @@ class TestHub:
             assert code == 0
             assert f"put into the store: {task}" in out
         assert json.loads((desk.store.path(task) / PASSPORT).read_text())["id"] == task
-        assert Store(desk.folder / "store").passport(task) == finished.store.passport(task)
+        pulled, made = Store(desk.folder / "store").passport(task), finished.store.passport(task)
+        assert pulled.pulled_from == f"someone/topics@{sha}"
+        private: dict[str, Any] = {"pulled_from": "", "backbone": made.backbone, "made": made.made}
+        assert replace(pulled, **private) == made
 
     @pytest.mark.parametrize(
         ("words", "token", "said"),
