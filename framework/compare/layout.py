@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from framework.compare.groups import Grouping
 from framework.compare.pivot import Pivot
-from framework.compare.rows import GroupAverage, Row
-from framework.statistics import Difference, MacroAverage
+from framework.compare.rows import GroupAverage, Row, Tested
+from framework.statistics import MacroAverage
 
 Grid = list[list[str]]
 """A table by columns; the first entry of each is its header."""
@@ -51,7 +51,7 @@ def grouped(rows: Sequence[Row], grouping: Grouping, baseline: str | None) -> li
     if baseline is None:
         return [averages]
     others = [row for row in rows if row.control == "own" and row.combination != baseline]
-    return [averages, _by_group(others, grouping, _tested)]
+    return [averages, _by_group(others, grouping, lambda one: _tested(one.tested))]
 
 
 def _by_group(rows: Sequence[Row], grouping: Grouping, text: Callable[[GroupAverage], str]) -> Grid:
@@ -87,7 +87,7 @@ def _over_baseline(row: Row, baseline: str) -> str:
         return ""
     if row.combination == baseline:
         return "baseline"
-    return _difference(row.difference)
+    return _tested(row.difference)
 
 
 def _is_source_everywhere(rows: Sequence[Row], language: str) -> bool:
@@ -127,18 +127,12 @@ def _macro(macro: MacroAverage | None) -> str:
     return f"{number(macro.mean)} [{number(macro.low)}, {number(macro.high)}]"
 
 
-def _tested(group: GroupAverage) -> str:
-    if group.tested is None:
+def _tested(tested: Tested | None) -> str:
+    if tested is None:
         return MISSING
-    return _difference(group.tested.difference, group.tested.significant)
-
-
-def _difference(difference: Difference | None, star: bool | None = None) -> str:
-    if difference is None:
-        return MISSING
-    interval = f"[{_signed(difference.low)}, {_signed(difference.high)}]"
-    starred = difference.excludes_zero if star is None else star
-    return f"{_signed(difference.mean)} {interval}{f' {STAR}' if starred else ''}"
+    found = tested.difference
+    interval = f"[{_signed(found.low)}, {_signed(found.high)}]"
+    return f"{_signed(found.mean)} {interval}{f' {STAR}' if tested.significant else ''}"
 
 
 def _with_name(text: str, code: str, between: str, most: int | None = None) -> str:
