@@ -49,8 +49,8 @@ def how_to_read(rows: list[Row], macro_languages: list[str], table: Pivot | None
         if several:
             how = (
                 "± √(t² s²/n + 1.96² c), with s the standard deviation of the n seeds' averages, t of n - 1 degrees of "
-                f"freedom, and c their covariance over {resamples}, but at least 1.96 standard errors over these; it holds for "
-                "these languages and other trainings, at least so often (Banerjee, Sankhyā 1960)"
+                f"freedom, and c their covariance over {resamples}, but at least 1.96 standard errors over these; it "
+                "holds for these languages and other trainings, at least so often (Banerjee, Sankhyā 1960)"
             )
         yield f"macro: mean over {_count(macro_languages)}, zero-shot; [95 % interval]: {how}."
         cells = [] if table is None else [cell.average for cell in table.cells.values()]
