@@ -1,10 +1,27 @@
-"""How sure a score is: spread over seeds, bootstrap intervals, paired differences.
+"""How sure a score is: spread over seeds, intervals, paired differences.
 
-A score varies for two reasons: another sample of test examples would give another figure, and so would
-another seed. The percentile bootstrap (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter
-13; for the test sets of language processing: Berg-Kirkpatrick, Burkett and Klein, EMNLP 2012) imitates both.
-It draws as many examples from the test set as there are, with replacement, and seeds from the seeds likewise,
-computes the score again, does so many times, and reads the interval off the quantiles.
+A score varies for two reasons: another sample of test examples would give another figure, and so would another
+training. The seeds' scores tell the second, resamples of the test set the first (the bootstrap: Efron and Tibshirani,
+An Introduction to the Bootstrap, 1993; for the test sets of language processing: Berg-Kirkpatrick, Burkett and Klein,
+EMNLP 2012). The variance of a mean over n seeds is, as that of a mean over n readers of the same cases (Obuchowski and
+Rockette, Communications in Statistics - Simulation and Computation 24, 1995),
+
+    s²/n + c
+
+with s the standard deviation of the seeds' scores (n - 1 in the divisor), and c the covariance of two seeds' scores
+over the resamples: what a hard test set does to all seeds alike. What it does to each in its own way is in s already.
+
+An interval is the mean ± √(t² s²/n + z² c), with the quantiles t of Student's distribution with n - 1 degrees of
+freedom and z of the normal one. It covers the truth at least as often as it says, whatever the proportion of the parts
+(Banerjee, Sankhyā 22, 1960), and exactly as often where one part is all: the square of a normal variable has a concave
+distribution function, so a mixture of parts errs no more often than each alone. With few seeds it is wide, for few
+seeds know little of the spread over trainings: t is 12.7 with two, 4.3 with three, 2.8 with five. It is never narrower
+than ± z standard errors of the bootstrap of these very trainings: on few examples, seeds have the same score by chance
+now and then, and an s of 0 would make anything certain. The p of a difference is the least level whose interval does
+not hold 0.
+
+With one seed nothing is known of other trainings: the interval, ± z standard errors of the bootstrap, is about that
+training only, and a difference has no p.
 
 Three things are kept as they are in reality:
 
@@ -12,19 +29,14 @@ Three things are kept as they are in reality:
   set of sentences; or the same ids in a dataset that says that it is parallel, as XQuAD's, whose gold is in each
   language's own words), a draw takes the same examples in each of them. A hard sentence is hard in all languages,
   so drawing for each apart would make their average look surer than it is.
-- A seed is one training, tested in all languages: a draw of seeds holds for all of them.
-- Two combinations are compared on the same draws of examples, and of seeds where they have the same ones, so
-  what they have in common cancels in their difference.
+- A seed is one training, tested in all languages: the spread of an average is that of the seeds' averages.
+- Two combinations are compared on the same draws of examples, and seed by seed where they have the same ones, so
+  what they have in common cancels in their difference. Where they have not, the seeds of each are a part of their own.
 
-Whether one language differs is asked of many languages at once, and of 200 tests at 5 % ten come out by chance. Their
-p values are corrected together by Benjamini and Hochberg's step-up procedure (JRSS B, 1995), which bounds the expected
-share of false ones among the stars (it holds where tests depend on each other positively, as those of languages do that
-share seeds and examples). A p is that of the difference over its bootstrap standard error under a normal distribution,
-two-sided: the share of contrary resamples could not fall below 1 in their number, which is too coarse to correct.
-
-With few seeds (three, say) the interval knows little of the spread over trainings and is rather too narrow;
-with one seed it knows nothing of it. The F1 means of a resample are biased a little (a resample lacks rare
-labels now and then), so their interval can lie askew about the mean.
+Whether a combination differs is asked of many at once, and of 200 tests at 5 % ten come out by chance. The p values of
+a family of tests are corrected together by Benjamini and Hochberg's step-up procedure (JRSS B, 1995), which bounds the
+expected share of false ones among the stars (it holds where tests depend on each other positively, as those of
+languages do that share seeds and examples).
 """
 
 import hashlib
@@ -106,8 +118,58 @@ Row = Mapping[str, Outcome]
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of the variance of a score."""
+
+    variance: float
+    freedom: float
+    """The degrees of freedom of its estimate; infinite for that of a bootstrap."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A score, and the variance of its estimate."""
+
+    mean: float
+    these: Part
+    """The variance over test sets, with these very trainings."""
+    others: tuple[Part, ...]
+    """The parts of the variance over test sets and trainings; none where all seeds are single ones."""
+
+    @classmethod
+    def sum_of(cls, sides: Sequence[tuple[Floats, Floats]]) -> "Estimate":
+        """Adds the means over seeds.
+
+        Args:
+            sides: Of each set of seeds the scores, [seeds], and the same on each resample, [seeds, resamples].
+        """
+        variance = float(np.var(sum(draws.mean(axis=0) for _, draws in sides), ddof=1))
+        shared = variance
+        others: list[Part] = []
+        for scores, draws in sides:
+            seeds = len(scores)
+            if seeds > 1:
+                others.append(Part(float(np.var(scores, ddof=1)) / seeds, seeds - 1))
+                # What the examples do to each seed in its own way is in the spread over seeds already.
+                shared -= float(np.var(draws - draws.mean(axis=0), axis=1, ddof=1).sum()) / (seeds - 1) / seeds
+        if others:
+            others.append(Part(max(shared, 0.0), math.inf))
+        return cls(sum(float(scores.mean()) for scores, _ in sides), Part(variance, math.inf), tuple(others))
+
+    def interval(self, level: float, least: float) -> tuple[float, float]:
+        """Returns the ends of the interval that misses the truth so often at most; scores end at `least` and 1."""
+        half = max(half_width([self.these], level), half_width(self.others, level))
+        return max(self.mean - half, least), min(self.mean + half, 1.0)
+
+    @property
+    def p(self) -> float:
+        """The least level whose interval does not hold 0."""
+        return max(two_sided(self.mean, [self.these]), two_sided(self.mean, self.others))
+
+
+@dataclass(frozen=True)
 class MacroAverage:
-    """A metric's mean over languages (of the means over seeds), with its bootstrap interval."""
+    """A metric's mean over languages (of the means over seeds), with its interval."""
 
     mean: float
     low: float
@@ -127,24 +189,15 @@ class MacroAverage:
 
 @dataclass(frozen=True)
 class Difference:
-    """How much a combination's macro average exceeds a baseline's, from a paired bootstrap."""
+    """How much a combination's macro average exceeds a baseline's, on the same examples."""
 
     mean: float
     low: float
     high: float
-    contrary: float
-    """Share of the resamples in which the difference is zero or has the other sign. Small values speak for a
-    difference, as those of a one-sided p do, but it is a share of resamples, not of samples under a null
-    hypothesis."""
-    p: float
-    """Two-sided p of the difference over its bootstrap standard error, under a normal distribution; not corrected."""
+    p: float | None
+    """Two-sided, not corrected; None where one of the two has one seed, which cannot tell."""
     seeds_paired: bool
-    """Whether both have the same seeds, so that the draws of seeds were paired too."""
-
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether the interval lies on one side of zero: then, and only then, a macro average has a star."""
-        return self.low > 0 or self.high < 0
+    """Whether both have the same seeds, so that they were compared seed by seed."""
 
 
 @dataclass(frozen=True)
@@ -157,22 +210,19 @@ class Resampled:
     test_sets: dict[str, TestSet]
     """By language."""
     seeds: tuple[int, ...]
-    means: dict[str, float]
-    """By language, the mean over seeds."""
+    scores: dict[str, Floats]
+    """By language, [seeds]."""
     draws: dict[str, Floats]
-    """By language, the same on each resample, [resamples]."""
+    """By language, the same on each resample, [seeds, resamples]."""
     confidence: float
-    """Share of the resamples inside an interval."""
-
-    def distribution(self, languages: Sequence[str]) -> Floats:
-        """Returns the mean over languages on each resample, [resamples]."""
-        return np.asarray(np.mean([self.draws[language] for language in languages], axis=0))
+    """How often an interval holds the truth."""
 
     def average(self, languages: Sequence[str]) -> MacroAverage:
         """Averages over some of the languages, at least one."""
-        low, high = _interval(self.distribution(languages), self.confidence)
+        estimate = Estimate.sum_of([self._over(languages)])
+        low, high = estimate.interval(1 - self.confidence, least=0.0)
         return MacroAverage(
-            mean=float(np.mean([self.means[language] for language in languages])),
+            mean=estimate.mean,
             low=low,
             high=high,
             languages=len(languages),
@@ -192,29 +242,42 @@ class Resampled:
             own, other = self.test_sets[language], baseline.test_sets[language]
             if (own.key, own.gold) != (other.key, other.gold):
                 raise ValueError(f"the two combinations were tested on different examples of {language}")
-        mean = float(np.mean([self.means[language] - baseline.means[language] for language in languages]))
-        resampled = self.distribution(languages) - baseline.distribution(languages)
-        low, high = _interval(resampled, self.confidence)
+        (scores, draws), (their_scores, their_draws) = self._over(languages), baseline._over(languages)
+        paired = self.seeds == baseline.seeds
+        sides = (
+            [(scores - their_scores, draws - their_draws)]
+            if paired
+            else [(scores, draws), (-their_scores, -their_draws)]
+        )
+        estimate = Estimate.sum_of(sides)
+        low, high = estimate.interval(1 - self.confidence, least=-1.0)
+        several = min(len(self.seeds), len(baseline.seeds)) > 1
         return Difference(
-            mean=mean,
+            mean=estimate.mean,
             low=low,
             high=high,
-            contrary=float(np.mean(resampled * mean <= 0)),
-            p=_two_sided(mean, float(np.std(resampled, ddof=1))),
-            seeds_paired=self.seeds == baseline.seeds,
+            p=estimate.p if several else None,
+            seeds_paired=paired,
         )
+
+    def _over(self, languages: Sequence[str]) -> tuple[Floats, Floats]:
+        """Each seed's mean over languages, [seeds], and the same on each resample, [seeds, resamples]."""
+        scores, draws = (
+            np.asarray(np.mean([found[language] for language in languages], axis=0))
+            for found in (self.scores, self.draws)
+        )
+        return scores, draws
 
 
 class Bootstrap:
     """Draws resamples and computes metrics on them.
 
-    What is drawn depends only on the bootstrap's seed and on what it is drawn from (a test set, a list of
-    seeds), not on the order of the questions. That is what pairs the draws of two combinations, and what
-    makes the printed intervals the same each time.
+    What is drawn depends only on the bootstrap's seed and on the test set, not on the order of the questions. That
+    is what pairs the draws of two combinations, and what makes the printed intervals the same each time.
     """
 
     def __init__(self, resamples: int = RESAMPLES, confidence: float = CONFIDENCE, seed: int = 0) -> None:
-        """Sets the number of resamples, the share of them inside an interval, and the seed of the draws."""
+        """Sets the number of resamples, how often an interval is to hold the truth, and the seed of the draws."""
         self.resamples = resamples
         self.confidence = confidence
         self.seed = seed
@@ -247,10 +310,6 @@ class Bootstrap:
             raise ValueError("the two combinations were not tested in the same languages")
         return self.resampled(row, metric).difference(self.resampled(baseline, metric), list(row))
 
-    def distribution(self, row: Row, metric: Metric) -> Floats:
-        """Returns the macro average on each resample, [resamples]."""
-        return self.resampled(row, metric).distribution(list(row))
-
     def resampled(self, row: Row, metric: Metric) -> Resampled:
         """Computes a metric in each language, on its test set and on each resample.
 
@@ -262,34 +321,32 @@ class Bootstrap:
             ValueError: If the row is empty, or its languages have different seeds.
         """
         seeds = _seeds(row)
-        seed_weights = self._draws(f"seeds {seeds}", len(seeds)) / len(seeds)  # [resamples, seeds]
-        means: dict[str, float] = {}
+        scores: dict[str, Floats] = {}
         draws: dict[str, Floats] = {}
         for languages in _by_test_set(row):
             outcomes = [row[language] for language in languages]
             test_set = outcomes[0].test_set
-            weights = self._draws(f"examples {test_set.key}", test_set.size).astype(np.float32)
+            weights = self._draws(test_set).astype(np.float32)
             everything_once = np.ones((1, test_set.size), np.float32)
             # The test set itself goes along as one weighting more.
-            scores = scores_under_weights(outcomes, seeds, np.concatenate([everything_once, weights]), metric)
-            resampled = np.einsum("bls,bs->lb", scores[1:], seed_weights)
+            found = scores_under_weights(outcomes, seeds, np.concatenate([everything_once, weights]), metric)
             for place, language in enumerate(languages):
-                means[language] = float(scores[0, place].mean())
-                draws[language] = resampled[place]
+                scores[language], draws[language] = found[0, place], found[1:, place].T
         test_sets = {language: outcome.test_set for language, outcome in row.items()}
-        return Resampled(test_sets, seeds, means, draws, self.confidence)
+        return Resampled(test_sets, seeds, scores, draws, self.confidence)
 
-    def _draws(self, population: str, size: int) -> npt.NDArray[np.uint16]:
-        """How often each of `size` things is drawn in each resample of `size` draws, [resamples, size]."""
-        if population not in self._drawn:
-            entropy = hashlib.sha256(f"{self.seed} {population}".encode()).digest()
+    def _draws(self, test_set: TestSet) -> npt.NDArray[np.uint16]:
+        """How often each example is drawn in each resample of as many draws, [resamples, examples]."""
+        key, size = test_set.key, test_set.size
+        if key not in self._drawn:
+            entropy = hashlib.sha256(f"{self.seed} examples {key}".encode()).digest()
             generator = np.random.default_rng(np.frombuffer(entropy, dtype=np.uint32))
             drawn = generator.integers(size, size=(self.resamples, size))
             cells = drawn + size * np.arange(self.resamples)[:, None]
             counts = np.bincount(cells.ravel(), minlength=self.resamples * size)
             # Counts are kept for all languages at once, hence small; none comes near 65,535.
-            self._drawn[population] = counts.reshape(self.resamples, size).astype(np.uint16)
-        return self._drawn[population]
+            self._drawn[key] = counts.reshape(self.resamples, size).astype(np.uint16)
+        return self._drawn[key]
 
 
 def _seeds(row: Row) -> tuple[int, ...]:
@@ -309,17 +366,27 @@ def _by_test_set(row: Row) -> list[list[str]]:
     return list(groups.values())
 
 
-def _interval(resampled: Floats, confidence: float) -> tuple[float, float]:
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(resampled, [tail, 1 - tail])
-    return float(low), float(high)
+def half_width(parts: Sequence[Part], level: float) -> float:
+    """Returns half the width of an interval that misses the truth so often at most (Banerjee, 1960)."""
+    from scipy.special import stdtrit  # here, for it takes its time to load
+
+    return math.sqrt(sum(float(stdtrit(part.freedom, level / 2)) ** 2 * part.variance for part in parts))
 
 
-def _two_sided(mean: float, error: float) -> float:
-    """The p of a difference with a standard error; one that no resample changes is certainly zero or certainly not."""
-    if error == 0:
+def two_sided(mean: float, parts: Sequence[Part]) -> float:
+    """Returns the least level whose interval about the mean does not hold 0; without any variance 1 or 0."""
+    from scipy.special import stdtr
+
+    error = math.sqrt(sum(part.variance for part in parts))
+    if error == 0 or mean == 0:
         return float(mean == 0)
-    return math.erfc(abs(mean) / error / math.sqrt(2))
+    # It lies between those that there would be if all the variance were of one part; halving finds where.
+    alone = [2 * float(stdtr(part.freedom, -abs(mean) / error)) for part in parts if part.variance > 0]
+    low, high = min(alone), max(alone)
+    while high - low > 1e-6 * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if half_width(parts, middle) > abs(mean) else (low, middle)
+    return high
 
 
 def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:

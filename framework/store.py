@@ -216,10 +216,6 @@ class Store:
         except (OSError, ValueError) as error:
             raise UserError(f"{file}: cannot be read ({error}). {_again(identity)}") from error
 
-    def passports(self) -> list[Passport]:
-        """Reads all passports, in the order of their identities."""
-        return [self.passport(identity) for identity in self.identities()]
-
     def readable(self) -> list[Passport]:
         """Reads the passports that can be read, in the order of their identities."""
         found = []

@@ -63,6 +63,7 @@ def compare(
     macro_languages = zero_shot_everywhere(rows, languages)
     groupings = group_languages(group, languages, groups, pretrained_on)
     rows, refusals = with_averages(rows, groups, macro_languages, shown, chosen, groupings)
+    table = None if by is None else pivot(rows, groups, macro_languages, shown, by, rows_by or COMBINATION)
     return Comparison(
         metric=shown.name,
         metric_shown=shown.shown,
@@ -73,7 +74,7 @@ def compare(
         rows=rows,
         baseline=chosen,
         legend=[
-            *legend.how_to_read(rows, macro_languages),
+            *legend.how_to_read(rows, macro_languages, table),
             *legend.about_differences(rows, chosen),
             *refusals,
             *legend.about_groups(rows, groupings, macro_languages),
@@ -85,7 +86,7 @@ def compare(
         ],
         runs=[(one.label, one.runs[seed]) for one in groups for seed in one.seeds],
         groupings=groupings,
-        pivot=None if by is None else pivot(rows, groups, macro_languages, shown, by, rows_by or COMBINATION),
+        pivot=table,
     )
 
 

@@ -1,6 +1,6 @@
 """Averages over languages and groups of them, and differences to a baseline, from what the runs predicted."""
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -12,6 +12,9 @@ from framework.results import Control, RunGroup
 from framework.statistics import Bootstrap, Difference, Outcome, Resampled, TestSet, benjamini_hochberg
 
 Key = TypeVar("Key", bound=Hashable)
+
+MACRO, LANGUAGE = "macro", "language"
+"""Families of tests, as the file of averages calls them; each grouping is another."""
 
 
 def with_averages(
@@ -37,10 +40,9 @@ def with_averages(
     """
     by_label = {group.label: group for group in groups}
     bootstrap = Bootstrap()
-    reference: Resampled | None = None
+    reference: tuple[Row, Resampled] | None = None
     averaged = list(rows)
-    of_languages: dict[tuple[int, str], Difference] = {}
-    of_groups: dict[tuple[int, str, str], Difference] = {}
+    families: dict[str, dict[tuple[int, str], Difference]] = {}
     refusals: list[str] = []
     # The baseline goes first: the others are compared to its outcomes.
     for place in sorted(range(len(rows)), key=lambda place: (rows[place].combination != baseline, place)):
@@ -54,19 +56,19 @@ def with_averages(
         scores = bootstrap.resampled(outcomes_of(by_label[row.combination], row.control, wanted), metric)
         row = averaged[place] = _with_own_averages(row, scores, present, groupings)
         if compared and row.combination == baseline:
-            reference = scores
+            reference = row, scores
         elif compared and reference is not None:
-            single, refused = _by_language(scores, reference)
+            zero_shot = [one for one in row.cells if row.zero_shot(one) and reference[0].zero_shot(one)]
+            single, refused = _by_language(scores, reference[1], zero_shot)
             refusals += [f"No difference for {row.combination}: {why}." for why in refused]
-            of_languages |= {(place, language): found for language, found in single.items()}
-            if present and row.macro is not None and single.keys() >= set(present):
-                averaged[place] = replace(row, difference=scores.difference(reference, present))
-            for grouping, name, group in _all_groups(row):
-                if single.keys() >= set(group.languages):
-                    of_groups[place, grouping, name] = scores.difference(reference, group.languages)
+            families.setdefault(LANGUAGE, {}).update({(place, one): found for one, found in single.items()})
+            for family, name, members in _averages_of(row, present):
+                if single.keys() >= set(members):
+                    families.setdefault(family, {})[place, name] = scores.difference(reference[1], members)
     if baseline is not None and not any(row.macro for row in averaged if row.combination == baseline):
         refusals.append(f"No differences: {baseline} has no macro average.")
-    return _with_tests(averaged, _corrected(of_languages), _corrected(of_groups)), refusals
+    tests = {family: _corrected(differences) for family, differences in families.items()}
+    return [_with_tests(row, place, tests) for place, row in enumerate(averaged)], refusals
 
 
 def _with_own_averages(row: Row, scores: Resampled, present: list[str], groupings: Sequence[Grouping]) -> Row:
@@ -81,49 +83,47 @@ def _with_own_averages(row: Row, scores: Resampled, present: list[str], grouping
     return replace(row, macro=scores.average(present), groups=groups)
 
 
-def _by_language(scores: Resampled, reference: Resampled) -> tuple[dict[str, Difference], list[str]]:
-    """The difference in each language that both were tested in, and why there is none in some."""
+def _by_language(
+    scores: Resampled, reference: Resampled, languages: Iterable[str]
+) -> tuple[dict[str, Difference], list[str]]:
+    """The difference in each language, and why there is none in some."""
     found: dict[str, Difference] = {}
     refused: list[str] = []
-    for language in scores.means:
-        if language in reference.means:
-            try:
-                found[language] = scores.difference(reference, [language])
-            except ValueError as error:
-                refused.append(str(error))
+    for language in languages:
+        try:
+            found[language] = scores.difference(reference, [language])
+        except ValueError as error:
+            refused.append(str(error))
     return found, refused
 
 
-def _all_groups(row: Row) -> Iterable[tuple[str, str, GroupAverage]]:
-    return [(grouping, name, one) for grouping, groups in row.groups.items() for name, one in groups.items()]
+def _averages_of(row: Row, languages: Sequence[str]) -> Iterator[tuple[str, str, Sequence[str]]]:
+    """The family, name and languages of each average that a row has; the macro average is over the given ones."""
+    if row.macro is not None:
+        yield MACRO, "", languages
+    for grouping, groups in row.groups.items():
+        yield from ((grouping, name, one.languages) for name, one in groups.items())
 
 
-def _corrected(tests: Mapping[Key, Difference]) -> dict[Key, Tested]:
-    """Corrects all tests of one kind for their number."""
-    adjusted = benjamini_hochberg([one.p for one in tests.values()])
-    return {key: Tested(one, p) for (key, one), p in zip(tests.items(), adjusted, strict=True)}
+def _corrected(family: Mapping[Key, Difference]) -> dict[Key, Tested]:
+    """Corrects the tests of one family for their number."""
+    p_values = {key: one.p for key, one in family.items() if one.p is not None}
+    adjusted = dict(zip(p_values, benjamini_hochberg(list(p_values.values())), strict=True))
+    return {key: Tested(one, adjusted.get(key)) for key, one in family.items()}
 
 
-def _with_tests(
-    rows: list[Row], of_languages: Mapping[tuple[int, str], Tested], of_groups: Mapping[tuple[int, str, str], Tested]
-) -> list[Row]:
-    """Puts each test into its row."""
-    by_language: dict[int, dict[str, Tested]] = {}
-    for (place, language), tested in of_languages.items():
-        by_language.setdefault(place, {})[language] = tested
-    return [
-        replace(
-            row,
-            by_language=by_language.get(place, {}),
-            groups={
-                grouping: {
-                    name: replace(one, tested=of_groups.get((place, grouping, name))) for name, one in groups.items()
-                }
-                for grouping, groups in row.groups.items()
-            },
-        )
-        for place, row in enumerate(rows)
-    ]
+def _with_tests(row: Row, place: int, tests: Mapping[str, Mapping[tuple[int, str], Tested]]) -> Row:
+    """Puts the tests of the row at a place of the table into it."""
+
+    def tested(family: str, name: str) -> Tested | None:
+        return tests.get(family, {}).get((place, name))
+
+    groups = {
+        grouping: {name: replace(one, tested=tested(grouping, name)) for name, one in found.items()}
+        for grouping, found in row.groups.items()
+    }
+    single = {language: found for language in row.cells if (found := tested(LANGUAGE, language)) is not None}
+    return replace(row, difference=tested(MACRO, ""), by_language=single, groups=groups)
 
 
 def outcomes_of(group: RunGroup, control: Control, languages: Iterable[str]) -> dict[str, Outcome]:

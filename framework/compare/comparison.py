@@ -19,7 +19,7 @@ from framework.compare.rows import Row, Tested
 from framework.errors import UserError, did_you_mean
 from framework.files import write_changed
 from framework.results import RunFolder
-from framework.statistics import Difference, MacroAverage
+from framework.statistics import MacroAverage
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Comparison:
         for row in self.rows:
             own = [row.combination, row.control]
             if row.macro is not None:
-                lines.append([*own, "macro", "", *_average(row.macro), *_test_of_macro(row.difference)])
+                lines.append([*own, "macro", "", *_average(row.macro), *_test(row.difference)])
             for grouping, groups in row.groups.items():
                 for name, one in groups.items():
                     lines.append([*own, grouping, name, *_average(one.average), *_test(one.tested)])
@@ -212,20 +212,11 @@ def _average(average: MacroAverage) -> list[object]:
     return [average.languages, average.mean, average.low, average.high]
 
 
-def _interval(difference: Difference) -> list[object]:
-    return [difference.mean, difference.low, difference.high]
-
-
-def _test_of_macro(difference: Difference | None) -> list[object]:
-    if difference is None:
-        return _UNTESTED
-    return [*_interval(difference), difference.p, None, difference.excludes_zero]
-
-
 def _test(tested: Tested | None) -> list[object]:
     if tested is None:
         return _UNTESTED
-    return [*_interval(tested.difference), tested.difference.p, tested.adjusted_p, tested.significant]
+    found = tested.difference
+    return [found.mean, found.low, found.high, found.p, tested.adjusted_p, tested.significant]
 
 
 def _csv(header: Iterable[object], lines: Iterable[Iterable[object]]) -> str:

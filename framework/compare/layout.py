@@ -6,7 +6,7 @@ from framework.compare.groups import Grouping
 from framework.compare.pivot import Pivot
 from framework.compare.rows import GroupAverage, Row, Tested
 from framework.languages import name_of
-from framework.statistics import Difference, MacroAverage
+from framework.statistics import MacroAverage
 
 Grid = list[list[str]]
 """A table by columns; the first entry of each is its header."""
@@ -98,7 +98,7 @@ def _over_baseline(row: Row, baseline: str) -> str:
         return ""
     if row.combination == baseline:
         return "baseline"
-    return _difference(row.difference)
+    return tested_text(row.difference)
 
 
 def _is_source_everywhere(rows: Sequence[Row], language: str) -> bool:
@@ -141,15 +141,11 @@ def macro_text(macro: MacroAverage | None) -> str:
 
 def tested_text(tested: Tested | None) -> str:
     """Returns a tested difference's text, with a star where it is significant."""
-    return MISSING if tested is None else _difference(tested.difference, tested.significant)
-
-
-def _difference(difference: Difference | None, star: bool | None = None) -> str:
-    if difference is None:
+    if tested is None:
         return MISSING
-    interval = f"[{_signed(difference.low)}, {_signed(difference.high)}]"
-    starred = difference.excludes_zero if star is None else star
-    return f"{_signed(difference.mean)} {interval}{f' {STAR}' if starred else ''}"
+    found = tested.difference
+    interval = f"[{_signed(found.low)}, {_signed(found.high)}]"
+    return f"{_signed(found.mean)} {interval}{f' {STAR}' if tested.significant else ''}"
 
 
 def _with_name(text: str, code: str, between: str, most: int | None = None) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from framework.compare.groups import Grouping
 from framework.compare.layout import MISSING, SOURCE, cell_text, number
+from framework.compare.pivot import Pivot
 from framework.compare.rows import Cell, Row
-from framework.metrics import Metric
+from framework.metrics import SCORINGS, Metric
 from framework.results import LanguageResult, RunFolder, RunGroup
 from framework.statistics import RESAMPLES
 
@@ -35,19 +36,27 @@ def title(groups: list[RunGroup], rows: list[Row], languages: list[str], metric:
     return " · ".join(parts)
 
 
-def how_to_read(rows: list[Row], macro_languages: list[str]) -> Iterator[str]:
-    """Says what the signs and intervals in the table are."""
+def how_to_read(rows: list[Row], macro_languages: list[str], table: Pivot | None = None) -> Iterator[str]:
+    """Says what the signs and intervals are, in the table of all rows and in a pivot."""
     several = any(len(row.seeds) > 1 for row in rows)
     if several:
         yield "±: standard deviation over seeds."
     averages = [row.macro for row in rows if row.macro is not None]
     if averages:
-        way = "alone" if len(macro_languages) == 1 else averages[0].resampling
-        drawn = f"examples{RESAMPLING[way]}{' and of seeds' if several else ''}"
-        yield (
-            f"macro: mean over {_count(macro_languages)}, zero-shot; [95 % interval]: percentile bootstrap, "
-            f"{RESAMPLES:,} resamples of {drawn}."
-        )
+        resamples = f"{RESAMPLES:,} bootstrap resamples of examples"
+        resamples += RESAMPLING["alone" if len(macro_languages) == 1 else averages[0].resampling]
+        how = f"± 1.96 standard errors over {resamples}"
+        if several:
+            how = (
+                "± √(t² s²/n + 1.96² c), with s the standard deviation of the n seeds' averages, t of n - 1 degrees of "
+                f"freedom, and c their covariance over {resamples}, but at least 1.96 standard errors over these; it "
+                "holds for these languages and other trainings, at least so often (Banerjee, Sankhyā 1960)"
+            )
+        yield f"macro: mean over {_count(macro_languages)}, zero-shot; [95 % interval]: {how}."
+        cells = [] if table is None else [cell.average for cell in table.cells.values()]
+        if any(len(average.seeds) == 1 for average in (*averages, *filter(None, cells))):
+            so = "± 1.96 standard errors over the resamples, and " if several else ""
+            yield f"With one seed the interval is {so}about that training only: it cannot tell what others would give."
     if any(cell.source for row in rows for cell in row.cells.values()):
         yield f"{SOURCE}: the task was trained on this language; not zero-shot, not in the macro average."
     if any(row.control != "own" for row in rows):
@@ -57,38 +66,43 @@ def how_to_read(rows: list[Row], macro_languages: list[str]) -> Iterator[str]:
 def about_differences(rows: list[Row], baseline: str | None) -> Iterator[str]:
     """Says what a star means, what none means, and which differences are not paired by seeds."""
     compared = {row.combination: row.difference for row in rows if row.difference is not None}
-    if compared:
-        macro_tests = "1 test" if len(compared) == 1 else f"{len(compared)} tests, not corrected for their number"
+    families = {
+        "macro averages": list(compared.values()),
+        "single languages, zero-shot": [one for row in rows for one in row.by_language.values()],
+    }
+    for name in dict.fromkeys(name for row in rows for name in row.groups):
+        of_groups = [one.tested for row in rows for one in row.groups.get(name, {}).values()]
+        families[f"groups by {name}"] = [one for one in of_groups if one is not None]
+    sizes = {what: sum(one.adjusted_p is not None for one in tests) for what, tests in families.items()}
+    listed = ", ".join(f"{what} ({size:,})" for what, size in sizes.items() if size)
+    if listed:
         yield (
-            f"*: the 95 % interval of the paired bootstrap difference to {baseline}, on the same resamples, "
-            f"excludes 0 ({macro_tests})."
+            f"*: differs from {baseline} at a false discovery rate of 5 %: compared example by example and, where both "
+            "have the same seeds, seed by seed; p is the least level whose interval, made as that of macro averages, "
+            "does not hold 0, and is corrected by Benjamini and Hochberg over each of these families of tests: "
+            f"{listed}. The intervals are not corrected."
         )
-    of_languages = sum(len(row.by_language) for row in rows)
-    of_groups = sum(one.tested is not None for row in rows for groups in row.groups.values() for one in groups.values())
-    for what, tests in (("a language", of_languages), ("a group", of_groups)):
-        if tests:
-            yield (
-                f"* of {what}: it differs from {baseline} at a false discovery rate of 5 % (paired bootstrap standard "
-                f"error, two-sided normal test; {_tests(tests)}, corrected together by Benjamini and Hochberg; the "
-                "intervals are not corrected)."
-            )
+    untested = [
+        row.combination for row in rows if any(one.adjusted_p is None for one in row.by_language.values())
+    ]
+    if untested:
+        yield (
+            f"No test and no star, for one of the two has one seed: {_some(untested)}. One training cannot tell "
+            "whether another would differ too, and the interval of the difference is about these trainings only."
+        )
     for row in rows:
-        if row.by_language:
+        if row.by_language and row.combination not in untested:
             signs = [one.difference.mean > 0 for one in row.by_language.values() if one.significant]
             untold = len(row.by_language) - len(signs)
             yield (
                 f"Of {_count(list(row.by_language))}, {row.combination} is better than {baseline} in "
                 f"{signs.count(True)} and worse in {signs.count(False)}; in {untold} the test tells no difference."
             )
-    if of_languages or compared:
+    if listed:
         yield "Without a star: a difference may be there that so few examples and seeds do not show."
-    unpaired = [label for label, difference in compared.items() if not difference.seeds_paired]
+    unpaired = [label for label, one in compared.items() if not one.difference.seeds_paired]
     if unpaired:
         yield f"Paired by examples but not by seeds, as {baseline} has others: {'; '.join(unpaired)}."
-
-
-def _tests(number: int) -> str:
-    return "1 test" if number == 1 else f"{number:,} tests"
 
 
 def about_groups(rows: list[Row], groupings: Sequence[Grouping], macro_languages: list[str]) -> Iterator[str]:
@@ -156,7 +170,7 @@ def about_gaps(rows: list[Row], languages: list[str], macro_languages: list[str]
 
 
 def about_data(groups: list[RunGroup]) -> Iterator[str]:
-    """Says where figures of one table come from different versions of the test data."""
+    """Says where figures of one table come from different versions of the test data, and what its examples share."""
     by_language: dict[str, dict[str, list[str]]] = {}
     by_commit: dict[str, list[str]] = {}
     for group in groups:
@@ -172,6 +186,7 @@ def about_data(groups: list[RunGroup]) -> Iterator[str]:
     if len(commits) > 1:
         listed = "; ".join(f"{commit} ({_some(languages)})" for commit, languages in commits.items())
         yield f"Languages were tested on different versions of the data: {listed}."
+    yield from filter(None, [SCORINGS[groups[0].record.task].dependent])
 
 
 def _commit(data: str) -> str:

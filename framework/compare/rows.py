@@ -29,21 +29,26 @@ class Cell:
 
 
 LEVEL = 0.05
-"""Significance level of the tests of single languages and groups, after their correction."""
+"""Significance level of all tests of differences, after their correction."""
 
 
 @dataclass(frozen=True)
 class Tested:
-    """A difference to the baseline, tested together with many others."""
+    """A difference to the baseline, tested together with the others of its family.
+
+    The differences of macro averages are a family, those of single languages (zero-shot ones) another, and those of
+    each grouping one.
+    """
 
     difference: Difference
-    adjusted_p: float
-    """The difference's p, corrected for the number of tests of its kind in the comparison (Benjamini and Hochberg)."""
+    adjusted_p: float | None
+    """The difference's p, corrected for the number of tests in the family (Benjamini and Hochberg); None where it has
+    none."""
 
     @property
     def significant(self) -> bool:
         """Whether it has a star."""
-        return self.adjusted_p <= LEVEL
+        return self.adjusted_p is not None and self.adjusted_p <= LEVEL
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,10 @@ class Row:
     missing: dict[str, list[int]]
     """For each language that should be there and is not: the seeds that lack it."""
     macro: MacroAverage | None = None
-    difference: Difference | None = None
+    difference: Tested | None = None
     """The macro average's difference to the baseline's."""
     by_language: dict[str, Tested] = field(default_factory=dict)
-    """The difference to the baseline in each language; only in rows that are compared to one."""
+    """The difference to the baseline in each language, zero-shot in both; only in rows that are compared to one."""
     groups: dict[str, dict[str, GroupAverage]] = field(default_factory=dict)
     """For each grouping the averages over its groups, by their names; none where the row has gaps."""
 

@@ -24,12 +24,18 @@ class Scoring:
     """The main one first."""
     gold_is_label: bool = False
     """Whether gold is a label's name: some languages may lack some, and a text and its translations have the same."""
+    dependent: str = ""
+    """Why examples are not as independent as intervals take them to be, as a sentence; empty if nothing is known."""
 
 
 SCORINGS: dict[Task, Scoring] = {
     "classification": Scoring((Accuracy(), MacroF1(), WeightedF1()), gold_is_label=True),
     "tagging": Scoring((SpanF1(), SpanPrecision(), SpanRecall())),
-    "question answering": Scoring((TokenF1(), ExactMatch())),
+    "question answering": Scoring(
+        (TokenF1(), ExactMatch()),
+        dependent="Questions about one context are taken as independent, for results do not hold their contexts: where "
+        "many share one, intervals are too narrow.",
+    ),
 }
 
 def metrics_of(task: Task, positive: str | None = None) -> dict[str, Metric]:

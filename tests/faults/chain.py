@@ -99,8 +99,8 @@ def _checkpoints(store: Store) -> list[Path]:
 
 def check_whole(store: Store) -> int:
     """Checks that all that a reader would take is whole; returns the number of checkpoints."""
-    for passport in store.passports():
-        store.read(passport.id, passport.backbone)
+    for identity in store.identities():
+        store.read(identity, store.passport(identity).backbone)
     checkpoints = _checkpoints(store)
     assert all(CheckpointFile.is_whole(checkpoint) for checkpoint in checkpoints)
     return len(checkpoints)

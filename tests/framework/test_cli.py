@@ -18,7 +18,7 @@ class TestComponents:
     def test_they_are_listed(self, finished: Desk, modulingua: Modulingua) -> None:
         answer = modulingua("components", "list", "--store", finished.folder / "store")
         assert (answer.code, answer.err) == (0, "")
-        for passport in finished.store.passports():
+        for passport in finished.store.readable():
             [line] = [line for line in answer.out.splitlines() if passport.id in line]
             assert passport.stage in line
             assert passport.title in line
@@ -45,11 +45,11 @@ class TestComponents:
 
     def test_one_is_removed(self, desk: Desk, finished: Desk, modulingua: Modulingua) -> None:
         desk.copy_of(finished.folder / "store", "store")
-        victim = desk.store.passports()[0].id
+        victim = desk.store.readable()[0].id
         answer = modulingua("components", "remove", victim[:8], "--store", desk.folder / "store")
         assert (answer.code, answer.out) == (0, f"removed {victim}\n")
         assert not desk.store.has(victim)
-        assert len(desk.store.passports()) == 2
+        assert len(desk.store.readable()) == 2
 
 
 def test_tokens_are_reported_by_language(desk: Desk, modulingua: Modulingua) -> None:

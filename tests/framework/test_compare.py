@@ -114,10 +114,11 @@ class TestFigures:
 
     def test_numbers(self, tmp_path: Path) -> None:
         for label, right in (("a", 100), ("b", 0)):
-            add(make_run(tmp_path, label), "hau_Latn", right)
+            for seed in range(2):
+                add(make_run(tmp_path, label, seed), "hau_Latn", right)
         text = printed(compare([tmp_path], baseline="a"))
-        assert line(text, "a ") == "a 1.000 1.000 [1.000, 1.000] baseline"
-        assert line(text, "b ") == "b .000 * .000 [.000, .000] -1.000 [-1.000, -1.000] *"
+        assert line(text, "a ") == "a 1.000 ± .000 1.000 [1.000, 1.000] baseline"
+        assert line(text, "b ") == "b .000 ± .000 * .000 [.000, .000] -1.000 [-1.000, -1.000] *"
 
     def test_a_difference_that_rounds_to_nothing_has_no_sign(self, tmp_path: Path) -> None:
         for label, right in (("a", 1500), ("b", 1499)):
@@ -157,7 +158,7 @@ class TestFigures:
         assert control.macro is not None
         assert control.macro.mean == pytest.approx(0.5)
         text = printed(comparison)
-        assert line(text, "· no") == "· no language component .500 .500 [.400, .600]"
+        assert line(text, "· no") == "· no language component .500 .500 [.402, .598]"
         assert "macro without hau_Latn, which has no language components" in text
 
 
@@ -167,14 +168,52 @@ class TestDifferences:
         baseline, other, *controls = comparison.rows
         assert baseline.difference is None
         assert other.difference is not None
-        assert other.difference.mean == pytest.approx(0.1)
+        assert other.difference.difference.mean == pytest.approx(0.1)
         assert [row.difference for row in controls] == [None, None]
         text = printed(comparison)
         assert line(text, "task adapter").endswith("] baseline")
         assert "] +.100 [+.0" in line(text, "language prompt")
         assert line(text, "language prompt").endswith("] *")
-        assert line(text, "*:").startswith("*: the 95 % interval of the paired bootstrap difference to task adapter")
+        assert line(text, "*:").startswith("*: differs from task adapter at a false discovery rate of 5 %")
         assert "over task adapter" in text
+
+    def test_one_training_has_no_star(self, tmp_path: Path) -> None:
+        """All that a is wrong in b is right in; but another training of b might be as a is."""
+        for label, right in (("a", 10), ("b", 90)):
+            add(make_run(tmp_path, label), "hau_Latn", right)
+        comparison = compare([tmp_path], baseline="a")
+        text = printed(comparison)
+        assert line(text, "b ").startswith("b .900 .900 [")
+        assert "] +.800 [+.7" in line(text, "b ")
+        assert "*" not in text
+        assert line(text, "No test and no star").startswith("No test and no star, for one of the two has one seed: b.")
+        assert line(text, "With one seed the interval is about that training only")
+        assert {one["star"] for one in csv.DictReader(StringIO(comparison.averages_csv()))} == {"", "False"}
+
+    def test_macro_differences_are_corrected_together(self, tmp_path: Path) -> None:
+        """What is a star alone is none among many, and the file says the corrected p."""
+        for label, rights in (("a", (50, 52, 54)), ("b", (56, 59, 62)), *((f"c{n}", (52, 54, 50)) for n in range(6))):
+            for seed, right in enumerate(rights):
+                add(make_run(tmp_path, label, seed), "hau_Latn", right)
+        stars = {}
+        for labels in ("ab", "a*"):
+            places = [path for path in (tmp_path / "sib").iterdir() if path.name[0] in labels or labels == "a*"]
+            b = next(row for row in compare(places, baseline="a").rows if row.combination == "b").difference
+            assert b is not None
+            assert b.difference.p is not None
+            assert b.difference.p < 0.05
+            stars[labels] = b.significant
+            assert b.adjusted_p == pytest.approx(b.difference.p * (1 if labels == "ab" else 7))
+        assert stars == {"ab": True, "a*": False}
+        lines = csv.DictReader(StringIO(compare([tmp_path], baseline="a").averages_csv()))
+        found = {one["combination"]: one for one in lines if one["over"] == "macro"}
+        assert float(found["b"]["adjusted_p"]) == pytest.approx(7 * float(found["b"]["p"]))
+        assert found["b"]["star"] == "False"
+
+    def test_the_source_is_not_tested(self, study: Path) -> None:
+        """It is not what the comparison is about, and more tests would cost the others their stars."""
+        other = compare([study], baseline="task adapter").rows[1]
+        assert list(other.by_language) == ["hau_Latn", "yor_Latn"]
 
     def test_no_star_without_a_difference(self, tmp_path: Path) -> None:
         for label, shift in (("a", 0), ("b", 50)):
@@ -209,7 +248,7 @@ class TestGaps:
         [run] = study.glob("sib/task-adapter-2*")
         (run / "results/own/yor_Latn.json").unlink()
         text = printed(compare([study], baseline="language prompt + task adapter"))
-        assert line(text, "task adapter") == "task adapter .800 ± .020 * .600 ± .020 * – – –"
+        assert line(text, "task adapter") == "task adapter .800 ± .020 .600 ± .020 * – – –"
         assert "Still to test: task adapter in yor_Latn (seed 2)." in text
         assert line(text, "–:") == "–: not tested, or not with all seeds."
         # The gap of one does not narrow the average of the others.
@@ -355,6 +394,11 @@ class TestTasks:
         said = "Answers that could not be read, and count as wrong, task adapter: deu_Latn .400, ell_Grek .400."
         assert said in legend
 
+    def test_questions_about_one_context_are_said_to_depend(self, tmp_path: Path, study: Path) -> None:
+        said = "Questions about one context are taken as independent"
+        assert any(one.startswith(said) for one in self.answer(tmp_path / "answers", parallel=True).legend)
+        assert not any(one.startswith(said) for one in compare([study]).legend)
+
     def test_an_unparsed_label_is_not_a_foreign_one(self, tmp_path: Path) -> None:
         add(make_run(tmp_path), "hau_Latn", 90, wrong=UNPARSED)
         legend = compare([tmp_path]).legend
@@ -396,8 +440,11 @@ class TestLegend:
         assert comparison.title == "accuracy · sib200 · xlm-roberta-base@e73636d · eng_Latn → 2 languages"
         assert "±: standard deviation over seeds." in comparison.legend
         assert (
-            "macro: mean over 2 languages, zero-shot; [95 % interval]: percentile bootstrap, 1,000 resamples "
-            "of examples (the same in all languages, whose test sets are parallel) and of seeds."
+            "macro: mean over 2 languages, zero-shot; [95 % interval]: ± √(t² s²/n + 1.96² c), with s the standard "
+            "deviation of the n seeds' averages, t of n - 1 degrees of freedom, and c their covariance over 1,000 "
+            "bootstrap resamples of examples (the same in all languages, whose test sets are parallel), but at least "
+            "1.96 standard errors over these; it holds for these languages and other trainings, at least so often "
+            "(Banerjee, Sankhyā 1960)."
         ) in comparison.legend
         assert "seeds: 0, 1, 2." in comparison.legend
         assert "examples a language: 100." in comparison.legend
@@ -461,12 +508,12 @@ class TestLayout:
         for language in ("hau_Latn", "yor_Latn"):
             add(run, language, 50)
         lines = [" ".join(one.split()) for one in printed(compare([tmp_path])).splitlines()]
-        assert lines[2:4] == ["macro (95 %)", "task adapter .500 [.400, .600]"]
+        assert lines[2:4] == ["macro (95 %)", "task adapter .500 [.402, .598]"]
         assert lines[5:9] == ["task", "adapter", "hau_Latn Hausa .500", "yor_Latn Yoruba .500"]
 
     def test_a_label_with_brackets(self, tmp_path: Path) -> None:
         add(make_run(tmp_path, "prompt [bold]"), "hau_Latn", 50)
-        assert line(printed(compare([tmp_path])), "prompt") == "prompt [bold] .500 .500 [.400, .600]"
+        assert line(printed(compare([tmp_path])), "prompt") == "prompt [bold] .500 .500 [.402, .598]"
 
     def test_a_language_without_a_known_name(self, tmp_path: Path) -> None:
         add(make_run(tmp_path), "xqz_Latn", 50)

@@ -1,6 +1,7 @@
 """Groups of languages, tests of single languages, pivots, and the files that hold them."""
 
 import csv
+import itertools
 import json
 import shutil
 import subprocess
@@ -28,10 +29,10 @@ def unsynced_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("framework.results.os.fsync", lambda descriptor: None)
 
 
-def study(folder: Path, **facts: Any) -> Path:
+def study(folder: Path, seeds: int = 1, **facts: Any) -> Path:
     """Two combinations in six languages; the second is better in all, from one to six parts of a hundred."""
-    for label in ("head only", "task adapter"):
-        run = make_run(folder, label, **facts)
+    for label, seed in itertools.product(("head only", "task adapter"), range(seeds)):
+        run = make_run(folder, label, seed, **facts)
         for place, language in enumerate(MIXED):
             add(run, language, 50 + 5 * place + (place + 1) * (label == "task adapter"))
     return folder
@@ -85,7 +86,7 @@ class TestGroups:
         for code in ("amh_Ethi", "ben_Beng", "ell_Grek", "hin_Deva", "rus_Cyrl", "tha_Thai", "tam_Taml"):
             add(run, code, 50)
         text = printed(compare([tmp_path], group=["script"]))
-        assert line(text, "Beng (1)") == "Beng (1) .500 [.400, .600]"
+        assert line(text, "Beng (1)") == "Beng (1) .500 [.402, .598]"
 
     def test_an_unknown_group(self, tmp_path: Path) -> None:
         with pytest.raises(UserError, match=r"unknown group 'scripts'; did you mean 'script'\? \(known: script"):
@@ -143,19 +144,20 @@ class TestSeen:
 
 class TestTests:
     def test_a_language_that_differs_has_a_star(self, tmp_path: Path) -> None:
-        for label, more in (("a", 0), ("b", 30)):
-            run = make_run(tmp_path, label)
+        for (label, more), seed in itertools.product((("a", 0), ("b", 30)), range(2)):
+            run = make_run(tmp_path, label, seed)
             add(run, "hau_Latn", 50 + more)
             add(run, "yor_Latn", 50, shift=more)  # as many right answers, but others
         comparison = compare([tmp_path], baseline="a")
         found = comparison.rows[1].by_language
         assert {language: one.significant for language, one in found.items()} == {"hau_Latn": True, "yor_Latn": False}
         assert found["hau_Latn"].difference.mean == pytest.approx(0.3)
+        assert found["hau_Latn"].difference.p is not None
         assert found["hau_Latn"].adjusted_p == pytest.approx(2 * found["hau_Latn"].difference.p)
         assert comparison.rows[0].by_language == {}
         text = printed(comparison)
-        assert line(text, "b ").startswith("b .800 * .500 .650 [")
-        said = "2 tests, corrected together by Benjamini and Hochberg"
+        assert line(text, "b ").startswith("b .800 ± .000 * .500 ± .000 .650 [")
+        said = "macro averages (1), single languages, zero-shot (2). The intervals are not corrected."
         assert any(said in one for one in comparison.legend)
         assert line(text, "Of 2 languages") == (
             "Of 2 languages, b is better than a in 1 and worse in 0; in 1 the test tells no difference."
@@ -166,19 +168,20 @@ class TestTests:
         from datamodules.languages import LANGUAGES
 
         generator = np.random.default_rng(0)
-        for label in "ab":
-            run = make_run(tmp_path, label)
+        for label, seed in itertools.product("ab", range(3)):
+            run = make_run(tmp_path, label, seed)
             for language in sorted(LANGUAGES)[:100]:
                 predicted = ["a" if right else "c" for right in generator.random(SIZE) < 0.5]
                 ids = [f"{language}{number}" for number in range(SIZE)]
                 add(run, language, 0, gold=["a"] * SIZE, predicted=predicted, ids=ids)
         found = compare([tmp_path], baseline="a").rows[1].by_language.values()
-        assert 1 <= sum(one.difference.p < 0.05 for one in found) <= 12  # 5 of 100 expected
+        p_values = [one.difference.p for one in found if one.difference.p is not None]
+        assert 1 <= sum(p < 0.05 for p in p_values) <= 12  # 5 of 100 expected
         assert not any(one.significant for one in found)
 
     def test_of_groups(self, tmp_path: Path) -> None:
-        for label, more in (("a", 0), ("b", 30)):
-            run = make_run(tmp_path, label)
+        for (label, more), seed in itertools.product((("a", 0), ("b", 30)), range(2)):
+            run = make_run(tmp_path, label, seed)
             for language in ("hau_Latn", "yor_Latn"):
                 add(run, language, 50 + more)
             add(run, "hin_Deva", 50, shift=more)
@@ -191,6 +194,15 @@ class TestTests:
         table = printed(comparison).split("over a, by script")[1]
         assert table.splitlines()[3].startswith("b  +.300 [+.2")
         assert table.splitlines()[3].count("*") == 1
+
+    def test_other_groupings_change_no_test(self, tmp_path: Path) -> None:
+        """What is shown beside a grouping is no reason to doubt it more."""
+        study(tmp_path, seeds=3)
+        alone = compare([tmp_path], baseline="head only", group=["script"])
+        beside = compare([tmp_path], baseline="head only", group=["script", "family", "resource", "seen"])
+        assert alone.rows[1].groups["script"] == beside.rows[1].groups["script"]
+        families = "single languages, zero-shot (6), groups by script (3), groups by family ("
+        assert any(families in one for one in beside.legend)
 
     def test_other_examples_of_one_language_leave_the_others(self, tmp_path: Path) -> None:
         for label, prefix in (("a", ""), ("b", "x")):
@@ -240,7 +252,7 @@ class TestPivot:
             ("task prompt", "20"): 0.6,
             ("task prompt", "100"): 0.7,
         }
-        assert line(printed(comparison), "head only") == "head only .400 [.300, .500]"
+        assert line(printed(comparison), "head only") == "head only .400 [.303, .497]"
 
     def test_by_a_key_of_the_experiment_whose_end_is_enough(self, tmp_path: Path) -> None:
         for shots in (4, 16):
@@ -316,7 +328,7 @@ class TestPivot:
 
 class TestFiles:
     def test_averages(self, tmp_path: Path) -> None:
-        comparison = compare([study(tmp_path)], baseline="head only", group=["script"])
+        comparison = compare([study(tmp_path, seeds=2)], baseline="head only", group=["script"])
         lines = list(csv.DictReader(StringIO(comparison.averages_csv())))
         assert [one["over"] for one in lines] == ["macro", *["script"] * 3, "macro", *["script"] * 3, *["language"] * 6]
         macro, latin = lines[4:6]

@@ -163,7 +163,8 @@ class TestWhatIsShown:
 
     def test_stars_and_baseline(self, tmp_path: Path) -> None:
         for label, right in (("a", 90), ("b", 40)):
-            add(make_run(tmp_path, label), "hau_Latn", right)
+            for seed in range(2):
+                add(make_run(tmp_path, label, seed), "hau_Latn", right)
         averages = draw_figures(compare([tmp_path], baseline="a"))[0]
         assert any(text.endswith("baseline") for text in texts(averages))
         assert any(text.startswith(".400 [") and text.endswith("] *") for text in texts(averages))

@@ -127,7 +127,7 @@ class TestARun:
 
     def test_its_passports_say_what_was_trained(self, finished: Desk) -> None:
         plan = finished.plan()
-        assert {passport.id for passport in finished.store.passports()} == {
+        assert {passport.id for passport in finished.store.readable()} == {
             stage.id for stage in plan.stages if stage.kind != "evaluate"
         }
         for stage in (*plan.of_kind("language"), *plan.of_kind("task")):
@@ -583,7 +583,7 @@ def test_an_experiment_without_data_ends_with_its_components(desk: Desk, modulin
     file = desk.write({"data": None, "combination.task": {}, parallel: str(desk.texts)})
     answer = modulingua("run", file)
     assert (answer.code, answer.err) == (0, "")
-    assert {passport.stage for passport in desk.store.passports()} == {"language"}
+    assert {passport.stage for passport in desk.store.readable()} == {"language"}
     assert modulingua("run", file).out == "nothing to do: every component is there\n"
 
 

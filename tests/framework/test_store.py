@@ -103,7 +103,7 @@ class TestWholeOrNotAtAll:
     def test_what_a_killed_process_left_is_no_component(self, store: Store) -> None:
         store.write(passport("7f3a"), STATE, CURVE)
         store.path("7f3a").rename(store.folder / ".7f3b-killed")
-        assert store.passports() == []
+        assert store.readable() == []
         with pytest.raises(UserError, match="no component begins with '7f3'"):
             store.find("7f3")
 
@@ -135,14 +135,14 @@ class TestFinding:
     def test_the_beginning_is_enough(self, store: Store) -> None:
         assert store.find("9").id == "9c1b"
         assert store.find("7f3a").id == "7f3a"
-        assert [found.id for found in store.passports()] == ["7f3a", "7f4b", "9c1b"]
+        assert store.identities() == ["7f3a", "7f4b", "9c1b"]
 
     def test_a_beginning_of_several_is_refused(self, store: Store) -> None:
         with pytest.raises(UserError, match="'7f' begins 2 components: 7f3a, 7f4b"):
             store.find("7f")
         with pytest.raises(UserError, match="begins 2 components"):
             store.remove("7f")
-        assert len(store.passports()) == 3
+        assert len(store.readable()) == 3
 
     def test_an_unknown_one_is_refused_with_the_nearest(self, store: Store) -> None:
         with pytest.raises(UserError, match="no component begins with '9c1d'; did you mean '9c1b'"):
@@ -158,7 +158,7 @@ class TestFinding:
         with pytest.raises(UserError, match="not a passport"):
             store.find("9c1b")
         assert store.remove("9c1b") == "9c1b"
-        assert len(store.passports()) == 2
+        assert len(store.readable()) == 2
 
     def test_a_damaged_curve_is_told(self, store: Store) -> None:
         (store.path("9c1b") / HISTORY).write_text('{"step": 1}\n{"st')
@@ -167,6 +167,6 @@ class TestFinding:
 
 
 def test_an_empty_store_is_no_error(store: Store) -> None:
-    assert store.passports() == []
+    assert store.readable() == []
     with pytest.raises(UserError, match="no component begins with 'a'"):
         store.find("a")

@@ -57,10 +57,9 @@ def _bars(axes: Axes, comparison: Comparison, rows: Sequence[Row], labels: Seque
             continue
         mean, low, high = row.macro.mean, row.macro.low, row.macro.high
         axes.barh(place, mean, 0.7, **LOOKS[row.control])
-        # Not as error bars, which refuse an interval that does not hold the mean; a bootstrap's can be such.
         axes.plot([low, high], [place, place], "|-", color="black", linewidth=1.2, markersize=5)
         text = f"{number(mean)} [{number(low)}, {number(high)}]"
-        if row.difference is not None and row.difference.excludes_zero:
+        if row.difference is not None and row.difference.significant:
             text += " *"
         if row.combination == comparison.baseline and row.control == "own":
             axes.axvline(mean, color=GREY, linestyle="--", linewidth=0.8, zorder=0.9)

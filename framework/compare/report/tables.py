@@ -104,7 +104,7 @@ def group_tables(comparison: Comparison, grouping: Grouping) -> Iterator[Table]:
     cells = _crossed(comparison.rows, groups, columns, average)
     yield Table(f"Averages by {grouping.name}", " ".join(says), *cells)
     if comparison.baseline is not None:
-        says = [f"Differences to {comparison.baseline} [95 % interval].", *comparison.explained("* of a group")]
+        says = [f"Differences to {comparison.baseline} [95 % interval].", *comparison.explained("*")]
         cells = _crossed(_compared(comparison), groups, columns, difference)
         yield Table(f"Differences by {grouping.name}", " ".join(says), *cells)
 
@@ -126,7 +126,7 @@ def language_tables(comparison: Comparison) -> Iterator[Table]:
     cells = _crossed(comparison.rows, languages, columns, lambda row, code: cell_text(row, code, mark=True))
     yield Table("Languages", " ".join(says), *cells)
     if comparison.baseline is not None:
-        says = [f"Differences to {comparison.baseline} [95 % interval].", *comparison.explained("* of a language")]
+        says = [f"Differences to {comparison.baseline} [95 % interval].", *comparison.explained("*")]
         cells = _crossed(_compared(comparison), languages, columns, difference)
         yield Table("Differences by language", " ".join(says), *cells)
 
