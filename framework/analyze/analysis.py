@@ -207,7 +207,8 @@ def _about_ranking(ranking: Ranking) -> Iterator[str]:
     if ranking.qualities:
         yield (
             "predicted: how much better than the mean candidate, by a ridge regression on geographic, genetic and "
-            "featural distance and the script. Its quality: targets of each family ranked by what the others taught; "
+            "featural distance and the script, fitted without the scores of the target's family. Its quality: targets "
+            "of each family ranked by what the others taught; "
             "NDCG@3 as in LangRank (Lin et al., 2019), 1 is the true order."
         )
         if ranking.qualities["model"].ndcg <= ranking.qualities["distances"].ndcg:

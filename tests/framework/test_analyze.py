@@ -21,6 +21,7 @@ from framework.analyze.regression import Refusal, Regression, regress
 from framework.analyze.scores import Scores
 from framework.analyze.sources import ndcg, rank_sources
 from framework.errors import UserError
+from framework.identity import plain
 from framework.results import RunFolder
 from tests.framework.conftest import Modulingua
 from tests.framework.test_compare import add, make_run
@@ -34,6 +35,8 @@ lao_Laoo zho_Hans mya_Mymr kor_Hang jpn_Jpan kat_Geor eus_Latn bam_Latn grn_Latn
 """
 LANGUAGES = CODES.split()
 SOURCES = ("eng_Latn", "arb_Arab", "zho_Hans", "swh_Latn", "quy_Latn")
+PLANNED = ("eng_Latn", "swh_Latn", "hau_Latn")
+"""Sources that the tiny desk has texts in."""
 FAMILIES = {code: family_of(code) for code in LANGUAGES}
 Formula = Callable[[str], float]
 
@@ -160,6 +163,26 @@ def study(folder: Path, formula: Callable[[str, str], int], sources: Sequence[st
     return folder
 
 
+def planned(desk: Desk, changes: dict[str, Any], folder: str = "made") -> Path:
+    """Runs as a plan has them, with made-up scores in percent that fall with the distance to the source."""
+    for stage in desk.plan({"combination.language": {}} | changes).of_kind("evaluate"):
+        experiment = stage.experiment
+        run = make_run(
+            desk.folder / folder,
+            stage.variant.label,
+            stage.seed,
+            experiment=experiment.name,
+            combination=plain(experiment.combination),
+            settings={key: str(value) for key, value in stage.variant.settings.items()},
+            source=experiment.languages.source,
+            written=stage.variant.data,
+        )
+        [source] = experiment.languages.source
+        for code in dict.fromkeys([*LANGUAGES, source]):
+            add(run, code, by_distance(source, code))
+    return desk.folder / folder
+
+
 def by_text(source: str, code: str) -> int:
     return 20 + round(4 * float(np.log2(1 + 1024 * PRETRAINING_TEXT["xlm-r"].get(code, 0))))
 
@@ -262,8 +285,52 @@ class TestSources:
 
         monkeypatch.setattr(framework.analyze.sources, "_fit", watched)
         analyze([many_sources], target="hau_Latn")
+        everything = set().union(*learnt_from)
         ranked_by, *judged_by = learnt_from
-        assert sorted(family for left in judged_by for family in ranked_by - left) == sorted(ranked_by)
+        assert everything - ranked_by == {family_of("hau_Latn")}
+        assert sorted(family for left in judged_by for family in everything - left) == sorted(everything)
+
+    def test_a_prediction_does_not_know_what_was_measured(self, tmp_path: Path) -> None:
+        """Whatever the target's relatives score, its own ranking is predicted by the other families."""
+        predicted = []
+        for turned in (False, True):
+            kin = {code for code in LANGUAGES if family_of(code) == family_of("hau_Latn")}
+            folder = tmp_path / str(turned)
+            study(folder, lambda source, code: abs(100 * (turned and code in kin) - by_distance(source, code)), SOURCES)
+            ranking = analyze([folder], target="hau_Latn").ranking
+            assert ranking is not None
+            predicted.append([(one.language, one.predicted) for one in ranking.candidates])
+        assert predicted[0] == predicted[1]
+
+    def test_a_planned_grid_over_sources_teaches_a_model(self, desk: Desk) -> None:
+        runs = planned(desk, {"grid.languages.source": [[code] for code in PLANNED]})
+        ranking = analyze([runs], target="yor_Latn").ranking
+        assert ranking is not None
+        assert ranking.way.startswith("by a model fitted on 3 sources")
+        assert [one.language for one in ranking.candidates] == ["hau_Latn", "swh_Latn", "eng_Latn"]
+
+    def test_sources_of_other_settings_are_not_compared(self, desk: Desk) -> None:
+        for place, code in enumerate(PLANNED):
+            lr = {"stages.task.training.optimizer.lr": 0.01 * (1 + place)}
+            planned(desk, {"name": f"from-{code}", "languages.source": [code], **lr})
+        ranking = analyze([desk.folder / "made"], target="yor_Latn").ranking
+        assert ranking is not None
+        assert ranking.way.startswith("by distances: a model needs")
+
+    def test_experiments_of_one_source_each_are(self, desk: Desk) -> None:
+        for code in PLANNED:
+            planned(desk, {"name": f"from-{code}", "languages.source": [code]})
+        ranking = analyze([desk.folder / "made"], target="yor_Latn").ranking
+        assert ranking is not None
+        assert ranking.way.startswith("by a model")
+
+    def test_a_source_that_is_there_twice_is_refused(self, desk: Desk, modulingua: Modulingua) -> None:
+        for name in ("once", "twice"):
+            planned(desk, {"name": name, "grid.languages.source": [[code] for code in PLANNED]})
+        answer = modulingua("analyze", desk.folder / "made", "--target", "yor_Latn")
+        assert answer.code == 2
+        assert "were trained on eng_Latn with the same settings: to rank sources, name the one" in answer.err
+        assert analyze([desk.folder / "made"]).correlations, "without a ranking both stand side by side"
 
     def test_the_sources_of_the_runs_are_the_candidates(self, many_sources: Path) -> None:
         ranking = analyze([many_sources], target="swh_Latn").ranking
