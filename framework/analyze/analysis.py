@@ -103,10 +103,10 @@ class Analysis:
         return _csv(lines)
 
     def correlations_csv(self) -> str:
-        """Each correlation; rho and what follows are empty where there is none."""
+        """Each correlation; rho and what follows are empty where there is none, the interval where one family has all."""
         lines: list[list[object]] = [["combination", "feature", "languages", "rho", "low", "high", "p", "p_holm"]]
         for one in self.correlations:
-            found = [one.rho, one.low, one.high, one.p, one.p_holm] if one.rho is not None else [""] * 5
+            found = [one.rho, one.low, one.high, one.p, one.p_holm] if one.rho is not None else [None] * 5
             lines.append([one.combination, one.feature, one.languages, *found])
         return _csv(lines)
 
@@ -138,6 +138,8 @@ class Analysis:
 def _rho(one: Correlation) -> str:
     if one.rho is None:
         return MISSING
+    if one.low is None or one.high is None:
+        return signed(one.rho)
     return _interval(one.rho, one.low, one.high) + (" *" if one.stands_out else "")
 
 
