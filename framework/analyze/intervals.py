@@ -33,7 +33,8 @@ def without_each(families: Sequence[str]) -> Floats:
     names = list(dict.fromkeys(families))
     several = len(names) >= LEAST_FAMILIES
     groups = np.array([names.index(family) for family in families] if several else range(len(families)))
-    return (groups != np.arange(groups.max() + 1)[:, None]).astype(np.float64)
+    left: Floats = np.not_equal(groups, np.arange(groups.max() + 1)[:, None]).astype(np.float64)
+    return left
 
 
 def jackknife(estimate: float, without: Floats) -> tuple[float, float]:

@@ -103,7 +103,7 @@ def rank_sources(target: str, candidates: Sequence[str], scores: Sequence[Scores
     if reason or not listed:
         listed.sort(key=lambda one: one.distance)
         return Ranking(target, listed, left_out, f"by distances: {reason}", {})
-    # What the runs scored in the target and its relatives stays out: it would be no prediction beside what was measured.
+    # What the runs scored in the target and its relatives stays out, else "predicted" would know what was measured.
     others = _without(family_of(target), groups)
     predicted = _fit(others).predict(_matrix(list(known.values())))
     # Only differences between candidates were learnt.
@@ -180,8 +180,8 @@ def _single_sources(scores: Sequence[Scores]) -> list[Scores]:
             twin = found.setdefault((*one.recipe, *one.source), one)
             if twin is not one:
                 raise UserError(
-                    f"{twin.run.path} and {one.run.path} were trained on {one.source[0]} with the same settings: to rank "
-                    "sources, name the one that you mean"
+                    f"{twin.run.path} and {one.run.path} were trained on {one.source[0]} with the same settings: to "
+                    "rank sources, name the one that you mean"
                 )
     return list(found.values())
 

@@ -116,7 +116,8 @@ def number(value: float) -> str:
     return ".000" if text == "-.000" else text.removeprefix("0")
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
+    """Three decimals with a sign: `+.912`, `-.012`."""
     text = number(value)
     return text if text.startswith("-") or text == ".000" else f"+{text}"
 
@@ -136,9 +137,9 @@ def _tested(group: GroupAverage) -> str:
 def _difference(difference: Difference | None, star: bool | None = None) -> str:
     if difference is None:
         return MISSING
-    interval = f"[{_signed(difference.low)}, {_signed(difference.high)}]"
+    interval = f"[{signed(difference.low)}, {signed(difference.high)}]"
     starred = difference.excludes_zero if star is None else star
-    return f"{_signed(difference.mean)} {interval}{f' {STAR}' if starred else ''}"
+    return f"{signed(difference.mean)} {interval}{f' {STAR}' if starred else ''}"
 
 
 def _with_name(text: str, code: str, between: str, most: int | None = None) -> str:
