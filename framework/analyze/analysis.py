@@ -101,7 +101,7 @@ class Analysis:
         return csv_text([*about, *FEATURES], lines)
 
     def correlations_csv(self) -> str:
-        """Each correlation; empty are rho and all that follows where there is none, and intervals that there are not."""
+        """Each correlation; what there is not is empty: a rho and all that follows, or an interval alone."""
         lines: list[list[object]] = []
         for one in self.correlations:
             found = [one.rho, one.low, one.high, one.p, one.p_holm] if one.rho is not None else [None] * 5

@@ -287,6 +287,13 @@ class TestRuns:
         assert [row["language"] for row in rows] == sorted(LANGUAGES)
         assert (tmp_path / "analysis.md").read_text(encoding="utf-8").startswith("# accuracy")
 
+    def test_scores_are_read_without_what_was_predicted(
+        self, text_study: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What `compare` draws from predictions takes a minute for many runs, and nothing here needs it."""
+        monkeypatch.setattr(RunFolder, "predictions", None)
+        assert analyze([text_study]).correlations
+
     def test_tokens_are_counted_where_the_data_are(self, finished: Desk) -> None:
         analysis = analyze([finished.folder / "runs"])
         features = [own for _, setting in analysis.scored for own in setting.features.by_language.values()]
