@@ -8,7 +8,6 @@ Arabic is unseen where a list says "Arabic". Text that crept in unnamed is not k
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
@@ -92,7 +91,8 @@ PRETRAINING_CORPORA: dict[str, PretrainingCorpus] = {
         name="CC100-XL",
         source="Lin et al., EMNLP 2022, table 1",
         codes="en ru zh zho_Hant de es fr ja it pt el ko fi id tr ar vi th bg ca hi et bn ta ur sw te eu my ht qu",
-        models=(r"xglm-.*",),
+        # XGLM of 4.5B parameters saw 134 languages, of which no list is published.
+        models=(r"xglm-(564M|1\.7B|2\.9B|7\.5B)",),
     ),
     "mbart50": PretrainingCorpus(
         name="the 50 languages of mBART-50",
@@ -119,25 +119,40 @@ def pretraining_corpus(name: str) -> PretrainingCorpus:
     return PRETRAINING_CORPORA[name]
 
 
-def corpus_of_model(model: str, owners: Collection[str] = ()) -> PretrainingCorpus | None:
-    """Returns what a model on the hub was pretrained on.
+def corpus_of_model(model: str) -> PretrainingCorpus | None:
+    """Returns what a model on the hub was pretrained on; for one that was tuned further, what its base model was.
 
     Args:
         model: Its name, such as `FacebookAI/xlm-roberta-base`; a revision after `@` is no matter.
-        owners: Owners whose models are taken by their names; empty for those that published the models above.
 
     Returns:
         The corpus; None where it is not known. Somebody else's model is not known by its name: `me/mt5-small` may be
         anything.
     """
     owner, _, name = model.partition("@")[0].rpartition("/")
-    if owner not in (owners or OWNERS):
+    if owner not in OWNERS:
         return None
     for corpus in PRETRAINING_CORPORA.values():
-        if any(re.fullmatch(pattern, name, flags=re.IGNORECASE) for pattern in corpus.models):
+        if _is_one_of(name, corpus.models):
             return corpus
     return None
 
 
+def was_tuned(model: str) -> bool:
+    """Whether a published model saw more text after its pretraining, in languages that its corpus does not tell.
+
+    Args:
+        model: Its name on the hub, as for `corpus_of_model`.
+    """
+    return _is_one_of(model.partition("@")[0].rpartition("/")[2], TUNED)
+
+
+def _is_one_of(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(re.fullmatch(pattern, name, flags=re.IGNORECASE) for pattern in patterns)
+
+
+TUNED = (r"multilingual-e5-.*", r"mt0-.*")
+"""Models that were tuned further on texts of other languages: E5 on a billion pairs of texts, those of NLLB and mC4
+among them (Wang et al., arXiv:2402.05672), mT0 on xP3 (Muennighoff et al., ACL 2023)."""
 OWNERS = ("", "FacebookAI", "facebook", "google", "google-bert", "distilbert", "bigscience", "microsoft", "intfloat")
 """Who published the models above; old names such as `xlm-roberta-base` have no owner."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from framework.results import RunGroup
+    from framework.results import RunFolder, RunGroup
 
 MOST_SETTINGS = 3
 """A label names all settings that tell it from others if they are so few, else only as many as needed."""
@@ -90,6 +90,17 @@ def shown(value: Any) -> str:
     return re.sub(r"\b([0-9a-f]{8})[0-9a-f]{8,}\b", r"\1", text)
 
 
+def recipe_of(run: RunFolder) -> Iterator[tuple[str, Any]]:
+    """The settings of a run as they were written; those of its components with their defaults.
+
+    Sources, targets and all that only says where and how it runs are left out.
+    """
+    sections = {name: part for name, part in run.experiment.items() if name not in NO_RECIPE}
+    for key, value in leaves({**sections, "combination": run.record.combination}):
+        if key not in NO_RECIPE_KEYS:
+            yield key, value
+
+
 def natural(text: str) -> list[tuple[float, str]]:
     """A sort key that puts `length=5` before `length=20`, and `lr=0.05` before `lr=0.1`."""
     parts = re.split(r"(\d+(?:\.\d+)?)", text)
@@ -139,12 +150,9 @@ def _settings(columns: Sequence[str], without: str | None) -> Fact:
 
 
 def _recipe_of(group: RunGroup, without: str | None) -> Iterator[tuple[str, str]]:
-    """The settings of a group as they were written; those of its components with their defaults."""
-    run = group.runs[group.seeds[0]]
-    sections = {name: part for name, part in run.experiment.items() if name not in NO_RECIPE}
-    for key, value in leaves({**sections, "combination": group.record.combination}):
+    for key, value in recipe_of(group.runs[group.seeds[0]]):
         below = without is not None and f"{key}.".startswith(f"{without}.")
-        if not below and key not in NO_RECIPE_KEYS:
+        if not below:
             yield key, shown(value)
 
 

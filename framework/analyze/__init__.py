@@ -50,7 +50,7 @@ def analyze(
     if not places:
         assert target is not None
         return Analysis(f"sources for {target}", "", [], [], [], _rank(target, sources, []), [])
-    comparison, scores = read_scores(places, metric)
+    scored, scores = read_scores(places, metric)
     settings: dict[tuple[str, tuple[str, ...]], Setting] = {}
     for one in scores:
         key = one.run.record.backbone, one.source
@@ -69,8 +69,8 @@ def analyze(
     )
     regressions = [regress(one.label, one.by_language, of[one.label].rows(one.by_language), families) for one in scores]
     return Analysis(
-        comparison.title,
-        comparison.metric,
+        scored.title,
+        scored.metric.name,
         [(one, of[one.label]) for one in scores],
         correlations,
         regressions,

@@ -1,7 +1,5 @@
 """An analysis, ready to be printed and written."""
 
-import csv
-import io
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +13,8 @@ from framework.analyze.features import FEATURES, SAME_SCRIPT, Features, Values, 
 from framework.analyze.regression import Refusal, Regression
 from framework.analyze.scores import Scores
 from framework.analyze.sources import Ranking
-from framework.compare.layout import MISSING, Grid, number
-from framework.compare.rendering import blocks, escape, markdown_table, rich_table
+from framework.compare.layout import MISSING, Grid, number, signed
+from framework.compare.rendering import blocks, csv_text, escape, markdown_table, rich_table
 from framework.files import write_changed
 from framework.languages import name_of, script_of
 
@@ -93,22 +91,22 @@ class Analysis:
     def features_csv(self) -> str:
         """Each combination's score in each language with the language's features; empty where there is none."""
         about = ("combination", "source", "language", "name", "family", "script", "seeds", self.metric)
-        lines: list[list[object]] = [[*about, *FEATURES]]
+        lines: list[list[object]] = []
         for one, setting in self.scored:
             for code, score in one.by_language.items():
                 about_language = code, name_of(code), family_of(code), script_of(code)
                 known = [one.label, " ".join(one.source), *about_language, one.seeds, score]
                 own = setting.features.by_language[code]
-                lines.append([*known, *("" if own[feature] is None else own[feature] for feature in FEATURES)])
-        return _csv(lines)
+                lines.append([*known, *(own[feature] for feature in FEATURES)])
+        return csv_text([*about, *FEATURES], lines)
 
     def correlations_csv(self) -> str:
-        """Each correlation; rho and what follows are empty where there is none."""
-        lines: list[list[object]] = [["combination", "feature", "languages", "rho", "low", "high", "p", "p_holm"]]
+        """Each correlation; what there is not is empty: a rho and all that follows, or an interval alone."""
+        lines: list[list[object]] = []
         for one in self.correlations:
-            found = [one.rho, one.low, one.high, one.p, one.p_holm] if one.rho is not None else [""] * 5
+            found = [one.rho, one.low, one.high, one.p, one.p_holm] if one.rho is not None else [None] * 5
             lines.append([one.combination, one.feature, one.languages, *found])
-        return _csv(lines)
+        return csv_text(["combination", "feature", "languages", "rho", "low", "high", "p", "p_holm"], lines)
 
     def _tables(self) -> Iterator[tuple[str, Grid]]:
         if self.correlations:
@@ -138,17 +136,13 @@ class Analysis:
 def _rho(one: Correlation) -> str:
     if one.rho is None:
         return MISSING
+    if one.low is None or one.high is None:
+        return signed(one.rho)
     return _interval(one.rho, one.low, one.high) + (" *" if one.stands_out else "")
 
 
 def _interval(value: float, low: float, high: float) -> str:
     return f"{signed(value)} [{signed(low)}, {signed(high)}]"
-
-
-def signed(value: float) -> str:
-    """Three decimals with a sign: `+.912`, `-.012`."""
-    text = number(value)
-    return text if text.startswith("-") or text == ".000" else f"+{text}"
 
 
 def _fits(fitted: Sequence[Regression]) -> Grid:
@@ -207,7 +201,8 @@ def _about_ranking(ranking: Ranking) -> Iterator[str]:
     if ranking.qualities:
         yield (
             "predicted: how much better than the mean candidate, by a ridge regression on geographic, genetic and "
-            "featural distance and the script. Its quality: targets of each family ranked by what the others taught; "
+            "featural distance and the script, fitted without the scores of the target's family. Its quality: targets "
+            "of each family ranked by what the others taught; "
             "NDCG@3 as in LangRank (Lin et al., 2019), 1 is the true order."
         )
         if ranking.qualities["model"].ndcg <= ranking.qualities["distances"].ndcg:
@@ -225,9 +220,3 @@ def _about_ranking(ranking: Ranking) -> Iterator[str]:
 
 def _named(code: str) -> str:
     return f"{code}  {name_of(code)}".rstrip()
-
-
-def _csv(lines: Sequence[Sequence[object]]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(lines)
-    return out.getvalue()

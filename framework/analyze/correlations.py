@@ -1,26 +1,28 @@
 """Which features go with the scores: rank correlations, with intervals and a correction for the number of tests.
 
-Languages are few and related. So intervals come from drawing whole families (the cluster bootstrap; Field and Welsh,
-JRSS B 2007), and p from 10,000 permutations of the scores, corrected over all tests of the table by Holm's method
+Languages are few and related. So intervals come from leaving out whole families (`intervals.py`), on the scale of
+Fisher's z, and p from 10,000 permutations of the scores, corrected over all tests of the table by Holm's method
 (Scandinavian Journal of Statistics 1979). A permutation takes languages for exchangeable, which relatives are not;
 hence a star asks for both: a corrected p below 0.05 and an interval without 0.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from framework.statistics import CONFIDENCE, RESAMPLES
+from framework.analyze.intervals import jackknife, without_each
+from framework.statistics import CONFIDENCE
 
 Floats = npt.NDArray[np.float64]
 
 PERMUTATIONS = 10_000
 LEAST_LANGUAGES = 5
 """With fewer languages no order of the scores is rare enough to mean anything."""
-LEAST_FAMILIES = 5
-"""With fewer families, languages are drawn instead: two or three families have next to no resamples."""
+LARGEST_RHO = 1 - 1e-9
+"""Fisher's z of 1 is infinite."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,18 @@ class Correlation:
     languages: int
     rho: float | None
     """Spearman's; None where the languages are too few or the feature is the same in all."""
-    low: float = 0.0
-    high: float = 0.0
+    low: float | None = None
+    """End of the interval; None where the feature or the scores differ in one family only, and thus nothing is left
+    without it."""
+    high: float | None = None
     p: float = 1.0
     p_holm: float = 1.0
 
     @property
     def stands_out(self) -> bool:
         """Whether corrected p and interval both speak against no correlation."""
-        return self.rho is not None and self.p_holm < 1 - CONFIDENCE and (self.low > 0 or self.high < 0)
+        excludes_zero = self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+        return self.rho is not None and self.p_holm < 1 - CONFIDENCE and excludes_zero
 
 
 def correlate(
@@ -66,11 +71,10 @@ def correlate(
         return Correlation(combination, feature, len(languages), None)
     one = np.ones((1, len(x)))
     rho = float(_weighted_spearman(x, y, one)[0])
-    drawn = _weighted_spearman(x, y, draws([families[language] for language in languages], RESAMPLES))
-    # A draw may hold one value only; it says nothing of a correlation.
-    low, high = np.nanquantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    without = _weighted_spearman(x, y, without_each([families[language] for language in languages]))
+    low, high = (None, None) if np.isnan(without).any() else _interval(rho, without)
     p = _permutation_p(_ranks(x, one)[0], _ranks(y, one)[0], rho)
-    return Correlation(combination, feature, len(languages), rho, float(low), float(high), p)
+    return Correlation(combination, feature, len(languages), rho, low, high, p)
 
 
 def holm(correlations: Sequence[Correlation]) -> list[Correlation]:
@@ -84,19 +88,10 @@ def holm(correlations: Sequence[Correlation]) -> list[Correlation]:
     return corrected
 
 
-def draws(families: Sequence[str], resamples: int) -> Floats:
-    """How often each language is in each resample of the families (of the languages, where families are few).
-
-    Returns:
-        [resamples, languages].
-    """
-    names = list(dict.fromkeys(families))
-    several = len(names) >= LEAST_FAMILIES
-    groups = [names.index(family) for family in families] if several else list(range(len(families)))
-    count = max(groups) + 1
-    drawn = np.random.default_rng(0).integers(count, size=(resamples, count))
-    times = np.stack([(drawn == group).sum(axis=1) for group in range(count)], axis=1)
-    return times[:, groups].astype(np.float64)
+def _interval(rho: float, without: Floats) -> tuple[float, float]:
+    estimate, *others = np.arctanh(np.clip([rho, *without], -LARGEST_RHO, LARGEST_RHO)).tolist()
+    low, high = jackknife(estimate, np.array(others))
+    return math.tanh(low), math.tanh(high)
 
 
 def _weighted_spearman(x: Floats, y: Floats, weights: Floats) -> Floats:

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 from framework.analyze.analysis import Setting
-from framework.analyze.correlations import LEAST_FAMILIES, LEAST_LANGUAGES, PERMUTATIONS, Correlation
+from framework.analyze.correlations import LEAST_LANGUAGES, PERMUTATIONS, Correlation
 from framework.analyze.features import FEATURES
+from framework.analyze.intervals import LEAST_FAMILIES
 from framework.analyze.regression import Refusal, Regression, select
 from framework.analyze.scores import Scores
 from framework.compare.layout import MISSING, number
-from framework.statistics import RESAMPLES
 
 NAMED = 12
 FEW_A_FEATURE = 10
@@ -31,16 +31,19 @@ def about(
 
 def _about_correlations(scored: Sequence[tuple[Scores, Setting]], correlations: Sequence[Correlation]) -> Iterator[str]:
     tests = [one for one in correlations if one.rho is not None]
-    units = _drawn(scored)
+    units = _left_out(scored)
     if not tests:
         yield "No correlations: too few languages, or no feature and score differ between them."
         return
     yield (
-        "Correlations: Spearman's rho over the n languages that have the feature; [95 % interval]: percentile "
-        f"bootstrap, {RESAMPLES:,} draws of {units}. *: the interval excludes 0, and p, by {PERMUTATIONS:,} "
+        "Correlations: Spearman's rho over the n languages that have the feature; [95 % interval]: jackknife, "
+        f"leaving out {units}, Student's t on Fisher's z. *: the interval excludes 0, and p, by {PERMUTATIONS:,} "
         f"permutations and corrected for {len(tests)} tests (Holm), is below 0.05. {MISSING}: fewer than "
         f"{LEAST_LANGUAGES} languages, or the same in all."
     )
+    lonely = dict.fromkeys(one.feature for one in tests if one.low is None)
+    if lonely:
+        yield f"Without an interval, and thus without a star, for they differ in one family only: {', '.join(lonely)}."
     yield "Correlations are no causes: near languages also share a script, words, and text that the backbone has read."
 
 
@@ -60,14 +63,14 @@ def _about_features(scored: Sequence[tuple[Scores, Setting]]) -> Iterator[str]:
 def _about_regressions(
     scored: Sequence[tuple[Scores, Setting]], regressions: Sequence[Regression | Refusal]
 ) -> Iterator[str]:
-    units = _drawn(scored)
+    units = _left_out(scored)
     if any(isinstance(one, Regression) for one in regressions):
         yield (
             "Regression: ridge on standardised features. Unseen families: each predicted by the others, for a relative "
             "in the training would give a language away; unseen languages: each by all others. R²: 0 is what the mean "
             "of all would reach, if it were known. error: mean absolute error. Coefficients: change of the score by "
             "one standard deviation of a feature, the others as they are; [95 % interval]: "
-            f"{RESAMPLES:,} draws of {units} at the same penalty."
+            f"jackknife, leaving out {units}, at the same penalty."
         )
     for (one, setting), result in zip(scored, regressions, strict=True):
         if isinstance(result, Refusal):
@@ -93,10 +96,10 @@ def _about_regressions(
             yield f"{one.label}: the features predict unseen families no better than the mean; no coefficient counts."
 
 
-def _drawn(scored: Sequence[tuple[Scores, Setting]]) -> str:
-    """What the intervals draw."""
+def _left_out(scored: Sequence[tuple[Scores, Setting]]) -> str:
+    """What the intervals leave out."""
     enough = min(setting.families for _, setting in scored) >= LEAST_FAMILIES
-    return "families" if enough else f"families (of languages, where there are fewer than {LEAST_FAMILIES} families)"
+    return "a family" if enough else f"a family (a language, where there are fewer than {LEAST_FAMILIES} families)"
 
 
 def some(codes: Sequence[str]) -> str:

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from framework.analyze.correlations import draws
 from framework.analyze.features import REGRESSION, Values
-from framework.statistics import CONFIDENCE, RESAMPLES
+from framework.analyze.intervals import jackknife, without_each
 
 Floats = npt.NDArray[np.float64]
 
@@ -158,14 +157,13 @@ def _r2(y: Floats, predicted: Floats) -> float:
 def _coefficients(
     x: Floats, y: Floats, groups: Sequence[str], features: Sequence[str]
 ) -> dict[str, tuple[float, float, float]]:
-    """Standardised coefficients of all languages, with the spread over draws of families at the same penalty."""
+    """Standardised coefficients of all languages, with intervals over families at the same penalty."""
     model = ridge().fit(x, y)
     penalty = float(model[-1].alpha_)
     scaled = model[0].transform(x)
-    drawn = np.array([_solve(scaled, y, weights, penalty) for weights in draws(groups, RESAMPLES)])
-    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
-    found = zip(features, model[-1].coef_, low, high, strict=True)
-    return {name: (float(value), float(least), float(most)) for name, value, least, most in found}
+    without = np.array([_solve(scaled, y, weights, penalty) for weights in without_each(groups)])
+    found = zip(features, model[-1].coef_.tolist(), without.T, strict=True)
+    return {name: (value, *jackknife(value, others)) for name, value, others in found}
 
 
 def _solve(x: Floats, y: Floats, weights: Floats, penalty: float) -> Floats:

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from framework.compare import Comparison, compare
+from framework.compare import ScoredRuns, scored_runs
+from framework.labels import recipe_of
 from framework.results import RunFolder
+
+SOURCE = "languages.source"
 
 
 @dataclass(frozen=True)
@@ -26,14 +29,16 @@ class Scores:
         return tuple(self.run.record.source)
 
     @property
-    def family(self) -> tuple[str, str, str, str]:
+    def recipe(self) -> tuple[str, str, str]:
         """What combinations have in common that differ in nothing but the source."""
         record = self.run.record
-        return record.backbone, repr(record.combination), repr(record.settings), record.label
+        # A run without its experiment still has the grid's values.
+        grid = {key: value for key, value in record.settings.items() if key != SOURCE}
+        return record.backbone, repr(sorted(grid.items())), repr(sorted(recipe_of(self.run)))
 
 
-def read_scores(places: Sequence[str | Path], metric: str | None) -> tuple[Comparison, list[Scores]]:
-    """Reads runs as `compare` does, with all that it refuses.
+def read_scores(places: Sequence[str | Path], metric: str | None) -> tuple[ScoredRuns, list[Scores]]:
+    """Reads the scores of runs that `compare` could lay side by side.
 
     Args:
         places: Run folders, or folders above them.
@@ -42,8 +47,8 @@ def read_scores(places: Sequence[str | Path], metric: str | None) -> tuple[Compa
     Raises:
         UserError: As `compare` does.
     """
-    comparison = compare(places, metric=metric)
-    runs = dict(reversed(comparison.runs))
+    scored = scored_runs(places, metric)
+    runs = {group.label: group.runs[group.seeds[0]] for group in scored.groups}
     scores = [
         Scores(
             row.combination,
@@ -51,7 +56,7 @@ def read_scores(places: Sequence[str | Path], metric: str | None) -> tuple[Compa
             len(row.seeds),
             {language: row.cells[language].mean for language in sorted(row.cells) if row.zero_shot(language)},
         )
-        for row in comparison.rows
+        for row in scored.rows
         if row.control == "own"
     ]
-    return comparison, scores
+    return scored, scores

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from framework.analyze.features import SAME_SCRIPT, Values, family_of, pair_features
 from framework.analyze.regression import ridge
 from framework.analyze.scores import Scores
+from framework.errors import UserError
 
 Floats = npt.NDArray[np.float64]
 
@@ -87,6 +88,9 @@ def rank_sources(target: str, candidates: Sequence[str], scores: Sequence[Scores
         target: FLORES code.
         candidates: FLORES codes.
         scores: What runs have shown; empty for a ranking by distances.
+
+    Raises:
+        UserError: Two combinations differ in nothing that is known of them, not even the source.
     """
     features = {code: pair_features([code], target) for code in candidates}
     lacking = {code: [name for name in PAIR_FEATURES if own[name] is None] for code, own in features.items()}
@@ -99,14 +103,16 @@ def rank_sources(target: str, candidates: Sequence[str], scores: Sequence[Scores
     if reason or not listed:
         listed.sort(key=lambda one: one.distance)
         return Ranking(target, listed, left_out, f"by distances: {reason}", {})
-    predicted = _fit(groups).predict(_matrix(list(known.values())))
+    # What the runs scored in the target and its relatives stays out, else "predicted" would know what was measured.
+    others = _without(family_of(target), groups)
+    predicted = _fit(others).predict(_matrix(list(known.values())))
     # Only differences between candidates were learnt.
     differences = (predicted - predicted.mean()).tolist()
     listed = [replace(one, predicted=value) for one, value in zip(listed, differences, strict=True)]
     listed.sort(key=lambda one: -(one.predicted or 0.0))
-    sources = {code for group in groups for code in group.sources}
-    targets = {group.target for group in groups}
-    way = f"by a model fitted on {len(sources)} sources × {len(targets)} targets"
+    sources = {code for group in others for code in group.sources}
+    targets = {group.target for group in others}
+    way = f"by a model fitted on {len(sources)} sources × {len(targets)} targets, none of them of its family"
     return Ranking(target, listed, left_out, way, _qualities(groups))
 
 
@@ -136,12 +142,11 @@ def ndcg(relevance: Floats, order: Sequence[int], top: int = TOP) -> float:
 def _groups(scores: Sequence[Scores]) -> tuple[list[_Group], str]:
     """The comparisons that a model can learn from, and why there are too few of them."""
     by_target: dict[tuple[tuple[str, ...], str], dict[str, tuple[Values, float]]] = {}
-    for one in scores:
-        if len(one.source) == 1:
-            for target, score in one.by_language.items():
-                pair = pair_features(one.source, target)
-                if all(pair[name] is not None for name in PAIR_FEATURES):
-                    by_target.setdefault((one.family, target), {})[one.source[0]] = pair, score
+    for one in _single_sources(scores):
+        for target, score in one.by_language.items():
+            pair = pair_features(one.source, target)
+            if all(pair[name] is not None for name in PAIR_FEATURES):
+                by_target.setdefault((one.recipe, target), {})[one.source[0]] = pair, score
     groups = [
         _Group(
             target,
@@ -161,6 +166,29 @@ def _groups(scores: Sequence[Scores]) -> tuple[list[_Group], str]:
             f"these hold {len({one.source for one in scores})} and {len(targets)}"
         )
     return groups, ""
+
+
+def _single_sources(scores: Sequence[Scores]) -> list[Scores]:
+    """The combinations of one source each; no two of one recipe may have the same.
+
+    Raises:
+        UserError: Two have.
+    """
+    found: dict[tuple[object, ...], Scores] = {}
+    for one in scores:
+        if len(one.source) == 1:
+            twin = found.setdefault((*one.recipe, *one.source), one)
+            if twin is not one:
+                raise UserError(
+                    f"{twin.run.path} and {one.run.path} were trained on {one.source[0]} with the same settings: to "
+                    "rank sources, name the one that you mean"
+                )
+    return list(found.values())
+
+
+def _without(family: str, groups: Sequence[_Group]) -> list[_Group]:
+    """The groups whose targets are of other families."""
+    return [group for group in groups if family_of(group.target) != family]
 
 
 def _matrix(features: Sequence[Values]) -> Floats:
@@ -187,7 +215,7 @@ def _qualities(groups: Sequence[_Group]) -> dict[str, Quality]:
     chance: list[tuple[Floats, list[int]]] = []
     generator = np.random.default_rng(0)
     for family in dict.fromkeys(family_of(group.target) for group in groups):
-        model = _fit([group for group in groups if family_of(group.target) != family])
+        model = _fit(_without(family, groups))
         for group in (group for group in groups if family_of(group.target) == family):
             relevance = _relevance(group.scores)
             by_model = np.argsort(-model.predict(group.features), kind="stable")

@@ -5,6 +5,7 @@ a combination's seeds shows "–", and so does the combination's macro average; 
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from framework.compare import legend
@@ -12,12 +13,29 @@ from framework.compare.averages import with_averages
 from framework.compare.comparison import Comparison, check_places
 from framework.compare.groups import group_languages
 from framework.compare.pivot import COMBINATION, pivot
-from framework.compare.rows import languages_of, rows_of, zero_shot_everywhere
+from framework.compare.rows import Row, languages_of, rows_of, zero_shot_everywhere
 from framework.errors import UserError, did_you_mean
 from framework.metrics import Metric, metrics_of
 from framework.results import RunFolder, RunGroup, RunRecord, group_runs, read_runs
 
-__all__ = ["Comparison", "check_places", "compare"]
+__all__ = ["Comparison", "ScoredRuns", "check_places", "compare", "scored_runs"]
+
+
+@dataclass(frozen=True)
+class ScoredRuns:
+    """What runs have scored in each language, before anything is averaged over languages."""
+
+    title: str
+    metrics: dict[str, Metric]
+    """All metrics of the task."""
+    metric: Metric
+    """The one that is shown."""
+    groups: list[RunGroup]
+    """The combinations."""
+    empty: list[RunFolder]
+    """Runs that have no results yet."""
+    rows: list[Row]
+    """Each combination, followed by its controls."""
 
 
 def compare(
@@ -47,6 +65,50 @@ def compare(
     """
     if rows_by is not None and by is None:
         raise UserError(f"rows by '{rows_by}' need columns: say which with --by")
+    scored = scored_runs(places, metric)
+    groups, rows, shown = scored.groups, scored.rows, scored.metric
+    chosen = None if baseline is None else _choose_baseline(groups, baseline)
+    languages = languages_of(rows)
+    macro_languages = zero_shot_everywhere(rows, languages)
+    groupings = group_languages(group, languages, groups, pretrained_on)
+    rows, refusals = with_averages(rows, groups, macro_languages, shown, chosen, groupings)
+    table = None if by is None else pivot(rows, groups, macro_languages, shown, by, rows_by or COMBINATION)
+    return Comparison(
+        metric=shown.name,
+        metric_shown=shown.shown,
+        metrics=list(scored.metrics),
+        title=scored.title,
+        languages=languages,
+        macro_languages=macro_languages,
+        rows=rows,
+        baseline=chosen,
+        legend=[
+            *legend.how_to_read(rows, macro_languages, table),
+            *legend.about_differences(rows, chosen),
+            *refusals,
+            *legend.about_groups(rows, groupings, macro_languages),
+            *legend.about_runs(groups, scored.empty),
+            *legend.about_gaps(rows, languages, macro_languages),
+            *legend.about_data(groups),
+            *legend.about_labels(groups, rows, languages),
+            *legend.about_unparsed(rows),
+        ],
+        runs=[(one.label, one.runs[seed]) for one in groups for seed in one.seeds],
+        groupings=groupings,
+        pivot=table,
+    )
+
+
+def scored_runs(places: Iterable[str | Path | RunFolder], metric: str | None = None) -> ScoredRuns:
+    """Reads the scores of runs that can stand in one table, but not what they predicted.
+
+    Args:
+        places: Runs, or their folders, or folders above them.
+        metric: The name of one of the task's metrics; None for its main one.
+
+    Raises:
+        UserError: As `compare` does.
+    """
     runs = read_runs(places)
     groups, empty = group_runs(runs)
     if not groups:
@@ -57,37 +119,9 @@ def compare(
     metrics = metrics_of(groups[0].record.task, groups[0].record.positive)
     shown = _choose_metric(metrics, groups[0].record.task, metric)
     _refuse_other_scores(groups, metrics)
-    chosen = None if baseline is None else _choose_baseline(groups, baseline)
     rows = [row for one in groups for row in rows_of(one, groups, shown.name)]
-    languages = languages_of(rows)
-    macro_languages = zero_shot_everywhere(rows, languages)
-    groupings = group_languages(group, languages, groups, pretrained_on)
-    rows, refusals = with_averages(rows, groups, macro_languages, shown, chosen, groupings)
-    table = None if by is None else pivot(rows, groups, macro_languages, shown, by, rows_by or COMBINATION)
-    return Comparison(
-        metric=shown.name,
-        metric_shown=shown.shown,
-        metrics=list(metrics),
-        title=legend.title(groups, rows, languages, shown),
-        languages=languages,
-        macro_languages=macro_languages,
-        rows=rows,
-        baseline=chosen,
-        legend=[
-            *legend.how_to_read(rows, macro_languages, table),
-            *legend.about_differences(rows, chosen),
-            *refusals,
-            *legend.about_groups(rows, groupings, macro_languages),
-            *legend.about_runs(groups, empty),
-            *legend.about_gaps(rows, languages, macro_languages),
-            *legend.about_data(groups),
-            *legend.about_labels(groups, rows, languages),
-            *legend.about_unparsed(rows),
-        ],
-        runs=[(one.label, one.runs[seed]) for one in groups for seed in one.seeds],
-        groupings=groupings,
-        pivot=table,
-    )
+    title = legend.title(groups, rows, languages_of(rows), shown)
+    return ScoredRuns(title, metrics, shown, groups, empty, rows)
 
 
 def _refuse_several(groups: list[RunGroup], what: str, fact: Callable[[RunRecord], str]) -> None:

@@ -1,7 +1,5 @@
 """Runs side by side, ready to be printed and written."""
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -14,7 +12,15 @@ from framework.compare.groups import Grouping
 from framework.compare.latex import latex
 from framework.compare.layout import Grid, grouped, pivoted, prefers_wide, tall, wide
 from framework.compare.pivot import Pivot
-from framework.compare.rendering import LABEL_WIDTH, blocks, column_width, escape, markdown_table, rich_table
+from framework.compare.rendering import (
+    LABEL_WIDTH,
+    blocks,
+    column_width,
+    csv_text,
+    escape,
+    markdown_table,
+    rich_table,
+)
 from framework.compare.rows import Row, Tested
 from framework.errors import UserError, did_you_mean
 from framework.files import write_changed
@@ -93,7 +99,7 @@ class Comparison:
                 columns = vars(result) | result.scores
                 lines.append([*of_run, *(columns[name] for name in (*about, *self.metrics, *rates))])
         header = ["experiment", "combination", "settings", "seed", "run", *about, *self.metrics, *rates]
-        return _csv(header, lines)
+        return csv_text(header, lines)
 
     def averages_csv(self) -> str:
         """Returns every average and difference of the shown metric, one a line.
@@ -113,7 +119,7 @@ class Comparison:
                 lines.append([*own, "language", language, 1, cell.mean, None, None, *_test(of_language)])
         header = ["combination", "control", "over", "name", "languages", "mean", "low", "high"]
         tests = ["difference", "difference_low", "difference_high", "p", "adjusted_p", "star"]
-        return _csv([*header, *tests], lines)
+        return csv_text([*header, *tests], lines)
 
     def pivot_csv(self) -> str:
         """Returns the pivot, a line for each of its rows; for each column the mean and the ends of its interval."""
@@ -124,7 +130,7 @@ class Comparison:
             cells = [self.pivot.cells.get((row, column)) for column in self.pivot.columns]
             found = [None if cell is None else cell.average for cell in cells]
             lines.append([row, *(x for one in found for x in ((None,) * 3 if one is None else _average(one)[1:]))])
-        return _csv([f"{self.pivot.row_key} by {self.pivot.column_key}", *names], lines)
+        return csv_text([f"{self.pivot.row_key} by {self.pivot.column_key}", *names], lines)
 
     def write(self, place: str | Path) -> list[Path]:
         """Writes everything into a folder, or one kind of file.
@@ -217,11 +223,3 @@ def _test(tested: Tested | None) -> list[object]:
         return _UNTESTED
     found = tested.difference
     return [found.mean, found.low, found.high, found.p, tested.adjusted_p, tested.significant]
-
-
-def _csv(header: Iterable[object], lines: Iterable[Iterable[object]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(lines)
-    return out.getvalue()

@@ -1,13 +1,11 @@
 """Languages grouped by what is known of them: script, family, resources, and whether the backbone has seen them."""
 
-import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from datamodules.errors import DataError
-from datamodules.pretraining_languages import PretrainingCorpus, corpus_of_model, pretraining_corpus
+from datamodules.pretraining_languages import corpus_of_model, pretraining_corpus, was_tuned
 from datamodules.resources import resource_class
 from framework.errors import UserError, did_you_mean
 from framework.languages import family_of, script_of
@@ -77,6 +75,10 @@ def _class(code: str) -> str | None:
     return None if found is None else f"class {found}"
 
 
+COMMIT = "@"
+"""What stands before the commit of a backbone on the hub; a folder has none."""
+
+
 @dataclass(frozen=True)
 class Seen:
     """What a backbone saw before the experiment's language and task stages."""
@@ -87,35 +89,30 @@ class Seen:
     """What tables call it."""
     source: str
     """How that is known."""
+    tuned: bool = False
+    """Whether the backbone was, or may have been, tuned further on texts of other languages."""
 
 
 def seen_by(combination: RunGroup, pretrained_on: str | None = None) -> Seen | None:
     """Returns what a combination's backbone saw in its pretraining; None where that is not known.
 
-    The backbone is known by its name on the hub, or by that in its folder's `config.json`; a folder's own name says
-    nothing. A pretraining stage of the experiment adds its languages, and weights drawn from a seed saw no others.
+    The backbone is known by its name on the hub. A folder is not, whatever its `config.json` says: what is saved there
+    keeps the name of its parent, also when it was pretrained further. A pretraining stage of the experiment adds its
+    languages, and weights drawn from a seed saw no others.
     """
     experiment = combination.runs[combination.seeds[0]].experiment
     backbone = experiment.get("backbone") or {}
     own = frozenset((experiment.get("pretrain") or {}).get("languages") or ())
     if backbone.get("random_init_seed") is not None:
         return Seen(own, "the experiment's pretraining", "pretrain.languages of the experiment")
-    corpus = _corpus(str(backbone.get("name", combination.record.backbone)))
-    if corpus is None and pretrained_on is not None:
-        corpus = pretraining_corpus(pretrained_on)
-    if corpus is None:
+    name = combination.record.backbone
+    corpus = corpus_of_model(name) if COMMIT in name else None
+    if corpus is not None:
+        return Seen(corpus.languages | own, corpus.name, corpus.source, was_tuned(name))
+    if pretrained_on is None:
         return None
-    return Seen(corpus.languages | own, corpus.name, corpus.source)
-
-
-def _corpus(backbone: str) -> PretrainingCorpus | None:
-    if not Path(backbone).is_absolute() and not backbone.startswith("."):
-        return corpus_of_model(backbone)
-    try:
-        config = json.loads((Path(backbone) / "config.json").read_bytes())
-        return corpus_of_model(str(config.get("_name_or_path", "/")))
-    except (OSError, ValueError):  # the folder is elsewhere by now
-        return None
+    corpus = pretraining_corpus(pretrained_on)
+    return Seen(corpus.languages | own, corpus.name, corpus.source, tuned=True)
 
 
 def _seen(
@@ -135,7 +132,11 @@ def _seen(
         words = "seen" if in_all else "unseen" if in_none else f"seen in {_and(where)} only"
         groups.setdefault(words, []).append(language)
     listed = "; ".join(f"{seen.name} ({seen.source})" for seen in known)
-    return Grouping(name, {one: groups[one] for one in sorted(groups)}, [], f"in the backbone's pretraining: {listed}")
+    tuned = [backbone for backbone, seen in found.items() if seen is not None and seen.tuned]
+    source = f"in the backbone's pretraining: {listed}"
+    if tuned:
+        source += f"; only that of the base model counts: {_and(tuned)} may have seen more languages when it was tuned"
+    return Grouping(name, {one: groups[one] for one in sorted(groups)}, [], source)
 
 
 def _and(names: Iterable[str]) -> str:
@@ -145,7 +146,9 @@ def _and(names: Iterable[str]) -> str:
 GROUPINGS: dict[str, Way] = {
     "script": _by(script_of, "ISO 15924", by_size=True),
     "family": _by(family_of, "highest family in Glottolog's sense", by_size=True),
-    "resource": _by(_class, "classes of Joshi et al., ACL 2020; 0-2 is all that is in no higher one", by_size=False),
+    "resource": _by(
+        _class, "classes of Joshi et al., ACL 2020; class 0 is also what their list does not name", by_size=False
+    ),
     "seen": _seen,
 }
 """The ways to group languages."""

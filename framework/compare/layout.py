@@ -127,7 +127,8 @@ def number(value: float) -> str:
     return ".000" if text == "-.000" else text.removeprefix("0")
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
+    """Three decimals with a sign: `+.912`, `-.012`."""
     text = number(value)
     return text if text.startswith("-") or text == ".000" else f"+{text}"
 
@@ -144,8 +145,8 @@ def tested_text(tested: Tested | None) -> str:
     if tested is None:
         return MISSING
     found = tested.difference
-    interval = f"[{_signed(found.low)}, {_signed(found.high)}]"
-    return f"{_signed(found.mean)} {interval}{f' {STAR}' if tested.significant else ''}"
+    interval = f"[{signed(found.low)}, {signed(found.high)}]"
+    return f"{signed(found.mean)} {interval}{f' {STAR}' if tested.significant else ''}"
 
 
 def _with_name(text: str, code: str, between: str, most: int | None = None) -> str:

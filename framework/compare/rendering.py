@@ -1,8 +1,10 @@
-"""Grids as tables for the terminal and for Markdown."""
+"""Tables for the terminal, for Markdown and as CSV."""
 
+import csv
+import io
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.table import Table
 from rich.text import Text
@@ -59,3 +61,12 @@ def markdown_table(grid: Grid) -> str:
 def escape(text: str) -> str:
     """Keeps Markdown from taking letters of a text for its own signs."""
     return re.sub(r"([|*\\])", r"\\\1", text)
+
+
+def csv_text(header: Iterable[object], lines: Iterable[Iterable[object]]) -> str:
+    """Writes a table as CSV; None is empty."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(lines)
+    return out.getvalue()

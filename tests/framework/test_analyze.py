@@ -15,12 +15,14 @@ from rich.console import Console
 import framework.analyze.sources
 from datamodules import PRETRAINING_TEXT
 from framework.analyze import Analysis, analyze
-from framework.analyze.correlations import Correlation, correlate, draws, holm
+from framework.analyze.correlations import Correlation, correlate, holm
 from framework.analyze.features import family_of, pair_features
+from framework.analyze.intervals import jackknife, without_each
 from framework.analyze.regression import Refusal, Regression, regress
 from framework.analyze.scores import Scores
 from framework.analyze.sources import ndcg, rank_sources
 from framework.errors import UserError
+from framework.identity import plain
 from framework.results import RunFolder
 from tests.framework.conftest import Modulingua
 from tests.framework.test_compare import add, make_run
@@ -34,6 +36,8 @@ lao_Laoo zho_Hans mya_Mymr kor_Hang jpn_Jpan kat_Geor eus_Latn bam_Latn grn_Latn
 """
 LANGUAGES = CODES.split()
 SOURCES = ("eng_Latn", "arb_Arab", "zho_Hans", "swh_Latn", "quy_Latn")
+PLANNED = ("eng_Latn", "swh_Latn", "hau_Latn")
+"""Sources that the tiny desk has texts in."""
 FAMILIES = {code: family_of(code) for code in LANGUAGES}
 Formula = Callable[[str], float]
 
@@ -89,13 +93,55 @@ class TestCorrelations:
         scores = {code: float(x[int(code[:-1])] + y[int(code[:-1])]) for code in codes}
         together = correlate("c", "f", values, scores, {code: code[:-1] for code in codes})
         alone = correlate("c", "f", values, scores, {code: code for code in codes})
+        assert together.low is not None
+        assert together.high is not None
+        assert alone.low is not None
+        assert alone.high is not None
         assert together.high - together.low > 1.5 * (alone.high - alone.low)
 
-    def test_draws_take_families_whole(self) -> None:
-        drawn = draws(["a", "a", "b", "c", "d", "e", "e"], 50)
-        assert (drawn[:, 0] == drawn[:, 1]).all()
-        assert (drawn[:, 5] == drawn[:, 6]).all()
-        assert (drawn[:, [0, 2, 3, 4, 5]].sum(axis=1) == 5).all()
+    def test_families_are_left_out_whole(self) -> None:
+        left = without_each(["a", "a", "b", "c", "d", "e", "e"])
+        assert left.shape == (5, 7)
+        assert (left[:, 0] == left[:, 1]).all()
+        assert (left[:, 5] == left[:, 6]).all()
+        assert (left.sum(axis=0) == 4).all()
+        assert (without_each(["a", "a", "b"]) == 1 - np.eye(3)).all(), "too few families"
+
+    def test_the_jackknife_of_a_mean_is_students_interval(self) -> None:
+        from scipy.stats import t
+
+        values = np.random.default_rng(0).normal(size=9)
+        without = (values.sum() - values) / 8
+        error = values.std(ddof=1) / 3
+        assert jackknife(values.mean(), without) == pytest.approx(t.interval(0.95, 8, values.mean(), error))
+
+    def test_intervals_hold_the_truth_where_families_are_unequal(self) -> None:
+        """The bootstrap's percentiles lie askew there, and BCa holds the truth in three of four at most."""
+        families = [family_of(code) for code in PRETRAINING_TEXT["xlm-r"]]
+        names = sorted(set(families))
+        place = [names.index(family) for family in families]
+        codes = [str(number) for number in range(len(families))]
+        generator = np.random.default_rng(0)
+        held = []
+        for _ in range(100):
+            x, y = generator.normal(size=(2, len(names)))[:, place] + 0.5 * generator.normal(size=(2, len(codes)))
+            values: dict[str, float | None] = dict(zip(codes, x.tolist(), strict=True))
+            scores = dict(zip(codes, y.tolist(), strict=True))
+            found = correlate("c", "f", values, scores, dict(zip(codes, families, strict=True)))
+            assert found.rho is not None
+            assert found.low is not None
+            assert found.high is not None
+            assert found.low < found.rho < found.high
+            held.append(found.low <= 0 <= found.high)
+        assert np.mean(held) >= 0.9
+
+    def test_what_one_family_alone_has_gets_no_interval(self) -> None:
+        kin: dict[str, float | None] = {code: float(FAMILIES[code] == "Uralic") for code in LANGUAGES}
+        found = correlate("c", "same family", kin, made(lambda code: kin[code] or noise(code) / 99), FAMILIES)
+        assert found.rho is not None
+        assert found.p < 0.01
+        assert (found.low, found.high) == (None, None)
+        assert not holm([found])[0].stands_out
 
     def test_holm_multiplies_by_the_tests_that_are_left(self) -> None:
         given = [Correlation("c", str(p), 9, 0.5, p=p) for p in (0.01, 0.04, 0.03)]
@@ -160,6 +206,26 @@ def study(folder: Path, formula: Callable[[str, str], int], sources: Sequence[st
     return folder
 
 
+def planned(desk: Desk, changes: dict[str, Any], folder: str = "made") -> Path:
+    """Runs as a plan has them, with made-up scores in percent that fall with the distance to the source."""
+    for stage in desk.plan({"combination.language": {}} | changes).of_kind("evaluate"):
+        experiment = stage.experiment
+        run = make_run(
+            desk.folder / folder,
+            stage.variant.label,
+            stage.seed,
+            experiment=experiment.name,
+            combination=plain(experiment.combination),
+            settings={key: str(value) for key, value in stage.variant.settings.items()},
+            source=experiment.languages.source,
+            written=stage.variant.data,
+        )
+        [source] = experiment.languages.source
+        for code in dict.fromkeys([*LANGUAGES, source]):
+            add(run, code, by_distance(source, code))
+    return desk.folder / folder
+
+
 def by_text(source: str, code: str) -> int:
     return 20 + round(4 * float(np.log2(1 + 1024 * PRETRAINING_TEXT["xlm-r"].get(code, 0))))
 
@@ -221,6 +287,13 @@ class TestRuns:
         assert [row["language"] for row in rows] == sorted(LANGUAGES)
         assert (tmp_path / "analysis.md").read_text(encoding="utf-8").startswith("# accuracy")
 
+    def test_scores_are_read_without_what_was_predicted(
+        self, text_study: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What `compare` draws from predictions takes a minute for many runs, and nothing here needs it."""
+        monkeypatch.setattr(RunFolder, "predictions", None)
+        assert analyze([text_study]).correlations
+
     def test_tokens_are_counted_where_the_data_are(self, finished: Desk) -> None:
         analysis = analyze([finished.folder / "runs"])
         features = [own for _, setting in analysis.scored for own in setting.features.by_language.values()]
@@ -262,8 +335,54 @@ class TestSources:
 
         monkeypatch.setattr(framework.analyze.sources, "_fit", watched)
         analyze([many_sources], target="hau_Latn")
+        everything = set().union(*learnt_from)
         ranked_by, *judged_by = learnt_from
-        assert sorted(family for left in judged_by for family in ranked_by - left) == sorted(ranked_by)
+        assert everything - ranked_by == {family_of("hau_Latn")}
+        assert sorted(family for left in judged_by for family in everything - left) == sorted(everything)
+
+    def test_a_prediction_does_not_know_what_was_measured(self, tmp_path: Path) -> None:
+        """Whatever the target's relatives score, its own ranking is predicted by the other families."""
+        kin = {code for code in LANGUAGES if family_of(code) == family_of("hau_Latn")}
+
+        def turned(source: str, code: str) -> int:
+            return (100 if code in kin else 2 * by_distance(source, code)) - by_distance(source, code)
+
+        predicted = []
+        for name, formula in (("straight", by_distance), ("turned", turned)):
+            ranking = analyze([study(tmp_path / name, formula, SOURCES)], target="hau_Latn").ranking
+            assert ranking is not None
+            predicted.append([(one.language, one.predicted) for one in ranking.candidates])
+        assert predicted[0] == predicted[1]
+
+    def test_a_planned_grid_over_sources_teaches_a_model(self, desk: Desk) -> None:
+        runs = planned(desk, {"grid.languages.source": [[code] for code in PLANNED]})
+        ranking = analyze([runs], target="yor_Latn").ranking
+        assert ranking is not None
+        assert ranking.way.startswith("by a model fitted on 3 sources")
+        assert [one.language for one in ranking.candidates] == ["hau_Latn", "swh_Latn", "eng_Latn"]
+
+    def test_sources_of_other_settings_are_not_compared(self, desk: Desk) -> None:
+        for place, code in enumerate(PLANNED):
+            lr = {"stages.task.training.optimizer.lr": 0.01 * (1 + place)}
+            planned(desk, {"name": f"from-{code}", "languages.source": [code], **lr})
+        ranking = analyze([desk.folder / "made"], target="yor_Latn").ranking
+        assert ranking is not None
+        assert ranking.way.startswith("by distances: a model needs")
+
+    def test_experiments_of_one_source_each_are(self, desk: Desk) -> None:
+        for code in PLANNED:
+            planned(desk, {"name": f"from-{code}", "languages.source": [code]})
+        ranking = analyze([desk.folder / "made"], target="yor_Latn").ranking
+        assert ranking is not None
+        assert ranking.way.startswith("by a model")
+
+    def test_a_source_that_is_there_twice_is_refused(self, desk: Desk, modulingua: Modulingua) -> None:
+        for name in ("once", "twice"):
+            planned(desk, {"name": name, "grid.languages.source": [[code] for code in PLANNED]})
+        answer = modulingua("analyze", desk.folder / "made", "--target", "yor_Latn")
+        assert answer.code == 2
+        assert "were trained on eng_Latn with the same settings: to rank sources, name the one" in answer.err
+        assert analyze([desk.folder / "made"]).correlations, "without a ranking both stand side by side"
 
     def test_the_sources_of_the_runs_are_the_candidates(self, many_sources: Path) -> None:
         ranking = analyze([many_sources], target="swh_Latn").ranking

@@ -71,8 +71,8 @@ class TestGroups:
 
     def test_classes_of_resources_come_from_high_to_low(self, tmp_path: Path) -> None:
         [grouping] = compare([study(tmp_path)], group=["resource"]).groupings
-        assert {name: len(languages) for name, languages in grouping.groups.items()} == {"class 4": 2, "class 0-2": 3}
-        assert list(grouping.groups) == ["class 4", "class 0-2"]
+        assert {name: len(languages) for name, languages in grouping.groups.items()} == {"class 4": 2, "class 2": 3}
+        assert list(grouping.groups) == ["class 4", "class 2"]
 
     def test_a_row_with_gaps_has_no_groups(self, tmp_path: Path) -> None:
         [run] = study(tmp_path).glob("sib/head-only*")
@@ -119,12 +119,25 @@ class TestSeen:
         with pytest.raises(UserError, match=r"unknown pretraining corpus 'cc10'; did you mean 'cc100'"):
             compare([tmp_path], group=["seen"], pretrained_on="cc10")
 
-    def test_a_folder_whose_files_know_their_name(self, tmp_path: Path) -> None:
-        model = tmp_path / "model"
+    def test_a_folder_that_keeps_its_parents_name(self, tmp_path: Path) -> None:
+        """It may have been pretrained further, and `save_pretrained` writes what was loaded."""
+        model = tmp_path / "xlm-roberta-base"
         model.mkdir()
-        (model / "config.json").write_text(json.dumps({"_name_or_path": "google/mt5-small"}))
-        study(tmp_path / "runs", backbone="model", written={"backbone": {"name": str(model)}})
-        assert "yor_Latn" in self.groups(compare([tmp_path / "runs"], group=["seen"]))["seen"]
+        (model / "config.json").write_text(json.dumps({"_name_or_path": "FacebookAI/xlm-roberta-base"}))
+        study(tmp_path / "runs", backbone="xlm-roberta-base", written={"backbone": {"name": str(model)}})
+        assert self.groups(compare([tmp_path / "runs"], group=["seen"])) == {}
+
+    def test_tuning_is_not_pretraining(self, tmp_path: Path) -> None:
+        said = "may have seen more languages when it was tuned"
+        for name, told in (("xlm-roberta-base@e73636d", False), ("intfloat/multilingual-e5-small@abc1234", True)):
+            place = tmp_path / name
+            comparison = compare([study(place, backbone=name)], group=["seen"])
+            assert any(f"{name} {said}" in one for one in comparison.legend) == told
+
+    def test_what_somebody_says_may_not_be_all(self, tmp_path: Path) -> None:
+        study(tmp_path, backbone="me5")
+        legend = compare([tmp_path], group=["seen"], pretrained_on="cc100").legend
+        assert any("me5 may have seen more languages" in one for one in legend)
 
     def test_a_backbone_that_the_experiment_pretrains(self, tmp_path: Path) -> None:
         pretrain = {"languages": ["hau_Latn"]}
