@@ -176,8 +176,9 @@ class TestTrouble:
         assert len(server.artifacts) == 2
 
     def test_a_slow_upload_silences_no_other_stage(
-        self, desk: Desk, server: WandbServer, capfd: pytest.CaptureFixture[str]
+        self, desk: Desk, server: WandbServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
     ) -> None:
+        monkeypatch.setattr(client, "START_SECONDS", 30)
         server.slow = "/upload/artifact"
         first, second = languages(desk)
         carry_out(first, desk.store, nothing, "modulingua sync X")
@@ -233,7 +234,7 @@ class TestTrouble:
         assert time.monotonic() - start < most
 
     def test_sync_says_what_fails(self, unsent: Desk, server: WandbServer) -> None:
-        server.broken = "/files"
+        server.broken = "/"
         with pytest.raises(UserError, match=r"^\[1/4\] language · .*: W&B: .*; call sync again to go on from here$"):
             sync_quietly(unsent.write(OFFLINE | {"tracking.entity": "team"}))
 
