@@ -75,6 +75,29 @@ def claimed(
                 _holder(file).unlink(missing_ok=True)
 
 
+@contextmanager
+def claimed_if_free(file: Path) -> Iterator[bool]:
+    """Claims a stage that is done for as long as the block lasts, without waiting.
+
+    Args:
+        file: The claim's file.
+
+    Yields:
+        Whether no other process is at the stage.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lease = SoftFileLease(file, lease_duration=LEASE, poll_interval=POLL)
+    try:
+        lease.acquire(blocking=False)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lease.release()
+
+
 def _holder(file: Path) -> Path:
     """Returns the file in which the first of several Slurm tasks tells the others that it has the claim."""
     return file.with_suffix(".step")

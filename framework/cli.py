@@ -177,15 +177,19 @@ def dashboard(
 
 @app.command()
 def sync(
-    places: Annotated[
-        list[Path], typer.Argument(metavar="EXPERIMENT-or-RUNS…", help="Experiments; run folders, or folders above.")
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="EXPERIMENT-or-RUNS… [KEY=VALUE]…",
+            help="Experiments, and settings that win over them; run folders, or folders above.",
+        ),
     ],
     again: Annotated[bool, typer.Option("--again", help="Send what was sent already too.")] = False,
 ) -> None:
     """Send to W&B what it does not have yet: training curves, results, components, and what stands on what."""
     from framework.tracking.sync import sync as tell
 
-    tell(places, _console(), again=again)
+    tell(words, _console(), again=again)
 
 
 @app.command()

@@ -34,10 +34,10 @@ class StageProgress:
         self.first: tuple[float, int] | None = None
         """When the first step was reported, and its number: loading is over then, and earlier steps were resumed."""
         self.bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[news]}"),
+            TextColumn("{task.fields[news]}", markup=False),
             console=console,
             transient=True,
             auto_refresh=False,

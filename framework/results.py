@@ -227,6 +227,11 @@ class RunFolder:
         self._experiment: dict[str, Any] | None = None
 
     @property
+    def claim(self) -> Path:
+        """The file that says who tests this run now."""
+        return self.path / ".claim"
+
+    @property
     def record(self) -> RunRecord:
         """What the run is.
 

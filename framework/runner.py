@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -27,7 +28,7 @@ from framework.provenance import command as typed
 from framework.ranks import own_rank, slurm_tasks
 from framework.reuse import take_over
 from framework.stages import carry_out
-from framework.tracking.tracker import GAVE_UP, UNTOLD
+from framework.tracking.tracker import UNTOLD
 
 CLAIMED = "MODULINGUA_CLAIMED"
 """Environment variable: the process that started this one has the stage's claim."""
@@ -86,7 +87,7 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> None:
                     _claimed(plan, stage, progress.update) as mine,
                 ):
                     if mine and experiment.trainer.devices == 1:
-                        carry_out(stage, plan.store, progress.update)
+                        carry_out(stage, plan.store, progress.update, sync_command(file, overrides))
                     elif mine:
                         children.carry_out(stage, progress.update)
                 clock.finished(stage)
@@ -114,13 +115,19 @@ def carry_out_one(file: Path, overrides: list[str], identity: str) -> None:
     plan = plan_experiment(file, overrides)
     [stage] = [stage for stage in plan.stages if stage.id == identity]
     report = _print_progress if own_rank() == 0 else _say_nothing
+    later = sync_command(file, overrides)
     with listening():
         if CLAIMED in os.environ:
-            carry_out(stage, plan.store, report)
+            carry_out(stage, plan.store, report, later)
         else:
             with _claimed(plan, stage, report) as mine:
                 if mine:
-                    carry_out(stage, plan.store, report)
+                    carry_out(stage, plan.store, report, later)
+
+
+def sync_command(file: Path, overrides: list[str]) -> str:
+    """Returns the command that tells W&B later of all that an experiment has."""
+    return shlex.join(["modulingua", "sync", str(file), *overrides])
 
 
 def _print_progress(done: int, news: str) -> None:
@@ -144,7 +151,7 @@ def _claimed(plan: Plan, stage: Stage, report: Report) -> AbstractContextManager
         else:
             plan.store.sweep(stage.id)
 
-    file = stage.folder.path / ".claim" if isinstance(stage, EvaluateStage) else plan.store.claim(stage.id)
+    file = stage.folder.claim if isinstance(stage, EvaluateStage) else plan.store.claim(stage.id)
     return claimed(file, lambda: plan.is_done(stage), lambda why: report(0, why), prepare)
 
 
@@ -159,6 +166,7 @@ class _Children:
         self.overrides = overrides
         self.devices = devices
         self.process: subprocess.Popen[str] | None = None
+        self.untold = False
         self.known = {COMMAND: typed(), PARENT: str(os.getpid())}
 
     def ask(self) -> None:
@@ -178,7 +186,11 @@ class _Children:
         threads = str(max(1, (os.cpu_count() or 1) // self.devices))
         command = [sys.executable, "-m", "framework.runner", str(self.file), json.dumps(self.overrides), stage.id]
         environment = {"OMP_NUM_THREADS": threads, **os.environ, **self.known, CLAIMED: stage.id}
-        with tempfile.TemporaryFile("w+") as errors:
+        with tempfile.TemporaryFile("w+") as errors, tempfile.TemporaryDirectory() as folder:
+            untold = Path(folder) / "untold"
+            environment[UNTOLD] = str(untold)
+            if self.untold:  # else each stage would wait for W&B again
+                untold.touch()
             self.process = subprocess.Popen(
                 command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
             )
@@ -193,6 +205,7 @@ class _Children:
             self.process = None
             errors.seek(0)
             said = errors.read().strip()
+            self.untold = untold.exists()
         if code == 2:
             raise UserError(_once(said))
         if code == INTERRUPTED:
@@ -203,8 +216,6 @@ class _Children:
             raise RuntimeError(f"{stage.kind} · {stage.title} failed on {self.devices} devices:\n{said}")
         if said:
             print(_once(said), file=sys.stderr)
-        if GAVE_UP in said:  # else each stage would wait for it again
-            self.known[UNTOLD] = "1"
 
 
 def _once(said: str) -> str:

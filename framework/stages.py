@@ -51,15 +51,16 @@ LANGUAGES_AT_ONCE = 16
 """Languages tested in one pass. Their rows share batches; an interrupted run loses at most one pass."""
 
 
-def carry_out(stage: Stage, store: Store, report: Report) -> None:
+def carry_out(stage: Stage, store: Store, report: Report, later: str = "modulingua sync") -> None:
     """Carries out a stage whose needs are in the store.
 
     Args:
         stage: What to do.
         store: Where components are read and written.
         report: Is told how far the stage is.
+        later: The command that tells W&B of the stage later, should W&B fail.
     """
-    with tracked(stage.experiment.tracking, Path(stage.experiment.runs) / stage.experiment.name) as tracker:
+    with tracked(stage.experiment.tracking, later) as tracker:
         _carry_out(stage, store, report, tracker)
 
 
@@ -78,7 +79,7 @@ def train_language(stage: LanguageStage, store: Store, report: Report, tracker: 
         languages=stage.languages,
         training={**plain(settings), "objective": settings.objective.determinants},
     )
-    tracker.begin(entry_of_component(passport, store, about_stage(stage)))
+    tracker.begin(lambda: entry_of_component(passport, store, about_stage(stage)))
     backbone = load_stage_backbone(stage.backbone, store, with_lm_head=settings.objective.needs_lm_head)
     notes = [settings.objective.note] if settings.objective.note else []
     if stage.reduces_vocabulary:
@@ -124,7 +125,7 @@ def train_task(stage: TaskStage, store: Store, report: Report, tracker: Tracker)
         training={**plain(settings), "answer": answer_recipe(experiment.answer), "seed": stage.seed},
     )
     passport = dataclasses.replace(passport, answers=answers_of(experiment.dataset, experiment.answer))
-    tracker.begin(entry_of_component(passport, store, about_stage(stage)))
+    tracker.begin(lambda: entry_of_component(passport, store, about_stage(stage)))
     backbone = _answering_backbone(stage, store)
     data = stage_data(stage, backbone.tokenizer)
     module = _task_module(stage, backbone, settings.training)
@@ -151,18 +152,17 @@ def train_task(stage: TaskStage, store: Store, report: Report, tracker: Tracker)
 def merge(stage: MergeStage, store: Store, report: Report, tracker: Tracker) -> None:
     """Sums components into one."""
     if _rank() == 0:
-        entry = entry_of_component(
-            write_sum(store, stage.terms, stage.languages, stage.shown), store, about_stage(stage)
-        )
-        tracker.begin(entry)
-        tracker.complete(lambda: entry)
+        passport = write_sum(store, stage.terms, stage.languages, stage.shown)
+        # What a sum is, is known when it is there; and it is there at once.
+        tracker.begin(lambda: entry_of_component(passport, store, about_stage(stage)))
+        tracker.complete(lambda: entry_of_component(passport, store, about_stage(stage)))
     report(1, stage.shown)
 
 
 @_carry_out.register
 def evaluate(stage: EvaluateStage, store: Store, report: Report, tracker: Tracker) -> None:
     """Tests a run's combination in every language that has no result yet."""
-    tracker.begin(entry_of_record(stage.folder, _record(stage, store), store))
+    tracker.begin(lambda: entry_of_record(stage.folder, _record(stage, store), store))
     module = load_task(stage, store)
     data = stage_data(stage.task, module.combination.backbone.tokenizer)
     done = 0

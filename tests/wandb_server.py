@@ -83,6 +83,8 @@ class WandbServer:
     """The server; use it as a context."""
 
     def __init__(self) -> None:
+        self.entity = ENTITY
+        """Of whoever is logged in."""
         self.runs: dict[str, ServedRun] = {}
         self.operations: list[str] = []
         self.unknown: list[str] = []
@@ -90,6 +92,8 @@ class WandbServer:
         """Paths that begin so are answered with an internal error; "/" for all."""
         self.silent = False
         """Whether requests get no answer, until this is over."""
+        self.slow: str | None = None
+        """Requests of paths that begin so get no answer, until this is over."""
         self._artifacts: dict[str, ServedArtifact] = {}
         self._lock = threading.Lock()
         self._http = _HttpServer(("127.0.0.1", 0), _handler(self))
@@ -125,7 +129,7 @@ class WandbServer:
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
         """Returns the status and the JSON for one request."""
-        while self.silent:
+        while self.silent or (self.slow and path.startswith(self.slow)):
             time.sleep(0.05)
         with self._lock:
             if self.broken and path.startswith(self.broken):
@@ -149,7 +153,8 @@ class WandbServer:
     def _operation(self, name: str, variables: Fields) -> Fields:
         self.operations.append(name)
         known: dict[str, Callable[[Fields], Fields]] = {
-            "Viewer": lambda _: {"viewer": {"id": "1", "entity": ENTITY, "username": ENTITY, "flags": "{}"}},
+            "GetDefaultEntity": lambda _: {"viewer": {"id": "1", "entity": self.entity}},
+            "Viewer": lambda _: {"viewer": {"id": "1", "entity": self.entity, "username": self.entity, "flags": "{}"}},
             "ServerFeaturesQuery": lambda _: {"serverInfo": {"features": []}},
             "OrganizationCoreWeaveOrganizationID": lambda _: {"entity": {"organization": None}},
             "RunResumeStatus": self._resume_status,
@@ -170,7 +175,7 @@ class WandbServer:
         return known[name](variables)
 
     def _project(self, name: str) -> Fields:
-        return {"id": "p", "internalId": "p", "name": name, "entity": {"id": "e", "name": ENTITY}}
+        return {"id": "p", "internalId": "p", "name": name, "entity": {"id": "e", "name": self.entity}}
 
     def _resume_status(self, variables: Fields) -> Fields:
         run = self.runs.get(variables["name"])

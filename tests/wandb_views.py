@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.wandb_server import ENTITY, Fields, WandbServer
+from tests.wandb_server import Fields, WandbServer
 
 
 @dataclass
@@ -57,7 +57,6 @@ class ViewServer(WandbServer):
 
     def _operation(self, name: str, variables: Fields) -> Fields:
         views: dict[str, Callable[[Fields], Fields]] = {
-            "GetDefaultEntity": lambda _: {"viewer": {"id": "1", "entity": ENTITY}},
             "GetProjects": self._projects,
             "UpsertModel": self._create_project,
             "CreateProject": self._create_project,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from framework.errors import UserError
 from framework.metrics import metrics_of
-from framework.plan import EvaluateStage, Plan
+from framework.plan import EvaluateStage, LanguageStage, Plan, TaskStage
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,6 @@ def content_of(plan: Plan) -> Content:
         metric=metrics[0],
         metrics=metrics,
         controls=sorted({test.control for test in done}, key=("own", "none", "wrong").index),
-        stages=list(dict.fromkeys(stage.kind for stage in plan.stages if stage.kind != "evaluate")),
+        stages=list(dict.fromkeys(stage.kind for stage in plan.stages if isinstance(stage, LanguageStage | TaskStage))),
         seeds=len(plan.variants[0].experiment.seeds),
     )

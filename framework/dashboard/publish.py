@@ -1,7 +1,6 @@
 """Puts a dashboard on the W&B server, or prints what it would put there."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
 DEFAULT_ENTITY = "<default entity>"
 """Stands in a dry run for the login's entity, which only the server knows."""
-AWAY = ("offline", "dryrun", "disabled")
-"""Values of WANDB_MODE under which nothing may be sent."""
 SECONDS = 30
 """How long the server may take to answer."""
 
@@ -49,7 +46,8 @@ def publish(plan: Plan, console: Console, *, dry_run: bool) -> None:
         for what, url in _save(content, tracking, console):
             console.print(f"{what}: {url}", highlight=False, soft_wrap=True)
     if tracking.mode == "offline":
-        console.print("note: runs are tracked offline: they appear when `wandb sync` has sent them", highlight=False)
+        note = "note: runs are tracked offline: they appear when `modulingua sync` has sent them"
+        console.print(note, highlight=False)
 
 
 def specification(content: Content, tracking: TrackingConfig) -> dict[str, Any]:
@@ -133,11 +131,10 @@ def _spoken_plainly() -> Iterator[None]:
     """Turns what keeps the client from the server into a mistake of the user's, in a line."""
     import wandb
 
-    if os.environ.get("WANDB_MODE") in AWAY:
-        raise UserError(f"WANDB_MODE is {os.environ['WANDB_MODE']}: a dashboard lies on the server; unset it")
+    from framework.tracking.client import require_login
+
     wandb.setup(wandb.Settings(silent=True))
-    if not wandb.login(prompt=False, verify=False):
-        raise UserError("not logged in to W&B; run `wandb login`, or look at --dry-run")
+    require_login()
     try:
         yield
     except UserError:

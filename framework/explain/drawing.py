@@ -1,10 +1,12 @@
 """A combination as a table: what sits where, and in which stage it learns."""
 
+from collections.abc import Iterator
+
 from rich.table import Table
 
 from framework.config import Variant
-from framework.plan import EvaluateStage, LanguageStage, Plan, TaskStage, describe
-from modules import ROLES, component_class
+from framework.plan import BackboneChoice, LanguageStage, Plan, TaskStage, describe
+from modules import ROLES, component_class, inspect_backbone
 
 TRAINED, FROZEN, ABSENT = "trained", "frozen", "–"
 
@@ -16,9 +18,9 @@ def drawing(plan: Plan, variant: Variant) -> Table:
     table = Table(box=None, header_style="bold", title=variant.label, title_justify="left", title_style="bold")
     for column in ("part", "place", "parameters", *kinds):
         table.add_column(column, justify="right" if column == "parameters" else "left")
-    [evaluate, *_] = [stage for stage in plan.of_kind("evaluate") if stage.variant is variant] or [None]
-    info = plan.stages[0].backbone.info
-    task: TaskStage | None = evaluate.task if isinstance(evaluate, EvaluateStage) else None
+    backbone = BackboneChoice(experiment.backbone, inspect_backbone(experiment.backbone))
+    info = backbone.info
+    tasks: list[TaskStage] = [stage.task for stage in plan.of_kind("evaluate") if stage.variant is variant]
 
     def states(learns_in: str, present_in: tuple[str, ...]) -> list[str]:
         return [TRAINED if kind == learns_in else FROZEN if kind in present_in else ABSENT for kind in kinds]
@@ -27,7 +29,7 @@ def drawing(plan: Plan, variant: Variant) -> Table:
     full = any(component_class(kind).changes_backbone for kind in experiment.combination["task"])
     table.add_row(
         f"backbone ({info.family}, {info.layers} layers × {info.hidden_size})",
-        plan.stages[0].backbone.shown,
+        backbone.shown,
         f"{info.parameters:,}",
         *[TRAINED if kind == pretrained or (kind == "task" and full) else FROZEN for kind in kinds],
     )
@@ -37,7 +39,7 @@ def drawing(plan: Plan, variant: Variant) -> Table:
             class_ = component_class(kind)
             count = class_.count_parameters(config, info)
             table.add_row(f"{role} {describe(kind, config)}", class_.place, f"{count:,}", *states(role, present))
-    if task is not None:
+    for task in tasks[:1]:
         own = experiment.answer.parameters(task.labels, info)
         name = type(experiment.answer).__name__.removesuffix("Answer")
         what = "on the last hidden states" if own else "by the language model's own head"
@@ -46,34 +48,33 @@ def drawing(plan: Plan, variant: Variant) -> Table:
 
 
 def optimizers(plan: Plan) -> Table:
-    """Lists for each kind of stage, and each set of components that it trains, the groups of its optimiser."""
+    """Lists the groups of each training stage's optimiser; stages that are trained alike share their rows."""
     table = Table(box=None, header_style="bold")
     for column in ("stage", "group", "optimiser", "rate", "weight decay", "steps × batch", "warm-up, then", "clip"):
         table.add_column(column)
-    listed: set[tuple[str, ...]] = set()
-    for stage in plan.stages:
-        if isinstance(stage, EvaluateStage):
-            continue
-        assert isinstance(stage, LanguageStage | TaskStage)
-        kinds = _trained(stage)
-        if (stage.kind, *kinds) in listed:
-            continue
-        listed.add((stage.kind, *kinds))
-        training = stage.settings.training
-        assert training is not None
-        for kind in kinds:
-            rate, decay = training.rates_of(kind)
-            table.add_row(
-                f"{stage.kind}: {' + '.join(kinds)}",
-                kind,
-                training.optimizer_of(kinds),
-                f"{rate:g}",
-                f"{decay:g}",
-                f"{training.steps:,} × {stage.settings.batch_size}",
-                f"{training.warmup_steps:,}, {training.decay}",
-                "none" if training.gradient_clip is None else f"{training.gradient_clip:g}",
-            )
+    training = (stage for stage in plan.stages if isinstance(stage, LanguageStage | TaskStage))
+    for groups in dict.fromkeys(tuple(_groups(stage)) for stage in training):
+        for group in groups:
+            table.add_row(*group)
     return table
+
+
+def _groups(stage: LanguageStage | TaskStage) -> Iterator[tuple[str, ...]]:
+    """Yields a row for each group of a stage's optimiser."""
+    training, kinds = stage.settings.training, _trained(stage)
+    assert training is not None
+    for kind in kinds:
+        rate, decay = training.rates_of(kind)
+        yield (
+            f"{stage.kind}: {' + '.join(kinds)}",
+            kind,
+            training.optimizer_of(kinds),
+            f"{rate:g}",
+            f"{decay:g}",
+            f"{training.steps:,} × {stage.settings.batch_size}",
+            f"{training.warmup_steps:,}, {training.decay}",
+            "none" if training.gradient_clip is None else f"{training.gradient_clip:g}",
+        )
 
 
 def _trained(stage: LanguageStage | TaskStage) -> list[str]:

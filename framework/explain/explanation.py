@@ -41,13 +41,13 @@ def explain(file: Path, overrides: list[str], console: Console) -> None:
         for what, text in parts:
             for number, line in enumerate(text.splitlines() or [""]):
                 label = what if not number else ""
-                console.print(f"  {label:<12}{line}", highlight=False, markup=False, soft_wrap=True)
+                console.print(f"  {label:<12}{line}", highlight=False, soft_wrap=True)
         console.print()
     if "slurm" in variants[0].data:
-        from framework.slurm.launch import launch
+        from framework.slurm.launch import launch_plan
 
         _heading(console, "Jobs")
-        launch(file, overrides, console, dry_run=True)
+        launch_plan(plan, file, overrides, console, dry_run=True)
 
 
 def _settings(source: Source, variants: list[Variant]) -> Table:

@@ -37,7 +37,11 @@ def launch(file: Path, overrides: list[str], console: Console, *, dry_run: bool)
     Raises:
         UserError: The experiment has mistakes, there is no Slurm, or it refuses a job.
     """
-    plan = plan_experiment(file, overrides, here=False)
+    launch_plan(plan_experiment(file, overrides, here=False), file, overrides, console, dry_run=dry_run)
+
+
+def launch_plan(plan: Plan, file: Path, overrides: list[str], console: Console, *, dry_run: bool) -> None:
+    """Submits what is left of a plan that was made of `file` and `overrides`; see `launch`."""
     _check_stages(plan, file, overrides)
     frozen = _frozen(file, overrides)
     if not dry_run:

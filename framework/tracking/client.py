@@ -2,32 +2,38 @@
 
 In an entry's folder:
 
-    wandb/             the client's own files
+    wandb/             the client's own files, until their content is sent
     wandb/data/        what waits in them for an upload
     wandb/sent.json    server, entity and project -> a hash of what was sent there
 
 Whatever the client, its service process or the server come up with is raised as it is.
 """
 
+import atexit
 import json
 import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import wandb
 
 from framework.errors import INTERRUPTED, UserError
 from framework.files import write_whole
 from framework.identity import identity
+from framework.store import PASSPORT
 from framework.tracking import names
 from framework.tracking.config import TrackingConfig
 from framework.tracking.entry import Entry, component_name
 
 START_SECONDS = 30
 """How long a server may take to accept a run."""
+AWAY = ("offline", "dryrun", "disabled")
+"""Values of WANDB_MODE under which nothing may be sent."""
 
 
 class Page:
@@ -42,16 +48,15 @@ class Page:
             finish_seconds: How long a server may take to receive what is left at the end.
 
         Raises:
-            UserError: Nobody is logged in.
+            UserError: Nobody is logged in, or nothing may be sent.
         """
         online = config.mode == "online"
         _session()
-        if online and not wandb.login(prompt=False, verify=False):
-            raise UserError("not logged in; run `wandb login`, or set tracking.mode to offline")
+        if online:
+            require_login()
         files = entry.folder / "wandb"
         files.mkdir(parents=True, exist_ok=True)
         self.folder = entry.folder
-        self.destination = destination(config) if online else None
         self.linked: list[str] = []
         if not online:
             _drop_unsent_copies(files)
@@ -75,11 +80,16 @@ class Page:
                 disable_code=True,
                 disable_job_creation=True,
                 x_disable_stats=True,
+                x_disable_meta=True,
+                x_disable_machine_info=True,
+                x_save_requirements=False,
                 init_timeout=START_SECONDS,
                 finish_timeout=finish_seconds,
                 finish_timeout_raises=True,
             ),
         )
+        # Who is meant by no entity, the server has said: in a shared store others may have sent it elsewhere.
+        self.destination = destination(replace(config, entity=self.run.entity)) if online else None
         self.curve = entry.curve
         self.run.define_metric(names.step(entry.curve), hidden=True)
         self.run.define_metric(names.curve(entry.curve, "*"), step_metric=names.step(entry.curve))
@@ -131,18 +141,33 @@ class Page:
         known = _sent(self.folder) | {self.destination: content(entry, self.linked)}
         write_whole(_books(self.folder), json.dumps(known, indent=1).encode() + b"\n")
         _drop_unsent_copies(self.folder / "wandb")
+        for attempt in (self.folder / "wandb").glob("run-*"):
+            shutil.rmtree(attempt, ignore_errors=True)
 
 
 def component(entry: Entry, folder: Path) -> wandb.Artifact:
-    """Returns the W&B artifact of what a stage trained; its files are sent from the store, without copies."""
-    passport = json.loads((folder / "passport.json").read_text(encoding="utf-8"))
+    """Returns the W&B artifact of what a stage trained; its weights are sent from the store, without a copy.
+
+    The command that a person typed stays here: it names folders of this machine.
+    """
+    passport = json.loads((folder / PASSPORT).read_text(encoding="utf-8"))
+    passport["made"].pop("command", None)
     artifact = wandb.Artifact(component_name(entry.id), type=entry.kind, metadata=passport)
-    artifact.add_dir(str(folder.resolve()), policy="immutable", skip_cache=True)
+    for file in sorted(folder.resolve().iterdir()):
+        if file.name != PASSPORT:
+            artifact.add_file(str(file), policy="immutable", skip_cache=True)
+    with artifact.new_file(PASSPORT, encoding="utf-8") as lines:
+        json.dump(passport, lines, indent=2, ensure_ascii=False)
     return artifact
 
 
 def is_sent(entry: Entry, config: TrackingConfig) -> bool:
-    """Says whether the configured server has the entry as it is now, with all that it stands on."""
+    """Says whether the configured server has the entry as it is now, with all that it stands on.
+
+    Args:
+        entry: All of it.
+        config: Names the entity; see `default_entity`.
+    """
     return _sent(entry.folder).get(destination(config)) == content(entry, entry.uses)
 
 
@@ -153,7 +178,46 @@ def content(entry: Entry, linked: Iterable[str]) -> str:
 
 def destination(config: TrackingConfig) -> str:
     """Names the server, the entity and the project."""
-    return "/".join([_session().base_url, config.entity or "", config.project])
+    return "/".join([_session().settings.base_url, config.entity or "", config.project])
+
+
+def default_entity() -> str:
+    """Asks the server which entity is meant where an experiment names none.
+
+    Raises:
+        UserError: Nobody is logged in, nothing may be sent, or the login has none.
+    """
+    _session()
+    require_login()
+    entity = wandb.Api(timeout=START_SECONDS).default_entity
+    if not entity:
+        raise UserError("the login has no default entity; name one as tracking.entity")
+    return entity
+
+
+def require_login() -> None:
+    """Refuses to go on where the client would send nothing.
+
+    Raises:
+        UserError: Nobody is logged in, or WANDB_MODE forbids it.
+    """
+    if os.environ.get("WANDB_MODE") in AWAY:
+        raise UserError(f"WANDB_MODE is {os.environ['WANDB_MODE']}, so nothing may be sent to the server; unset it")
+    if not wandb.login(prompt=False, verify=False):
+        raise UserError("not logged in to W&B; run `wandb login`, or set WANDB_API_KEY")
+
+
+def leave_at_exit() -> None:
+    """Lets the process end without waiting for what the client still sends; it is in its files, and in ours."""
+    atexit.register(_end_service)  # called before the client's own, which waits
+
+
+def _end_service() -> None:
+    with suppress(Exception):
+        connection = _session()._connection
+        if connection is not None and connection._proc is not None:
+            connection._proc._process.kill()  # there is no public way
+        wandb.teardown()
 
 
 @contextmanager
@@ -173,9 +237,9 @@ def beside(folder: Path) -> Iterator[None]:
         del os.environ[name]
 
 
-def _session() -> wandb.Settings:
-    """Begins the process's session with the client, quietly, and returns its settings."""
-    return wandb.setup(settings=wandb.Settings(silent=True)).settings
+def _session() -> Any:
+    """Begins the process's session with the client, quietly, and returns it."""
+    return wandb.setup(settings=wandb.Settings(silent=True))
 
 
 def _books(folder: Path) -> Path:

@@ -33,6 +33,8 @@ class Entry:
     """Flat and without nulls, with "/" in the keys: W&B takes "." for a path."""
     folder: Path
     """Below it, in `wandb/`, the client keeps its files: beside the stage's own, where all machines see them."""
+    claim: Path
+    """Says who is at the stage; see framework/claim.py."""
     curve: str
     """The kind of the stage whose training curve it shows."""
     uses: dict[str, Path] = field(default_factory=dict)
@@ -80,7 +82,7 @@ def entry_of_component(passport: Passport, store: Store, shared: Mapping[str, st
     for slot, settings in passport.components.items():
         role, _, kind = slot.partition(".")
         combination.setdefault(role, {})[kind] = settings
-    done = store.has(passport.id)
+    done, seed = store.has(passport.id), passport.training.get("seed")
     return Entry(
         id=passport.id,
         name=passport.title,
@@ -88,8 +90,8 @@ def entry_of_component(passport: Passport, store: Store, shared: Mapping[str, st
         kind=passport.stage,
         config=_config(
             shared,
-            title=passport.title,
-            seed=passport.training.get("seed"),
+            title=passport.title.removesuffix(f" · seed {seed}"),  # W&B groups by this: seeds of a kind belong together
+            seed=seed,
             source=passport.languages,
             commit=passport.made.get("commit"),
             combination=combination,
@@ -97,6 +99,7 @@ def entry_of_component(passport: Passport, store: Store, shared: Mapping[str, st
             versions=versions,
         ),
         folder=_folder(store, passport.id),
+        claim=store.claim(passport.id),
         curve=passport.stage,
         uses=_uses([*passport.needs, *passport.parents], store),
         rows=store.history(passport.id) if done else [],
@@ -140,6 +143,7 @@ def entry_of_record(run: RunFolder, record: RunRecord, store: Store) -> Entry:
             versions=record.versions,
         ),
         folder=run.path,
+        claim=run.claim,
         curve="task",
         uses=_uses(record.components.values(), store),
     )

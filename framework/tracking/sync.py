@@ -12,13 +12,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from framework.claim import claimed_if_free
 from framework.config import read_experiment
 from framework.errors import UserError
 from framework.plan import EvaluateStage, Plan
 from framework.results import RunFolder, read_runs
 from framework.runner import plan_experiment
 from framework.store import Passport, Store
-from framework.tracking.client import Page, beside, is_sent
+from framework.tracking.client import Page, beside, default_entity, is_sent
 from framework.tracking.config import TrackingConfig
 from framework.tracking.entry import Entry, about_run, about_stage, entry_of_component, entry_of_run
 from framework.tracking.tracker import FAILED, reason
@@ -31,34 +32,58 @@ FINISH_SECONDS = 3600
 Told = tuple[Entry, TrackingConfig]
 
 
-def sync(places: Iterable[Path], console: Console, *, again: bool = False) -> None:
+def sync(words: Iterable[str], console: Console, *, again: bool = False) -> None:
     """Tells W&B what it does not know yet of experiments or runs.
 
     Args:
-        places: Experiments' YAML files; run folders, or folders above some.
+        words: Experiments' YAML files; run folders, or folders above some; `key=value` words that win over the files.
         console: Where it says what it does.
         again: Whether to send too what a server has, as far as is known here.
 
     Raises:
         UserError: A place holds nothing of that kind, one of our files cannot be read, or W&B fails.
     """
-    found = {entry.id: (entry, config) for place in places for entry, config in _entries(place)}
-    entries = sorted(found.values(), key=lambda told: KINDS.index(told[0].kind))
+    # The name of a run's folder may hold "=" too.
+    overrides = [word for word in words if "=" in word and not Path(word).exists()]
+    places = [Path(word) for word in words if word not in overrides]
+    found = {entry.id: (entry, config) for place in places for entry, config in _entries(place, overrides)}
+    entries = _online(sorted(found.values(), key=lambda told: KINDS.index(told[0].kind)))
     missing = [told for told in entries if again or not is_sent(*told)]
+    busy = 0
     for number, (entry, config) in enumerate(missing, start=1):
         title = f"[{number:>{len(str(len(missing)))}}/{len(missing)}] {entry.kind} · {entry.name}"
-        try:
-            _tell(entry, config)
-        except Exception as error:  # whatever the client, its service process or the server come up with
-            raise UserError(f"{title}: W&B: {reason(error)}; call sync again to go on from here") from error
+        with claimed_if_free(entry.claim) as free:
+            if not free:
+                busy += 1
+                title += ": left out, for another process is at it"
+            else:
+                try:
+                    _tell(entry, config)
+                except Exception as error:  # whatever the client, its service process or the server come up with
+                    raise UserError(f"{title}: W&B: {reason(error)}; call sync again to go on from here") from error
         console.print(title, highlight=False, soft_wrap=True)
     rest = f"; {len(entries) - len(missing)} were there already" if len(missing) < len(entries) else ""
-    console.print(f"{len(missing)} of {len(entries)} sent{rest}", highlight=False)
+    left = f"; call sync again for {busy} that other processes are at" if busy else ""
+    console.print(f"{len(missing) - busy} of {len(entries)} sent{rest}{left}", highlight=False)
+
+
+def _online(entries: list[Told]) -> list[Told]:
+    """Says of each entry where exactly it goes; the server is asked once, and only if an experiment does not say."""
+    if all(config.entity for _, config in entries):
+        default = ""
+    else:
+        try:
+            default = default_entity()
+        except UserError:
+            raise
+        except Exception as error:  # whatever the client, its service process or the server come up with
+            raise UserError(f"W&B: {reason(error)}") from error
+    return [(entry, replace(config, mode="online", entity=config.entity or default)) for entry, config in entries]
 
 
 def _tell(entry: Entry, config: TrackingConfig) -> None:
     with beside(entry.folder):
-        page = Page(entry, replace(config, mode="online"), FINISH_SECONDS)
+        page = Page(entry, config, FINISH_SECONDS)
         try:
             page.link(entry.uses)
             page.complete(entry)
@@ -70,23 +95,26 @@ def _tell(entry: Entry, config: TrackingConfig) -> None:
         page.note_sent(entry)
 
 
-def _entries(place: Path) -> Iterator[Told]:
+def _entries(place: Path, overrides: list[str]) -> Iterator[Told]:
     if place.is_file():
-        yield from _of_plan(plan_experiment(place, [], here=False))
+        yield from _of_plan(plan_experiment(place, overrides, here=False))
     else:
         for run in read_runs([place]):
             yield from _of_run(run)
 
 
 def _of_plan(plan: Plan) -> Iterator[Told]:
+    """Yields the stages that are done, and before each all that it stands on: what is given is no stage of the plan."""
+    seen: set[str] = set()
     for stage in plan.stages:
         if stage.id not in plan.done:
             continue
+        config = stage.experiment.tracking
+        tested = isinstance(stage, EvaluateStage)
+        for passport in _standing_on(stage.needs if tested else [stage.id], plan.store, seen):
+            yield entry_of_component(passport, plan.store, about_stage(stage)), config
         if isinstance(stage, EvaluateStage):
-            yield entry_of_run(stage.folder, plan.store), stage.experiment.tracking
-        else:
-            passport = plan.store.passport(stage.id)
-            yield entry_of_component(passport, plan.store, about_stage(stage)), stage.experiment.tracking
+            yield entry_of_run(stage.folder, plan.store), config
 
 
 def _of_run(run: RunFolder) -> Iterator[Told]:

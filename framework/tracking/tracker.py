@@ -1,14 +1,15 @@
 """Tells W&B of a stage while it goes on, out of the way of the work.
 
 A thread of its own does the talking, so that a server that is slow, silent or gone costs the work nothing but a last
-wait at the end of a stage. After a first failure nothing more is told in this process; `modulingua sync` does it later.
+wait at the end of a stage. After a first failure nothing more is told in this process; an upload that only takes longer
+than that wait is given up alone. `modulingua sync` tells what is missing.
 """
 
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -23,23 +24,30 @@ if TYPE_CHECKING:
 
 FINISH_SECONDS = 30
 """How long a server may keep a stage waiting at its end."""
+HURRY_SECONDS = 5
+"""How long, where the stage did not come to its end: who preempts it may kill it soon."""
 FAILED = 1
 """Exit code of a stage that failed."""
 
-GAVE_UP = "W&B was not told all"
-"""Begins the one warning of a process whose tracking failed."""
 UNTOLD = "MODULINGUA_UNTOLD"
-"""Environment variable: tracking failed in a process of this run before, and is left alone."""
+"""Environment variable: a file that is there once tracking failed in a process of this run; then W&B is left alone."""
 
 # W&B fails a process as a whole, so this is its state.
 _failures: list[str] = []
+"""Why W&B is left alone."""
+_late: list[str] = []
+"""Uploads that took too long."""
 
 
 class Tracker:
     """What a stage tells of itself as it goes. This one keeps it to itself, where W&B is off or another rank speaks."""
 
-    def begin(self, entry: Entry) -> None:
-        """Takes what is known of the stage at its beginning."""
+    def begin(self, read: Callable[[], Entry]) -> None:
+        """Takes what is known of the stage at its beginning.
+
+        Args:
+            read: Reads it from the stage's own files.
+        """
 
     def log(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Takes the training curve so far; figures may still be added to its last row."""
@@ -51,36 +59,48 @@ class Tracker:
             read: Reads it from the stage's own files.
         """
 
-    def close(self, code: int) -> None:
-        """Takes how the stage ended: 0, `INTERRUPTED` or `FAILED`."""
+    def close(self, code: int, *, seconds: float | None = None) -> None:
+        """Takes how the stage ended.
+
+        Args:
+            code: 0, `INTERRUPTED` or `FAILED`.
+            seconds: How long this may take; None for as long as an upload may.
+        """
 
 
 class WandbTracker(Tracker):
-    """Tells W&B."""
+    """Tells W&B. Whatever goes wrong with that, never becomes a failure of the stage."""
 
-    def __init__(self, config: TrackingConfig, place: Path) -> None:
+    def __init__(self, config: TrackingConfig, later: str) -> None:
         """Waits for a beginning.
 
         Args:
             config: Where.
-            place: The folder of the experiment's runs, named to the user should W&B fail.
+            later: The command that tells all later, named to the user should W&B fail.
         """
         self.config = config
-        self.place = place
+        self.later = later
+        self.warned = bool(_failures or _late)
         self.told = 0
         self.jobs: SimpleQueue[Callable[[Page], None] | None] = SimpleQueue()
         self.thread: threading.Thread | None = None
+        self.surroundings = ExitStack()
         self.done: Entry | None = None
         self.code = 0
 
-    def begin(self, entry: Entry) -> None:
+    def begin(self, read: Callable[[], Entry]) -> None:
         """Opens the entry's page."""
         if _failures:
             return
-        import wandb  # noqa: F401  here, for the thread must not hold the import's lock while workers are forked
+        with _noted():
+            # Here and not in the thread, which must not hold the import's lock, nor change the environment, while
+            # workers are forked.
+            from framework.tracking.client import beside
 
-        self.thread = threading.Thread(target=self._talk, args=[entry], name="wandb", daemon=True)
-        self.thread.start()
+            entry = read()
+            self.surroundings.enter_context(beside(entry.folder))
+            self.thread = threading.Thread(target=self._talk, args=[entry], name="wandb", daemon=True)
+            self.thread.start()
 
     def log(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Adds the rows that are new and whole."""
@@ -91,35 +111,40 @@ class WandbTracker(Tracker):
 
     def complete(self, read: Callable[[], Entry]) -> None:
         """Adds the outcome."""
-        if self.thread is not None:
+        if self.thread is None:
+            return
+        with _noted():
             entry = self.done = read()
             self.jobs.put(lambda page: page.complete(entry))
 
-    def close(self, code: int) -> None:
+    def close(self, code: int, *, seconds: float | None = None) -> None:
         """Closes the page, and waits a while for it."""
-        if self.thread is None:
-            return
-        from framework.tracking.client import START_SECONDS
+        if self.thread is not None:
+            with _noted():
+                self._wait(self.thread, code, seconds)
+        self.surroundings.close()
+        if _failures and UNTOLD in os.environ:
+            Path(os.environ[UNTOLD]).touch()
+        if (_failures or _late) and not self.warned:
+            reason = [*_failures, *_late][0]
+            print(f"W&B was not told all: {reason}. Nothing is lost: `{self.later}` tells it later", file=sys.stderr)
+
+    def _wait(self, thread: threading.Thread, code: int, seconds: float | None) -> None:
+        from framework.tracking.client import START_SECONDS, leave_at_exit
 
         self.code = code
         self.jobs.put(None)
-        self.thread.join(START_SECONDS + FINISH_SECONDS)
-        if self.thread.is_alive():
+        thread.join(START_SECONDS + FINISH_SECONDS if seconds is None else seconds)
+        if not thread.is_alive():
+            return
+        if seconds is None:
             _failures.append("it does not answer")
-        if _failures:
-            print(
-                f"{GAVE_UP}: {_failures[0]}. Nothing is lost: `modulingua sync {self.place}` tells it later",
-                file=sys.stderr,
-            )
+        else:
+            leave_at_exit()
 
     def _talk(self, entry: Entry) -> None:
-        from framework.tracking.client import beside
-
-        try:
-            with beside(entry.folder):
-                self._tell(entry)
-        except Exception as error:  # whatever W&B comes up with: it never becomes a failure of the stage
-            _failures.append(reason(error))
+        with _noted():
+            self._tell(entry)
 
     def _tell(self, entry: Entry) -> None:
         from framework.tracking.client import Page
@@ -133,27 +158,47 @@ class WandbTracker(Tracker):
             with suppress(Exception):
                 page.close(FAILED)
             raise
-        page.close(self.code)
+        try:
+            page.close(self.code)
+        except TimeoutError:  # whether the server is slow or gone, the next stage will see
+            _late.append(f"the upload of {entry.kind} · {entry.name} took more than {FINISH_SECONDS} seconds")
+            return
         if self.done is not None and self.code == 0:
             page.note_sent(self.done)
 
 
 @contextmanager
-def tracked(config: TrackingConfig, place: Path) -> Iterator[Tracker]:
+def tracked(config: TrackingConfig, later: str) -> Iterator[Tracker]:
     """Gives a stage its tracker, and tells the tracker how the stage ends.
 
     Args:
         config: Whether and where.
-        place: The folder of the experiment's runs.
+        later: The command that tells W&B all later.
     """
-    told = config.mode != "off" and own_rank() == 0 and UNTOLD not in os.environ
-    tracker = WandbTracker(config, place) if told else Tracker()
+    given_up = UNTOLD in os.environ and Path(os.environ[UNTOLD]).exists()
+    told = config.mode != "off" and own_rank() == 0 and not given_up
+    tracker = WandbTracker(config, later) if told else Tracker()
     try:
         yield tracker
-    except BaseException as error:
-        tracker.close(INTERRUPTED if isinstance(error, Interrupted) else FAILED)
+    except Interrupted:
+        tracker.close(INTERRUPTED, seconds=HURRY_SECONDS)
+        raise
+    except Exception:
+        tracker.close(FAILED, seconds=HURRY_SECONDS)
+        raise
+    except BaseException:  # Ctrl-C for the second time: now
+        tracker.close(FAILED, seconds=0)
         raise
     tracker.close(0)
+
+
+@contextmanager
+def _noted() -> Iterator[None]:
+    """Takes down why W&B fails: whatever its client, its service process or our own files come up with."""
+    try:
+        yield
+    except Exception as error:
+        _failures.append(reason(error))
 
 
 def reason(error: BaseException) -> str:

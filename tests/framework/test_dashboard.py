@@ -147,6 +147,11 @@ class TestNames:
 
 
 class TestContent:
+    def test_sums_have_no_curve(self, desk: Desk) -> None:
+        plan = desk.plan({"given": {"language": {"swh_Latn": "0.5*eng_Latn + 0.5*hau_Latn"}}, **desk.masked})
+        assert plan.of_kind("merge")
+        assert content_of(plan).stages == ["language", "task"]
+
     def test_many_languages_are_shared_out(self) -> None:
         codes = [f"q{letter}a_Latn" for letter in "abcdefghijklmnopqrst"]
         content = Content("many", ["head only"], codes, "accuracy", ["accuracy"], ["own"], ["task"], 3)
@@ -186,7 +191,7 @@ class TestServerless:
         [
             ("off", {}, "tiny: tracking.mode is off"),
             ("online", {}, "not logged in to W&B; run `wandb login`"),
-            ("online", {"WANDB_MODE": "offline"}, "WANDB_MODE is offline"),
+            ("online", {"WANDB_MODE": "offline"}, "WANDB_MODE is offline, so nothing may be sent"),
             ("online", {"WANDB_API_KEY": "0123456789" * 4, "WANDB_BASE_URL": "http://127.0.0.1:9"}, "W&B did not save"),
         ],
     )

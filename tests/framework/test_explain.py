@@ -18,7 +18,7 @@ from framework.reading import dotted, read
 from modules import tokenizer_of
 from tests.framework.conftest import Modulingua
 from tests.framework.test_answers import GENERATION, LABEL_WORDS, WORDS, Changes, asked, untrained
-from tests.framework.tiny import LABELS, SOURCE, TARGETS, Desk
+from tests.framework.tiny import LABELS, SOURCE, TARGETS, Desk, build_encoder
 
 GRID = {"grid.combination.language": [{}, {"prompt": {"length": 3}}]}
 
@@ -74,6 +74,14 @@ class TestDrawing:
         assert sum(int(str(row[0]).replace(",", "")) for row in learnt) == task.parameters
         [backbone] = [row for name, row in rows.items() if name.startswith("backbone")]
         assert backbone[1:] == ("frozen",) * 3
+
+    def test_each_combination_shows_its_own_backbone(self, desk: Desk) -> None:
+        larger = build_encoder(desk.folder / "larger", num_hidden_layers=3)
+        plan = desk.plan({"grid.backbone.name": [str(desk.encoder), str(larger)]})
+        first = [[list(column.cells)[0] for column in drawing(plan, variant).columns] for variant in plan.variants]
+        assert [row[1] for row in first] == ["encoder", "larger"]
+        assert "3 layers" in str(first[1][0])
+        assert "3 layers" not in str(first[0][0])
 
 
 class TestExamples:
@@ -147,6 +155,24 @@ class TestCommand:
         rows = [line.split() for line in modulingua("explain", desk.write(changes)).out.splitlines()]
         rates = {row[4]: row[6] for row in rows if row[:4] == ["task:", "adapter", "+", "head"]}
         assert rates == {"adapter": "0.01", "head": "0.5"}
+
+    def test_rates_of_a_grid_are_all_there_once(self, desk: Desk, modulingua: Modulingua) -> None:
+        changes = {"grid.stages.task.training.optimizer.lr": [0.01, 0.5], "seeds": [0, 1]}
+        rows = [line.split() for line in modulingua("explain", desk.write(changes)).out.splitlines()]
+        rates = [(row[4], row[6]) for row in rows if row[:4] == ["task:", "adapter", "+", "head"]]
+        assert rates == [("adapter", "0.01"), ("head", "0.01"), ("adapter", "0.5"), ("head", "0.5")]
+
+    def test_a_sum_is_explained(self, desk: Desk, modulingua: Modulingua) -> None:
+        given = {"given": {"language": {"swh_Latn": "0.5*eng_Latn + 0.5*hau_Latn"}}, **desk.masked}
+        answer = modulingua("explain", desk.write(given))
+        assert (answer.code, answer.err) == (0, "")
+        assert "Examples as the model sees them" in answer.out
+
+    def test_brackets_and_colons_are_no_markup(self, desk: Desk, modulingua: Modulingua) -> None:
+        setup = "echo [bold] [/INST] :key:"
+        answer = modulingua("explain", desk.write({"slurm": {"time": "1:00:00", "setup": [setup]}}))
+        assert (answer.code, answer.err) == (0, "")
+        assert answer.out.count(setup) >= 2  # among the settings and in the script
 
 
 class TestFewShot:

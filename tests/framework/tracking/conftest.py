@@ -55,6 +55,7 @@ def restart() -> None:
     """Does as if the process began."""
     wandb.teardown()
     tracker._failures.clear()
+    tracker._late.clear()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,11 +19,12 @@ from rich.console import Console
 from framework.errors import INTERRUPTED, Interrupted, UserError
 from framework.interruption import listening
 from framework.plan import LanguageStage
-from framework.runner import _Children
+from framework.runner import _Children, sync_command
 from framework.stages import carry_out
 from framework.store import WEIGHTS
 from framework.tracking import client, tracker
 from framework.tracking.config import TrackingConfig
+from framework.tracking.entry import component_name
 from framework.tracking.sync import sync
 from framework.tracking.tracker import Tracker, tracked
 from tests.framework.tiny import ROOT, Desk
@@ -54,10 +56,10 @@ def stop(stage: LanguageStage, desk: Desk, step: int) -> None:
         pass
 
 
-def sync_quietly(file: Path) -> str:
+def sync_quietly(*words: str | Path) -> str:
     """Returns the last line that sync says."""
     printed = io.StringIO()
-    sync([file], Console(file=printed, width=200))
+    sync(list(map(str, words)), Console(file=printed, width=200))
     return printed.getvalue().splitlines()[-1]
 
 
@@ -147,14 +149,15 @@ class TestTrouble:
         else:
             begin()
         stages = languages(desk)
+        file = desk.write(QUICK)
         start = time.monotonic()
         for stage in stages:
-            carry_out(stage, desk.store, report)
+            carry_out(stage, desk.store, report, sync_command(file, []))
         assert time.monotonic() - start < 30  # not the client's own patience, which has no end
         said = capfd.readouterr().err.splitlines()
         assert len(said) == 1, said
         assert said[0].startswith("W&B was not told all: ")
-        assert said[0].endswith(f"Nothing is lost: `modulingua sync {desk.folder}/runs/tiny` tells it later")
+        advice = said[0].partition("Nothing is lost: `")[2].removesuffix("` tells it later")
         for stage in stages:
             one, two = ((place.store.path(stage.id) / WEIGHTS).read_bytes() for place in (desk, offline))
             assert one == two
@@ -163,49 +166,116 @@ class TestTrouble:
         monkeypatch.setenv("WANDB_BASE_URL", server.url)
         monkeypatch.setattr(client, "START_SECONDS", 30)
         restart()
-        file = desk.write(QUICK)
-        assert sync_quietly(file) == "2 of 2 sent"
+        command, *words = shlex.split(advice)[1:]
+        assert (command, sync_quietly(*words)) == ("sync", "2 of 2 sent")
         for stage in stages:
             assert curve(server.runs[stage.id].history) == expected_curve(desk, desk.plan(QUICK), stage.id)
             assert server.runs[stage.id].exit_codes[-1] == 0
         assert len(server.artifacts) == 2
 
+    def test_a_slow_upload_silences_no_other_stage(
+        self, desk: Desk, server: WandbServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setattr(client, "START_SECONDS", 30)
+        server.slow = "/upload/artifact"
+        first, second = languages(desk)
+        carry_out(first, desk.store, nothing, "modulingua sync X")
+        server.slow = None
+        carry_out(second, desk.store, nothing, "modulingua sync X")
+        [said] = capfd.readouterr().err.splitlines()
+        assert said.startswith(f"W&B was not told all: the upload of language · {first.title} took more than 2 seconds")
+        assert component_name(second.id) in server.artifacts
+        restart()
+        assert sync_quietly(desk.write(QUICK)).startswith("1 of 2 sent; 1 were")
+
+    def test_files_that_cannot_be_read_are_no_failure_of_the_stage(
+        self, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        with tracked(TrackingConfig(), "modulingua sync X") as told:
+            told.begin(fail)  # type: ignore[arg-type]
+            told.complete(fail)  # type: ignore[arg-type]
+        said = "W&B was not told all: no more. Nothing is lost: `modulingua sync X` tells it later\n"
+        assert capfd.readouterr().err == said
+
+    def test_a_missing_client_is_no_failure_of_the_stage(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "framework.tracking.client", None)
+        stage = languages(desk, OFFLINE)[0]
+        carry_out(stage, desk.store, nothing, "modulingua sync X")
+        assert desk.store.has(stage.id)
+        assert capfd.readouterr().err.startswith("W&B was not told all: ")
+
+    @pytest.mark.parametrize(
+        ("signals", "codes", "most"),
+        [([signal.SIGTERM], {INTERRUPTED}, 15), ([signal.SIGINT] * 2, {1, 130, -signal.SIGINT}, 6)],
+    )
+    def test_who_is_stopped_does_not_wait_for_a_silent_server(
+        self, desk: Desk, server: WandbServer, signals: list[signal.Signals], codes: set[int], most: float
+    ) -> None:
+        changes = QUICK | {"stages.language.training.steps": 100_000}
+        file, stage = desk.write(changes), languages(desk, changes)[0]
+        server.silent = True
+        command = [sys.executable, "-m", "framework.runner", str(file), "[]", stage.id]
+        with subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            start = time.monotonic()
+            for number in signals:
+                process.send_signal(number)
+                time.sleep(0.5)
+            process.communicate(timeout=100)
+        server.silent = False
+        assert process.returncode in codes
+        assert time.monotonic() - start < most
+
     def test_sync_says_what_fails(self, unsent: Desk, server: WandbServer) -> None:
         server.broken = "/"
         with pytest.raises(UserError, match=r"^\[1/4\] language · .*: W&B: .*; call sync again to go on from here$"):
+            sync_quietly(unsent.write(OFFLINE | {"tracking.entity": "team"}))
+
+    def test_what_keeps_sync_away_is_said(
+        self, unsent: Desk, server: WandbServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("WANDB_MODE", "offline")
+        with pytest.raises(UserError, match=r"^WANDB_MODE is offline, so nothing may be sent to the server; unset it$"):
             sync_quietly(unsent.write(OFFLINE))
+        assert server.operations == []
 
     def test_no_login_is_said_and_never_asked_for(
         self, desk: Desk, server: WandbServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.delenv("WANDB_API_KEY")
         carry_out(languages(desk)[0], desk.store, nothing)
-        assert "not logged in; run `wandb login`, or set tracking.mode to offline" in capfd.readouterr().err
+        assert "not logged in to W&B; run `wandb login`" in capfd.readouterr().err
         assert server.runs == {}
 
     def test_of_many_processes_one_tries(self, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         stub, log = tmp_path / "python", tmp_path / "log"
-        stub.write_text(f'#!/bin/sh\necho "untold=${tracker.UNTOLD}" >> {log}\necho "{tracker.GAVE_UP}" >&2\n')
+        stub.write_text(f'#!/bin/sh\nls "${tracker.UNTOLD}" 2>&- | wc -l >> {log}\ntouch "${tracker.UNTOLD}"\n')
         stub.chmod(0o755)
         monkeypatch.setattr("framework.runner.sys.executable", str(stub))
         children = _Children(desk.write(QUICK), [], 2)
         for stage in languages(desk):
             children.carry_out(stage, nothing)
-        assert log.read_text() == "untold=\nuntold=1\n"
+        assert log.read_text().split() == ["0", "1"]
 
 
 class TestSilence:
     @pytest.mark.parametrize(
         ("mode", "variable"),
-        [("off", {}), ("online", {"LOCAL_RANK": "1"}), ("online", {tracker.UNTOLD: "1"})],
+        [("off", {}), ("online", {"LOCAL_RANK": "1"}), ("online", {tracker.UNTOLD: __file__})],
     )
     def test_nothing_is_told(
         self, mode: Any, variable: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for name, value in variable.items():
             monkeypatch.setenv(name, value)
-        with tracked(TrackingConfig(mode=mode), tmp_path) as told:
+        with tracked(TrackingConfig(mode=mode), "") as told:
             assert type(told) is Tracker
+            told.begin(fail)  # type: ignore[arg-type]
             told.complete(fail)  # type: ignore[arg-type]
 
     def test_off_leaves_no_trace(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,8 +291,8 @@ class TestSilence:
         other.log({"still": "open"})
         other.finish()
 
-    def test_a_row_is_told_when_it_is_whole(self, tmp_path: Path) -> None:
-        told = tracker.WandbTracker(TrackingConfig(), tmp_path)
+    def test_a_row_is_told_when_it_is_whole(self) -> None:
+        told = tracker.WandbTracker(TrackingConfig(), "")
         rows = [{"step": 1, "loss": 2.0}]
         told.log(rows)
         rows[0]["accuracy"] = 0.5
