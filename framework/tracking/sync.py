@@ -19,7 +19,7 @@ from framework.plan import EvaluateStage, Plan
 from framework.results import RunFolder, read_runs
 from framework.runner import plan_experiment
 from framework.store import Passport, Store
-from framework.tracking.client import Page, beside, default_entity, is_sent
+from framework.tracking.client import Page, beside, default_entity, is_sent, require_login
 from framework.tracking.config import TrackingConfig
 from framework.tracking.entry import Entry, about_run, about_stage, entry_of_component, entry_of_run
 from framework.tracking.tracker import FAILED, reason
@@ -69,6 +69,7 @@ def sync(words: Iterable[str], console: Console, *, again: bool = False) -> None
 
 def _online(entries: list[Told]) -> list[Told]:
     """Says of each entry where exactly it goes; the server is asked once, and only if an experiment does not say."""
+    require_login()
     if all(config.entity for _, config in entries):
         default = ""
     else:

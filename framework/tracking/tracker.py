@@ -134,7 +134,11 @@ class WandbTracker(Tracker):
 
         self.code = code
         self.jobs.put(None)
-        thread.join(START_SECONDS + FINISH_SECONDS if seconds is None else seconds)
+        try:
+            thread.join(START_SECONDS + FINISH_SECONDS if seconds is None else seconds)
+        except BaseException:  # Ctrl-C while it waits
+            leave_at_exit()
+            raise
         if not thread.is_alive():
             return
         if seconds is None:

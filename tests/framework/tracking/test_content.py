@@ -17,7 +17,7 @@ from tests.framework.tracking.conftest import OFFLINE, QUICK, SECRETS, restart
 from tests.framework.tracking.reading import curve, expected_curve, offline_copies, records_of, state_of
 from tests.wandb_server import WandbServer
 
-READ = {"Viewer"}
+READ = {"GetDefaultEntity", "Viewer"}
 """What asks a server without telling it anything."""
 EXPECTED = {
     "combo": "language prompt + task adapter",
