@@ -207,11 +207,11 @@ class TestTrouble:
         assert capfd.readouterr().err.startswith("W&B was not told all: ")
 
     @pytest.mark.parametrize(
-        ("signals", "codes", "most"),
-        [([signal.SIGTERM], {INTERRUPTED}, 15), ([signal.SIGINT] * 2, {1, 130, -signal.SIGINT}, 6)],
+        ("signals", "codes"),
+        [([signal.SIGTERM], {INTERRUPTED}), ([signal.SIGINT] * 2, {1, 130, -signal.SIGINT})],
     )
     def test_who_is_stopped_does_not_wait_for_a_silent_server(
-        self, desk: Desk, server: WandbServer, signals: list[signal.Signals], codes: set[int], most: float
+        self, desk: Desk, server: WandbServer, signals: list[signal.Signals], codes: set[int]
     ) -> None:
         changes = QUICK | {"stages.language.training.steps": 100_000}
         file, stage = desk.write(changes), languages(desk, changes)[0]
@@ -229,7 +229,7 @@ class TestTrouble:
             process.communicate(timeout=100)
         server.silent = False
         assert process.returncode in codes
-        assert time.monotonic() - start < most
+        assert time.monotonic() - start < client.START_SECONDS  # the client alone would wait for so long
 
     def test_sync_says_what_fails(self, unsent: Desk, server: WandbServer) -> None:
         server.broken = "/"
