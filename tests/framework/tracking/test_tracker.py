@@ -229,7 +229,7 @@ class TestTrouble:
             process.communicate(timeout=100)
         server.silent = False
         assert process.returncode in codes
-        assert time.monotonic() - start < client.START_SECONDS  # the client alone would wait for so long
+        assert time.monotonic() - start < 30  # for so long the client alone would wait, to begin with
 
     def test_sync_says_what_fails(self, unsent: Desk, server: WandbServer) -> None:
         server.broken = "/"
