@@ -141,10 +141,11 @@ def _gone(place: Place, accounts: Mapping[str, str], cause: str, *, is_known: bo
     """
     code, _, slurm = place.ended().partition(" ")
     slurm = slurm or accounts.get(place.shown, "")
-    if code == "0":
-        return "not submitted", "its result was there and is gone"
+    # Before the code: srun says 0 where it no longer waits for a process that is slow to stop.
     if slurm.startswith("CANCELLED") or slurm == "COMPLETING None":
         return "cancelled", cause
+    if code == "0":
+        return "not submitted", "its result was there and is gone"
     if slurm.startswith("TIMEOUT") or slurm.endswith("TimeLimit"):
         return "failed", "out of time (slurm.time)"
     if code == str(INTERRUPTED):

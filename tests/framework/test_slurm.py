@@ -339,6 +339,7 @@ class TestStatus:
             ("1 RUNNING None", "failed", "exit code 1"),
             ("2 RUNNING None", "failed", "exit code 2"),
             ("75 COMPLETING None", "cancelled", ""),
+            ("0 COMPLETING None", "cancelled", ""),
             ("143 COMPLETING TimeLimit", "failed", "out of time (slurm.time)"),
             ("75 RUNNING None", "interrupted", "saved, but not requeued"),
             ("0 RUNNING None", "not submitted", "its result was there and is gone"),
