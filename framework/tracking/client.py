@@ -187,7 +187,6 @@ def default_entity() -> str:
     Raises:
         UserError: Nobody is logged in, nothing may be sent, or the login has none.
     """
-    _session()
     require_login()
     entity = wandb.Api(timeout=START_SECONDS).default_entity
     if not entity:
@@ -203,6 +202,7 @@ def require_login() -> None:
     """
     if os.environ.get("WANDB_MODE") in AWAY:
         raise UserError(f"WANDB_MODE is {os.environ['WANDB_MODE']}, so nothing may be sent to the server; unset it")
+    _session()  # or the client greets
     if not wandb.login(prompt=False, verify=False):
         raise UserError("not logged in to W&B; run `wandb login`, or set WANDB_API_KEY")
 

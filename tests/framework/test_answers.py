@@ -106,7 +106,7 @@ class TestWithoutTraining:
         assert "note: no components: one run, without seeds 1, 2: nothing is trained or drawn there" in said
         printed = desk.run(changes)
         assert "no components" in printed
-        assert "±" not in printed
+        assert "standard deviation over seeds" not in printed
         assert not list((desk.folder / "store").glob("*/passport.json"))
 
     def test_language_components_are_trained_all_the_same(self, desk: Desk, tmp_path: Path) -> None:

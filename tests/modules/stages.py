@@ -117,11 +117,14 @@ FAMILIES = {
     "encoder-decoder": ("mt5", corrupted),
 }
 """A model of each family of backbones, on which every combination is trained in every stage, and how it learns text."""
+ENCODERS_ONLY = ("language", "invertible behind positions")
 
 
 def _every_combination() -> Iterator[tuple[str, tuple[Make, str, Slots]]]:
     for family, (model_type, learn) in FAMILIES.items():
-        combinations = COMBINATIONS if family == "encoder" else [*SIXTEEN, *MIXED]
+        combinations = COMBINATIONS
+        if family != "encoder":
+            combinations = [slots for slots in [*SIXTEEN, *MIXED] if ENCODERS_ONLY not in slots]
         for slots in combinations:
             yield f"{family}, task: {name_of(slots)}", (classification, model_type, slots)
         for slots in dict.fromkeys(tuple(slot for slot in slots if slot[0] == "language") for slots in combinations):

@@ -57,7 +57,7 @@ A_STAGE = pytest.mark.parametrize("name", STAGES)
 @pytest.fixture
 def encoders(folder: Callable[[str], Path]) -> Path:
     """Returns the folder that holds the encoders."""
-    for _, model_type, _ in STAGES.values():
+    for _, model_type, _ in EVERY_STAGE.values():
         folder(model_type)
     return folder("bert").parent
 
