@@ -115,6 +115,19 @@ class TestJobs:
         plan = desk.plan({"data": None, "combination.task": {}, "stages.task": None} | desk.masked)
         assert [job.name for job in jobs_for(plan, {}, MOST)] == ["language"]
 
+    def test_a_sum_stands_between_what_is_summed_and_what_it_serves(self, desk: Desk) -> None:
+        given = {"language": {"swh_Latn": "1*hau_Latn"}, "task": "mean(seed0, seed1)"}
+        plan = desk.plan({"given": given, "languages.source": ["swh_Latn"], "languages.targets": ["swh_Latn"]})
+        jobs = jobs_for(plan, {}, MOST)
+        assert [(job.name, job.awaited, len(job.work)) for job in jobs] == [
+            ("language", "–", 1),
+            ("merge", "language", 1),
+            ("task", "merge", 2),
+            ("merge-2", "task", 1),
+            ("evaluate", "merge-2 (each its own), merge", 1),
+            ("table", "evaluate", 1),
+        ]
+
     def test_pretraining_comes_before_everything(self, desk: Desk) -> None:
         pretrain = {"languages": ["swh_Latn"], "objective": {"masked": desk.text}, "training": {"steps": 1}}
         jobs = jobs_for(desk.plan({"pretrain": pretrain}), {}, MOST)
@@ -175,6 +188,19 @@ class TestScripts:
             assert f"#SBATCH {line}\n" in table
         assert "--mem" not in table
         assert re.search(r"-m framework.cli compare \S+/runs/tiny\n", table)
+
+    def test_a_sum_is_a_job_with_resources_of_its_own(self, dry_run: Callable[..., str]) -> None:
+        slurm = {"partition": "gpus", "stages": {"merge": {"partition": "short", "time": 10}}}
+        given = {"combination.language": {}, "given.task": "mean(seed0, seed1)"}
+        out = dry_run({**given, "slurm": slurm})
+        task, merge, evaluate, _ = out.split("#!/bin/bash")[1:]
+        assert "#SBATCH --dependency=afterok:task\n" in merge
+        assert "#SBATCH --partition=short\n" in merge
+        assert "#SBATCH --time=10\n" in merge
+        assert re.search(r"\[0\]=\w{16}  # merge · adapter = mean\(seed0, seed1\) · eng_Latn\n", merge)
+        assert "#SBATCH --dependency=aftercorr:merge\n" in evaluate
+        assert "#SBATCH --partition=gpus\n" in task
+        assert "#SBATCH --partition=gpus\n" in evaluate
 
     def test_every_script_is_one_that_bash_can_read(self, dry_run: Callable[..., str], tmp_path: Path) -> None:
         for script in dry_run({"slurm.setup": ["true"]}).split("── ")[1:]:
