@@ -1,5 +1,6 @@
 """Looks whether components are whole: the passport, the weights' hash, the file and the shapes in it."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from framework.components.identities import recomputed
 from framework.components.slots import backbone_config, component_configs
 from framework.errors import UserError
 from framework.files import sha256
-from framework.store import KEPT_TOKENS, WEIGHTS, Passport, read_passport
+from framework.store import HEAD, KEPT_TOKENS, WEIGHTS, Passport, read_passport
 from modules import ModulesError, component_class, inspect_backbone
 
 
@@ -81,7 +82,8 @@ def _of_identity(passport: Passport, state: dict[str, Tensor]) -> list[str]:
 
 def _expected(passport: Passport, state: dict[str, Tensor]) -> dict[str, torch.Size]:
     """Returns the shapes of all weights but the head's, which only the task's labels tell."""
-    info = inspect_backbone(backbone_config(passport))
+    # Shapes follow from config.json: drawn weights need none to be there, and none are drawn for it.
+    info = inspect_backbone(dataclasses.replace(backbone_config(passport), random_init_seed=0))
     shapes: dict[str, torch.Size] = {}
     for slot, kind, config in component_configs(passport):
         component = component_class(kind)
@@ -100,7 +102,7 @@ def _expected(passport: Passport, state: dict[str, Tensor]) -> dict[str, torch.S
 
 
 def _of_shapes(expected: dict[str, torch.Size], state: dict[str, Tensor]) -> list[str]:
-    found = {name: tensor.shape for name, tensor in state.items() if not name.startswith(("head/", KEPT_TOKENS))}
+    found = {name: tensor.shape for name, tensor in state.items() if not name.startswith((f"{HEAD}/", KEPT_TOKENS))}
     missing, unexpected = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
     wrong = [name for name in expected if name in found and found[name] != expected[name]]
     faults = [f"{name} is {list(found[name])} and should be {list(expected[name])}" for name in wrong[:1]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,6 +66,15 @@ class TestVerify:
         (trained.store.path(victim) / WEIGHTS).unlink()
         assert modulingua("components", "verify", whole[:8], "--store", trained.folder / "store").code == 0
         assert modulingua("components", "verify", victim, whole, "--store", trained.folder / "store").code == 1
+
+    def test_the_backbone_needs_no_weights(self, trained: Desk, tmp_path: Path, modulingua: Modulingua) -> None:
+        bare = shutil.copytree(trained.encoder, tmp_path / "bare", ignore=shutil.ignore_patterns("*.safetensors"))
+        victim = trained.store.path(trained.plan().of_kind("language")[0].id)
+        backbone = json.loads((victim / PASSPORT).read_text())["backbone"] | {"name": str(bare)}
+        rewrite(victim, lambda state: {name: tensor[1:].clone() for name, tensor in state.items()}, backbone=backbone)
+        answer = modulingua("components", "verify", victim.name, "--store", trained.folder / "store")
+        assert "should be" in answer.out
+        assert "not compared" not in answer.out
 
     def test_without_the_backbone_at_hand(self, trained: Desk, modulingua: Modulingua) -> None:
         for folder in (trained.store.path(stage) for stage in trained.store.identities()):
