@@ -93,7 +93,8 @@ def pull_component(
         if identities:
             typer.echo(f"  {what}: {', '.join(identities)}")
     if pulled.brought:
-        typer.echo("  checked: files, hashes, shapes; how it was trained is what its publisher says")
+        shapes = f", but no shapes ({pulled.unchecked})" if pulled.unchecked else ", shapes"
+        typer.echo(f"  checked: files, hashes{shapes}; how it was trained is what its publisher says")
     if pulled.missing:
         typer.echo("  pull what is missing too, or the experiments that use it train it anew")
 

@@ -60,6 +60,8 @@ class Pulled:
     """Those that lay there already, and were left as they are."""
     missing: list[str] = field(default_factory=list)
     """Those that it stands on and that are neither in the store nor where it came from."""
+    unchecked: str = ""
+    """Why shapes of what was brought could not be compared; empty where they were."""
 
 
 def push(store: Store, prefix: str, place: str, runs: Path, *, alone: bool, private: bool) -> str:
@@ -140,8 +142,9 @@ def pull(store: Store, place: str, revision: str | None = None) -> Pulled:
             pulled.there.append(identity)
             needs = store.passport(identity).needs
         elif (folder / PASSPORT).is_file():
-            needs = _bring(store, identity, folder, origin)
+            pulled.unchecked = _bring(store, identity, folder, origin) or pulled.unchecked
             pulled.brought.append(identity)
+            needs = store.passport(identity).needs
         else:
             pulled.missing.append(identity)
             continue
@@ -176,16 +179,17 @@ def _public(passport: Passport) -> Passport:
     return dataclasses.replace(passport, backbone=backbone, made=made, pulled_from="")
 
 
-def _bring(store: Store, identity: str, folder: Path, origin: str) -> list[str]:
-    """Copies a component into the store if it is whole, with where it came from; returns what it needs."""
+def _bring(store: Store, identity: str, folder: Path, origin: str) -> str:
+    """Copies a component into the store if it is whole, with where it came from; returns `Finding.unchecked`."""
     if not re.fullmatch(rf"[0-9a-f]{{{LENGTH}}}", identity):
         raise UserError(f"{folder / PASSPORT}: {identity!r} is no component's id")
-    if faults := verify(folder, identity).faults:
-        raise UserError(f"{folder} is damaged and is not taken: {faults[0]}")
+    finding = verify(folder, identity)
+    if finding.faults:
+        raise UserError(f"{folder} is damaged and is not taken: {finding.faults[0]}")
     with whole_folder(store.path(identity)) as target:
         _copy(folder, target)
         write_passport(target, dataclasses.replace(read_passport(folder), pulled_from=origin))
-    return store.passport(identity).needs
+    return finding.unchecked
 
 
 def _copy(source: Path, target: Path) -> None:

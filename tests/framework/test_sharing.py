@@ -62,6 +62,7 @@ class TestFolders:
         assert f"put into the store: {task}" in answer.out
         for name in (WEIGHTS, HISTORY):
             assert (desk.store.path(task) / name).read_bytes() == (finished.store.path(task) / name).read_bytes()
+        assert "checked: files, hashes, but no shapes (backbone './encoder': there is no such folder); how" in answer.out
         assert "how it was trained is what its publisher says" in answer.out
         again = modulingua("components", "pull", shared, *store_of(desk))
         assert f"was there already: {task}" in again.out
@@ -196,7 +197,9 @@ class TestFolders:
     def test_only_its_own_files_are_taken(self, finished: Desk, desk: Desk, task: str, modulingua: Modulingua) -> None:
         shared = shutil.copytree(finished.store.path(task), desk.folder / "shared")
         (shared / "pytorch_model.bin").write_bytes(b"evil")
-        assert modulingua("components", "pull", shared, *store_of(desk)).code == 0
+        answer = modulingua("components", "pull", shared, *store_of(desk))
+        assert answer.code == 0
+        assert "checked: files, hashes, shapes;" in answer.out
         assert {file.name for file in desk.store.path(task).iterdir()} == FILES
 
     def test_a_folder_of_something_else_is_left_alone(
