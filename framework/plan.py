@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from framework.answers import Answer
-from framework.components.merging import Terms, merged_identity
+from framework.components.merging import Terms, merged_identity, merged_title
 from framework.config import Experiment, TaskStageConfig, Variant, combination_name
 from framework.formula import is_language, parse, seed_of
 from framework.identity import LENGTH, identity, plain
@@ -386,10 +386,9 @@ def _given_task(
 def _merge_stage(
     experiment: Experiment, backbone: BackboneChoice, role: str, terms: Terms, languages: list[str], shown: str
 ) -> MergeStage:
-    kinds = " + ".join(kind.rpartition(".")[2] for kind in experiment.combination[role]) or "head"
     return MergeStage(
         id=merged_identity(terms, languages),
-        title=f"{kinds} = {shown} · {', '.join(languages)}",
+        title=merged_title(experiment.combination[role], shown, languages),
         experiment=experiment,
         backbone=backbone,
         needs=tuple(part for _, parts in terms for part in parts),

@@ -33,6 +33,12 @@ def merged_identity(terms: Terms, languages: Sequence[str]) -> str:
     return identity(merge=_in_order(terms), languages=sorted(languages))
 
 
+def merged_title(kinds: Iterable[str], shown: str, languages: Sequence[str]) -> str:
+    """Names a sum of components: `adapter = mean(seed0, seed1) · eng_Latn`."""
+    named = " + ".join(kind.rpartition(".")[2] for kind in kinds) or "head"
+    return " · ".join(filter(None, [f"{named} = {shown}", ", ".join(languages)]))
+
+
 def _in_order(terms: Terms) -> list[tuple[float, list[str]]]:
     return sorted((weight, sorted(parts)) for weight, parts in terms)
 
@@ -81,14 +87,13 @@ def write_sum(store: Store, terms: Terms, languages: list[str], shown: str) -> P
     state = _sum(states, [weight for weight, _ in terms], [", ".join(parts) for _, parts in terms])
     if any(name.startswith(f"{HEAD}/") for name in state) and not everyone[0].answers:
         raise UserError(f"{everyone[0].id} has a head, and its passport does not say for which labels: train it again")
-    kinds = " + ".join(slot.partition(".")[2] for slot in components)
     notes = [note for passport in everyone for note in passport.told]
     if any(slot.endswith(f".{OF_FACTORS}") for slot in components):
         notes.append("The two factors of LoRAs were summed each by itself, which is not the sum of their products.")
     passport = Passport(
         id=merged_identity(terms, languages),
         stage=everyone[0].stage,
-        title=" · ".join([f"{kinds} = {shown}", *([", ".join(languages)] if languages else [])]),
+        title=merged_title((slot.partition(".")[2] for slot in components), shown, languages),
         backbone=everyone[0].backbone,
         components=components,
         languages=languages,

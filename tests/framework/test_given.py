@@ -130,6 +130,14 @@ class TestTheCommand:
         assert "head/output.weight" in merged or any(name.startswith("head/") for name in merged)
         assert is_mean(merged, *(state(desk, part) for part in parts))
 
+    def test_the_sum_of_heads_alone_has_a_name(self, trained: Desk, modulingua: Modulingua) -> None:
+        [task] = trained.plan().of_kind("task")
+        heads = {name: tensor for name, tensor in state(trained, task.id).items() if name.startswith("head/")}
+        bare = dataclasses.replace(trained.store.passport(task.id), id="a" * 16, components={})
+        trained.store.write(bare, heads, [])
+        answer = modulingua("components", "merge", "2*aaaa", "--store", trained.store.folder)
+        assert answer.out.endswith("task · head = 2*aaaaaaaa · eng_Latn\n")
+
     def test_what_cannot_be_summed(self, trained: Desk, modulingua: Modulingua) -> None:
         [task], swh = trained.plan().of_kind("task"), language_ids(trained)[SWH]
         answer = modulingua("components", "merge", task.id, swh, "--store", trained.store.folder)
