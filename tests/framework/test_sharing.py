@@ -62,7 +62,7 @@ class TestFolders:
         assert f"put into the store: {task}" in answer.out
         for name in (WEIGHTS, HISTORY):
             assert (desk.store.path(task) / name).read_bytes() == (finished.store.path(task) / name).read_bytes()
-        assert "checked: files, hashes, but no shapes (backbone './encoder': there is no such folder); how" in answer.out
+        assert "checked: files, hashes, but no shapes (backbone './encoder': there is no such folder); " in answer.out
         assert "how it was trained is what its publisher says" in answer.out
         again = modulingua("components", "pull", shared, *store_of(desk))
         assert f"was there already: {task}" in again.out
