@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from datamodules import DataError
-from framework.components.answering import answers_of, refuse_answers
+from framework.components.answering import Asked
 from framework.config import dataset_for
 from framework.errors import UserError
 from framework.formula import Formula, is_language, parse, seed_of
 from framework.identity import plain
-from framework.store import HEAD, Passport, Store
+from framework.store import Passport, Store
 from framework.validation import Problem
-from modules import BackboneConfig, BackboneInfo, ModulesError, inspect_backbone
+from modules import BackboneConfig, ModulesError, inspect_backbone
 
 
 def check_given(
@@ -31,7 +31,7 @@ def check_given(
     if "all" in spoken and data is not None:
         with contextlib.suppress(DataError):  # said already
             spoken |= set(dataset_for(data).languages)
-    look = _Look(backbone, combination, Store(Path(store)), _asked(data, stages), pretrained=pretrain is not None)
+    look = _Look(backbone, combination, Store(Path(store)), data, stages, pretrained=pretrain is not None)
     without = stages.language.objective.without_components if stages.language is not None else ()
     for code, text in given.language.items():
         key = ("given", "language", code)
@@ -43,7 +43,6 @@ def check_given(
             yield from look.serves(key, formula.single, code)
     if given.task is not None:
         yield from look.at(("given", "task"), given.task, "task", {})
-        yield from look.answers(("given", "task"), given.task, data, stages)
         if reason := look.learnt_elsewhere(given.task, languages.source):
             yield ("given", "task"), reason
 
@@ -56,19 +55,23 @@ class _Look:
         backbone: BackboneConfig,
         combination: dict[str, dict[str, Any]],
         store: Store,
-        asked: dict[str, Any],
+        data: Any,
+        stages: Any,
         *,
         pretrained: bool,
     ) -> None:
         self.combination = combination
         self.store = store
-        self.info: BackboneInfo | None = None
+        self.asked: Asked | None = None
         self.hashes: dict[str, str] = {}
-        self.asked = asked
         try:
-            self.info = info = inspect_backbone(backbone)
+            info = inspect_backbone(backbone)
         except ModulesError:
             return  # said already
+        if data is not None:
+            with contextlib.suppress(DataError):  # said already
+                dataset = dataset_for(data)
+                self.asked = Asked.of(dataset, stages.answer_to(dataset.task), info)
         # Which weights a pretraining of this experiment comes to only its identity tells: `Store.read` compares that.
         weights = {} if pretrained else {"weights": info.weights_hash}
         self.hashes = {**weights, "tokenizer": info.tokenizer_hash}
@@ -95,32 +98,6 @@ class _Look:
             theirs = ", ".join(passport.languages) or "no language"
             yield key, f"{passport.id} is of {theirs}; write 1*{name} to use it for {code} all the same"
 
-    def answers(self, key: Any, text: str, data: Any, stages: Any) -> Iterator[Problem]:
-        """Task components bring the head that answers, where one does."""
-        formula = _parsed(text)
-        if formula is None or self.info is None or data is None:
-            return
-        try:
-            dataset = dataset_for(data)
-            wanted = stages.answer_to(dataset.task).parameters(dataset.labels, self.info)
-        except DataError:  # said already
-            return
-        for _, name in formula.terms:
-            if wanted == 0 or seed_of(name) is not None:
-                continue
-            try:
-                passport = self.store.find(name)
-                sizes = self.store.sizes(passport.id)
-            except UserError:
-                continue
-            held = sum(size for tensor, size in sizes.items() if tensor.startswith(f"{HEAD}/"))
-            if held == 0:
-                encoder = self.info.family == "encoder"
-                way_out = "" if encoder else ", or answer in words (stages.task.answer: label_words or generation)"
-                yield key, f"{passport.id} holds no head, and a head answers here: take one that was trained{way_out}"
-            elif held != wanted:
-                yield key, f"{passport.id} holds a head of {held:,} parameters; this task's head has {wanted:,}"
-
     def learnt_elsewhere(self, text: str, sources: list[str]) -> str | None:
         """Says which other languages than the sources taught what is given: they would pass for zero-shot."""
         formula = _parsed(text)
@@ -146,7 +123,7 @@ class _Look:
             if (theirs := passport.backbone[what]) != mine:
                 yield f"{passport.id} is of another backbone: its {what} hash is {theirs[:12]}, here it is {mine[:12]}"
                 return
-        if role == "task" and (reason := refuse_answers(self.store, passport, self.asked)):
+        if role == "task" and self.asked is not None and (reason := self.asked.refuse(self.store, passport)):
             yield reason
         kinds = self.combination[role]
         theirs_by_kind = {slot.partition(".")[2]: settings for slot, settings in passport.components.items()}
@@ -162,15 +139,6 @@ class _Look:
             for name, value in theirs_by_kind[kind].items():
                 if name in mine and mine[name] != value:
                     yield f"{passport.id} has {kind}.{name} {value}; combination.{role}.{kind} says {mine[name]}"
-
-
-def _asked(data: Any, stages: Any) -> dict[str, Any]:
-    """Returns what task components must have been trained for; nothing where there is no task."""
-    with contextlib.suppress(DataError):  # said already
-        if data is not None:
-            dataset = dataset_for(data)
-            return answers_of(dataset, stages.answer_to(dataset.task))
-    return {}
 
 
 def _codes(text: str) -> list[str]:

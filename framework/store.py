@@ -183,8 +183,8 @@ class Store:
         except SafetensorError as error:
             raise UserError(f"{file}: not a safetensors file ({error}). {_again(identity)}") from error
 
-    def sizes(self, identity: str) -> dict[str, int]:
-        """Returns how many numbers each of a stage's weights has, by name; the numbers are not read.
+    def head_size(self, identity: str) -> int:
+        """Returns how many parameters the head among a stage's weights has, 0 if there is none; they are not read.
 
         Raises:
             UserError: There is no such file, or it is damaged.
@@ -192,16 +192,10 @@ class Store:
         file = self.path(identity) / WEIGHTS
         try:
             with safe_open(file, framework="pt") as tensors:
-                return {name: math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
+                of_head = [name for name in tensors.keys() if name.startswith(f"{HEAD}/")]  # noqa: SIM118
+                return sum(math.prod(tensors.get_slice(name).get_shape()) for name in of_head)
         except (OSError, SafetensorError) as error:
             raise UserError(f"{file}: cannot be read ({error}). {_again(identity)}") from error
-
-    def holds_head(self, identity: str) -> bool:
-        """Says whether a head is among a stage's weights; of a damaged file, which `read` refuses, it says no."""
-        try:
-            return any(name.startswith(f"{HEAD}/") for name in self.sizes(identity))
-        except UserError:
-            return False
 
     def history(self, identity: str) -> list[dict[str, float]]:
         """Reads the training curves of a stage.

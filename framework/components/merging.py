@@ -14,12 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from framework.components.answering import refuse_unknown_head
 from framework.errors import UserError
 from framework.formula import parse
 from framework.identity import identity
 from framework.provenance import made
 from framework.results import RunFolder
-from framework.store import HEAD, KEPT_TOKENS, Passport, Store
+from framework.store import KEPT_TOKENS, Passport, Store
 
 Terms = Sequence[tuple[float, Sequence[str]]]
 """Weight and identities of each summand; several identities are the components of one language, side by side."""
@@ -85,8 +86,8 @@ def write_sum(store: Store, terms: Terms, languages: list[str], shown: str) -> P
     components = refuse_unlike(passports)
     states = [_state(store, of_term) for of_term in passports]
     state = _sum(states, [weight for weight, _ in terms], [", ".join(parts) for _, parts in terms])
-    if any(name.startswith(f"{HEAD}/") for name in state) and not everyone[0].answers:
-        raise UserError(f"{everyone[0].id} has a head, and its passport does not say for which labels: train it again")
+    if reason := refuse_unknown_head(store, everyone[0]):
+        raise UserError(reason)
     notes = [note for passport in everyone for note in passport.told]
     if any(slot.endswith(f".{OF_FACTORS}") for slot in components):
         notes.append("The two factors of LoRAs were summed each by itself, which is not the sum of their products.")
