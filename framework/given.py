@@ -1,6 +1,7 @@
 """Refuses components that are given and cannot serve: they are looked up before anything is trained."""
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ def check_given(
         if code not in spoken:
             yield key, f"{code} is neither a source nor a target of this experiment"
         yield from look.at(key, text, "language", {other: _refused(other, given, without) for other in _codes(text)})
+        if reason := look.of_other_kinds(text):
+            yield key, reason
         formula = _parsed(text)
         if formula and formula.single and not is_language(formula.single):
             yield from look.serves(key, formula.single, code)
@@ -88,6 +91,21 @@ class _Look:
         except UserError as error:
             yield key, str(error)
 
+    def of_other_kinds(self, text: str) -> str | None:
+        """Says which summands for a language hold other kinds than others: they could only be summed in part."""
+        formula, own = _parsed(text), self.combination["language"]
+        held: dict[str, str] = {}
+        for _, name in formula.terms if formula and own else ():
+            try:
+                kinds = own if is_language(name) else _by_kind(self.store.find(name))
+            except UserError:  # said already
+                return None
+            held[name] = " + ".join(sorted(kinds))
+        for (first, mine), (other, theirs) in itertools.pairwise(held.items()):
+            if mine != theirs:
+                return f"{first} and {other} cannot be summed: the one is {mine}, the other {theirs}"
+        return None
+
     def serves(self, key: Any, name: str, code: str) -> Iterator[Problem]:
         """A component that is taken as it is, is one of the language's."""
         try:
@@ -126,7 +144,7 @@ class _Look:
         if role == "task" and self.asked is not None and (reason := self.asked.refuse(self.store, passport)):
             yield reason
         kinds = self.combination[role]
-        theirs_by_kind = {slot.partition(".")[2]: settings for slot, settings in passport.components.items()}
+        theirs_by_kind = _by_kind(passport)
         shared = kinds.keys() & theirs_by_kind.keys()
         if role == "language" and not shared:
             return  # in this cell of a grid it does not serve
@@ -139,6 +157,11 @@ class _Look:
             for name, value in theirs_by_kind[kind].items():
                 if name in mine and mine[name] != value:
                     yield f"{passport.id} has {kind}.{name} {value}; combination.{role}.{kind} says {mine[name]}"
+
+
+def _by_kind(passport: Passport) -> dict[str, Any]:
+    """Returns the settings of a passport's components by their kinds."""
+    return {slot.partition(".")[2]: settings for slot, settings in passport.components.items()}
 
 
 def _codes(text: str) -> list[str]:

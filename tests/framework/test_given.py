@@ -262,6 +262,17 @@ class TestExperiments:
         assert key in answer.err
         assert said in answer.err
 
+    def test_summands_of_other_kinds_are_a_mistake(self, trained: Desk, modulingua: Modulingua) -> None:
+        swh = language_ids(trained)[SWH]
+        both = {"language": {"prompt": {"length": 3}, "adapter": {"reduction_factor": 8}}}
+        given = {"language": {HAU: f"0.5*{swh} + 0.5*{SWH}"}}
+        answer = modulingua("plan", trained.write({"combination": both, "given": given}))
+        assert answer.code == 2
+        assert f"given.language.hau_Latn  {swh} and swh_Latn cannot be summed: the one is prompt, " in answer.err
+        assert "the other adapter + prompt" in answer.err
+        bare = {"combination.language": {}, "given": given}  # a cell of a grid in which nothing of it is used
+        assert modulingua("plan", trained.write(bare)).code == 0
+
     def test_other_settings_are_a_mistake(self, trained: Desk, modulingua: Modulingua) -> None:
         given = {"language": {HAU: language_ids(trained)[HAU]}}
         answer = modulingua("plan", trained.write({"combination.language.prompt.length": 4, "given": given}))
