@@ -97,7 +97,7 @@ class _Look:
         held: dict[str, str] = {}
         for _, name in formula.terms if formula and own else ():
             try:
-                kinds = own if is_language(name) else _by_kind(self.store.find(name))
+                kinds = own if is_language(name) else self.store.find(name).kinds
             except UserError:  # said already
                 return None
             held[name] = " + ".join(sorted(kinds))
@@ -144,24 +144,18 @@ class _Look:
         if role == "task" and self.asked is not None and (reason := self.asked.refuse(self.store, passport)):
             yield reason
         kinds = self.combination[role]
-        theirs_by_kind = _by_kind(passport)
-        shared = kinds.keys() & theirs_by_kind.keys()
+        shared = kinds.keys() & passport.kinds.keys()
         if role == "language" and not shared:
             return  # in this cell of a grid it does not serve
-        if missing := sorted(theirs_by_kind.keys() - kinds.keys()):
+        if missing := sorted(passport.kinds.keys() - kinds.keys()):
             yield f"{passport.id} holds {missing[0]}, which combination.{role} lacks"
-        if role == "task" and (missing := sorted(kinds.keys() - theirs_by_kind.keys())):
+        if role == "task" and (missing := sorted(kinds.keys() - passport.kinds.keys())):
             yield f"{passport.id} lacks {missing[0]}, which combination.task has"
         for kind in sorted(shared):
             mine = plain(kinds[kind])
-            for name, value in theirs_by_kind[kind].items():
+            for name, value in passport.kinds[kind].items():
                 if name in mine and mine[name] != value:
                     yield f"{passport.id} has {kind}.{name} {value}; combination.{role}.{kind} says {mine[name]}"
-
-
-def _by_kind(passport: Passport) -> dict[str, Any]:
-    """Returns the settings of a passport's components by their kinds."""
-    return {slot.partition(".")[2]: settings for slot, settings in passport.components.items()}
 
 
 def _codes(text: str) -> list[str]:

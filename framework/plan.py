@@ -20,7 +20,7 @@ from framework.formula import is_language, parse, seed_of
 from framework.identity import LENGTH, identity, plain
 from framework.metrics import metrics_of
 from framework.results import Control, RunFolder
-from framework.store import Store
+from framework.store import Store, backbone_name
 from modules import BackboneConfig, BackboneInfo, component_class, inspect_backbone
 from modules.components import FullConfig
 
@@ -41,10 +41,8 @@ class BackboneChoice:
 
     @property
     def shown(self) -> str:
-        """Its name on screen: a hub name with the commit, or the name of a local folder."""
-        if self.info.revision == "local":
-            return Path(self.info.name).resolve().name
-        return f"{self.info.name}@{self.info.revision[:7]}"
+        """Its name on screen."""
+        return backbone_name(self.passport)
 
     @property
     def passport(self) -> dict[str, str]:
@@ -348,7 +346,7 @@ def _language_components(
             terms.append((weight, tuple(stage.id for stage in of_term)))
         else:
             passport = store.find(name)
-            served |= {slot.partition(".")[2] for slot in passport.components}
+            served |= passport.kinds.keys()
             terms.append((weight, (passport.id,)))
     rest = {kind: config for kind, config in kinds.items() if kind not in served}
     trained = list(_language_stages(experiment, backbone, language, rest))

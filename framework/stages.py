@@ -35,7 +35,7 @@ from framework.plan import (
 from framework.provenance import command, commit, made, versions
 from framework.ranks import own_rank
 from framework.results import LanguageResult, Predictions, RunRecord
-from framework.store import KEPT_TOKENS, Passport, Store
+from framework.store import HEAD, KEPT_TOKENS, Passport, Store, part_of
 from framework.tracking.entry import about_stage, entry_of_component, entry_of_record, entry_of_run
 from framework.tracking.tracker import Tracker, tracked
 from framework.vocabulary import note_on_vocabulary
@@ -189,9 +189,9 @@ def load_task(stage: EvaluateStage, store: Store) -> TaskModule:
     if stage.task.trains:
         state = store.read(stage.task.id, stage.backbone.passport)
         for component in module.combination.components(role="task"):
-            component.load_own_state(_part(state, f"task.{component.kind}"))
+            component.load_own_state(part_of(state, f"task.{component.kind}"))
         if module.head is not None:
-            load_state(dict(module.head.named_parameters()), _part(state, "head"), where="head")
+            load_state(dict(module.head.named_parameters()), part_of(state, HEAD), where="head")
     return module
 
 
@@ -210,7 +210,7 @@ def load_stage_backbone(choice: BackboneChoice, store: Store, *, with_lm_head: b
             reduce_vocabulary(backbone, state[KEPT_TOKENS])
         load_state(
             backbone.own_parameters(),
-            _part(state, "language.full"),
+            part_of(state, "language.full"),
             where=str(store.path(choice.pretrained_by)),
         )
         if not with_lm_head:
@@ -275,13 +275,8 @@ def _add_trained(
     for stage in stages:
         state |= store.read(stage, backbone.passport)
     for component in components:
-        component.load_own_state(_part(state, f"language.{component.kind}"))
+        component.load_own_state(part_of(state, f"language.{component.kind}"))
     return components
-
-
-def _part(state: dict[str, Tensor], slot: str) -> dict[str, Tensor]:
-    """Returns the weights of one slot, without its name."""
-    return {name.removeprefix(f"{slot}/"): tensor for name, tensor in state.items() if name.startswith(f"{slot}/")}
 
 
 def _slots(role: str, configs: dict[str, Any]) -> dict[str, Any]:
@@ -329,7 +324,7 @@ def _keep(
         for name, tensor in component.own_state().items()
     }
     if head is not None:
-        state |= {f"head/{name}": parameter.detach().cpu() for name, parameter in head.named_parameters()}
+        state |= {f"{HEAD}/{name}": parameter.detach().cpu() for name, parameter in head.named_parameters()}
     last: dict[str, float] = {}
     for row in history:
         last |= row

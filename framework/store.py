@@ -86,6 +86,11 @@ class Passport:
         return [*self.notes, f"Component {self.id} was pulled from {place}: its publisher says how it was trained."]
 
     @property
+    def kinds(self) -> dict[str, Any]:
+        """The configurations by kind of component, without the role."""
+        return {slot.partition(".")[2]: settings for slot, settings in self.components.items()}
+
+    @property
     def parents(self) -> list[str]:
         """Identities of the stages whose components were summed into these; of trained ones none."""
         return [identity for parent in self.training.get("parents", []) for identity in parent["components"]]
@@ -254,6 +259,17 @@ class Store:
         if found:
             raise UserError(f"{self.folder}: {prefix!r} begins {len(found)} components: {', '.join(found)}")
         raise UserError(f"{self.folder}: no component begins with {prefix!r}{did_you_mean(prefix, known)}")
+
+
+def backbone_name(backbone: Mapping[str, str]) -> str:
+    """Names the backbone of a passport as on screen: a hub name with the commit, or the name of a local folder."""
+    name, revision = backbone["name"], backbone["revision"]
+    return Path(name).resolve().name if revision == "local" else f"{name}@{revision[:7]}"
+
+
+def part_of(state: Mapping[str, Tensor], slot: str) -> dict[str, Tensor]:
+    """Returns the weights of one slot (`language.adapter`, or `HEAD`), without its name."""
+    return {name.removeprefix(f"{slot}/"): tensor for name, tensor in state.items() if name.startswith(f"{slot}/")}
 
 
 def write_passport(folder: Path, passport: Passport) -> None:

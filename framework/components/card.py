@@ -6,13 +6,12 @@ from collections.abc import Iterator
 import yaml
 from huggingface_hub import HfApi
 
-from framework.components.listing import backbone_name, how_trained
+from framework.components.listing import how_trained
 from framework.errors import UserError
-from framework.identity import plain
 from framework.languages import name_of
 from framework.metrics import metrics_of
 from framework.results import RunFolder, RunGroup, group_runs
-from framework.store import Passport
+from framework.store import Passport, backbone_name
 
 UNKNOWN = "unknown: check"
 """What is said of a licence that nobody told."""
@@ -31,8 +30,8 @@ def card(passport: Passport, runs: list[RunFolder], place: str) -> str:
         [
             f"---\n{header}---",
             f"# {passport.title}\n",
-            f"A component of the {passport.stage} stage for `{backbone_name(passport)}`, made with Modulingua: a part "
-            "that is put on the frozen backbone.\n",
+            f"A component of the {passport.stage} stage for `{backbone_name(passport.backbone)}`, made with Modulingua: "
+            "a part that is put on the frozen backbone.\n",
             "## What it is\n",
             *_what(passport),
             "\n## How it was trained\n",
@@ -49,12 +48,11 @@ def card(passport: Passport, runs: list[RunFolder], place: str) -> str:
 def _header(passport: Passport) -> dict[str, object]:
     """Returns the front matter; the hub knows a backbone only where that came from the hub."""
     of_hub = passport.backbone["revision"] != "local"
-    kinds = dict.fromkeys(slot.partition(".")[2] for slot in passport.components)
     return {
         "library_name": "modulingua",
         "language": list(dict.fromkeys(code.partition("_")[0] for code in passport.languages)),
         **({"base_model": passport.backbone["name"]} if of_hub else {}),
-        "tags": ["modulingua", "cross-lingual-transfer", passport.stage, *kinds],
+        "tags": ["modulingua", "cross-lingual-transfer", passport.stage, *passport.kinds],
     }
 
 
@@ -63,9 +61,9 @@ def _what(passport: Passport) -> Iterator[str]:
         yield f"- `{slot}`: {', '.join(f'{key} {value}' for key, value in settings.items()) or 'no settings'}"
     yield f"- languages: {', '.join(map(_named, passport.languages)) or '–'}"
     yield f"- {passport.parameters:,} parameters"
+    name = backbone_name(passport.backbone)
     weights, tokenizer = (passport.backbone[what][:12] for what in ("weights", "tokenizer"))
-    yield f"- backbone: `{backbone_name(passport)}`; only that of these hashes is taken: weights `{weights}`, tokenizer"
-    yield f"  `{tokenizer}`"
+    yield f"- backbone: `{name}`; only that of these hashes is taken: weights `{weights}`, tokenizer `{tokenizer}`"
     if passport.needs:
         yield f"- stands on: {', '.join(f'`{need}`' for need in passport.needs)}"
 
@@ -131,8 +129,7 @@ def _of_group(passport: Passport, group: RunGroup) -> Iterator[str]:
 
 def _use(passport: Passport, place: str) -> Iterator[str]:
     role = "task" if passport.stage == "task" else "language"
-    components = {slot.partition(".")[2]: plain(settings) for slot, settings in passport.components.items()}
-    combination = yaml.safe_dump({role: components}, sort_keys=False, default_flow_style=True, width=1000).strip()
+    combination = yaml.safe_dump({role: passport.kinds}, sort_keys=False, default_flow_style=True, width=1000).strip()
     yield f"```\nmodulingua components pull {place}\n```\n"
     yield "An experiment with the same settings then uses it instead of training it. Any other one names it:\n"
     # Quoted, or YAML would take an id such as 12e45678 for a number.

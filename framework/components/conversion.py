@@ -10,13 +10,12 @@ from framework.components.slots import backbone_config, component_configs
 from framework.errors import UserError, did_you_mean
 from framework.files import whole_folder
 from framework.identity import plain
+from framework.plan import BackboneChoice
 from framework.provenance import made
-from framework.store import Passport, Store
-from modules import BackboneConfig, ModulesError, component_class, load_backbone
+from framework.store import Passport, Store, part_of
+from modules import ROLES, BackboneConfig, ModulesError, component_class, load_backbone
 from modules.formats import FORMATS, Part
 from modules.formats.base import read_config
-
-STAGES = ("language", "task")
 
 
 def export(store: Store, prefix: str, folder: Path, format_name: str, backbone: str | None) -> Passport:
@@ -41,13 +40,8 @@ def export(store: Store, prefix: str, folder: Path, format_name: str, backbone: 
     passport = store.find(prefix)
     config = BackboneConfig(name=backbone) if backbone else backbone_config(passport)
     loaded = load_backbone(config)
-    info = loaded.info
-    hashes = {"name": info.name, "weights": info.weights_hash, "tokenizer": info.tokenizer_hash}
-    state = store.read(passport.id, hashes)
-    parts = {
-        kind: Part(settings, {n.removeprefix(f"{slot}/"): t for n, t in state.items() if n.startswith(f"{slot}/")})
-        for slot, kind, settings in component_configs(passport)
-    }
+    state = store.read(passport.id, BackboneChoice(config, loaded.info).passport)
+    parts = {kind: Part(settings, part_of(state, slot)) for slot, kind, settings in component_configs(passport)}
     with whole_folder(folder) as target:
         FORMATS[format_name].write(loaded, parts, target, name="-".join([*passport.languages[:1], passport.id[:8]]))
     return passport
@@ -69,8 +63,8 @@ def import_folder(store: Store, folder: Path, stage: str, languages: list[str], 
         UserError: The stage is none.
         ModulesError: It is nothing that this version has, or not of this backbone.
     """
-    if stage not in STAGES:
-        raise UserError(f"--as {stage}: a component serves as {' or '.join(STAGES)}{did_you_mean(stage, STAGES)}")
+    if stage not in ROLES:
+        raise UserError(f"--as {stage}: a component serves as {' or '.join(ROLES)}{did_you_mean(stage, ROLES)}")
     settings = read_config(folder)
     reader = next((known for known in FORMATS.values() if known.reads(settings)), None)
     if reader is None:
@@ -86,15 +80,14 @@ def import_folder(store: Store, folder: Path, stage: str, languages: list[str], 
             raise ModulesError(f"{folder}: its {kind} has not the shapes that {loaded.info.name} asks for")
         state |= {f"{stage}.{kind}/{name}": tensor.contiguous() for name, tensor in part.state.items()}
     components = {f"{stage}.{kind}": plain(part.config) for kind, part in parts.items()}
-    info = loaded.info
-    hashes = {"weights": info.weights_hash, "tokenizer": info.tokenizer_hash}
+    carrier = BackboneChoice(backbone, loaded.info).passport
     origin = folder.resolve().name
     title = f"{' + '.join(parts)} from {origin}"
     passport = Passport(
-        id=imported_identity(state, components, languages, hashes),
+        id=imported_identity(state, components, languages, carrier),
         stage=stage,
         title=f"{title} · {', '.join(languages)}" if languages else title,
-        backbone={"name": info.name, "revision": info.revision, **hashes},
+        backbone=carrier,
         components=components,
         languages=languages,
         data=[],

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from framework.components.usage import counted, runs_with
 from framework.errors import UserError
-from framework.store import WEIGHTS, Passport, Store
+from framework.store import WEIGHTS, Passport, Store, backbone_name
 
 STAGES = ("pretrain", "language", "task")
 """The order in which components are listed."""
@@ -58,7 +58,7 @@ def print_passport(store: Store, prefix: str, runs: Path, console: Console) -> N
     libraries = ", ".join(f"{name} {made[name]}" for name in ("torch", "transformers", "adapters") if name in made)
     lines = {
         "id": passport.id,
-        "backbone": f"{backbone_name(passport)} (weights {backbone['weights'][:12]}…, "
+        "backbone": f"{backbone_name(passport.backbone)} (weights {backbone['weights'][:12]}…, "
         f"tokenizer {backbone['tokenizer'][:12]}…)",
         "trained": " · ".join(
             filter(None, [how_trained(passport), _loss(store, passport), f"{passport.parameters:,} parameters"])
@@ -111,12 +111,6 @@ def print_findings(store: Store, prefixes: list[str], console: Console) -> bool:
     return not damaged
 
 
-def backbone_name(passport: Passport) -> str:
-    """Names the backbone as on screen: a hub name with the commit, or the name of a local folder."""
-    name, revision = passport.backbone["name"], passport.backbone["revision"]
-    return Path(name).name if revision == "local" else f"{name}@{revision[:7]}"
-
-
 def origin(passport: Passport) -> str:
     """Names where it was pulled from, as a backbone is named on screen."""
     place, at, commit = passport.pulled_from.partition("@")
@@ -139,7 +133,7 @@ def _row(store: Store, passport: Passport) -> list[str]:
         passport.id,
         passport.stage,
         f"{passport.title} · pulled from {origin(passport)}" if passport.pulled_from else passport.title,
-        backbone_name(passport),
+        backbone_name(passport.backbone),
         f"{training['steps']:,}" if training else "–",
         f"{passport.metrics['loss']:.2f}" if "loss" in passport.metrics else "–",
         f"{_size(store, passport) / 1e6:,.1f}",

@@ -94,7 +94,7 @@ def write_sum(store: Store, terms: Terms, languages: list[str], shown: str) -> P
     passport = Passport(
         id=merged_identity(terms, languages),
         stage=everyone[0].stage,
-        title=merged_title((slot.partition(".")[2] for slot in components), shown, languages),
+        title=merged_title([kind for of_term in passports[0] for kind in of_term.kinds], shown, languages),
         backbone=everyone[0].backbone,
         components=components,
         languages=languages,
