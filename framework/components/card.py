@@ -30,8 +30,8 @@ def card(passport: Passport, runs: list[RunFolder], place: str) -> str:
         [
             f"---\n{header}---",
             f"# {passport.title}\n",
-            f"A component of the {passport.stage} stage for `{backbone_name(passport.backbone)}`, made with Modulingua: "
-            "a part that is put on the frozen backbone.\n",
+            f"A component of the {passport.stage} stage for `{backbone_name(passport.backbone)}`, made with "
+            "Modulingua: a part that is put on the frozen backbone.\n",
             "## What it is\n",
             *_what(passport),
             "\n## How it was trained\n",
