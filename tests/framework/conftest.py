@@ -59,6 +59,13 @@ def finished(tmp_path_factory: pytest.TempPathFactory, world: Path) -> Desk:
 
 
 @pytest.fixture
+def trained(desk: Desk, finished: Desk) -> Desk:
+    """The finished experiment's components, without its runs."""
+    desk.copy_of(finished.folder / "store", "store")
+    return desk
+
+
+@pytest.fixture
 def modulingua(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Modulingua:
     """Calls the command line in this process."""
 

@@ -778,12 +778,6 @@ def test_a_folder_that_cannot_be_written(desk: Desk, modulingua: Modulingua, key
 class TestDamagedComponents:
     """A run that needs a component which is not what its place says: it is refused, with the way out."""
 
-    @pytest.fixture
-    def trained(self, desk: Desk, finished: Desk) -> Desk:
-        """The finished experiment's components, without its runs."""
-        desk.copy_of(finished.folder / "store", "store")
-        return desk
-
     def refused(self, desk: Desk, modulingua: Modulingua) -> str:
         before = desk.files()
         answer = modulingua("run", desk.write())

@@ -17,13 +17,6 @@ from tests.framework.conftest import Modulingua
 from tests.framework.tiny import Desk
 
 
-@pytest.fixture
-def trained(desk: Desk, finished: Desk) -> Desk:
-    """The finished experiment's components, to be damaged."""
-    desk.copy_of(finished.folder / "store", "store")
-    return desk
-
-
 def rewrite(folder: Path, change: Callable[[dict[str, Tensor]], dict[str, Tensor]], **passport: object) -> None:
     """Changes the weights of a component as somebody would who mends its hash too."""
     save_file(change(load_file(folder / WEIGHTS)), folder / WEIGHTS)

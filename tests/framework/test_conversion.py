@@ -15,13 +15,6 @@ from tests.framework.test_given import state
 from tests.framework.tiny import SOURCE, Desk, outcome, runs
 
 
-@pytest.fixture
-def trained(desk: Desk, finished: Desk) -> Desk:
-    """The finished experiment's components, without its runs."""
-    desk.copy_of(finished.folder / "store", "store")
-    return desk
-
-
 def imported(desk: Desk, modulingua: Modulingua, folder: Path, *words: str) -> str:
     places = ("--backbone", desk.encoder, "--store", desk.store.folder)
     answer = modulingua("components", "import", folder, *words, *places)

@@ -32,13 +32,6 @@ def is_mean(whole: dict[str, torch.Tensor], *parts: dict[str, torch.Tensor]) -> 
     )
 
 
-@pytest.fixture
-def trained(desk: Desk, finished: Desk) -> Desk:
-    """The finished experiment's components, without its runs."""
-    desk.copy_of(finished.folder / "store", "store")
-    return desk
-
-
 def language_ids(desk: Desk) -> dict[str, str]:
     return {stage.languages[0]: stage.id for stage in desk.plan().of_kind("language")}
 
