@@ -14,7 +14,7 @@ import inspect
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,8 @@ HUB_ERRORS: tuple[tuple[type[Exception], str], ...] = (
     (OfflineModeIsEnabled, f"not all of its model*.safetensors are in the cache, and the hub may not be asked; {CURE}"),
 )
 """What the hub's errors mean, narrow ones before wide ones."""
+HUB_FAILURES = (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError)
+"""All that the hub's client raises where something cannot be had."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,12 @@ def combined_hash(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+def hub_reason(error: Exception, known: Iterable[tuple[type[Exception], str]]) -> str:
+    """Says in one line what an error of the hub's client means: the first of what is known, else its own words."""
+    reasons = (reason for kind, reason in known if isinstance(error, kind))
+    return next(reasons, (str(error).strip() or type(error).__name__).splitlines()[0])
+
+
 def _read_json(file: Path, name: str) -> dict[str, Any]:
     try:
         settings = json.loads(file.read_text(encoding="utf-8"))
@@ -248,7 +256,5 @@ def _hub_errors(name: str, revision: str | None) -> Iterator[None]:
     at = f" at revision {revision!r}" if revision else ""
     try:
         yield
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        known = (reason for kind, reason in HUB_ERRORS if isinstance(error, kind))
-        reason = next(known, (str(error).strip() or type(error).__name__).splitlines()[0])
-        raise ModulesError(f"backbone {name!r}{at}: {reason}") from error
+    except HUB_FAILURES as error:
+        raise ModulesError(f"backbone {name!r}{at}: {hub_reason(error, HUB_ERRORS)}") from error

@@ -17,15 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
+from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
 from framework.components.card import card
 from framework.components.usage import runs_with
@@ -34,19 +26,18 @@ from framework.errors import UserError
 from framework.files import whole_folder
 from framework.identity import LENGTH
 from framework.store import HISTORY, PASSPORT, WEIGHTS, Passport, Store, read_passport, write_passport
+from modules.checkpoint import HUB_ERRORS, HUB_FAILURES, hub_reason
 
 FILES = (WEIGHTS, HISTORY, PASSPORT)
 NEEDS = "needs"
 CARD = "README.md"
 REASONS: tuple[tuple[type[Exception], str], ...] = (
     (HFValidationError, "this is neither a folder nor a repository's name; a folder begins with ./ or /"),
-    (GatedRepoError, "the hub asks for consent to its terms; give it on the website, and set HF_TOKEN"),
-    (RepositoryNotFoundError, "the hub has no such repository, or HF_TOKEN does not give access to it"),
-    (RevisionNotFoundError, "the hub has the repository, but not this revision"),
     (OfflineModeIsEnabled, "HF_HUB_OFFLINE forbids to ask the hub"),
     (LocalEntryNotFoundError, "it is not in the cache, and the hub is out of reach"),
+    *HUB_ERRORS,
 )
-"""What the hub's errors mean, narrow ones before wide ones."""
+"""What the hub's errors mean; the first are those that mean something else here than for a backbone."""
 
 
 @dataclass
@@ -238,9 +229,7 @@ def _hub_errors(place: str) -> Iterator[None]:
     """Says what went wrong at the hub in one line."""
     try:
         yield
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        known = (reason for kind, reason in REASONS if isinstance(error, kind))
+    except HUB_FAILURES as error:
         status = getattr(getattr(error, "response", None), "status_code", None)
         refused = "the hub refuses: HF_TOKEN is not set, or may not write there" if status in (401, 403) else None
-        reason = refused or next(known, (str(error).strip() or type(error).__name__).splitlines()[0])
-        raise UserError(f"{place}: {reason}") from error
+        raise UserError(f"{place}: {refused or hub_reason(error, REASONS)}") from error
