@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 DEFAULT_ENTITY = "<default entity>"
 """Stands in a dry run for the login's entity, which only the server knows."""
-SECONDS = 30
-"""How long the server may take to answer."""
 
 
 def publish(plan: Plan, console: Console, *, dry_run: bool) -> None:
@@ -73,10 +71,10 @@ def _save(content: Content, tracking: TrackingConfig, console: Console) -> Itera
     """Saves chart, views and report; yields what was saved and its URL."""
     import wandb
 
-    api = wandb.Api(timeout=SECONDS)
-    entity, project = tracking.entity or api.default_entity, tracking.project
-    if not entity:
-        raise UserError("the login has no default entity; name one as tracking.entity")
+    from framework.tracking.client import START_SECONDS, default_entity
+
+    api = wandb.Api(timeout=START_SECONDS)
+    entity, project = tracking.entity or default_entity(), tracking.project
     if project not in {known.name for known in api.projects(entity)}:
         api.create_project(project, entity)
     _save_chart(api, entity, console)
@@ -132,11 +130,8 @@ def _spec(made: "Workspace | Report") -> Any:
 @contextmanager
 def _spoken_plainly() -> Iterator[None]:
     """Turns what keeps the client from the server into a mistake of the user's, in a line."""
-    import wandb
-
     from framework.tracking.client import require_login
 
-    wandb.setup(wandb.Settings(silent=True))
     require_login()
     try:
         yield

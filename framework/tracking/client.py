@@ -31,7 +31,7 @@ from framework.tracking.config import TrackingConfig
 from framework.tracking.entry import Entry, component_name
 
 START_SECONDS = 30
-"""How long a server may take to accept a run."""
+"""How long a server may take to accept a run, or to answer."""
 AWAY = ("offline", "dryrun", "disabled")
 """Values of WANDB_MODE under which nothing may be sent."""
 

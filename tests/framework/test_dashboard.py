@@ -215,7 +215,7 @@ class TestServerless:
     def test_what_keeps_the_client_away_is_said(
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch, mode: str, environment: dict[str, str], message: str
     ) -> None:
-        monkeypatch.setattr("framework.dashboard.publish.SECONDS", 2)
+        monkeypatch.setattr("framework.tracking.client.START_SECONDS", 2)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         from framework.dashboard.publish import publish

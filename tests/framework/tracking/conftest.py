@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from framework.tracking import tracker
+from tests.framework.conftest import desk_in
 from tests.framework.tiny import Desk
 from tests.wandb_server import WandbServer
 
@@ -70,7 +71,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WandbServer]:
 @pytest.fixture(scope="package")
 def offline(tmp_path_factory: pytest.TempPathFactory, world: Path) -> Desk:
     """A folder in which the tiny experiment was run offline. Tests leave it as it is."""
-    desk = Desk(tmp_path_factory.mktemp("offline"), world / "encoder", world / "texts", world / "corpus")
+    desk = desk_in(tmp_path_factory.mktemp("offline"), world)
     restart()
     desk.run(OFFLINE)
     restart()
