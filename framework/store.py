@@ -95,6 +95,15 @@ class Passport:
         """Identities of the stages whose components were summed into these; of trained ones none."""
         return [identity for parent in self.training.get("parents", []) for identity in parent["components"]]
 
+    @property
+    def public(self) -> "Passport":
+        """The passport without what tells about this machine: what was typed, and where things lie."""
+        backbone = dict(self.backbone)
+        if backbone["revision"] == "local":
+            backbone["name"] = f"./{Path(backbone['name']).resolve().name}"  # still no name that the hub may know
+        made = {what: said for what, said in self.made.items() if what != "command"}
+        return dataclasses.replace(self, backbone=backbone, made=made, pulled_from="")
+
 
 _PASSPORT = TypeAdapter(Passport)
 

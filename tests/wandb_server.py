@@ -87,6 +87,8 @@ class WandbServer:
         """Of whoever is logged in."""
         self.runs: dict[str, ServedRun] = {}
         self.operations: list[str] = []
+        self.received: list[tuple[str, bytes]] = []
+        """Path and body of each request."""
         self.unknown: list[str] = []
         self.broken: str | None = None
         """Paths that begin so are answered with an internal error; "/" for all."""
@@ -127,8 +129,13 @@ class WandbServer:
         assert len(found) == len(whole), "an artifact has several versions"
         return found
 
+    def forget_artifacts(self) -> None:
+        """Does as if no artifact was ever uploaded."""
+        self._artifacts.clear()
+
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
         """Returns the status and the JSON for one request."""
+        self.received.append((path, body))
         while self.silent or (self.slow and path.startswith(self.slow)):
             time.sleep(0.05)
         with self._lock:

@@ -33,7 +33,7 @@ class SavedView:
 
 
 class Refused(Exception):
-    """What GraphQL answers with."""
+    """A status and a message that GraphQL answers with."""
 
 
 class ViewServer(WandbServer):
@@ -49,7 +49,8 @@ class ViewServer(WandbServer):
         try:
             return super().answer(method, path, body)
         except Refused as refusal:
-            return 200, {"data": None, "errors": [{"message": str(refusal)}]}
+            status, message = refusal.args
+            return status, {"data": None, "errors": [{"message": message}]}
 
     def named(self, title: str) -> SavedView:
         [view] = [view for view in self.views.values() if view.fields["displayName"] == title]
@@ -95,7 +96,8 @@ class ViewServer(WandbServer):
     def _create_chart(self, variables: Fields) -> Fields:
         identity = f"{variables['entity']}/{variables['chartName']}"
         if identity in self.charts:
-            raise Refused(f"{identity} exists already")
+            # As W&B's own answers, from which its client, too, takes no more than the status.
+            raise Refused(409, f"Duplicate entry '1-{variables['chartName']}' for key 'custom_charts.PRIMARY'")
         self.charts[identity] = variables
         return {"createCustomChart": {"chart": {"id": identity}}}
 

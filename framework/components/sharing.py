@@ -83,10 +83,10 @@ def push(store: Store, prefix: str, place: str, runs: Path, *, alone: bool, priv
 
     def fill(folder: Path) -> None:
         _copy(store.path(identity), folder)
-        write_passport(folder, _public(store.passport(identity)))
+        write_passport(folder, store.passport(identity).public)
         for need in needs:
             _copy(store.path(need), folder / NEEDS / need)
-            write_passport(folder / NEEDS / need, _public(store.passport(need)))
+            write_passport(folder / NEEDS / need, store.passport(need).public)
         (folder / CARD).write_text(text, encoding="utf-8")
 
     if _is_folder(place):
@@ -159,15 +159,6 @@ def _all_needs(store: Store, identity: str) -> list[str]:
                 raise UserError(f"{identity} stands on {need}, which is not in {store.folder}/; --alone leaves it out")
             left += store.passport(need).needs
     return list(found)
-
-
-def _public(passport: Passport) -> Passport:
-    """Returns the passport without what tells about this machine: what was typed, and where things lie."""
-    backbone = dict(passport.backbone)
-    if backbone["revision"] == "local":
-        backbone["name"] = f"./{Path(backbone['name']).resolve().name}"  # still no name that the hub may know
-    made = {what: said for what, said in passport.made.items() if what != "command"}
-    return dataclasses.replace(passport, backbone=backbone, made=made, pulled_from="")
 
 
 def _bring(store: Store, identity: str, folder: Path, origin: str) -> str:

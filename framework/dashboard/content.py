@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from framework.errors import UserError
 from framework.metrics import metrics_of
 from framework.plan import EvaluateStage, LanguageStage, Plan, TaskStage
+from framework.results import CONTROLS
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def content_of(plan: Plan) -> Content:
         languages=list(dict.fromkeys(test.language for test in done)),
         metric=metrics[0],
         metrics=metrics,
-        controls=sorted({test.control for test in done}, key=("own", "none", "wrong").index),
+        controls=sorted({test.control for test in done}, key=CONTROLS.index),
         stages=list(dict.fromkeys(stage.kind for stage in plan.stages if isinstance(stage, LanguageStage | TaskStage))),
         seeds=len(plan.variants[0].experiment.seeds),
     )

@@ -1,6 +1,5 @@
 """A heat map of combinations × languages. W&B has no panel of this kind; it draws what a stored Vega chart says."""
 
-import json
 from typing import Any
 
 from framework.identity import identity
@@ -44,8 +43,3 @@ SPEC: dict[str, Any] = {
 
 NAME = f"modulingua-heatmap-{identity(spec=SPEC)[:8]}"
 """Its name on the server. What it draws is in the name, for a stored chart cannot be changed."""
-
-
-def text() -> str:
-    """Returns the chart as the server stores it."""
-    return json.dumps(SPEC, sort_keys=True)

@@ -116,7 +116,7 @@ def placed(panels: Sequence[Any], where: str) -> list[Any]:
 def _bars(title: str, metrics: list[str], content: Content) -> wr.BarPlot:
     return wr.BarPlot(
         title=title,
-        metrics=list(metrics),
+        metrics=metrics,
         orientation="v" if len(metrics) > 1 else "h",
         groupby=COMBINATION,
         groupby_aggfunc="mean",

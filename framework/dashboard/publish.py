@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -12,6 +13,7 @@ from framework.dashboard.content import Content, content_of
 from framework.errors import UserError
 from framework.plan import Plan
 from framework.tracking.config import TrackingConfig
+from framework.tracking.tracker import reason
 
 if TYPE_CHECKING:
     import wandb
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
 
 DEFAULT_ENTITY = "<default entity>"
 """Stands in a dry run for the login's entity, which only the server knows."""
-SECONDS = 30
-"""How long the server may take to answer."""
 
 
 def publish(plan: Plan, console: Console, *, dry_run: bool) -> None:
@@ -71,17 +71,16 @@ def _save(content: Content, tracking: TrackingConfig, console: Console) -> Itera
     """Saves chart, views and report; yields what was saved and its URL."""
     import wandb
 
-    api = wandb.Api(timeout=SECONDS)
-    entity, project = tracking.entity or api.default_entity, tracking.project
-    if not entity:
-        raise UserError("the login has no default entity; name one as tracking.entity")
+    from framework.tracking.client import START_SECONDS, default_entity
+
+    api = wandb.Api(timeout=START_SECONDS)
+    entity, project = tracking.entity or default_entity(), tracking.project
     if project not in {known.name for known in api.projects(entity)}:
         api.create_project(project, entity)
+    _save_chart(api, entity, console)
     for make in VIEWS:
         view = make(content, entity, project)
-        view._internal_id, old = _view_of(view)
-        if heatmap.NAME in str(view._spec) and heatmap.NAME not in old:
-            _save_chart(api, entity, console)
+        view._internal_id = _id_of_view(view)
         view.save()
         yield view.name, view.url
     report = views.report(content, entity, project)
@@ -91,24 +90,26 @@ def _save(content: Content, tracking: TrackingConfig, console: Console) -> Itera
 
 
 def _save_chart(api: "wandb.Api", entity: str, console: Console) -> None:
-    """Stores the heat map's chart, unless another experiment has stored it."""
+    """Stores the heat map's chart; the server refuses a second one of its name, and then this one is there already."""
+    from wandb.sdk.lib.service.service_connection import WandbApiFailedError
+
     try:
-        api.create_custom_chart(entity, heatmap.NAME, "Combinations × languages", "vega2", "private", heatmap.text())
-    except Exception as error:  # only the server knows in what words it says that it has one already
-        note = f"note: the server did not take the heat map's chart: {_line(error)} (no harm if it has it already)"
-        console.print(note, highlight=False, soft_wrap=True)
+        api.create_custom_chart(entity, heatmap.NAME, "Combinations × languages", "vega2", "private", heatmap.SPEC)
+    except WandbApiFailedError as error:
+        if error.response is None or error.response.http_status != HTTPStatus.CONFLICT:
+            note = f"note: the server did not take the heat map's chart, so that it stays empty: {reason(error)}"
+            console.print(note, highlight=False, soft_wrap=True)
 
 
-def _view_of(view: "Workspace") -> tuple[str, str]:
-    """Returns id and specification of the view of an earlier call; both are empty if there is none."""
+def _id_of_view(view: "Workspace") -> str:
+    """Returns the id of the view of an earlier call; empty if there is none."""
     from wandb_workspaces.workspaces import internal
 
     in_url = internal._internal_name_to_url_query_str(view._internal_name)
     try:
-        found = internal.get_view_dict(view.entity, view.project, in_url)
+        return str(internal.get_view_dict(view.entity, view.project, in_url)["id"])
     except ValueError:  # not found
-        return "", ""
-    return str(found["id"]), str(found["spec"])
+        return ""
 
 
 def _id_of_report(api: "wandb.Api", report: "Report") -> str:
@@ -129,19 +130,12 @@ def _spec(made: "Workspace | Report") -> Any:
 @contextmanager
 def _spoken_plainly() -> Iterator[None]:
     """Turns what keeps the client from the server into a mistake of the user's, in a line."""
-    import wandb
-
     from framework.tracking.client import require_login
 
-    wandb.setup(wandb.Settings(silent=True))
     require_login()
     try:
         yield
     except UserError:
         raise
     except Exception as error:  # whatever the client, its service process or the server may come up with
-        raise UserError(f"W&B did not save the dashboard: {_line(error)}") from error
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"W&B did not save the dashboard: {reason(error)}") from error

@@ -22,6 +22,9 @@ def drawing(plan: Plan, variant: Variant) -> Table:
     info = backbone.info
     tasks: list[TaskStage] = [stage.task for stage in plan.of_kind("evaluate") if stage.variant is variant]
 
+    # A source language may have no components, as the pivot of an alignment.
+    under_task = ["task"] if any(any(task.language_components.values()) for task in tasks) else []
+
     def states(learns_in: str, present_in: tuple[str, ...]) -> list[str]:
         return [TRAINED if kind == learns_in else FROZEN if kind in present_in else ABSENT for kind in kinds]
 
@@ -34,7 +37,7 @@ def drawing(plan: Plan, variant: Variant) -> Table:
         *[TRAINED if kind == pretrained or (kind == "task" and full) else FROZEN for kind in kinds],
     )
     for role in ROLES:
-        present = {"language": ("language", "task", "evaluate"), "task": ("task", "evaluate")}[role]
+        present = {"language": ("language", *under_task, "evaluate"), "task": ("task", "evaluate")}[role]
         for kind, config in experiment.combination[role].items():
             class_ = component_class(kind)
             count = class_.count_parameters(config, info)

@@ -1,6 +1,5 @@
 """One example of each kind of stage, read and tokenised as the stage would."""
 
-import dataclasses
 import itertools
 from collections.abc import Iterator
 from functools import singledispatch
@@ -10,7 +9,7 @@ from transformers import PreTrainedTokenizerBase
 
 from datamodules import TaskData
 from framework.explain.rows import Part, Prompts, shown_row
-from framework.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage
+from framework.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage, make_plan
 from framework.stages import stage_data
 from modules import ROLES, component_class, tokenizer_of
 
@@ -24,14 +23,10 @@ def examples(plan: Plan) -> Iterator[tuple[str, list[Part]]]:
         DataError: The data cannot be read.
     """
     fullest = max(plan.variants, key=lambda variant: sum(map(len, variant.experiment.combination.values())))
-    stages: list[Stage] = [stage for kind in ("pretrain", "language") for stage in plan.of_kind(kind)[:1]]
-    tests = (stage for stage in plan.of_kind("evaluate") if stage.variant is fullest)
-    for stage in itertools.islice(tests, 1):
-        # Its task stage may be shared with combinations of fewer components.
-        task = dataclasses.replace(stage.task, experiment=fullest.experiment)
-        stages += [*([task] if task.trains else []), stage]
-    for stage in stages:
-        yield f"{stage.kind} · {stage.title}", list(example_of(stage))
+    alone = make_plan([fullest])  # a stage that cells share is planned for the first of them
+    for kind in ("pretrain", "language", "task", "evaluate"):
+        for stage in alone.of_kind(kind)[:1]:
+            yield f"{stage.kind} · {stage.title}", list(example_of(stage))
 
 
 @singledispatch

@@ -37,7 +37,7 @@ def explain(file: Path, overrides: list[str], console: Console) -> None:
     console.print(optimizers(plan))
     _heading(console, "Examples as the model sees them")
     for title, parts in examples(plan):
-        console.print(f"{title}", style="bold", highlight=False)
+        console.print(title, style="bold", highlight=False)
         for what, text in parts:
             for number, line in enumerate(text.splitlines() or [""]):
                 label = what if not number else ""

@@ -24,14 +24,14 @@ import wandb
 
 from framework.errors import INTERRUPTED, UserError
 from framework.files import write_whole
-from framework.identity import identity
-from framework.store import PASSPORT
+from framework.identity import identity, plain
+from framework.store import PASSPORT, read_passport
 from framework.tracking import names
 from framework.tracking.config import TrackingConfig
 from framework.tracking.entry import Entry, component_name
 
 START_SECONDS = 30
-"""How long a server may take to accept a run."""
+"""How long a server may take to accept a run, or to answer."""
 AWAY = ("offline", "dryrun", "disabled")
 """Values of WANDB_MODE under which nothing may be sent."""
 
@@ -75,6 +75,7 @@ class Page:
             config=dict(entry.config),
             settings=wandb.Settings(
                 silent=True,
+                program="modulingua",  # else where it lies on this machine
                 console="off",
                 disable_git=True,
                 disable_code=True,
@@ -146,12 +147,8 @@ class Page:
 
 
 def component(entry: Entry, folder: Path) -> wandb.Artifact:
-    """Returns the W&B artifact of what a stage trained; its weights are sent from the store, without a copy.
-
-    The command that a person typed stays here: it names folders of this machine.
-    """
-    passport = json.loads((folder / PASSPORT).read_text(encoding="utf-8"))
-    passport["made"].pop("command", None)
+    """Returns the W&B artifact of what a stage trained; its weights are sent from the store, without a copy."""
+    passport = plain(read_passport(folder).public)
     artifact = wandb.Artifact(component_name(entry.id), type=entry.kind, metadata=passport)
     for file in sorted(folder.resolve().iterdir()):
         if file.name != PASSPORT:

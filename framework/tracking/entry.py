@@ -11,11 +11,11 @@ from framework.plan import Stage
 from framework.results import CONTROLS, LanguageResult, RunFolder, RunRecord
 from framework.store import Passport, Store
 from framework.tracking import names
+from modules import ROLES
 from modules.components import COMPONENTS
 
 NONE = "none"
 """Stands for null: W&B cannot group runs by a configuration value that some of them lack."""
-ROLES = ("language", "task")
 
 
 @dataclass(frozen=True)

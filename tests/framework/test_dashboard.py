@@ -17,7 +17,7 @@ from framework.tracking import names
 from framework.tracking.entry import entry_of_run
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import TARGETS, Desk, command_line
-from tests.wandb_views import ViewServer
+from tests.wandb_views import Refused, ViewServer
 
 wandb = pytest.importorskip("wandb")
 
@@ -111,7 +111,6 @@ class TestSaved:
         assert specs[0] == specs[1]
         assert [view.saved for view in server.views.values()] == [2, 2, 2]
         assert list(server.charts) == [f"team/{heatmap.NAME}"]
-        assert server.operations.count("CreateCustomChart") == 1
 
     def test_a_report_of_a_persons_own_is_left_alone(self, desk: Desk, server: ViewServer) -> None:
         from wandb_workspaces.reports.v2 import Report
@@ -128,7 +127,25 @@ class TestSaved:
         server.charts[f"team/{heatmap.NAME}"] = {}
         answer = modulingua("dashboard", desk.write(GRID))
         assert (answer.code, len(server.views)) == (0, 3)
-        assert "exists already" in answer.out
+        assert "CreateCustomChart" in server.operations
+        assert "note" not in answer.out
+
+    def test_a_chart_that_is_refused_is_said_and_tried_again(
+        self, desk: Desk, server: ViewServer, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(variables: Any) -> Any:
+            raise Refused(403, "no charts in this plan")
+
+        file = desk.write(GRID)
+        with monkeypatch.context() as patch:
+            patch.setattr(server, "_create_chart", refuse)
+            answer = modulingua("dashboard", file)
+        assert (answer.code, len(server.views)) == (0, 3)
+        assert "note: the server did not take the heat map's chart" in answer.out
+        assert "no charts in this plan" in answer.out
+        assert server.charts == {}
+        assert "note" not in modulingua("dashboard", file).out
+        assert list(server.charts) == [f"team/{heatmap.NAME}"]
 
 
 class TestNames:
@@ -198,7 +215,7 @@ class TestServerless:
     def test_what_keeps_the_client_away_is_said(
         self, desk: Desk, monkeypatch: pytest.MonkeyPatch, mode: str, environment: dict[str, str], message: str
     ) -> None:
-        monkeypatch.setattr("framework.dashboard.publish.SECONDS", 2)
+        monkeypatch.setattr("framework.tracking.client.START_SECONDS", 2)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         from framework.dashboard.publish import publish

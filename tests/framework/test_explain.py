@@ -68,12 +68,19 @@ class TestDrawing:
         columns = [list(column.cells) for column in drawing(plan, plan.variants[0]).columns]
         rows = {str(row[0]): row[2:] for row in zip(*columns, strict=True)}
         [language, task] = [plan.of_kind(kind)[0] for kind in ("language", "task")]
-        assert rows["language prompt length=3"] == (f"{language.parameters:,}", "trained", "frozen", "frozen")
+        # The source is the pivot, which has no components.
+        assert rows["language prompt length=3"] == (f"{language.parameters:,}", "trained", "–", "frozen")
         learnt = [rows[name] for name in ("task adapter reduction_factor=8", "answer: ClassificationHead")]
         assert [row[1:] for row in learnt] == [("–", "trained", "frozen")] * 2
         assert sum(int(str(row[0]).replace(",", "")) for row in learnt) == task.parameters
         [backbone] = [row for name, row in rows.items() if name.startswith("backbone")]
         assert backbone[1:] == ("frozen",) * 3
+
+    def test_components_of_the_source_are_under_the_task(self, desk: Desk) -> None:
+        plan = desk.plan(desk.masked)
+        columns = [list(column.cells) for column in drawing(plan, plan.variants[0]).columns]
+        [row] = [row for row in zip(*columns, strict=True) if row[0] == "language prompt length=3"]
+        assert row[3:] == ("trained", "frozen", "frozen")
 
     def test_each_combination_shows_its_own_backbone(self, desk: Desk) -> None:
         larger = build_encoder(desk.folder / "larger", num_hidden_layers=3)
@@ -96,6 +103,13 @@ class TestExamples:
         assert shown["tokens"] == " ".join(["[language prompt × 3]", *tokens])
         assert shown["label"] == dataset.gold(first)
         assert first.id in shown["example"]
+
+    def test_stages_are_those_of_the_fullest_combination(self, desk: Desk) -> None:
+        adapter, prompt = {"adapter": {}}, {"prompt": {"length": 3}}
+        plan = desk.plan({"grid.combination.language": [adapter, prompt | adapter]})
+        titles = [title for title, _ in examples(plan)]
+        assert titles[0].startswith("language · prompt length=3")
+        assert [title.split()[0] for title in titles] == ["language", "task", "evaluate"]
 
     def test_prompts_stand_where_the_model_has_them(self, desk: Desk) -> None:
         behind = {"combination.task": {"prompt": {"length": 2, "position": "after_bos"}}}

@@ -1,19 +1,26 @@
 from __future__ import annotations
 
 import os
+import re
+import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from framework.tracking import tracker
-from tests.framework.tiny import Desk
+from tests.framework.conftest import desk_in
+from tests.framework.tiny import ROOT, Desk
 from tests.wandb_server import WandbServer
 
 wandb = pytest.importorskip("wandb")
 
 SECRETS = {"WANDB_API_KEY": "0123456789" * 4, "HF_TOKEN": "hf_" + "secret" * 5}
 """What must never be found in a file."""
+USER = "nobody-of-whom-to-tell"
+PLACES = (str(ROOT), tempfile.gettempdir())
+"""Where code, data, models and runs of the tests lie."""
 QUICK = {
     "stages.language.training.steps": 30,
     "stages.task.training.steps": 20,
@@ -33,6 +40,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             patch.delenv(name)
         for name, value in SECRETS.items():
             patch.setenv(name, value)
+        for name in ("LOGNAME", "USER"):
+            patch.setenv(name, USER)
         patch.setenv("WANDB_CONFIG_DIR", str(folder / "config"))
         patch.setenv("WANDB_CACHE_DIR", str(folder / "cache"))
         patch.setenv("WANDB_ERROR_REPORTING", "false")
@@ -65,12 +74,24 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[WandbServer]:
         yield running
         wandb.teardown()
     assert running.unknown == []
+    check_nothing_of_the_machine(running)
+
+
+def check_nothing_of_the_machine(server: WandbServer) -> None:
+    """Finds in nothing that a server got where things lie, what was typed, nor the names of machine and user.
+
+    Only an artifact's manifest says where its files lay: W&B's client writes it.
+    """
+    quoted = rb'"%s\\*"' % re.escape(socket.gethostname().encode())  # short ones stand in other words
+    pattern = re.compile(b"|".join([quoted, *(re.escape(word.encode()) for word in (USER, *PLACES))]))
+    told = [(path, body) for path, body in server.received if not path.startswith("/upload/manifest/")]
+    assert [(path, pattern.findall(body)) for path, body in told if pattern.search(body)] == []
 
 
 @pytest.fixture(scope="package")
 def offline(tmp_path_factory: pytest.TempPathFactory, world: Path) -> Desk:
     """A folder in which the tiny experiment was run offline. Tests leave it as it is."""
-    desk = Desk(tmp_path_factory.mktemp("offline"), world / "encoder", world / "texts", world / "corpus")
+    desk = desk_in(tmp_path_factory.mktemp("offline"), world)
     restart()
     desk.run(OFFLINE)
     restart()

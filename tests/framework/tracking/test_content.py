@@ -88,6 +88,7 @@ def check_server(server: WandbServer, desk: Desk, plan: Plan) -> None:
         served = server.runs[stage.id]
         fields = {name: served.fields[name] for name in ("groupName", "jobType", "tags")}
         assert fields == {"groupName": "tiny", "jobType": stage.kind, "tags": ["first", "second"]}
+        assert served.fields["program"] == "modulingua"  # not where it lies
         assert (served.project, served.fields["displayName"]) == ("transfer", stage.title)
         check_config({key: value for key, value in served.config.items() if key != "_wandb"}, stage)
         assert curve(served.history) == expected_curve(desk, plan, stage.id)
@@ -104,6 +105,7 @@ def check_server(server: WandbServer, desk: Desk, plan: Plan) -> None:
         passport, shown = json.loads(stored.pop("passport.json")), json.loads(sent.pop("passport.json"))
         assert sent == stored
         del passport["made"]["command"]  # it tells of the user's machine
+        passport["backbone"]["name"] = "./encoder"  # and so does its folder
         assert shown == passport
     [evaluation], [run] = plan.of_kind("evaluate"), runs(plan)
     served = server.runs[evaluation.id]
