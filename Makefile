@@ -35,7 +35,7 @@ test-slurm: setup ## Run the tests on a SLURM cluster that is started for them
 	    || echo "SLURM could not be installed; its tests will say so"
 	$(BIN)/pytest -m slurm tests/slurm
 
-# Four times as often as `make test` does.
+# `make test` does it a few times.
 faults: export OMP_NUM_THREADS = 1
 faults: setup ## Kill runs at random moments, 36 times, and compare what they come to
 	FAULTS=12 $(BIN)/pytest -s tests/faults

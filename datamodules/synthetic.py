@@ -159,19 +159,30 @@ def _refuse_files(name: str, path: str | None, revision: str | None) -> None:
 
 def _sentence_rows(language: str, split: str) -> Iterator[Row]:
     for number in range(_SENTENCES[split]):
-        # the language is no part of the seed: row n says the same in all of them
-        generator = random.Random(f"{VERSION}/sentence/{split}/{number}")
-        topic, place_topic = generator.sample(TOPICS, 2)
-        meaning = _draw_meaning(generator, topic, place_topic, use=split)
+        topic, meaning = _draw_sentence(split, number)
         yield {"label": topic, "text": _say(meaning, language)}
+
+
+# What is drawn is kept (some megabytes), for each stage reads all of it again.
+@functools.cache
+def _draw_sentence(split: str, number: int) -> tuple[str, _Meaning]:
+    """Draws the topic and the meaning of a row, which says the same in all languages."""
+    generator = random.Random(f"{VERSION}/sentence/{split}/{number}")
+    topic, place_topic = generator.sample(TOPICS, 2)
+    return topic, _draw_meaning(generator, topic, place_topic, use=split)
 
 
 def _document_rows(language: str, split: str) -> Iterator[Row]:
     for number in range(_DOCUMENTS[split]):
-        generator = random.Random(f"{VERSION}/document/{language}/{split}/{number}")
-        topic, place_topic = generator.sample(TOPICS, 2)
-        meanings = [_draw_meaning(generator, topic, place_topic, use="document") for _ in range(_SENTENCES_OF_DOCUMENT)]
-        yield {"text": "\n".join(_say(meaning, language) for meaning in meanings)}
+        yield {"text": _draw_document(language, split, number)}
+
+
+@functools.cache
+def _draw_document(language: str, split: str, number: int) -> str:
+    generator = random.Random(f"{VERSION}/document/{language}/{split}/{number}")
+    topic, place_topic = generator.sample(TOPICS, 2)
+    meanings = [_draw_meaning(generator, topic, place_topic, use="document") for _ in range(_SENTENCES_OF_DOCUMENT)]
+    return "\n".join(_say(meaning, language) for meaning in meanings)
 
 
 def _draw_meaning(generator: random.Random, topic: str, place_topic: str, use: str) -> _Meaning:

@@ -74,8 +74,8 @@ def test_a_short_run_and_its_predictions(real: list[str], tmp_path: Path) -> Non
         "seeds": "[0]",
         "stages.language.training.steps": 8,
         "stages.language.training.warmup_steps": 1,
-        "stages.task.training.steps": 120,
-        "stages.task.validate_every": 120,
+        "stages.task.training.steps": 80,
+        "stages.task.validate_every": 80,
     }
     done = command_line("run", experiment, *real, *(f"{key}={value}" for key, value in short.items()))
     assert done.returncode == 0, done.stderr
@@ -100,7 +100,8 @@ def test_a_real_decoder_chooses_among_label_words(smollm2: Path, real_data: Path
     # Three combinations with three seeds each; no components are tested once.
     assert [len(plan.of_kind(kind)) for kind in ("language", "task", "evaluate")] == [4, 9, 10]
     prompted = make_plan(read_experiment(SIB200 / "few-shot.yaml", [word for word in changes if "causal" not in word]))
-    assert [stage.kind for stage in prompted.stages] == ["evaluate"] * 9
+    # Without examples nothing is drawn, with seven of either kind it is.
+    assert [stage.kind for stage in prompted.stages] == ["evaluate"] * (1 + 3 + 3)
     # As it is, without a training: majority is .25.
     alone = ["grid=null", "seeds=[0]", "languages.targets=[eng_Latn]"]
     done = command_line("run", file, *changes, *alone)

@@ -146,7 +146,8 @@ def test_tokens_are_those_of_the_text_and_of_what_stands_before_it(
 
 @pytest.mark.slow
 def test_two_processes_come_to_what_one_does(desk: Desk, tmp_path: Path) -> None:
-    asked = changes(desk) | {"languages.targets": ["swh_Latn"]}
+    # Each stage takes seconds to start its processes: no language components.
+    asked = changes(desk) | {"languages.targets": ["swh_Latn"], "combination": {"task": {"lora": {"rank": 2}}}}
     desk.run(asked)
     two = Desk(tmp_path / "two", desk.encoder, desk.texts, desk.corpus)
     two.folder.mkdir()
