@@ -173,6 +173,16 @@ class TestWhatIsShown:
         add(make_run(tmp_path), "hau_Latn", 50)
         assert [drawing.name for drawing in draw_figures(compare([tmp_path]))] == NAMES[:3]
 
+    @pytest.mark.parametrize("languages", [["hau_Latn", "yor_Latn"], ALL[:12]])
+    def test_where_no_language_has_all_seeds_there_is_nothing_to_draw(
+        self, tmp_path: Path, languages: list[str]
+    ) -> None:
+        for seed in (0, 1):
+            run = make_run(tmp_path, seed=seed)
+            for language in languages[seed::2]:
+                add(run, language, 50)
+        assert draw_figures(compare([tmp_path])) == []
+
     def test_a_label_is_no_formula_and_never_hidden(self, tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
         for label in (HOSTILE, "_b"):
             for language in ("hau_Latn", "xqz_Latn"):

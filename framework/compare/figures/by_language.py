@@ -41,8 +41,10 @@ Panels = dict[Control, dict[int, Row]]
 """By control, and by the combination's place among those of the page."""
 
 
-def draw(comparison: Comparison) -> Drawing:
-    """Draws bars or dots."""
+def draw(comparison: Comparison) -> Drawing | None:
+    """Draws bars or dots; nothing where no row has a figure."""
+    if not any(row.cells for row in comparison.rows):
+        return None
     few = len(comparison.languages) <= FEW
     combinations = list(dict.fromkeys(row.combination for row in comparison.rows))
     blocks = [
