@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from framework.compare.groups import Grouping
-from framework.compare.layout import MISSING, SOURCE, cell_text, number
+from framework.compare.layout import MISSING, SOURCE, STAR, cell_text, number
 from framework.compare.pivot import Pivot
 from framework.compare.rows import Cell, Row
 from framework.metrics import SCORINGS, Metric
@@ -77,7 +77,7 @@ def about_differences(rows: list[Row], baseline: str | None) -> Iterator[str]:
     listed = ", ".join(f"{what} ({size:,})" for what, size in sizes.items() if size)
     if listed:
         yield (
-            f"*: differs from {baseline} at a false discovery rate of 5 %: compared example by example and, where both "
+            f"{STAR}: differs from {baseline} at a false discovery rate of 5 %: compared example by example and, where both "
             "have the same seeds, seed by seed; p is the least level whose interval, made as that of macro averages, "
             "does not hold 0, and is corrected by Benjamini and Hochberg over each of these families of tests: "
             f"{listed}. The intervals are not corrected."

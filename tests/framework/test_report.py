@@ -115,6 +115,15 @@ class TestTables:
         # The task was trained on the one, and the second combination has a gap in the other.
         assert (english, chinese) == ("–", "–")
 
+    def test_stars_are_explained_wherever_they_stand(self, tmp_path: Path) -> None:
+        for label, right in (("a", 90), ("b", 40)):
+            for seed in range(2):
+                add(make_run(tmp_path, label, seed), "hau_Latn", right)
+        for table in tables(compare([tmp_path], baseline="a", group=["script"])):
+            has_star = any("*" in cell for row in table.rows for cell in row)
+            assert has_star == (table.name != "Averages by script"), table.name
+            assert ("*: differs from a" in table.says) == has_star, table.name
+
     def test_groups_say_their_sizes_and_sources(self, named: dict[str, Table]) -> None:
         by_script = named["Averages by script"]
         assert by_script.columns == ["combination", "language components", "Latn (1)", "Hans (1)"]
