@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from framework.compare.groups import Grouping
-from framework.compare.layout import MISSING, SOURCE, STAR, cell_text, number
+from framework.compare.layout import MISSING, SOURCE, STAR, number
 from framework.compare.pivot import Pivot
 from framework.compare.rows import Cell, Row
 from framework.metrics import SCORINGS, Metric
@@ -77,8 +77,8 @@ def about_differences(rows: list[Row], baseline: str | None) -> Iterator[str]:
     listed = ", ".join(f"{what} ({size:,})" for what, size in sizes.items() if size)
     if listed:
         yield (
-            f"{STAR}: differs from {baseline} at a false discovery rate of 5 %: compared example by example and, where both "
-            "have the same seeds, seed by seed; p is the least level whose interval, made as that of macro averages, "
+            f"{STAR}: differs from {baseline} at a false discovery rate of 5 %: compared example by example and, where "
+            "both have the same seeds, seed by seed; p is the least level whose interval, made as that of macro averages, "
             "does not hold 0, and is corrected by Benjamini and Hochberg over each of these families of tests: "
             f"{listed}. The intervals are not corrected."
         )
@@ -148,7 +148,7 @@ def _examples(group: RunGroup) -> str:
 
 def about_gaps(rows: list[Row], languages: list[str], macro_languages: list[str]) -> Iterator[str]:
     """Says what is still to test, and which languages no average is over."""
-    if any(cell_text(row, language, mark=False) == MISSING for row in rows for language in languages):
+    if any(row.lacks(language) for row in rows for language in languages):
         yield f"{MISSING}: not tested, or not with all seeds."
     for row in rows:
         gaps = [f"{language} (seed {', '.join(map(str, seeds))})" for language, seeds in row.missing.items()]

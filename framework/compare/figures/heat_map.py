@@ -147,8 +147,7 @@ def _pair(one: Entry, other: Entry) -> tuple[Row, str]:
 def _missing(row: Row, language: str) -> bool:
     if language == MACRO:
         return row.macro is None
-    # A control of a language that has no components is not missing: there is nothing to control.
-    return language not in row.cells and (row.control == "own" or language in row.missing)
+    return row.lacks(language)
 
 
 def _cell(axes: Axes, x: float, y: float, row: Row, language: str, scale: Normalize) -> None:
