@@ -78,9 +78,9 @@ def about_differences(rows: list[Row], baseline: str | None) -> Iterator[str]:
     if listed:
         yield (
             f"{STAR}: differs from {baseline} at a false discovery rate of 5 %: compared example by example and, where "
-            "both have the same seeds, seed by seed; p is the least level whose interval, made as that of macro averages, "
-            "does not hold 0, and is corrected by Benjamini and Hochberg over each of these families of tests: "
-            f"{listed}. The intervals are not corrected."
+            "both have the same seeds, seed by seed; p is the least level whose interval, made as that of macro "
+            "averages, does not hold 0, and is corrected by Benjamini and Hochberg over each of these families of "
+            f"tests: {listed}. The intervals are not corrected."
         )
     untested = [
         row.combination for row in rows if any(one.adjusted_p is None for one in row.by_language.values())
