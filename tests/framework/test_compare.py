@@ -2,7 +2,7 @@
 
 import csv
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -17,13 +17,7 @@ from framework.results import LanguageResult, RunFolder
 from modules.task import UNPARSED
 from tests.framework.made_runs import PROMPT_AND_ADAPTER, SIZE, add, line, make_run, printed
 
-
-@pytest.fixture(scope="module", autouse=True)
-def unsynced_files() -> Iterator[None]:
-    """Thousands of small files need not survive a crash of the machine."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("framework.results.os.fsync", lambda descriptor: None)
-        yield
+pytestmark = pytest.mark.usefixtures("unsynced_files")
 
 
 @pytest.fixture(scope="module")

@@ -20,13 +20,10 @@ from framework.errors import UserError
 from framework.results import RunFolder
 from tests.framework.made_runs import SIZE, add, line, make_run, printed
 
+pytestmark = pytest.mark.usefixtures("unsynced_files")
+
 MIXED = ("hau_Latn", "yor_Latn", "swh_Latn", "hin_Deva", "rus_Cyrl", "xqz_Latn")
 """Three of Africa, two of other scripts, and one that only its user knows."""
-
-
-@pytest.fixture(autouse=True)
-def unsynced_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("framework.results.os.fsync", lambda descriptor: None)
 
 
 def study(folder: Path, seeds: int = 1, **facts: Any) -> Path:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +17,13 @@ from framework.compare import Comparison, compare
 from framework.compare.figures import draw_figures, write_figures
 from framework.compare.figures.drawing import Drawing
 from framework.compare.rows import Cell
-from tests.framework.test_compare import PROMPT_AND_ADAPTER, add, make_run
+from tests.framework.made_runs import PROMPT_AND_ADAPTER, add, make_run
+
+pytestmark = pytest.mark.usefixtures("unsynced_files")
 
 NAMES = ["averages", "heat-map", "languages", "scatter"]
 ALL = sorted(set(LANGUAGES) - {"qaa_Latn"})[:205]
 HOSTILE = "$\\frac{$ _hidden <b> 語"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def unsynced_files() -> Iterator[None]:
-    """Small files need not survive a crash of the machine."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("framework.files.os.fsync", lambda descriptor: None)
-        yield
 
 
 @pytest.fixture(scope="module")

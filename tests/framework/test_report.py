@@ -13,17 +13,11 @@ from framework.compare.report import report, write_report
 from framework.compare.report.tables import Table, tables
 from framework.results import RunFolder
 from tests.browser import CHROMIUM, Page, browser
-from tests.framework.test_compare import PROMPT_AND_ADAPTER, add, make_run
+from tests.framework.made_runs import PROMPT_AND_ADAPTER, add, make_run
+
+pytestmark = pytest.mark.usefixtures("unsynced_files")
 
 HOSTILE = '<script>alert(1)</script> & "quoted" <img src=http://example.org/x.png>'
-
-
-@pytest.fixture(scope="module", autouse=True)
-def unsynced_files() -> Iterator[None]:
-    """Small files need not survive a crash of the machine."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("framework.files.os.fsync", lambda descriptor: None)
-        yield
 
 
 @pytest.fixture(scope="module")
