@@ -36,7 +36,9 @@ def title(groups: list[RunGroup], rows: list[Row], languages: list[str], metric:
     return " · ".join(parts)
 
 
-def how_to_read(rows: list[Row], macro_languages: list[str], table: Pivot | None = None) -> Iterator[str]:
+def how_to_read(
+    groups: list[RunGroup], rows: list[Row], macro_languages: list[str], table: Pivot | None = None
+) -> Iterator[str]:
     """Says what the signs and intervals are, in the table of all rows and in a pivot."""
     several = any(len(row.seeds) > 1 for row in rows)
     if several:
@@ -53,10 +55,14 @@ def how_to_read(rows: list[Row], macro_languages: list[str], table: Pivot | None
                 "holds for these languages and other trainings, at least so often (Banerjee, Sankhyā 1960)"
             )
         yield f"macro: mean over {_count(macro_languages)}, zero-shot; [95 % interval]: {how}."
-        cells = [] if table is None else [cell.average for cell in table.cells.values()]
-        if any(len(average.seeds) == 1 for average in (*averages, *filter(None, cells))):
-            so = "± 1.96 standard errors over the resamples, and " if several else ""
-            yield f"With one seed the interval is {so}about that training only: it cannot tell what others would give."
+        cells = [] if table is None else [(cell.label, cell.average) for cell in table.cells.values()]
+        shown = [*((row.combination, row.macro) for row in rows), *cells]
+        of_one = {label for label, average in shown if average is not None and len(average.seeds) == 1}
+        trained = any(group.label in of_one and group.record.trained for group in groups)
+        said = ["± 1.96 standard errors over the resamples"] if several else []
+        said += ["about that training only: it cannot tell what others would give"] if trained else []
+        if of_one and said:
+            yield f"With one seed the interval is {', and '.join(said)}."
     if any(cell.source for row in rows for cell in row.cells.values()):
         yield f"{SOURCE}: the task was trained on this language; not zero-shot, not in the macro average."
     if any(row.control != "own" for row in rows):
