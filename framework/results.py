@@ -84,6 +84,12 @@ class RunRecord:
     """A hash of all that determines the results except the seed. Only runs of one recipe are averaged as
     seeds of one another: without it, a changed number of steps would pass for another seed."""
 
+    @property
+    def trained(self) -> bool:
+        """Whether anything was trained for it; else the backbone answered as it is."""
+        # The runner names all that was trained, a head too; a run that was made otherwise may name nothing.
+        return bool(self.components) or any(self.combination.values())
+
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class LanguageResult:

@@ -147,7 +147,7 @@ def _interval(value: float, low: float, high: float) -> str:
 
 def _fits(fitted: Sequence[Regression]) -> Grid:
     rows: dict[str, Callable[[Regression], str]] = {
-        "languages": lambda one: str(one.languages),
+        "languages": lambda one: str(len(one.selection.languages)),
         "families": lambda one: str(one.families),
         "R², unseen families": lambda one: number(one.r2),
         "R² of the mean of the others": lambda one: number(one.r2_of_mean),

@@ -6,11 +6,22 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from datamodules import DISTANCES, LANGUAGES, PRETRAINING_TEXT, DataError, nearest_languages, typology
+from datamodules import (
+    DISTANCES,
+    LANGUAGES,
+    PRETRAINING_TEXT,
+    DataError,
+    nearest_languages,
+    tokenization_report,
+    typology,
+)
+from datamodules.errors import first_line
+from framework.config import read_experiment
 from framework.errors import UserError, did_you_mean
 from framework.languages import script_of
 from framework.metrics.normalization import LETTERS
 from framework.results import RunFolder
+from modules import ModulesError, inspect_backbone, load_tokenizer
 
 Sizes = Mapping[str, float]
 """GiB of pretraining text by FLORES code; 0 for languages that are not listed."""
@@ -78,18 +89,13 @@ def family_of(code: str) -> str:
 
 def _tokens(run: RunFolder, languages: Collection[str]) -> tuple[dict[str, Values], list[str]]:
     """Counts tokens with the run's tokenizer on its test texts, where both can still be had."""
-    # Late, for they bring torch along.
-    from datamodules import tokenization_report
-    from framework.config import read_experiment
-    from modules import ModulesError, inspect_backbone, load_tokenizer
-
     try:
         [variant] = read_experiment(run.path / "experiment.yaml", check=False)
         experiment = variant.experiment
         tokenizer = load_tokenizer(inspect_backbone(experiment.backbone))
         rows = tokenization_report(experiment.dataset, tokenizer, languages)
     except (UserError, DataError, ModulesError, OSError) as error:
-        reason = str(error).strip().partition("\n")[0]
+        reason = first_line(error)
         return {}, [f"No {TOKENS} and no {UNKNOWN}: {run.path} needs its backbone's tokenizer and its data ({reason})."]
     counted: dict[str, Values] = {
         row.language: {

@@ -7,7 +7,7 @@ from framework.analyze.analysis import Setting
 from framework.analyze.correlations import LEAST_LANGUAGES, PERMUTATIONS, Correlation
 from framework.analyze.features import FEATURES
 from framework.analyze.intervals import LEAST_FAMILIES
-from framework.analyze.regression import Refusal, Regression, select
+from framework.analyze.regression import Refusal, Regression
 from framework.analyze.scores import Scores
 from framework.compare.layout import MISSING, number
 
@@ -72,11 +72,11 @@ def _about_regressions(
             "one standard deviation of a feature, the others as they are; [95 % interval]: "
             f"jackknife, leaving out {units}, at the same penalty."
         )
-    for (one, setting), result in zip(scored, regressions, strict=True):
+    for (one, _), result in zip(scored, regressions, strict=True):
         if isinstance(result, Refusal):
             yield f"No regression of {one.label}, correlations only: {result.reason}."
             continue
-        chosen = select(setting.rows(one.by_language))
+        chosen = result.selection
         if chosen.left_out:
             left_out = list(chosen.left_out)
             means = [fmean(one.by_language[code] for code in codes) for codes in (left_out, chosen.languages)]
@@ -87,9 +87,9 @@ def _about_regressions(
         if chosen.unused:
             listed = "; ".join(f"{name} ({reason})" for name, reason in chosen.unused.items())
             yield f"Not used in the regression of {one.label}: {listed}."
-        if result.languages < FEW_A_FEATURE * len(chosen.features):
+        if len(chosen.languages) < FEW_A_FEATURE * len(chosen.features):
             yield (
-                f"{one.label}: {result.languages} languages for {len(chosen.features)} features are few; read its "
+                f"{one.label}: {len(chosen.languages)} languages for {len(chosen.features)} features are few; read its "
                 "coefficients with care."
             )
         if result.r2 <= 0:

@@ -26,11 +26,24 @@ ALPHAS = tuple(10.0 ** (exponent / 2) for exponent in range(-6, 7))
 
 
 @dataclass(frozen=True)
+class Selection:
+    """The languages and features that a regression can be of."""
+
+    features: list[str]
+    languages: list[str]
+    left_out: dict[str, list[str]]
+    """Languages that lack a feature, with what they lack."""
+    unused: dict[str, str]
+    """Features that are not used, with the reason."""
+
+
+@dataclass(frozen=True)
 class Regression:
     """What the features explain of one combination's scores."""
 
     combination: str
-    languages: int
+    selection: Selection
+    """What it is of."""
     families: int
     r2: float
     """Of families left out: 1 - their squared errors / the squared distances of the scores from their mean."""
@@ -52,18 +65,6 @@ class Refusal:
 
     combination: str
     reason: str
-
-
-@dataclass(frozen=True)
-class Selection:
-    """The languages and features that a regression can be of."""
-
-    features: list[str]
-    languages: list[str]
-    left_out: dict[str, list[str]]
-    """Languages that lack a feature, with what they lack."""
-    unused: dict[str, str]
-    """Features that are not used, with the reason."""
 
 
 def select(by_language: Mapping[str, Values]) -> Selection:
@@ -104,7 +105,7 @@ def regress(
     languages, _ = held_out(x, y, chosen.languages)
     return Regression(
         combination,
-        languages=len(y),
+        selection=chosen,
         families=len(set(groups)),
         r2=_r2(y, predicted),
         r2_of_mean=_r2(y, mean),

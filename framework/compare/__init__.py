@@ -83,7 +83,7 @@ def compare(
         rows=rows,
         baseline=chosen,
         legend=[
-            *legend.how_to_read(rows, macro_languages, table),
+            *legend.how_to_read(groups, rows, macro_languages, table),
             *legend.about_differences(rows, chosen),
             *refusals,
             *legend.about_groups(rows, groupings, macro_languages),

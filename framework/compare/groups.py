@@ -103,24 +103,28 @@ def seen_by(combination: RunGroup, pretrained_on: str | None = None) -> Seen | N
     experiment = combination.runs[combination.seeds[0]].experiment
     backbone = experiment.get("backbone") or {}
     own = frozenset((experiment.get("pretrain") or {}).get("languages") or ())
+    own_name, own_source = f"the pretraining of {combination.record.experiment}", "its pretrain.languages"
     if backbone.get("random_init_seed") is not None:
-        return Seen(own, "the experiment's pretraining", "pretrain.languages of the experiment")
+        return Seen(own, own_name, own_source)
     name = combination.record.backbone
     corpus = corpus_of_model(name) if COMMIT in name else None
-    if corpus is not None:
-        return Seen(corpus.languages | own, corpus.name, corpus.source, was_tuned(name))
-    if pretrained_on is None:
+    tuned = corpus is None or was_tuned(name)  # what somebody says may not be all
+    if corpus is None and pretrained_on is not None:
+        corpus = pretraining_corpus(pretrained_on)
+    if corpus is None:
         return None
-    corpus = pretraining_corpus(pretrained_on)
-    return Seen(corpus.languages | own, corpus.name, corpus.source, tuned=True)
+    if not own:
+        return Seen(corpus.languages, corpus.name, corpus.source, tuned)
+    return Seen(corpus.languages | own, f"{corpus.name} + {own_name}", f"{corpus.source}; {own_source}", tuned)
 
 
 def _seen(
     name: str, languages: Sequence[str], combinations: Sequence[RunGroup], pretrained_on: str | None
 ) -> Grouping:
-    found = {one.record.backbone: seen_by(one, pretrained_on) for one in combinations}
-    known = list({seen.name: seen for seen in found.values() if seen is not None}.values())
-    unknown = [backbone for backbone, seen in found.items() if seen is None]
+    # An experiment may pretrain a backbone further that another takes as it is.
+    found = dict.fromkeys((one.record.backbone, seen_by(one, pretrained_on)) for one in combinations)
+    known = list({seen.languages: seen for _, seen in found if seen is not None}.values())
+    unknown = [backbone for backbone, seen in found if seen is None]
     if unknown:
         refusal = f"seen: it is not known what {', '.join(unknown)} was pretrained on; say it with --pretrained-on."
         return Grouping(name, {}, list(languages), "", [refusal])
@@ -132,7 +136,7 @@ def _seen(
         words = "seen" if in_all else "unseen" if in_none else f"seen in {_and(where)} only"
         groups.setdefault(words, []).append(language)
     listed = "; ".join(f"{seen.name} ({seen.source})" for seen in known)
-    tuned = [backbone for backbone, seen in found.items() if seen is not None and seen.tuned]
+    tuned = dict.fromkeys(backbone for backbone, seen in found if seen is not None and seen.tuned)
     source = f"in the backbone's pretraining: {listed}"
     if tuned:
         source += f"; only that of the base model counts: {_and(tuned)} may have seen more languages when it was tuned"

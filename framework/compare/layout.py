@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from framework.compare.groups import Grouping
 from framework.compare.pivot import Pivot
-from framework.compare.rows import GroupAverage, Row, Tested
+from framework.compare.rows import GroupAverage, Row, Tested, is_source_everywhere
 from framework.languages import name_of
 from framework.statistics import MacroAverage
 
@@ -28,7 +28,7 @@ def wide(rows: Sequence[Row], languages: Sequence[str], baseline: str | None) ->
     """Rows are rows, languages are columns."""
     columns = [["", *(row.label for row in rows)]]
     for language in languages:
-        everywhere = _is_source_everywhere(rows, language)
+        everywhere = is_source_everywhere(rows, language)
         header = _with_name(language + (f" {SOURCE}" if everywhere else ""), language, "\n", most=14)
         columns.append([header, *(cell_text(row, language, mark=not everywhere) for row in rows)])
     return columns + _summary(rows, baseline)
@@ -37,7 +37,7 @@ def wide(rows: Sequence[Row], languages: Sequence[str], baseline: str | None) ->
 def tall(rows: Sequence[Row], languages: Sequence[str], baseline: str | None) -> list[Grid]:
     """A table of the macro averages, and one with a row for each language."""
     averages = [["", *(row.label for row in rows)], *_summary(rows, baseline)]
-    everywhere = {language: _is_source_everywhere(rows, language) for language in languages}
+    everywhere = {language: is_source_everywhere(rows, language) for language in languages}
     names = [_with_name(code, code, "  ") + (f" {SOURCE}" if everywhere[code] else "") for code in languages]
     columns = [["", *names]]
     for row in rows:
@@ -101,17 +101,11 @@ def _over_baseline(row: Row, baseline: str) -> str:
     return tested_text(row.difference)
 
 
-def _is_source_everywhere(rows: Sequence[Row], language: str) -> bool:
-    cells = [row.cells[language] for row in rows if language in row.cells]
-    return bool(cells) and all(cell.source for cell in cells)
-
-
 def cell_text(row: Row, language: str, mark: bool) -> str:
     """Returns a cell's text; with `mark`, a language that the task was trained on is marked."""
     cell = row.cells.get(language)
     if cell is None:
-        # A control of a language that has no components is not missing: there is nothing to control.
-        return "" if row.control != "own" and language not in row.missing else MISSING
+        return MISSING if row.lacks(language) else ""
     text = number(cell.mean)
     if cell.spread is not None:
         text += f" ± {number(cell.spread)}"

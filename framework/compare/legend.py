@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from framework.compare.groups import Grouping
-from framework.compare.layout import MISSING, SOURCE, cell_text, number
+from framework.compare.layout import MISSING, SOURCE, STAR, number
 from framework.compare.pivot import Pivot
 from framework.compare.rows import Cell, Row
 from framework.metrics import SCORINGS, Metric
@@ -36,7 +36,9 @@ def title(groups: list[RunGroup], rows: list[Row], languages: list[str], metric:
     return " · ".join(parts)
 
 
-def how_to_read(rows: list[Row], macro_languages: list[str], table: Pivot | None = None) -> Iterator[str]:
+def how_to_read(
+    groups: list[RunGroup], rows: list[Row], macro_languages: list[str], table: Pivot | None = None
+) -> Iterator[str]:
     """Says what the signs and intervals are, in the table of all rows and in a pivot."""
     several = any(len(row.seeds) > 1 for row in rows)
     if several:
@@ -53,10 +55,14 @@ def how_to_read(rows: list[Row], macro_languages: list[str], table: Pivot | None
                 "holds for these languages and other trainings, at least so often (Banerjee, Sankhyā 1960)"
             )
         yield f"macro: mean over {_count(macro_languages)}, zero-shot; [95 % interval]: {how}."
-        cells = [] if table is None else [cell.average for cell in table.cells.values()]
-        if any(len(average.seeds) == 1 for average in (*averages, *filter(None, cells))):
-            so = "± 1.96 standard errors over the resamples, and " if several else ""
-            yield f"With one seed the interval is {so}about that training only: it cannot tell what others would give."
+        cells = [] if table is None else [(cell.label, cell.average) for cell in table.cells.values()]
+        shown = [*((row.combination, row.macro) for row in rows), *cells]
+        of_one = {label for label, average in shown if average is not None and len(average.seeds) == 1}
+        trained = any(group.label in of_one and group.record.trained for group in groups)
+        said = ["± 1.96 standard errors over the resamples"] if several else []
+        said += ["about that training only: it cannot tell what others would give"] if trained else []
+        if of_one and said:
+            yield f"With one seed the interval is {', and '.join(said)}."
     if any(cell.source for row in rows for cell in row.cells.values()):
         yield f"{SOURCE}: the task was trained on this language; not zero-shot, not in the macro average."
     if any(row.control != "own" for row in rows):
@@ -77,10 +83,10 @@ def about_differences(rows: list[Row], baseline: str | None) -> Iterator[str]:
     listed = ", ".join(f"{what} ({size:,})" for what, size in sizes.items() if size)
     if listed:
         yield (
-            f"*: differs from {baseline} at a false discovery rate of 5 %: compared example by example and, where both "
-            "have the same seeds, seed by seed; p is the least level whose interval, made as that of macro averages, "
-            "does not hold 0, and is corrected by Benjamini and Hochberg over each of these families of tests: "
-            f"{listed}. The intervals are not corrected."
+            f"{STAR}: differs from {baseline} at a false discovery rate of 5 %: compared example by example and, where "
+            "both have the same seeds, seed by seed; p is the least level whose interval, made as that of macro "
+            "averages, does not hold 0, and is corrected by Benjamini and Hochberg over each of these families of "
+            f"tests: {listed}. The intervals are not corrected."
         )
     untested = [
         row.combination for row in rows if any(one.adjusted_p is None for one in row.by_language.values())
@@ -148,7 +154,7 @@ def _examples(group: RunGroup) -> str:
 
 def about_gaps(rows: list[Row], languages: list[str], macro_languages: list[str]) -> Iterator[str]:
     """Says what is still to test, and which languages no average is over."""
-    if any(cell_text(row, language, mark=False) == MISSING for row in rows for language in languages):
+    if any(row.lacks(language) for row in rows for language in languages):
         yield f"{MISSING}: not tested, or not with all seeds."
     for row in rows:
         gaps = [f"{language} (seed {', '.join(map(str, seeds))})" for language, seeds in row.missing.items()]

@@ -33,7 +33,6 @@ class PivotCell:
 
     label: str
     """The combination's label in the whole comparison."""
-    seeds: tuple[int, ...]
     average: MacroAverage | None
     """None where it was not tested in all languages of the average."""
 
@@ -93,7 +92,7 @@ def pivot(
         average = whole[part.label].macro
         if part.seeds != whole[part.label].seeds:
             average = _average(part, languages, metric, bootstrap)
-        cells[label, column] = PivotCell(part.label, part.seeds, average)
+        cells[label, column] = PivotCell(part.label, average)
     return Pivot(row_key, column_key, _in_order(row_key, labels), columns, cells)
 
 

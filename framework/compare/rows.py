@@ -1,6 +1,6 @@
 """The figures of a comparison: a row for each combination under each control, a cell for each language."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from framework.results import CONTROLS, Control, LanguageResult, RunGroup
@@ -92,6 +92,11 @@ class Row:
         """What a note calls the row."""
         return f"{self.combination} {CONTROL_LABELS[self.control]}".rstrip()
 
+    def lacks(self, language: str) -> bool:
+        """Whether the language should have a cell and has none."""
+        # A control of a language that has no components is not missing: there is nothing to control.
+        return language not in self.cells and (self.control == "own" or language in self.missing)
+
     def zero_shot(self, language: str) -> bool:
         """Whether the language was tested with all seeds, and the task not trained on it."""
         return language in self.cells and not self.cells[language].source
@@ -130,6 +135,12 @@ def _make_cell(results: list[LanguageResult], metric: str) -> Cell:
     foreign_rate, _ = mean_and_spread([result.foreign_rate for result in results])
     unparsed_rate, _ = mean_and_spread([result.unparsed_rate for result in results])
     return Cell(mean, spread, any(result.source for result in results), foreign_rate, unparsed_rate)
+
+
+def is_source_everywhere(rows: Iterable[Row], language: str) -> bool:
+    """Says whether all rows that were tested in a language were trained on it."""
+    cells = [row.cells[language] for row in rows if language in row.cells]
+    return bool(cells) and all(cell.source for cell in cells)
 
 
 def languages_of(rows: list[Row]) -> list[str]:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,14 @@ Modulingua = Callable[..., Answer]
 def wide(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tables have room, whatever the terminal or the test runner says."""
     monkeypatch.setenv("COLUMNS", "160")
+
+
+@pytest.fixture(scope="module")
+def unsynced_files() -> Iterator[None]:
+    """Thousands of small files need not survive a crash of the machine; for a test file to ask for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("framework.files.os.fsync", lambda descriptor: None)
+        yield
 
 
 @pytest.fixture(scope="session")

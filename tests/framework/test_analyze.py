@@ -25,7 +25,7 @@ from framework.errors import UserError
 from framework.identity import plain
 from framework.results import RunFolder
 from tests.framework.conftest import Modulingua
-from tests.framework.test_compare import add, make_run
+from tests.framework.made_runs import add, make_run
 from tests.framework.tiny import Desk
 
 CODES = """

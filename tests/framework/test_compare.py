@@ -2,7 +2,7 @@
 
 import csv
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -17,13 +17,7 @@ from framework.results import LanguageResult, RunFolder
 from modules.task import UNPARSED
 from tests.framework.made_runs import PROMPT_AND_ADAPTER, SIZE, add, line, make_run, printed
 
-
-@pytest.fixture(scope="module", autouse=True)
-def unsynced_files() -> Iterator[None]:
-    """Thousands of small files need not survive a crash of the machine."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("framework.results.os.fsync", lambda descriptor: None)
-        yield
+pytestmark = pytest.mark.usefixtures("unsynced_files")
 
 
 @pytest.fixture(scope="module")
@@ -416,6 +410,22 @@ class TestTasks:
 
 
 class TestLegend:
+    def test_where_nothing_was_trained_no_training_is_spoken_of(self, tmp_path: Path) -> None:
+        """A backbone that answers as it is: no other training would give another figure."""
+        said = "With one seed the interval is "
+        untrained = make_run(tmp_path / "a", "no components", combination={"language": {}, "task": {}})
+        add(untrained, "hau_Latn", 40)
+        assert not any(one.startswith(said) for one in compare([tmp_path]).legend)
+        for seed in range(2):
+            add(make_run(tmp_path / "b", seed=seed), "hau_Latn", 60 + seed)
+        beside = compare([tmp_path])
+        assert f"{said}± 1.96 standard errors over the resamples." in beside.legend
+        # A pivot has a cell for each training.
+        assert any("about that training only" in one for one in compare([tmp_path], by="seed").legend)
+        # A head alone is trained too: the run names it among what it stands on.
+        untrained.write_record(replace(untrained.record, components={"task head · seed 0": "7f3a"}))
+        assert any("about that training only" in one for one in compare([tmp_path]).legend)
+
     def test_different_data_are_said(self, tmp_path: Path) -> None:
         for experiment, data in (("a", "sha256:1"), ("b", "sha256:2")):
             run = make_run(tmp_path, experiment=experiment)

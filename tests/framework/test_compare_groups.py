@@ -20,13 +20,10 @@ from framework.errors import UserError
 from framework.results import RunFolder
 from tests.framework.made_runs import SIZE, add, line, make_run, printed
 
+pytestmark = pytest.mark.usefixtures("unsynced_files")
+
 MIXED = ("hau_Latn", "yor_Latn", "swh_Latn", "hin_Deva", "rus_Cyrl", "xqz_Latn")
 """Three of Africa, two of other scripts, and one that only its user knows."""
-
-
-@pytest.fixture(autouse=True)
-def unsynced_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("framework.results.os.fsync", lambda descriptor: None)
 
 
 def study(folder: Path, seeds: int = 1, **facts: Any) -> Path:
@@ -146,6 +143,18 @@ class TestSeen:
         pretrain = {"languages": ["yor_Latn"]}
         study(tmp_path / "b", written={"backbone": {"name": "xlm-roberta-base"}, "pretrain": pretrain})
         assert self.groups(compare([tmp_path / "b"], group=["seen"]))["unseen"] == ["xqz_Latn"]
+
+    def test_one_backbone_with_and_without_more_pretraining(self, tmp_path: Path) -> None:
+        """It is the same by name, whichever of the two comes last."""
+        for first, second in ("ab", "ba"):
+            place = tmp_path / f"{first}{second}"
+            for experiment in (first, second):
+                written = {"pretrain": {"languages": ["yor_Latn"]}} if experiment == "b" else {"data": {}}
+                study(place / experiment, experiment=experiment, written=written)
+            comparison = compare([place / first, place / second], group=["seen"])
+            assert self.groups(comparison)["seen in CC-100 + the pretraining of b only"] == ["yor_Latn"]
+            assert self.groups(comparison)["unseen"] == ["xqz_Latn"]
+            assert any("table 6; its pretrain.languages)" in one for one in comparison.legend)
 
     def test_several_backbones_share_their_groups(self, tmp_path: Path) -> None:
         study(tmp_path / "a")

@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +17,13 @@ from framework.compare import Comparison, compare
 from framework.compare.figures import draw_figures, write_figures
 from framework.compare.figures.drawing import Drawing
 from framework.compare.rows import Cell
-from tests.framework.test_compare import PROMPT_AND_ADAPTER, add, make_run
+from tests.framework.made_runs import PROMPT_AND_ADAPTER, add, make_run
+
+pytestmark = pytest.mark.usefixtures("unsynced_files")
 
 NAMES = ["averages", "heat-map", "languages", "scatter"]
 ALL = sorted(set(LANGUAGES) - {"qaa_Latn"})[:205]
 HOSTILE = "$\\frac{$ _hidden <b> 語"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def unsynced_files() -> Iterator[None]:
-    """Small files need not survive a crash of the machine."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("framework.files.os.fsync", lambda descriptor: None)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +165,16 @@ class TestWhatIsShown:
     def test_a_combination_alone_is_scattered_against_nothing(self, tmp_path: Path) -> None:
         add(make_run(tmp_path), "hau_Latn", 50)
         assert [drawing.name for drawing in draw_figures(compare([tmp_path]))] == NAMES[:3]
+
+    @pytest.mark.parametrize("languages", [["hau_Latn", "yor_Latn"], ALL[:12]])
+    def test_where_no_language_has_all_seeds_there_is_nothing_to_draw(
+        self, tmp_path: Path, languages: list[str]
+    ) -> None:
+        for seed in (0, 1):
+            run = make_run(tmp_path, seed=seed)
+            for language in languages[seed::2]:
+                add(run, language, 50)
+        assert draw_figures(compare([tmp_path])) == []
 
     def test_a_label_is_no_formula_and_never_hidden(self, tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
         for label in (HOSTILE, "_b"):

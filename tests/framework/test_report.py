@@ -13,17 +13,11 @@ from framework.compare.report import report, write_report
 from framework.compare.report.tables import Table, tables
 from framework.results import RunFolder
 from tests.browser import CHROMIUM, Page, browser
-from tests.framework.test_compare import PROMPT_AND_ADAPTER, add, make_run
+from tests.framework.made_runs import PROMPT_AND_ADAPTER, add, make_run
+
+pytestmark = pytest.mark.usefixtures("unsynced_files")
 
 HOSTILE = '<script>alert(1)</script> & "quoted" <img src=http://example.org/x.png>'
-
-
-@pytest.fixture(scope="module", autouse=True)
-def unsynced_files() -> Iterator[None]:
-    """Small files need not survive a crash of the machine."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("framework.files.os.fsync", lambda descriptor: None)
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +108,15 @@ class TestTables:
         assert hausa.startswith("+.100 [")
         # The task was trained on the one, and the second combination has a gap in the other.
         assert (english, chinese) == ("–", "–")
+
+    def test_stars_are_explained_wherever_they_stand(self, tmp_path: Path) -> None:
+        for label, right in (("a", 90), ("b", 40)):
+            for seed in range(2):
+                add(make_run(tmp_path, label, seed), "hau_Latn", right)
+        for table in tables(compare([tmp_path], baseline="a", group=["script"])):
+            has_star = any("*" in cell for row in table.rows for cell in row)
+            assert has_star == (table.name != "Averages by script"), table.name
+            assert ("*: differs from a" in table.says) == has_star, table.name
 
     def test_groups_say_their_sizes_and_sources(self, named: dict[str, Table]) -> None:
         by_script = named["Averages by script"]

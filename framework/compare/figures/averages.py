@@ -11,7 +11,7 @@ from framework.compare.comparison import Comparison
 from framework.compare.figures.drawing import Drawing
 from framework.compare.figures.languages import CONTROL_NAMES
 from framework.compare.figures.style import GREY, INK, MISSING, SMALL, counted, page, pale_lines, parts
-from framework.compare.layout import number
+from framework.compare.layout import STAR, number
 from framework.compare.rows import Row
 from framework.results import Control
 
@@ -33,7 +33,7 @@ def draw(comparison: Comparison) -> Drawing | None:
     for place, rows in enumerate(pages):
         labels = ["\n".join(textwrap.wrap(row.label, 36)) for row in rows]
         height = 0.55 + sum(0.08 + 0.12 * (1 + label.count("\n")) for label in labels)
-        notes = comparison.explained("macro", "·", "*")
+        notes = comparison.explained("macro", "·", STAR)
         if any(row.macro is None for row in rows):
             notes.append("Hatched in grey: no average, for not all is tested.")
         controls = dict.fromkeys(row.control for row in rows)
@@ -60,7 +60,7 @@ def _bars(axes: Axes, comparison: Comparison, rows: Sequence[Row], labels: Seque
         axes.plot([low, high], [place, place], "|-", color="black", linewidth=1.2, markersize=5)
         text = f"{number(mean)} [{number(low)}, {number(high)}]"
         if row.difference is not None and row.difference.significant:
-            text += " *"
+            text += f" {STAR}"
         if row.combination == comparison.baseline and row.control == "own":
             axes.axvline(mean, color=GREY, linestyle="--", linewidth=0.8, zorder=0.9)
             text += " baseline"

@@ -31,7 +31,7 @@ from framework.compare.figures.style import (
     parts,
 )
 from framework.compare.layout import SOURCE
-from framework.compare.rows import Row
+from framework.compare.rows import Row, is_source_everywhere
 from framework.languages import name_of
 from framework.results import Control
 
@@ -41,8 +41,10 @@ Panels = dict[Control, dict[int, Row]]
 """By control, and by the combination's place among those of the page."""
 
 
-def draw(comparison: Comparison) -> Drawing:
-    """Draws bars or dots."""
+def draw(comparison: Comparison) -> Drawing | None:
+    """Draws bars or dots; nothing where no row has a figure."""
+    if not any(row.cells for row in comparison.rows):
+        return None
     few = len(comparison.languages) <= FEW
     combinations = list(dict.fromkeys(row.combination for row in comparison.rows))
     blocks = [
@@ -75,19 +77,17 @@ def _panels(comparison: Comparison, combinations: Sequence[str]) -> Panels:
     return panels
 
 
+def _rows(panels: Panels) -> list[Row]:
+    return [row for of_control in panels.values() for row in of_control.values()]
+
+
 def _name(axes: Axes, control: Control, panels: Panels) -> None:
     if len(panels) > 1:
         axes.set_title(CONTROL_NAMES[control], loc="left", style="normal" if control == "own" else "italic")
 
 
-def _missing(row: Row, language: str) -> bool:
-    # A control of a language that has no components is not missing: there is nothing to control.
-    return language not in row.cells and (row.control == "own" or language in row.missing)
-
-
 def _notes(comparison: Comparison, panels: Panels, languages: Sequence[str], missing: str) -> list[str]:
-    shown = [row for of_control in panels.values() for row in of_control.values()]
-    gaps = any(_missing(row, code) for row in shown for code in languages)
+    gaps = any(row.lacks(code) for row in _rows(panels) for code in languages)
     return [*comparison.explained("±", SOURCE), *([f"{missing}: not tested, or not with all seeds."] if gaps else [])]
 
 
@@ -118,7 +118,7 @@ def _face(index: int) -> dict[str, Any]:
 
 
 def _bar(axes: Axes, x: float, width: float, index: int, row: Row, language: str) -> None:
-    if _missing(row, language):
+    if row.lacks(language):
         axes.bar(x, 1, width, **MISSING)
     if language in row.cells:
         cell = row.cells[language]
@@ -136,7 +136,7 @@ def _dots(comparison: Comparison, title: str, combinations: Sequence[str], langu
     key = {name: Line2D([], [], linestyle="", **_marker(index)) for index, name in enumerate(combinations)}
     notes = _notes(comparison, panels, languages, "Hollow at the left edge")
     figure = page(0.13 * len(languages) + 0.8, title, notes, key)
-    sources = {code for code in languages if _is_source_everywhere(panels, code)}
+    sources = {code for code in languages if is_source_everywhere(_rows(panels), code)}
     low, high = _range(comparison.rows)
     subplots = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
     for axes, (control, rows) in zip(subplots, panels.items(), strict=True):
@@ -150,11 +150,6 @@ def _dots(comparison: Comparison, title: str, combinations: Sequence[str], langu
     names = [f"{code}  {name_of(code)} {SOURCE if code in sources else ''}".rstrip() for code in languages]
     subplots[0].set_yticks(range(len(languages)), names)
     return figure
-
-
-def _is_source_everywhere(panels: Panels, language: str) -> bool:
-    cells = [row.cells[language] for rows in panels.values() for row in rows.values() if language in row.cells]
-    return bool(cells) and all(cell.source for cell in cells)
 
 
 def _range(rows: Sequence[Row]) -> tuple[float, float]:
@@ -176,7 +171,7 @@ def _dots_of(axes: Axes, index: int, row: Row, languages: Sequence[str], marked:
     spreads = [cell.spread or 0 for _, cell in found]
     axes.errorbar(means, places, xerr=spreads, fmt="none", ecolor=look["color"], elinewidth=0.8, alpha=0.5)
     axes.plot(means, places, linestyle="", **look)
-    gaps = [place for place, code in enumerate(languages) if _missing(row, code)]
+    gaps = [place for place, code in enumerate(languages) if row.lacks(code)]
     edge = [axes.get_xlim()[0]] * len(gaps)
     axes.plot(edge, gaps, linestyle="", fillstyle="none", clip_on=False, in_layout=False, **look)
     for place, cell in found:

@@ -46,9 +46,11 @@ class Entry:
     """Else: the FLORES code, or MACRO."""
 
 
-def draw(comparison: Comparison) -> Drawing:
-    """Draws the map."""
+def draw(comparison: Comparison) -> Drawing | None:
+    """Draws the map; nothing where no row has a figure."""
     rows, languages = comparison.rows, comparison.languages
+    if not any(row.cells for row in rows):
+        return None
     few = len(languages) <= FEW
     macro = [Entry("macro average", MACRO, language=MACRO)] if any(row.macro for row in rows) else []
     between = "\n" if few else "  "
@@ -76,7 +78,7 @@ def draw(comparison: Comparison) -> Drawing:
 
 def _scale(rows: Sequence[Row]) -> Normalize:
     """One scale for all pages, from the lowest to the highest figure in steps of .05."""
-    means = [cell.mean for row in rows for cell in row.cells.values()] or [0.0, 1.0]
+    means = [cell.mean for row in rows for cell in row.cells.values()]
     low, high = floor(min(means) * 20) / 20, ceil(max(means) * 20) / 20
     return Normalize(low, high if high > low else low + 0.05)
 
@@ -145,8 +147,7 @@ def _pair(one: Entry, other: Entry) -> tuple[Row, str]:
 def _missing(row: Row, language: str) -> bool:
     if language == MACRO:
         return row.macro is None
-    # A control of a language that has no components is not missing: there is nothing to control.
-    return language not in row.cells and (row.control == "own" or language in row.missing)
+    return row.lacks(language)
 
 
 def _cell(axes: Axes, x: float, y: float, row: Row, language: str, scale: Normalize) -> None:

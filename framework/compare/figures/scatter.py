@@ -39,10 +39,11 @@ EXTREMES = 2
 def draw(comparison: Comparison) -> Drawing | None:
     """Draws each combination against the baseline; against the first where there is none; nothing if it is alone."""
     own = [row for row in comparison.rows if row.control == "own" and row.cells]
-    reference = next((row for row in own if row.combination == comparison.baseline), own[0])
-    others = [row for row in own if row is not reference and row.cells.keys() & reference.cells.keys()]
+    own.sort(key=lambda row: row.combination != comparison.baseline)  # the baseline first, if it is there
+    others = [row for row in own[1:] if row.cells.keys() & own[0].cells.keys()]
     if not others:
         return None
+    reference = own[0]
     says = f"Scatter: other combinations against {reference.combination}, a dot a language, with the diagonal."
     drawing = Drawing("scatter", says)
     pages = parts(others, MOST)

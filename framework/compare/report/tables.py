@@ -9,6 +9,7 @@ from framework.compare.groups import Grouping
 from framework.compare.layout import (
     MISSING,
     SOURCE,
+    STAR,
     cell_text,
     group_sizes,
     macro_text,
@@ -72,7 +73,7 @@ def average_table(comparison: Comparison) -> Table:
         *averages,
     ]
     header, *rows = map(list, zip(*columns, strict=True))
-    says = [f"Macro averages: {comparison.metric_shown}.", *comparison.explained("macro", "*")]
+    says = [f"Macro averages: {comparison.metric_shown}.", *comparison.explained("macro", STAR)]
     return Table("Averages", " ".join(says), header, rows)
 
 
@@ -104,7 +105,7 @@ def group_tables(comparison: Comparison, grouping: Grouping) -> Iterator[Table]:
     cells = _crossed(comparison.rows, groups, columns, average)
     yield Table(f"Averages by {grouping.name}", " ".join(says), *cells)
     if comparison.baseline is not None:
-        says = [f"Differences to {comparison.baseline} [95 % interval].", *comparison.explained("*")]
+        says = [f"Differences to {comparison.baseline} [95 % interval].", *comparison.explained(STAR)]
         cells = _crossed(_compared(comparison), groups, columns, difference)
         yield Table(f"Differences by {grouping.name}", " ".join(says), *cells)
 
@@ -121,12 +122,12 @@ def language_tables(comparison: Comparison) -> Iterator[Table]:
     def difference(row: Row, code: str) -> str:
         return tested_text(row.by_language.get(code))
 
-    signs = ("±", SOURCE, "* of a language", MISSING)
+    signs = ("±", SOURCE, STAR, MISSING)
     says = [f"Each language: {comparison.metric_shown}.", *comparison.explained(*signs)]
     cells = _crossed(comparison.rows, languages, columns, lambda row, code: cell_text(row, code, mark=True))
     yield Table("Languages", " ".join(says), *cells)
     if comparison.baseline is not None:
-        says = [f"Differences to {comparison.baseline} [95 % interval].", *comparison.explained("*")]
+        says = [f"Differences to {comparison.baseline} [95 % interval].", *comparison.explained(STAR)]
         cells = _crossed(_compared(comparison), languages, columns, difference)
         yield Table("Differences by language", " ".join(says), *cells)
 
