@@ -10,6 +10,7 @@ from rich.table import Table
 from framework.notes import notes_on_data
 from framework.plan import EvaluateStage, LanguageStage, MergeStage, Plan, Stage, TaskStage
 from framework.vocabulary import notes_on_vocabulary
+from framework.wording import count
 from modules import BackboneInfo, component_class
 from modules.backbone import skeleton
 
@@ -25,7 +26,7 @@ def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
     first = plan.variants[0].experiment
     console.print(
         f"{plan.name} · {plan.stages[0].backbone.shown} · "
-        f"{_count(len(plan.variants), 'combination')} × {_count(len(first.seeds), 'seed')} · "
+        f"{count(len(plan.variants), 'combination')} × {count(len(first.seeds), 'seed')} · "
         f"{', '.join(first.languages.source) or '–'} → {_some(first.targets)}\n",
         highlight=False,
     )
@@ -39,7 +40,7 @@ def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
     for group in _groups(plan.stages, verbose):
         table.add_row(*_row(plan, group, verbose))
     console.print(table)
-    total = f"to do: {_count(len(plan.todo), 'stage')}" if plan.todo else "nothing to do: every run is there"
+    total = f"to do: {count(len(plan.todo), 'stage')}" if plan.todo else "nothing to do: every run is there"
     places = f"components in {plan.store.folder}/ · results in {plan.folder}/"
     console.print(f"\n {total} · {places}", highlight=False, soft_wrap=True)
     on_data = (note for variant in plan.variants for note in notes_on_data(variant.experiment))
@@ -102,8 +103,8 @@ def _title(group: list[Any], verbose: bool) -> str:
     if isinstance(stage, EvaluateStage):
         tested = {test.language for test in stage.tests}
         controls = any(test.control != "own" for member in group for test in member.tests)
-        return f"{stage.variant.label} · {_count(len(tested), 'language')}{' + controls' if controls else ''}"
-    return f"{_what(stage)[1]} · {_count(len(group), 'seed')}"
+        return f"{stage.variant.label} · {count(len(tested), 'language')}{' + controls' if controls else ''}"
+    return f"{_what(stage)[1]} · {count(len(group), 'seed')}"
 
 
 def print_tokenization(plan: Plan, console: Console) -> None:
@@ -144,10 +145,6 @@ def _parameters(info: BackboneInfo) -> int:
     return sum(
         parameter.numel() for parameter in skeleton(info, with_lm_head=info.has_lm_head).own_parameters().values()
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _some(codes: list[str]) -> str:

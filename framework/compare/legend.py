@@ -9,6 +9,7 @@ from framework.compare.rows import Cell, Row
 from framework.metrics import SCORINGS, Metric
 from framework.results import LanguageResult, RunFolder, RunGroup
 from framework.statistics import RESAMPLES
+from framework.wording import count
 
 RESAMPLING = {
     "parallel": " (the same in all languages, whose test sets are parallel)",
@@ -31,7 +32,7 @@ def title(groups: list[RunGroup], rows: list[Row], languages: list[str], metric:
         groups[0].record.dataset,
         backbones.pop() if len(backbones) == 1 else f"{len(backbones)} backbones",
         f"{sources.pop() if len(sources) == 1 else 'several sources'}"
-        f" → {_count([language for language in languages if language not in trained_on])}",
+        f" → {count(sum(language not in trained_on for language in languages), 'language')}",
     ]
     return " · ".join(parts)
 
@@ -54,7 +55,7 @@ def how_to_read(
                 f"freedom, and c their covariance over {resamples}, but at least 1.96 standard errors over these; it "
                 "holds for these languages and other trainings, at least so often (Banerjee, Sankhyā 1960)"
             )
-        yield f"macro: mean over {_count(macro_languages)}, zero-shot; [95 % interval]: {how}."
+        yield f"macro: mean over {count(len(macro_languages), 'language')}, zero-shot; [95 % interval]: {how}."
         cells = [] if table is None else [(cell.label, cell.average) for cell in table.cells.values()]
         shown = [*((row.combination, row.macro) for row in rows), *cells]
         of_one = {label for label, average in shown if average is not None and len(average.seeds) == 1}
@@ -101,7 +102,7 @@ def about_differences(rows: list[Row], baseline: str | None) -> Iterator[str]:
             signs = [one.difference.mean > 0 for one in row.by_language.values() if one.significant]
             untold = len(row.by_language) - len(signs)
             yield (
-                f"Of {_count(list(row.by_language))}, {row.combination} is better than {baseline} in "
+                f"Of {count(len(row.by_language), 'language')}, {row.combination} is better than {baseline} in "
                 f"{signs.count(True)} and worse in {signs.count(False)}; in {untold} the test tells no difference."
             )
     if listed:
@@ -236,10 +237,6 @@ def _all_results(groups: list[RunGroup]) -> Iterator[LanguageResult]:
         for by_language in group.results.values():
             for of_seeds in by_language.values():
                 yield from of_seeds.values()
-
-
-def _count(languages: Sequence[str]) -> str:
-    return f"{len(languages)} {'language' if len(languages) == 1 else 'languages'}"
 
 
 def _some(things: Sequence[str]) -> str:

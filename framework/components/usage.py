@@ -5,6 +5,7 @@ from pathlib import Path
 from framework.errors import UserError
 from framework.results import RunFolder, read_runs
 from framework.store import Store
+from framework.wording import count
 
 
 def runs_with(identity: str, store: Store, runs: Path) -> list[RunFolder]:
@@ -26,7 +27,7 @@ def runs_with(identity: str, store: Store, runs: Path) -> list[RunFolder]:
 def counted(runs: list[RunFolder]) -> str:
     """Says how many they are: `12 runs in 2 experiments`."""
     experiments = len({run.record.experiment for run in runs})
-    return f"{_count(len(runs), 'run')} in {_count(experiments, 'experiment')}" if runs else "no run"
+    return f"{count(len(runs), 'run')} in {count(experiments, 'experiment')}" if runs else "no run"
 
 
 def _standing_on(identity: str, store: Store) -> set[str]:
@@ -36,7 +37,3 @@ def _standing_on(identity: str, store: Store) -> set[str]:
     while more := {other for other, below in needs.items() if not standing.isdisjoint(below)} - standing:
         standing |= more
     return standing
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

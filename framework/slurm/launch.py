@@ -21,6 +21,7 @@ from framework.slurm.place import Place
 from framework.slurm.record import Array, Launch, next_folder, queued, store_of, write
 from framework.slurm.script import overrides as stage_overrides
 from framework.slurm.script import size, write_script
+from framework.wording import count
 
 FROZEN = "experiment.yaml"
 
@@ -51,7 +52,7 @@ def launch_plan(plan: Plan, file: Path, overrides: list[str], console: Console, 
     waiting = [stage for stage in plan.todo if stage.id in found]
     folder = next_folder(plan)
     if not jobs:
-        submitted = f"nothing to submit: all that is left waits or runs already ({_count(len(waiting), 'stage')})"
+        submitted = f"nothing to submit: all that is left waits or runs already ({count(len(waiting), 'stage')})"
         console.print(submitted if plan.todo else "nothing to do: every run is there", highlight=False)
     elif dry_run:
         for job in jobs:
@@ -64,7 +65,7 @@ def launch_plan(plan: Plan, file: Path, overrides: list[str], console: Console, 
         console.print(f"\n scripts and logs: {folder}/", highlight=False, soft_wrap=True)
         if waiting:
             console.print(
-                f" not submitted again: {_count(len(waiting), 'stage')}, in the queue already", highlight=False
+                f" not submitted again: {count(len(waiting), 'stage')}, in the queue already", highlight=False
             )
 
 
@@ -162,7 +163,3 @@ def _print_jobs(plan: Plan, jobs: list[Job], ids: dict[str, str], console: Conso
         shape = "1 × 1" if job.kind == TABLE else f"{nodes} × {processes}"
         table.add_row(job.name, ids.get(job.name, "–"), str(len(job.work)), shape, job.awaited)
     console.print(table)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
