@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from datasets import load_dataset
 from huggingface_hub import HfApi
-from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
 from datamodules.errors import DataError, first_line
 from datamodules.hub_cache import Listing, Snapshot, active_keeping, cached_commit, is_offline
@@ -98,7 +98,12 @@ def _commit(hub_id: str, revision: str, *, keep: bool) -> str:
         raise DataError(f"the hub has no dataset {hub_id}, or it is private or gated") from error
     except DataError:
         raise
-    except (OSError, ValueError) as error:
+    except (HfHubHTTPError, ValueError) as error:
         raise DataError(f"cannot ask the hub for {hub_id}@{revision}: {first_line(error)}") from error
+    except OSError as error:  # its words name sockets and retries
+        raise DataError(
+            f"{hub_id}@{revision}: the hub is out of reach; name a local copy as `path`, or `modulingua prefetch` the "
+            "experiment where there is a network"
+        ) from error
     assert sha is not None
     return sha

@@ -18,6 +18,7 @@ from framework.given import check_given, trained_languages
 from framework.leaks import find_leak
 from framework.objectives import OBJECTIVES, CausalObjective
 from framework.objectives.monolingual import MonolingualObjective
+from framework.reading import Key
 from framework.slurm.checks import check_slurm
 from framework.validation import Problem
 from modules import (
@@ -37,17 +38,18 @@ SEEDS = 2**32
 
 
 def check(sections: dict[str, Any], *, here: bool) -> list[Problem]:
-    """Returns what is wrong with the sections of an experiment taken together.
+    """Returns what is wrong with the sections of an experiment taken together; a reason that several keys share once.
 
     Args:
         sections: The sections that have no mistakes of their own.
         here: Whether the experiment is to be carried out on this machine.
     """
-    problems: list[Problem] = []
+    keys: dict[str, Key] = {}
     for needed, function in CHECKS + (CHECKS_HERE if here else []):
         if all(name in sections for name in needed):
-            problems += function(*(sections[name] for name in needed))
-    return problems
+            for key, reason in function(*(sections[name] for name in needed)):
+                keys.setdefault(reason, key)
+    return [(key, reason) for reason, key in keys.items()]
 
 
 def check_backbone(backbone: BackboneConfig) -> Iterator[Problem]:

@@ -550,13 +550,13 @@ def _tests(experiment: Experiment, components: dict[str, tuple[str, ...]], task:
     """Yields each target with its own components and, where it has some, the controls."""
     assert experiment.data is not None
     dataset, targets, translation = experiment.dataset, experiment.targets, _translation(experiment)
-    donors = [language for language in targets if components.get(language)]
+    donors = sorted(language for language in targets if components.get(language))
     for language in targets:
         # A translation is in the source language, and so its components act.
         own = translation[1] if translation else language
         acting: dict[Control, str] = {"own": own if components[own] else ""}
         if components[own]:
-            # The next target in the list lends its components: fixed by the experiment, chosen by nobody's score.
+            # The next target by its code lends its components: chosen by nobody's score, nor by the order in a YAML.
             donor = donors[(donors.index(language) + 1) % len(donors)] if not translation else own
             borrowed: dict[Control, str] = {"none": "", "wrong": donor}
             acting |= {

@@ -137,9 +137,10 @@ class _Reader:
                 reason = f"the grid sets {varied}; override grid.{varied}=[…], or take it away with grid=null"
                 self.mistakes.append(Mistake(key, reason, "command line"))
         target = data
-        for part in parts[:-1]:
+        for depth, part in enumerate(parts[:-1], start=1):
             if not isinstance(target.get(part), dict):
                 target[part] = {}
+                self.places[tuple(parts[:depth])] = "command line"
             target = target[part]
         target[parts[-1]] = value
         below = [place for place in self.places if place[: len(parts)] == tuple(parts)]

@@ -66,7 +66,7 @@ def _problem(type_: type, key: Key, detail: Any) -> Problem:
     match detail["type"]:
         case "unexpected_keyword_argument" | "extra_forbidden":
             known = sorted(_fields(type_, path[:-1]))
-            near = did_you_mean(str(path[-1]), known) or belongs(type_, str(path[-1]))
+            near = did_you_mean(str(path[-1]), known) or _nearby(type_, key, path)
             reason = f"unknown key{near} (known: {', '.join(known)})"
         case "missing" | "missing_argument":
             reason = "is required"
@@ -109,6 +109,18 @@ def dataclass_in(type_: Any) -> Any:
         found = (dataclass_in(argument) for argument in typing.get_args(type_))
         return next((candidate for candidate in found if candidate is not None), None)
     return None
+
+
+def _nearby(type_: Any, key: Key, path: Key) -> str:
+    """Says where a misplaced key belongs: the nearest place below one of those above it."""
+    for depth in range(len(path) - 1, -1, -1):
+        above = ".".join(map(str, (*key, *path[:depth])))
+        inner = type_
+        for part in path[:depth]:
+            inner = _fields(inner, ()).get(str(part)) if isinstance(part, str) else inner
+        if found := belongs(dataclass_in(inner), str(path[-1]), f"{above}." if above else ""):
+            return found
+    return ""
 
 
 def belongs(type_: Any, name: str, above: str = "") -> str:

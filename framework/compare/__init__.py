@@ -87,6 +87,7 @@ def compare(
             *legend.about_differences(rows, chosen),
             *refusals,
             *legend.about_groups(rows, groupings, macro_languages),
+            *legend.about_language_components(groups),
             *legend.about_runs(groups, scored.empty),
             *legend.about_gaps(rows, languages, macro_languages),
             *legend.about_data(groups),

@@ -139,8 +139,9 @@ class Comparison:
             place: A folder, which is made when it is not there; or a file that ends with a key of `FILES`.
 
         Returns:
-            The files: in a folder `table-<metric>.md` and `.tex`, `results.csv`, `averages-<metric>.csv`, and
-            `pivot-<metric>.csv` where there is a pivot. One that says the same already is left as it is.
+            The files: in a folder `table-<metric>.md` and `.tex`, `results.csv` and `averages-<metric>.csv`; where
+            there is a pivot, `pivot-<metric>.md`, `.tex` and `.csv`, so that the plain table stays as it was. One
+            that says the same already is left as it is.
 
         Raises:
             UserError: The file is of a kind that is not known.
@@ -150,8 +151,9 @@ class Comparison:
         if _is_file(place):
             texts[place] = FILES[place.suffix](self)
         else:
-            texts[place / f"table-{self.metric}.md"] = self.markdown()
-            texts[place / f"table-{self.metric}.tex"] = self.latex()
+            shown = f"{'table' if self.pivot is None else 'pivot'}-{self.metric}"
+            texts[place / f"{shown}.md"] = self.markdown()
+            texts[place / f"{shown}.tex"] = self.latex()
             texts[place / "results.csv"] = self.csv()
             texts[place / f"averages-{self.metric}.csv"] = self.averages_csv()
             if self.pivot is not None:

@@ -10,8 +10,11 @@ from framework.compare.layout import Grid
 from framework.compare.rendering import blocks
 
 PACKAGES = "% needs \\usepackage{booktabs,longtable}, and to be read as UTF-8, as LaTeX does since 2018"
+ONE_COLUMN = "% in a document of two columns, \\onecolumn has to stand before the tables that are longer than a page"
 LETTERS_PER_LINE = 84
 """How many letters have room side by side in a column of text, in small print; wider tables come in parts."""
+ROWS_PER_PAGE = 40
+"""A longer table goes on over the page."""
 
 SIGNS = {
     "\\": r"\textbackslash{}",
@@ -60,7 +63,8 @@ def latex(title: str, tables: Iterable[tuple[str, Grid]], legend: Iterable[str])
     ]
     items = "\n".join(rf"\item {escape(line)}" for line in legend)
     notes = "\\begin{itemize}\\footnotesize\n" + items + "\n\\end{itemize}"
-    return "\n\n".join([PACKAGES, *written, *([notes] if items else [])]) + "\n"
+    head = "\n".join([PACKAGES, ONE_COLUMN])
+    return "\n\n".join([head, *written, *([notes] if items else [])]) + "\n"
 
 
 def _table(caption: str, grid: Grid) -> str:
@@ -69,21 +73,17 @@ def _table(caption: str, grid: Grid) -> str:
     above = [[""] * (height - len(header)) + header for header in headers]
     head = [_line(line) for line in zip(*above, strict=True)]
     body = [_line(line) for line in zip(*(column[1:] for column in grid), strict=True)]
-    # A longtable goes on over the page; the group keeps its print and its spaces to itself.
+    columns, title = f"l{'r' * (len(grid) - 1)}", escape(caption)
+    # The group and the float keep their print and their spaces to themselves.
+    small = r"\footnotesize\setlength{\tabcolsep}{4pt}"
+    if len(body) <= ROWS_PER_PAGE:  # over both columns, where a document has two
+        begin = [r"\begin{table*}\centering" + small, rf"\caption{{{title}}}", rf"\begin{{tabular}}{{{columns}}}"]
+        end_of_head, end = [], [r"\end{tabular}", r"\end{table*}"]
+    else:
+        begin = [r"\begingroup" + small, rf"\begin{{longtable}}{{{columns}}}", rf"\caption{{{title}}}\\"]
+        end_of_head, end = [r"\endhead"], [r"\end{longtable}", r"\endgroup"]
     return "\n".join(
-        [
-            r"\begingroup\footnotesize\setlength{\tabcolsep}{4pt}",
-            rf"\begin{{longtable}}{{l{'r' * (len(grid) - 1)}}}",
-            rf"\caption{{{escape(caption)}}}\\",
-            r"\toprule",
-            *head,
-            r"\midrule",
-            r"\endhead",
-            *body,
-            r"\bottomrule",
-            r"\end{longtable}",
-            r"\endgroup",
-        ]
+        [*begin, r"\toprule", *head, r"\midrule", *end_of_head, *body, r"\bottomrule", *end]
     )
 
 

@@ -176,6 +176,31 @@ def about_gaps(rows: list[Row], languages: list[str], macro_languages: list[str]
             yield f"{row.full_label}: macro without {_some(without)}, which has no language components."
 
 
+def about_language_components(groups: list[RunGroup]) -> Iterator[str]:
+    """Says whose components served as the wrong ones, and which trainings of them no interval knows of."""
+    donors = {
+        f"{result.component_language} in {result.language}"
+        for result in _all_results(groups)
+        if result.control == "wrong"
+    }
+    if donors:
+        yield f"Wrong language's: those of {_some(sorted(donors))}."
+    if any(_shared_by_seeds(group) for group in groups):
+        yield (
+            "Language components were trained once and serve all seeds: the seeds, their intervals and tests tell of "
+            "other trainings of the task, not of the language components."
+        )
+
+
+def _shared_by_seeds(group: RunGroup) -> bool:
+    """Whether a language component is the same in several seeds."""
+    of_runs = [
+        {identity for name, identity in run.record.components.items() if name.startswith("language ")}
+        for run in group.runs.values()
+    ]
+    return len(of_runs) > 1 and bool(set.intersection(*of_runs))
+
+
 def about_data(groups: list[RunGroup]) -> Iterator[str]:
     """Says where figures of one table come from different versions of the test data, and what its examples share."""
     by_language: dict[str, dict[str, list[str]]] = {}

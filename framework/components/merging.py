@@ -57,7 +57,8 @@ def merge(store: Store, words: list[str], language: str | None) -> Passport:
         UserError: A word means no component, they cannot be summed, or a task's are to be of another language than
             those that they were trained on.
     """
-    formula = words[0] if len(words) == 1 else f"mean({', '.join(_named(word) for word in words)})"
+    one = len(words) == 1 and not Path(words[0]).is_dir()
+    formula = words[0] if one else f"mean({', '.join(_named(word) for word in words)})"
     terms = [(weight, (store.one(name),)) for weight, name in parse(formula).terms]
     passports = [store.passport(part) for _, (part,) in terms]
     if language and passports[0].stage != "language":

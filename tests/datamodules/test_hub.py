@@ -113,7 +113,7 @@ read("no dataset", "eng_Latn", name="nusax")
 def test_without_a_hub_the_message_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     nobody_listens_here = "http://127.0.0.1:9"
     monkeypatch.setattr(hub, "HfApi", lambda: HfApi(nobody_listens_here))
-    with pytest.raises(DataError, match=r"^cannot ask the hub for someone/nothing@main: .+") as error:
+    with pytest.raises(DataError, match=r"^someone/nothing@main: the hub is out of reach; .+") as error:
         hub.Hub("someone/nothing").fingerprint("eng_Latn", "train")
     assert "\n" not in str(error.value)
 

@@ -155,6 +155,13 @@ MISTAKES: dict[str, Case] = {
     "a key that belongs elsewhere": Case(
         {"targets": ["swh_Latn"]}, "targets", "targets:", ("did you mean 'languages.targets'?",), last=True
     ),
+    "a key that belongs below": Case(
+        {"stages.task.training.lr": 0.1},
+        "stages.task.training.lr",
+        "lr:",
+        ("did you mean 'stages.task.training.optimizer.lr'?",),
+        last=True,
+    ),
     "a component's key": Case(
         {"combination.task.adapter.reduction_facto": 4},
         "combination.task.adapter.reduction_facto",

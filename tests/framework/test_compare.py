@@ -13,7 +13,7 @@ import pytest
 from framework.compare import Comparison, compare
 from framework.errors import UserError
 from framework.metrics import metrics_of
-from framework.results import LanguageResult, RunFolder
+from framework.results import LanguageResult, RunFolder, read_runs
 from modules.task import UNPARSED
 from tests.framework.made_runs import PROMPT_AND_ADAPTER, SIZE, add, line, make_run, printed
 
@@ -410,6 +410,19 @@ class TestTasks:
 
 
 class TestLegend:
+    def test_what_language_components_are_is_said(self, tmp_path: Path) -> None:
+        for seed in range(2):
+            run = make_run(tmp_path, "language prompt + task adapter", seed, combination=PROMPT_AND_ADAPTER)
+            run.write_record(replace(run.record, components={"language prompt hau_Latn": "7f3a", "task": f"{seed}"}))
+            add(run, "hau_Latn", 60 + seed)
+            add(run, "hau_Latn", 50, "wrong")
+        legend = compare([tmp_path]).legend
+        assert "Wrong language's: those of zul_Latn in hau_Latn." in legend
+        assert any(one.startswith("Language components were trained once and serve all seeds: ") for one in legend)
+        for run in read_runs([tmp_path]):
+            run.write_record(replace(run.record, components={"language prompt hau_Latn": f"{run.record.seed}"}))
+        assert not any("serve all seeds" in one for one in compare([tmp_path]).legend)
+
     def test_where_nothing_was_trained_no_training_is_spoken_of(self, tmp_path: Path) -> None:
         """A backbone that answers as it is: no other training would give another figure."""
         said = "With one seed the interval is "

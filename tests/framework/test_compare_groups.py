@@ -396,6 +396,16 @@ class TestFiles:
         assert str(done.exception) == f"table.txt: unknown kind of file '.txt'; {known}"
 
 
+def typeset(folder: Path, options: str = "") -> None:
+    """Makes a document that reads the folder's table."""
+    document = r"\usepackage{booktabs,longtable}\begin{document}\input{table}\end{document}"
+    (folder / "document.tex").write_text(rf"\documentclass{options}{{article}}" + document)
+    words = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "document.tex"]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Missing character" not in (folder / "document.log").read_text(encoding="latin-1")
+
+
 class TestLatex:
     def test_signs_are_escaped(self) -> None:
         assert escape("a_b & 5 % · {x} → -.012 [.5") == (
@@ -406,7 +416,7 @@ class TestLatex:
     def test_tables(self, tmp_path: Path) -> None:
         text = compare([study(tmp_path)], baseline="head only", group=["script"]).latex()
         assert text.startswith(r"% needs \usepackage{booktabs,longtable}")
-        assert text.count(r"\toprule") == text.count(r"\bottomrule") == text.count(r"\end{longtable}") >= 4
+        assert text.count(r"\toprule") == text.count(r"\bottomrule") == text.count(r"\end{table*}") >= 4
         assert r" & Latn & Cyrl & Deva \\" + "\n" + r" & (4) & (1) & (1) \\" in text
         assert r"hau\_Latn" in text
 
@@ -421,9 +431,10 @@ class TestLatex:
                 add(run, language, 40 + 10 * number)
         comparison = compare([tmp_path], baseline="[in brackets]", group=["script", "family", "seen"], by="experiment")
         comparison.write(tmp_path / "table.tex")
-        document = r"\documentclass{article}\usepackage{booktabs,longtable}\begin{document}\input{table}\end{document}"
-        (tmp_path / "document.tex").write_text(document)
-        words = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "document.tex"]
-        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout[-2000:]
-        assert "Missing character" not in (tmp_path / "document.log").read_text(encoding="latin-1")
+        assert r"\end{longtable}" in (tmp_path / "table.tex").read_text(encoding="utf-8")
+        typeset(tmp_path)
+
+    @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
+    def test_compiles_in_two_columns(self, tmp_path: Path) -> None:
+        compare([study(tmp_path)], baseline="head only", group=["script"]).write(tmp_path / "table.tex")
+        typeset(tmp_path, "[twocolumn]")

@@ -290,13 +290,14 @@ def test_every_key_knows_where_it_was_written(write: Write) -> None:
         "a.yaml",
         "extends: [base.yaml]\n\nname: a\nstages:\n  task:\n    batch_size: 4\ngrid:\n  x.y: [1]\n  x.z: [1]\n",
     )
-    source = read(file, ["data.path=p"])
+    source = read(file, ["data.path=p", "stages.task.training.optimzer.lr=1"])
     assert source.place(("name",)) == "line 3"
     assert source.place(("stages", "task", "batch_size")) == "line 6"
     assert source.place(("stages", "task", "training", "steps")) == "base.yaml line 5"
     assert source.place(("list", 1)) == "base.yaml line 8"
     assert source.place(("x", "z")) == "line 9"
     assert source.place(("data", "path")) == "command line"
+    assert source.place(("stages", "task", "training", "optimzer")) == "command line"
     # What nobody wrote stands where the key above it does.
     assert source.place(("stages", "task", "training", "optimizer", "lr")) == "base.yaml line 5"
     assert source.place(("x", "y", "below")) == "line 8"
