@@ -20,7 +20,7 @@ from framework.claim import LEASE, claimed
 from framework.errors import INTERRUPTED, Interrupted
 from framework.interruption import asked, listening
 from framework.store import WEIGHTS
-from tests.framework.tiny import ROOT, Desk, command_line, outcome, runs
+from tests.framework.tiny import ROOT, Desk, carry_out_one_stage, command_line, outcome, runs
 
 LONG: dict[str, Any] = {
     "stages.language.training.steps": 100,
@@ -50,12 +50,6 @@ def wait_for(file: Path, process: subprocess.Popen[str]) -> None:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < end
         time.sleep(0.01)
-
-
-def carry_out_one_stage(file: Path, identity: str) -> None:
-    """Carries out one stage of an experiment in as many processes as it says."""
-    command = [sys.executable, "-m", "framework.runner", str(file), "[]", identity]
-    subprocess.run(command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=True)
 
 
 class TestSignals:

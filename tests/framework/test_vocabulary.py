@@ -19,7 +19,7 @@ from framework.prefetch import prefetch_experiment
 from framework.stages import load_stage_backbone
 from framework.store import KEPT_TOKENS, WEIGHTS
 from modules import load_backbone, load_tokenizer
-from tests.framework.tiny import SOURCE, TARGETS, Desk, command_line, outcome, read_rows, runs
+from tests.framework.tiny import SOURCE, TARGETS, Desk, carry_out_one_stage, outcome, read_rows, runs
 
 
 def changes(desk: Desk, languages: list[str] | None = None, **more: Any) -> dict[str, Any]:
@@ -146,19 +146,17 @@ def test_tokens_are_those_of_the_text_and_of_what_stands_before_it(
 
 @pytest.mark.slow
 def test_two_processes_come_to_what_one_does(desk: Desk, tmp_path: Path) -> None:
-    # Each stage takes seconds to start its processes: no language components.
-    asked = changes(desk) | {"languages.targets": ["swh_Latn"], "combination": {"task": {"lora": {"rank": 2}}}}
-    desk.run(asked)
+    # Each stage takes seconds to start its processes: this one alone.
+    [pretraining] = desk.plan(changes(desk)).of_kind("pretrain")
     two = Desk(tmp_path / "two", desk.encoder, desk.texts, desk.corpus)
     two.folder.mkdir()
-    answer = command_line("run", two.write(asked | {"trainer.devices": 2}))
-    assert (answer.returncode, answer.stderr) == (0, "")
-    for stage in desk.plan(asked).stages[:-1]:
-        states = [load_file(place.store.path(stage.id) / WEIGHTS) for place in (desk, two)]
-        assert states[0].keys() == states[1].keys()
-        for name, tensor in states[0].items():
-            # Adam makes much of what rounding leaves of a gradient that is zero.
-            torch.testing.assert_close(states[1][name], tensor, rtol=1e-3, atol=1e-3)
+    for place, devices in ((desk, 1), (two, 2)):
+        carry_out_one_stage(place.write(changes(place) | {"trainer.devices": devices}), pretraining.id)
+    states = [load_file(place.store.path(pretraining.id) / WEIGHTS) for place in (desk, two)]
+    assert states[0].keys() == states[1].keys()
+    for name, tensor in states[0].items():
+        # Adam makes much of what rounding leaves of a gradient that is zero.
+        torch.testing.assert_close(states[1][name], tensor, rtol=1e-3, atol=1e-3)
 
 
 def test_real_text_and_a_real_tokenizer(e5: Path, real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
