@@ -206,7 +206,9 @@ def test_another_target_with_components_lends_them_to_the_one_before_it(desk: De
     before = identities(desk.plan(desk.masked | {"languages.targets": ["swh_Latn", "hau_Latn"]}))
     after = identities(desk.plan(desk.masked | {"languages.targets": ["swh_Latn", "hau_Latn", "eng_Latn"]}))
     assert set(after) - set(before) == {f"{control} eng_Latn" for control in ("own", "none", "wrong")}
-    assert {name for name in before if before[name] != after[name]} == {"wrong hau_Latn"}
+    # By their codes: eng_Latn stands before hau_Latn, and after swh_Latn comes the first again.
+    assert {name for name in before if before[name] != after[name]} == {"wrong swh_Latn"}
+    assert identities(desk.plan(desk.masked | {"languages.targets": ["eng_Latn", "hau_Latn", "swh_Latn"]})) == after
 
 
 def test_another_combination_changes_nothing_of_the_others(desk: Desk) -> None:
