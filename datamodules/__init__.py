@@ -20,7 +20,7 @@ from datamodules.dataset import (
     Task,
     TrainOnConfig,
 )
-from datamodules.errors import DataError
+from datamodules.errors import DataError, RowError
 from datamodules.generation import GenerationData
 from datamodules.hub_cache import keeping_what_is_read
 from datamodules.label_words import LabelWordData
@@ -34,6 +34,7 @@ from datamodules.pretraining_text import PRETRAINING_TEXT
 from datamodules.question_answering import QuestionData
 from datamodules.questions import Question, QuestionDataset, QuestionsConfig
 from datamodules.registry import DATASETS, dataset, dataset_class, labelled_dataset
+from datamodules.row import Row
 from datamodules.span_corruption import SpanCorruptionConfig
 from datamodules.tagged import TaggedSentence, TaggingDataset
 from datamodules.tagging import TaggingData
@@ -75,6 +76,8 @@ __all__ = [
     "QuestionData",
     "QuestionDataset",
     "QuestionsConfig",
+    "Row",
+    "RowError",
     "SpanCorruptionConfig",
     "TaggedSentence",
     "TaggingData",

@@ -14,10 +14,11 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from datamodules.errors import DataError
+from datamodules.errors import DataError, RowError
 from datamodules.hub import Hub
 from datamodules.languages import nearest_languages
-from datamodules.source import Folder, Row, Source
+from datamodules.row import Row, Rows
+from datamodules.source import Folder, Source
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
@@ -162,15 +163,18 @@ class Dataset:
         """
         return self.config_of(language), self._split_of(language, split)
 
-    def rows(self, language: str, split: str) -> Iterator[Row]:
-        """Streams the raw rows of one split in the dataset's order."""
+    def rows(self, language: str, split: str) -> Rows:
+        """Streams the raw rows of one split in the dataset's order, and the errors of unusable ones in their places."""
         config, its_split = self.place_of(language, split)
         if split != TEST or not self.translated:
             yield from self.source.rows(config, its_split, self.columns, self.optional_columns)
             return
         columns = tuple(dict.fromkeys([*self.columns, *self.translated.values()]))
         for row in self.source.rows(config, its_split, columns, self.optional_columns):
-            yield {**row, **{column: row[translation] for column, translation in self.translated.items()}}
+            if isinstance(row, RowError):
+                yield row
+            else:
+                yield row.replace(**{column: row[translation] for column, translation in self.translated.items()})
 
     def fingerprint(self, language: str, split: str) -> str:
         """What determines the rows of a split, wherever they lie; reads no row."""
@@ -184,10 +188,28 @@ class Dataset:
             split: `train`, `validation` or `test`.
 
         Raises:
-            DataError: If the language, split or a column is missing, or a row is not what it should be.
+            DataError: If the language, split or a column is missing, or the file cannot be read.
+            RowError: At the first row that cannot be used.
+        """
+        for example in self.read(language, split):
+            if isinstance(example, RowError):
+                raise example
+            yield example
+
+    def read(self, language: str, split: str) -> Iterator[Example | RowError]:
+        """Streams the same as `examples`, but yields the error of an unusable row in its place and goes on.
+
+        Raises:
+            DataError: If the language, split or a column is missing, or the file cannot be read any further.
         """
         for number, row in enumerate(self.rows(language, split)):
-            yield self.to_example(row, f"{split}-{number:05d}", language)
+            yield row if isinstance(row, RowError) else self._read(row, f"{split}-{number:05d}", language)
+
+    def _read(self, row: Row, row_id: str, language: str) -> Example | RowError:
+        try:
+            return self.to_example(row, row_id, language)
+        except RowError as error:
+            return error
 
     def overlap(self, language: str, first: str, second: str) -> list[str]:
         """Finds texts that two splits share, such as test texts that are trained on.
@@ -211,6 +233,9 @@ class Dataset:
             row: By column.
             row_id: Split and number of the row, for datasets whose rows have no id of their own.
             language: FLORES code.
+
+        Raises:
+            RowError: The row cannot be used.
         """
         raise NotImplementedError
 

@@ -10,6 +10,34 @@ class DataError(ValueError):
     """A mistake about data, in one line that says where, what and the nearest right spelling."""
 
 
+class RowError(DataError):
+    """A single row that cannot be used; the rows after it may be usable.
+
+    Every check of a single row raises this error, or yields it in the row's place (see `datamodules.row.Rows`), so that
+    a caller can report all unusable rows together, or skip them.
+    """
+
+    def __init__(self, file: str, row: str, reason: str, column: str | None = None) -> None:
+        """Composes the message `FILE, ROW: the column 'COLUMN' REASON`.
+
+        Args:
+            file: The file; of a dataset on the hub, repository, config and split.
+            row: The position in the file: "line 3", "row 17".
+            reason: What is wrong. With a column it continues the words "the column 'x'": "is empty".
+            column: The column that the error is about; None for the whole row.
+        """
+        subject = "" if column is None else f"the column '{column}' "
+        super().__init__(f"{file}, {row}: {subject}{reason}")
+        self.file = file
+        self.row = row
+        self.reason = reason
+        self.column = column
+
+    def __reduce__(self) -> tuple[type[RowError], tuple[str, str, str, str | None]]:
+        """Pickles it by its fields, so that worker processes can hand it on."""
+        return type(self), (self.file, self.row, self.reason, self.column)
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Words for the known spelling nearest to `word`.
 

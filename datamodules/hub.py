@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
 
 from datasets import load_dataset
 from huggingface_hub import HfApi
@@ -12,7 +11,8 @@ from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, Revi
 
 from datamodules.errors import DataError, first_line
 from datamodules.hub_cache import Listing, Snapshot, active_keeping, cached_commit, is_offline
-from datamodules.source import Row, stream_rows
+from datamodules.row import Rows
+from datamodules.source import stream_rows
 
 
 class Hub:
@@ -32,7 +32,7 @@ class Hub:
         self.hub_id = hub_id
         self.revision = revision or "main"
 
-    def rows(self, config: str, split: str, columns: tuple[str, ...], optional: tuple[str, ...]) -> Iterator[Row]:
+    def rows(self, config: str, split: str, columns: tuple[str, ...], optional: tuple[str, ...]) -> Rows:
         """See `Source.rows`."""
         where = f"{self.hub_id} {config}/{split}"
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datamodules.dataset import ClassificationDataset, Example
-from datamodules.source import Row
+from datamodules.row import Row
 
 
 class NusaX(ClassificationDataset):

@@ -16,7 +16,7 @@ from transformers import PreTrainedTokenizerBase
 
 from datamodules.batches import Batch, ResumableData, global_batches, shuffled_epochs, training_loader
 from datamodules.dataset import TRAIN, refuse_test_split
-from datamodules.errors import DataError, first_line, nearest
+from datamodules.errors import DataError, RowError, first_line, nearest
 from datamodules.languages import language as look_up
 from datamodules.registry import DATASETS, dataset
 from datamodules.source import file_fingerprint, stream_rows
@@ -152,6 +152,8 @@ class ParallelText:
         try:
             stream = _READERS[file.suffix](str(file))
             for number, row in enumerate(stream_rows(stream, (target, pivot), (), where=str(file))):
+                if isinstance(row, RowError):
+                    raise row
                 yield Pair(
                     f"{file.stem}-{number:05d}", str(row[target] or ""), str(row[pivot] or ""), language
                 )

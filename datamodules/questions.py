@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from datamodules.dataset import DatasetConfig, Example, LabelledDataset
 from datamodules.errors import DataError
-from datamodules.source import Row
+from datamodules.row import Row
 
 SPECIAL_TOKENS = 4
 """The most that tokenizers put around and between two texts."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datamodules.dataset import ClassificationDataset, Example
 from datamodules.languages import LANGUAGES
-from datamodules.source import Row
+from datamodules.row import Row
 from datamodules.synthetic import SYNTHETIC_LANGUAGES
 
 _AMERICAS = {"bzd_Latn", "cni_Latn", "hch_Latn", "nah_Latn", "oto_Latn", "shp_Latn", "tar_Latn"}

@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,8 +16,7 @@ import pyarrow.parquet
 from datasets import ClassLabel, IterableDataset
 
 from datamodules.errors import DataError, first_line, nearest
-
-Row = dict[str, Any]
+from datamodules.row import Row, Rows
 
 _ROWS_AT_A_TIME = 1000
 
@@ -28,7 +26,7 @@ class Source(Protocol):
 
     def rows(
         self, config: str, split: str, columns: tuple[str, ...], optional: tuple[str, ...]
-    ) -> Iterator[Row]:
+    ) -> Rows:
         """Streams the rows of one split in their order.
 
         Args:
@@ -38,7 +36,8 @@ class Source(Protocol):
             optional: Columns that are read where they are there; all others are not read at all.
 
         Returns:
-            Dictionaries by column; ClassLabel columns, and lists of them, hold labels' names instead of their numbers.
+            Rows, and the errors of unusable ones in their places; ClassLabel columns, and lists of them, hold labels'
+            names instead of their numbers.
 
         Raises:
             DataError: If the config, the split or a column is missing, or the file cannot be read.
@@ -63,7 +62,7 @@ class Folder:
 
     def rows(
         self, config: str, split: str, columns: tuple[str, ...], optional: tuple[str, ...]
-    ) -> Iterator[Row]:
+    ) -> Rows:
         """See `Source.rows`."""
         files = self.files(config, split)
         for file in files:
@@ -114,7 +113,7 @@ class Folder:
 
 def stream_rows(
     stream: IterableDataset, columns: tuple[str, ...], optional: tuple[str, ...], where: str
-) -> Iterator[Row]:
+) -> Rows:
     """Reads the wanted columns of a stream.
 
     Args:
@@ -136,11 +135,11 @@ def stream_rows(
     names = {key: kind.names for key, kind in kinds.items() if isinstance(kind, ClassLabel)}
     # .iter() and not plain iteration: the latter would deal shards out to the workers of a DataLoader,
     # and each of ours reads the whole stream (see batches.py)
-    for table in stream.select_columns(wanted).with_format("arrow").iter(_ROWS_AT_A_TIME):
-        for row in table.to_pylist():
-            for column, labels in names.items():
-                row[column] = _named(row[column], labels)
-            yield row
+    tables = stream.select_columns(wanted).with_format("arrow").iter(_ROWS_AT_A_TIME)
+    for number, cells in enumerate((cells for table in tables for cells in table.to_pylist()), start=1):
+        for column, labels in names.items():
+            cells[column] = _named(cells[column], labels)
+        yield Row(cells, file=where, place=f"row {number}")
 
 
 def _named(value: Any, labels: list[str]) -> Any:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from datamodules.dataset import TEST, TRAIN, VALIDATION, ClassificationDataset, Dataset, Example
 from datamodules.errors import DataError
-from datamodules.source import Row
+from datamodules.row import Row, Rows
 
 VERSION = 1
 """Seeds all that is drawn and is part of the fingerprint: raise it when a change here changes any text."""
@@ -99,12 +99,13 @@ class _Meaning:
 class _Drawn:
     """A source (see `datamodules.source.Source`) without files: its rows are drawn."""
 
-    def __init__(self, name: str, draw: Callable[[str, str], Iterator[Row]]) -> None:
+    def __init__(self, name: str, draw: Callable[[str, str], Iterator[dict[str, str]]]) -> None:
         self.name = name
         self.draw = draw
 
-    def rows(self, config: str, split: str, columns: object, optional: object) -> Iterator[Row]:
-        return self.draw(config, split)
+    def rows(self, config: str, split: str, columns: object, optional: object) -> Rows:
+        for number, cells in enumerate(self.draw(config, split), start=1):
+            yield Row(cells, file=f"{self.name} {config}/{split}", place=f"row {number}")
 
     def fingerprint(self, config: str, split: str) -> str:
         return f"{self.name} {VERSION}/{config}/{split}"
@@ -157,7 +158,7 @@ def _refuse_files(name: str, path: str | None, revision: str | None) -> None:
         raise DataError(f"dataset '{name}' is drawn, not read: leave out its path and revision")
 
 
-def _sentence_rows(language: str, split: str) -> Iterator[Row]:
+def _sentence_rows(language: str, split: str) -> Iterator[dict[str, str]]:
     for number in range(_SENTENCES[split]):
         topic, meaning = _draw_sentence(split, number)
         yield {"label": topic, "text": _say(meaning, language)}
@@ -172,7 +173,7 @@ def _draw_sentence(split: str, number: int) -> tuple[str, _Meaning]:
     return topic, _draw_meaning(generator, topic, place_topic, use=split)
 
 
-def _document_rows(language: str, split: str) -> Iterator[Row]:
+def _document_rows(language: str, split: str) -> Iterator[dict[str, str]]:
     for number in range(_DOCUMENTS[split]):
         yield {"text": _draw_document(language, split, number)}
 

@@ -7,14 +7,15 @@ import functools
 import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet
 from datasets import IterableDataset
 
-from datamodules.errors import DataError, nearest
-from datamodules.source import Row, check_readable, stream_rows
+from datamodules.errors import DataError, RowError, nearest
+from datamodules.source import check_readable, stream_rows
 
-Placed = tuple[str, Row]
+Placed = tuple[str, dict[str, Any]]
 """Where a row stands ("line 3") and its cells by column."""
 Reader = Callable[[Path, tuple[str, ...]], Iterator[Placed]]
 
@@ -71,7 +72,10 @@ def _parquet(file: Path, columns: tuple[str, ...]) -> Iterator[Placed]:
     check_readable(file)
     _check_columns(columns, pyarrow.parquet.read_schema(file).names, str(file))
     stream = stream_rows(IterableDataset.from_parquet(str(file)), columns, (), where=str(file))
-    yield from ((f"row {number}", row) for number, row in enumerate(stream, start=1))
+    for row in stream:
+        if isinstance(row, RowError):
+            raise row
+        yield row.place, row
 
 
 READERS: dict[str, Reader] = {

@@ -8,7 +8,7 @@ from typing import Any
 
 from datamodules.dataset import Example, LabelledDataset
 from datamodules.errors import DataError
-from datamodules.source import Row
+from datamodules.row import Row
 
 BETWEEN = "$$"
 """Stands between the entities of a written answer."""

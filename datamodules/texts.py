@@ -6,8 +6,9 @@ from datamodules.dataset import TEST, VALIDATION, Dataset, Example
 from datamodules.errors import DataError
 from datamodules.languages import LANGUAGES
 from datamodules.languages import language as look_up
+from datamodules.row import Row
 from datamodules.sib200 import Sib200
-from datamodules.source import Folder, Row
+from datamodules.source import Folder
 
 
 class FolderTexts(Dataset):

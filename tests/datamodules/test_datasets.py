@@ -17,7 +17,7 @@ from datamodules import (
     dataset,
     labelled_dataset,
 )
-from datamodules.source import Row
+from datamodules.row import Row
 from tests.conftest import FOLDERS
 from tests.datamodules.conftest import Write
 
@@ -123,6 +123,7 @@ def test_a_sentence_and_its_label(real_data: Path) -> None:
 def test_a_headline_stands_before_its_text(real_data: Path) -> None:
     first = next(labelled("masakhanews", real_data).examples("swh_Latn", "validation"))
     raw = next(labelled("masakhanews", real_data).rows("swh_Latn", "validation"))
+    assert isinstance(raw, Row)
     assert first.text == f"{raw['headline']} {raw['text']}".strip()
     assert first.id == "validation-00000"
 
