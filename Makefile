@@ -4,7 +4,7 @@ PYTEST_FLAGS ?= -n $(shell echo $$((3 * $$(getconf _NPROCESSORS_ONLN) / 2))) --d
 BIN = .venv/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help setup quickstart test test-browser test-slurm faults capabilities docs lint
+.PHONY: help setup quickstart test test-browser test-slurm faults hostile capabilities docs lint
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ faults: export OMP_NUM_THREADS = 1
 faults: export FAULTS ?= 12
 faults: setup ## Kill runs at random moments, 36 times (or 3 x FAULTS), and compare what they come to
 	$(BIN)/pytest -s -m faults tests/faults
+
+hostile: setup ## Give commands a corpus of broken and hostile inputs, each in a process of its own
+	$(BIN)/python -m tests.hostile
 
 capabilities: setup ## Find out what works on what, and write docs/capabilities.md
 	$(BIN)/python -m tests.modules.capabilities
