@@ -38,6 +38,10 @@ class RowError(DataError):
         return type(self), (self.file, self.row, self.reason, self.column)
 
 
+class NetworkError(Exception):
+    """The hub is out of reach, overloaded or broken: no mistake of the user's, and it may work later."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Words for the known spelling nearest to `word`.
 

@@ -9,7 +9,7 @@ from datasets import load_dataset
 from huggingface_hub import HfApi
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
-from datamodules.errors import DataError, first_line
+from datamodules.errors import DataError, NetworkError, first_line
 from datamodules.hub_cache import Listing, Snapshot, active_keeping, cached_commit, is_offline
 from datamodules.row import Rows
 from datamodules.source import stream_rows
@@ -101,7 +101,7 @@ def _commit(hub_id: str, revision: str, *, keep: bool) -> str:
     except (HfHubHTTPError, ValueError) as error:
         raise DataError(f"cannot ask the hub for {hub_id}@{revision}: {first_line(error)}") from error
     except OSError as error:  # its words name sockets and retries
-        raise DataError(
+        raise NetworkError(
             f"{hub_id}@{revision}: the hub is out of reach; name a local copy as `path`, or `modulingua prefetch` the "
             "experiment where there is a network"
         ) from error

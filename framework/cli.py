@@ -14,7 +14,6 @@ from framework.errors import said_plainly
 from framework.screen import console as _console
 
 app = typer.Typer(
-    help="Modular cross-lingual transfer: train language and task components once, compose them, test them zero-shot.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -23,6 +22,14 @@ app.add_typer(components, name="components")
 
 ExperimentFile = Annotated[Path, typer.Argument(metavar="EXPERIMENT.yaml", help="The experiment.")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", help="Settings that win over the file.")]
+
+
+@app.callback()
+def modulingua() -> None:
+    """Modular cross-lingual transfer: train language and task components once, compose them, test them zero-shot."""
+    from framework.network import retry_requests
+
+    retry_requests()
 
 
 @app.command()

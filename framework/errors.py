@@ -10,6 +10,9 @@ from dataclasses import dataclass
 INTERRUPTED = 75
 """Exit code of a process that was asked to stop and can go on later (EX_TEMPFAIL)."""
 
+UNAVAILABLE = 69
+"""Exit code where the network failed, or the hub: the same command may succeed later (EX_UNAVAILABLE)."""
+
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 """What a disk says that takes no more."""
 
@@ -62,7 +65,7 @@ class ExperimentError(UserError):
 
 @contextmanager
 def said_plainly() -> Iterator[None]:
-    """Turns a mistake of the user's into its message on standard error and exit code 2, without a traceback."""
+    """Prints mistakes of the user's and failures of the network without a traceback, and ends with their exit codes."""
     try:
         yield
     except Interrupted as error:
@@ -70,11 +73,14 @@ def said_plainly() -> Iterator[None]:
         raise SystemExit(INTERRUPTED) from None
     except Exception as error:
         # Imported late: both packages load torch, which a command that works may never need.
-        from datamodules.errors import DataError
-        from modules.errors import ModulesError
+        from datamodules import errors as of_data
+        from modules import errors as of_modules
 
+        if isinstance(error, of_data.NetworkError | of_modules.NetworkError):
+            _say(error)
+            raise SystemExit(UNAVAILABLE) from None
         full = isinstance(error, OSError) and error.errno in FULL
-        if not full and not isinstance(error, UserError | DataError | ModulesError):
+        if not full and not isinstance(error, UserError | of_data.DataError | of_modules.ModulesError):
             raise
         _say(f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error)
         raise SystemExit(2) from None

@@ -14,25 +14,16 @@ import inspect
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import huggingface_hub
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
 from safetensors import SafetensorError, safe_open
 
 from modules.architectures import ARCHITECTURES
 from modules.errors import ModulesError, did_you_mean
+from modules.hub import hub_errors
 
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
@@ -53,18 +44,6 @@ UNSAFE_SETTING = re.compile(r"auto_map|(attn|experts)_implementation|quantizatio
 HARMLESS_SETTING = "_attn_implementation_autoset"
 """A flag that some versions of transformers wrote into every `config.json`."""
 COMMON_SETTINGS = ("tie_word_embeddings", "pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id")
-CURE = "`modulingua prefetch EXPERIMENT.yaml`, called where there is a network, fetches it"
-HUB_ERRORS: tuple[tuple[type[Exception], str], ...] = (
-    (HFValidationError, "this is neither a folder nor a repository's name"),
-    (GatedRepoError, "the hub asks for consent to its terms; give it on the website, and set HF_TOKEN"),
-    (RepositoryNotFoundError, "the hub has no such repository, or it is private and HF_TOKEN is not set"),
-    (RevisionNotFoundError, "the hub has the repository, but not this revision"),
-    (LocalEntryNotFoundError, f"this is neither a folder nor in the cache, and the hub is out of reach; {CURE}"),
-    (OfflineModeIsEnabled, f"not all of its model*.safetensors are in the cache, and the hub may not be asked; {CURE}"),
-)
-"""What the hub's errors mean, narrow ones before wide ones."""
-HUB_FAILURES = (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError)
-"""All that the hub's client raises where something cannot be had."""
 
 
 @dataclass(frozen=True)
@@ -188,12 +167,6 @@ def combined_hash(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def hub_reason(error: Exception, known: Iterable[tuple[type[Exception], str]]) -> str:
-    """Says in one line what an error of the hub's client means: the first of what is known, else its own words."""
-    reasons = (reason for kind, reason in known if isinstance(error, kind))
-    return next(reasons, (str(error).strip() or type(error).__name__).splitlines()[0])
-
-
 def _read_json(file: Path, name: str) -> dict[str, Any]:
     try:
         settings = json.loads(file.read_text(encoding="utf-8"))
@@ -251,10 +224,5 @@ def _hash_of(file: Path, size: int, modified: int) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-@contextlib.contextmanager
-def _hub_errors(name: str, revision: str | None) -> Iterator[None]:
-    at = f" at revision {revision!r}" if revision else ""
-    try:
-        yield
-    except HUB_FAILURES as error:
-        raise ModulesError(f"backbone {name!r}{at}: {hub_reason(error, HUB_ERRORS)}") from error
+def _hub_errors(name: str, revision: str | None) -> contextlib.AbstractContextManager[None]:
+    return hub_errors(f"backbone {name!r}" + (f" at revision {revision!r}" if revision else ""))

@@ -10,6 +10,10 @@ class ModulesError(ValueError):
     """A backbone, a component or a training setting that cannot work; the message says where, what and what instead."""
 
 
+class NetworkError(Exception):
+    """The hub is out of reach, overloaded or broken: no mistake of the user's, and it may work later."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Returns `" (did you mean 'nearest'?)"`, or an empty string when nothing known is near."""
     near = difflib.get_close_matches(word, list(known), n=1)

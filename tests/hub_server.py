@@ -11,10 +11,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -27,23 +28,45 @@ class Repository:
     kind: Literal["datasets", "models"]
     id: str
     commits: Sequence[Mapping[str, bytes]]
+    branches: Mapping[str, Mapping[str, bytes]] = dataclasses.field(default_factory=dict)
+    """Files of the single commit of each further branch, such as `refs/convert/parquet`."""
 
     def sha(self, number: int) -> str:
-        """The commit's name."""
-        number %= len(self.commits)
-        return hashlib.sha1(f"{self.kind}/{self.id}/{number}".encode()).hexdigest()
+        """The name of a commit of `main`."""
+        return self._sha(number % len(self.commits))
+
+    def branch_sha(self, branch: str) -> str:
+        """The name of the commit of another branch."""
+        return self._sha(branch)
 
     def resolve(self, revision: str) -> tuple[str, Mapping[str, bytes]]:
         """Commit and files of a branch or commit; KeyError if there is none."""
-        known = {self.sha(number): number for number in range(len(self.commits))}
-        sha = self.sha(-1) if revision == "main" else revision
-        return sha, self.commits[known[sha]]
+        files = {self.sha(number): commit for number, commit in enumerate(self.commits)}
+        files |= {self.branch_sha(branch): commit for branch, commit in self.branches.items()}
+        names = {"main": self.sha(-1), **{branch: self.branch_sha(branch) for branch in self.branches}}
+        sha = names.get(revision, revision)
+        return sha, files[sha]
+
+    def _sha(self, name: int | str) -> str:
+        return hashlib.sha1(f"{self.kind}/{self.id}/{name}".encode()).hexdigest()
+
+
+Fault = Callable[[BaseHTTPRequestHandler], bool]
+"""Looks at a request and answers it otherwise than the hub would; returns whether it did."""
 
 
 @contextlib.contextmanager
-def hub_server(repositories: Sequence[Repository]) -> Iterator[str]:
-    """Serves repositories on a free port of this machine and gives the address."""
-    handler = type("Handler", (_Handler,), {"repositories": repositories})
+def hub_server(
+    repositories: Sequence[Repository], requests: list[str] | None = None, fault: Fault | None = None
+) -> Iterator[str]:
+    """Serves repositories on a free port of this machine and gives the address.
+
+    Args:
+        repositories: What is served.
+        requests: Takes up the method and the path of each request.
+        fault: Sees each request first.
+    """
+    handler = functools.partial(_Handler, repositories, [] if requests is None else requests, fault)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -60,8 +83,15 @@ class _Missing(Exception):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    repositories: Sequence[Repository]
     protocol_version = "HTTP/1.1"
+
+    def __init__(
+        self, repositories: Sequence[Repository], requests: list[str], fault: Fault | None, *connection: Any
+    ) -> None:
+        self.repositories = repositories
+        self.requests = requests
+        self.fault = fault
+        super().__init__(*connection)
 
     def do_GET(self) -> None:
         self._answer()
@@ -80,8 +110,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        self.requests.append(f"{self.command} {self.path}")
+        if self.fault is not None and self.fault(self):
+            return
         parts = urlsplit(self.path)
-        path = unquote(parts.path).strip("/")
+        path = parts.path.strip("/")  # still quoted: a slash within the name of a branch is written %2F
         try:
             if path.startswith("api/"):
                 self._api(path.removeprefix("api/"), parse_qs(parts.query), parse_qs(body))
@@ -137,7 +170,8 @@ class _Handler(BaseHTTPRequestHandler):
         repository, rest = self._repository(path)
         what, _, rest = rest.partition("/")
         revision, _, below = rest.partition("/")
-        sha, files = self._resolve(repository, revision or "main")
+        sha, files = self._resolve(repository, unquote(revision) or "main")
+        below = unquote(below)
         if what in ("", "revision"):
             answer: Any = {
                 "_id": sha[:24],
@@ -169,7 +203,8 @@ class _Handler(BaseHTTPRequestHandler):
         repository, rest = self._repository(path if kind == "datasets" else f"{kind}/{path}")
         _, _, rest = rest.partition("resolve/")
         revision, _, name = rest.partition("/")
-        sha, files = self._resolve(repository, revision)
+        sha, files = self._resolve(repository, unquote(revision))
+        name = unquote(name)
         if name not in files:
             raise _Missing("EntryNotFound")
         content = files[name]

@@ -15,6 +15,7 @@ from datamodules import (
     tokenization_report,
     typology,
 )
+from datamodules.errors import NetworkError as NoData
 from datamodules.errors import first_line
 from framework.config import read_experiment
 from framework.errors import UserError, did_you_mean
@@ -22,6 +23,7 @@ from framework.languages import script_of
 from framework.metrics.normalization import LETTERS
 from framework.results import RunFolder
 from modules import ModulesError, inspect_backbone, load_tokenizer
+from modules.errors import NetworkError as NoBackbone
 
 Sizes = Mapping[str, float]
 """GiB of pretraining text by FLORES code; 0 for languages that are not listed."""
@@ -94,7 +96,7 @@ def _tokens(run: RunFolder, languages: Collection[str]) -> tuple[dict[str, Value
         experiment = variant.experiment
         tokenizer = load_tokenizer(inspect_backbone(experiment.backbone))
         rows = tokenization_report(experiment.dataset, tokenizer, languages)
-    except (UserError, DataError, ModulesError, OSError) as error:
+    except (UserError, DataError, ModulesError, NoData, NoBackbone, OSError) as error:
         reason = first_line(error)
         return {}, [f"No {TOKENS} and no {UNKNOWN}: {run.path} needs its backbone's tokenizer and its data ({reason})."]
     counted: dict[str, Values] = {

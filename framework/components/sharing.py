@@ -26,7 +26,8 @@ from framework.errors import UserError
 from framework.files import whole_folder
 from framework.identity import LENGTH
 from framework.store import HISTORY, PASSPORT, WEIGHTS, Passport, Store, read_passport, write_passport
-from modules.checkpoint import HUB_ERRORS, HUB_FAILURES, hub_reason
+from modules.errors import NetworkError
+from modules.hub import HUB_ERRORS, HUB_FAILURES, hub_reason, network_failed
 
 FILES = (WEIGHTS, HISTORY, PASSPORT)
 NEEDS = "needs"
@@ -223,4 +224,6 @@ def _hub_errors(place: str) -> Iterator[None]:
     except HUB_FAILURES as error:
         status = getattr(getattr(error, "response", None), "status_code", None)
         refused = "the hub refuses: HF_TOKEN is not set, or may not write there" if status in (401, 403) else None
+        if network_failed(error):
+            raise NetworkError(f"{place}: {hub_reason(error, REASONS)}") from error
         raise UserError(f"{place}: {refused or hub_reason(error, REASONS)}") from error

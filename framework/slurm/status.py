@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from framework.errors import INTERRUPTED, UserError
+from framework.errors import INTERRUPTED, UNAVAILABLE, UserError
 from framework.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage
 from framework.runner import plan_experiment
 from framework.slurm import cluster
@@ -150,6 +150,8 @@ def _gone(place: Place, accounts: Mapping[str, str], cause: str, *, is_known: bo
         return "failed", "out of time (slurm.time)"
     if code == str(INTERRUPTED):
         return "interrupted", "saved, but not requeued"
+    if code == str(UNAVAILABLE):
+        return "failed", "the network failed"
     if code or slurm:
         return "failed", f"exit code {code}" if code else slurm.lower()
     if cause:

@@ -16,7 +16,8 @@ import pyarrow.parquet
 import pytest
 from huggingface_hub import HfApi
 
-from datamodules import DataError, hub
+from datamodules import hub
+from datamodules.errors import NetworkError
 from tests.datamodules.conftest import ROOT
 from tests.hub_server import Repository, hub_server
 
@@ -113,7 +114,7 @@ read("no dataset", "eng_Latn", name="nusax")
 def test_without_a_hub_the_message_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     nobody_listens_here = "http://127.0.0.1:9"
     monkeypatch.setattr(hub, "HfApi", lambda: HfApi(nobody_listens_here))
-    with pytest.raises(DataError, match=r"^someone/nothing@main: the hub is out of reach; .+") as error:
+    with pytest.raises(NetworkError, match=r"^someone/nothing@main: the hub is out of reach; .+") as error:
         hub.Hub("someone/nothing").fingerprint("eng_Latn", "train")
     assert "\n" not in str(error.value)
 

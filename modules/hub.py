@@ -1,0 +1,70 @@
+"""What the errors of the Hugging Face hub's client mean: the user's mistakes, or a failure of the network."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+
+import requests
+from huggingface_hub import constants
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from modules.errors import ModulesError, NetworkError
+
+CURE = "`modulingua prefetch EXPERIMENT.yaml`, called where there is a network, fetches it"
+HUB_ERRORS: tuple[tuple[type[Exception], str], ...] = (
+    (HFValidationError, "this is neither a folder nor a repository's name"),
+    (GatedRepoError, "the hub asks for consent to its terms; give it on the website, and set HF_TOKEN"),
+    (RepositoryNotFoundError, "the hub has no such repository, or it is private and HF_TOKEN is not set"),
+    (RevisionNotFoundError, "the hub has the repository, but not this revision"),
+    (LocalEntryNotFoundError, f"this is neither a folder nor in the cache, and the hub is out of reach; {CURE}"),
+    (OfflineModeIsEnabled, f"not all of its model*.safetensors are in the cache, and the hub may not be asked; {CURE}"),
+)
+"""What the hub's errors mean, narrow ones before wide ones."""
+HUB_FAILURES = (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError, RuntimeError)
+"""All that the hub's client raises where something cannot be had; a RuntimeError comes from hf_xet."""
+
+
+@contextlib.contextmanager
+def hub_errors(where: str, known: Iterable[tuple[type[Exception], str]] = HUB_ERRORS) -> Iterator[None]:
+    """Turns the errors of the hub's client into one line each.
+
+    Args:
+        where: What the line begins with, such as `backbone 'google/mt5-small'`.
+        known: What the errors mean.
+
+    Raises:
+        NetworkError: The network failed, or the hub.
+        ModulesError: The hub has no such thing, or refuses it.
+    """
+    try:
+        yield
+    except HUB_FAILURES as error:
+        reason = hub_reason(error, known)
+        if network_failed(error):
+            raise NetworkError(f"{where}: {reason}") from error
+        raise ModulesError(f"{where}: {reason}") from error
+
+
+def hub_reason(error: Exception, known: Iterable[tuple[type[Exception], str]]) -> str:
+    """Says in one line what an error of the hub's client means: the first of what is known, else its own words."""
+    reasons = (reason for kind, reason in known if isinstance(error, kind))
+    return next(reasons, (str(error).strip() or type(error).__name__).splitlines()[0])
+
+
+def network_failed(error: Exception) -> bool:
+    """Says whether an error of the hub's client may be gone later: the hub is out of reach, overloaded or broken."""
+    if isinstance(error, LocalEntryNotFoundError):  # raised where neither the hub nor the cache has a file
+        return not constants.HF_HUB_OFFLINE
+    if isinstance(error, HfHubHTTPError):
+        status = getattr(error.response, "status_code", None)
+        return status is None or status in (408, 429) or status >= 500
+    return isinstance(error, requests.RequestException | RuntimeError)
