@@ -23,6 +23,7 @@ from framework.tracking.config import TrackingConfig
 from framework.validation import Problem, belongs, validate
 from modules import (
     ROLES,
+    Accelerator,
     BackboneConfig,
     ModulesError,
     OptimizationConfig,
@@ -171,7 +172,7 @@ class TrainerConfig:
     """Devices of a machine; several train under DDP, one process each."""
     num_nodes: int = 1
     """Machines; each runs `devices` processes."""
-    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    accelerator: Accelerator = "auto"
     """What the devices are; `auto` takes a GPU where there is one."""
     shard_backbone: bool = False
     """Share the frozen backbone out among the devices of a machine, for one that does not fit each of them (FSDP)."""

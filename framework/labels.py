@@ -44,7 +44,16 @@ def tell_apart(
     """
     labels = [group.record.label for group in groups] if labels is None else list(labels)
     columns = [""] * len(groups) if columns is None else columns
-    for fact in (_combination, _experiment, _grid(without), _backbone, _sources, _settings(columns, without), _commit):
+    for fact in (
+        _combination,
+        _experiment,
+        _grid(without),
+        _backbone,
+        _precision,
+        _sources,
+        _settings(columns, without),
+        _commit,
+    ):
         for label in dict.fromkeys(labels):
             places = [place for place, other in enumerate(labels) if other == label]
             longer = fact([groups[place] for place in places], [label] * len(places))
@@ -119,6 +128,11 @@ def _experiment(alike: Sequence[RunGroup], labels: Labels) -> Labels:
 
 def _backbone(alike: Sequence[RunGroup], labels: Labels) -> Labels:
     return [_with(label, [group.record.backbone]) for group, label in zip(alike, labels, strict=True)]
+
+
+def _precision(alike: Sequence[RunGroup], labels: Labels) -> Labels:
+    precisions = [group.record.precision for group in alike]
+    return [_with(label, [f"precision={one}"] if one else []) for label, one in zip(labels, precisions, strict=True)]
 
 
 def _sources(alike: Sequence[RunGroup], labels: Labels) -> Labels:

@@ -44,8 +44,16 @@ def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
     places = f"components in {plan.store.folder}/ · results in {plan.folder}/"
     console.print(f"\n {total} · {places}", highlight=False, soft_wrap=True)
     on_data = (note for variant in plan.variants for note in notes_on_data(variant.experiment))
-    for note in dict.fromkeys([*notes_on_vocabulary(plan), *on_data, *_notes_on_runs(plan)]):
+    notes = [*_notes_on_precision(plan), *notes_on_vocabulary(plan), *on_data, *_notes_on_runs(plan)]
+    for note in dict.fromkeys(notes):
         console.print(f" note: {note}", highlight=False, soft_wrap=True)
+
+
+def _notes_on_precision(plan: Plan) -> Iterator[str]:
+    """Says what `auto` is here, for another machine may choose the other."""
+    for stage in plan.stages:
+        if stage.experiment.backbone.precision == "auto":
+            yield f"backbone.precision: auto is {stage.backbone.config.precision} on this machine"
 
 
 def _notes_on_runs(plan: Plan) -> Iterator[str]:

@@ -21,7 +21,7 @@ from framework.identity import LENGTH, identity, plain
 from framework.metrics import metrics_of
 from framework.results import Control, RunFolder
 from framework.store import Store, backbone_name
-from modules import BackboneConfig, BackboneInfo, component_class, inspect_backbone
+from modules import BackboneConfig, BackboneInfo, component_class, inspect_backbone, resolve_precision
 from modules.components import FullConfig
 
 
@@ -30,9 +30,16 @@ class BackboneChoice:
     """The backbone that a stage stands on."""
 
     config: BackboneConfig
+    """Its precision is the one that is computed in, never `auto`."""
     info: BackboneInfo
     pretrained_by: str | None = None
     """Identity of the stage that trained its weights; None for the weights as published."""
+
+    @classmethod
+    def of(cls, experiment: Experiment, pretrained_by: str | None = None) -> "BackboneChoice":
+        """Returns the backbone of an experiment, with the precision that `auto` means on this machine."""
+        config = resolve_precision(experiment.backbone, experiment.trainer.accelerator)
+        return cls(config, inspect_backbone(experiment.backbone), pretrained_by)
 
     @property
     def untrained(self) -> "BackboneChoice":
@@ -56,7 +63,7 @@ class BackboneChoice:
 
     @property
     def determinants(self) -> dict[str, str]:
-        """What of it determines a result: its content, not its name or folder."""
+        """What of it determines a result: its content and its arithmetic, not its name or folder."""
         passport = self.passport
         return {
             "weights": passport["weights"],
@@ -285,7 +292,7 @@ def _turn(stage: Stage) -> str:
 
 def _stages(variant: Variant, store: Store) -> Iterator[Stage]:
     experiment = variant.experiment
-    backbone = BackboneChoice(experiment.backbone, inspect_backbone(experiment.backbone))
+    backbone = BackboneChoice.of(experiment)
     if experiment.pretrain is not None:
         pretrain = _pretrain_stage(experiment, backbone)
         yield pretrain

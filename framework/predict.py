@@ -13,7 +13,6 @@ from framework.plan import BackboneChoice, EvaluateStage, TaskStage
 from framework.results import RunFolder
 from framework.stages import add_language, load_task, most_confident, stage_data
 from framework.store import Store
-from modules import inspect_backbone
 from modules.task import TaskModule
 
 TEXTS_AT_ONCE = 64
@@ -88,7 +87,7 @@ def _stage(run: Path) -> tuple[EvaluateStage, Store]:
     trained = next((passport for passport in passports if passport.stage == "task"), None)
     needed = [passport.id for passport in passports] + (trained.needs if trained else [])
     pretrained_by = next((need for need in needed if store.passport(need).stage == "pretrain"), None)
-    backbone = BackboneChoice(experiment.backbone, inspect_backbone(experiment.backbone), pretrained_by)
+    backbone = BackboneChoice.of(experiment, pretrained_by)
     of_languages = [passport for passport in passports if passport.stage == "language"]
     language_components = {
         code: tuple(passport.id for passport in of_languages if code in passport.languages)

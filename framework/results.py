@@ -62,6 +62,8 @@ class RunRecord:
     """The dataset's name."""
     source: list[str]
     """The languages (FLORES codes) that the task was trained on."""
+    precision: str = ""
+    """What it was computed in: `32`, `bf16` or `fp16`; empty in runs of older versions."""
     task: Task = "classification"
     """The dataset's task."""
     positive: str | None = None
@@ -474,6 +476,7 @@ def _recipe(record: RunRecord) -> str:
         record.combination,
         record.settings,
         record.backbone,
+        record.precision,
         record.dataset,
         record.source,
     ]

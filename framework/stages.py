@@ -299,7 +299,7 @@ def _passport(
         components=components,
         languages=languages,
         data=stage.data,
-        training=plain(training),
+        training={**plain(training), "precision": stage.backbone.config.precision},
         parameters=stage.parameters,
         metrics={},
         needs=list(stage.needs),
@@ -446,6 +446,7 @@ def _record(stage: EvaluateStage, store: Store) -> RunRecord:
         combination=plain(experiment.combination),
         settings={key: str(value) for key, value in variant.settings.items()},
         backbone=stage.backbone.shown,
+        precision=stage.backbone.config.precision,
         dataset=experiment.data.name,
         source=experiment.languages.source,
         task=experiment.dataset.task,
@@ -472,7 +473,10 @@ def _finish(stage: EvaluateStage, store: Store, tracker: Tracker) -> None:
     # Where its components lie is written out, so that the run can be used from any folder, and [all] without the data.
     folders = {"store": str(store.folder.resolve()), "runs": str(Path(experiment.runs).resolve())}
     languages = {**variant.data["languages"], "targets": experiment.targets}
-    text = yaml.safe_dump({**variant.data, **folders, "languages": languages}, sort_keys=False, allow_unicode=True)
+    # So is the precision, which `auto` chooses otherwise on another machine.
+    backbone = {**variant.data["backbone"], "precision": stage.backbone.config.precision}
+    resolved = {**variant.data, **folders, "languages": languages, "backbone": backbone}
+    text = yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True)
     write_whole(stage.folder.path / "experiment.yaml", text.encode())
     stage.folder.write_record(dataclasses.replace(_record(stage, store), notes=list(dict.fromkeys(notes))))
     tracker.complete(lambda: entry_of_run(stage.folder, store))

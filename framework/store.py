@@ -58,7 +58,7 @@ class Passport:
     data: list[str]
     """Fingerprints of the data that it was trained on."""
     training: dict[str, Any]
-    """Objective, steps, optimiser, batch size, seed."""
+    """Objective, steps, optimiser, batch size, seed, and the precision that it was computed in."""
     parameters: int
     """Trained parameters."""
     metrics: dict[str, float]

@@ -15,6 +15,7 @@ The stages of training stand in modules of their own, which need Lightning: `mod
 
 from modules.architectures import Family
 from modules.backbone import (
+    Accelerator,
     Backbone,
     BackboneConfig,
     BackboneInfo,
@@ -23,6 +24,7 @@ from modules.backbone import (
     load_backbone,
     load_tokenizer,
     refuse_precision,
+    resolve_precision,
     save_backbone,
     tokenizer_of,
 )
@@ -36,6 +38,7 @@ from modules.span_head import SpanHead, SpanHeadConfig
 __all__ = [
     "COMPONENTS",
     "ROLES",
+    "Accelerator",
     "Backbone",
     "BackboneConfig",
     "BackboneInfo",
@@ -57,6 +60,7 @@ __all__ = [
     "load_backbone",
     "load_tokenizer",
     "refuse_precision",
+    "resolve_precision",
     "save_backbone",
     "tokenizer_of",
 ]

@@ -22,6 +22,10 @@ from modules.architectures import ARCHITECTURES, Architecture, Family
 from modules.errors import ModulesError
 
 Precision = Literal["auto", "32", "bf16", "fp16"]
+Accelerator = Literal["auto", "cpu", "gpu"]
+
+LIGHTNING_PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+"""Lightning's names of the precisions."""
 
 UNLIMITED = 2**31 - 1
 """Positions of a model whose attention knows distances only."""
@@ -37,7 +41,8 @@ class BackboneConfig:
     """Branch, tag or commit on the hub; null is the main branch."""
     precision: Precision = "auto"
     """`bf16` computes in bfloat16 where that is safe, `fp16` in float16 (for GPUs without bfloat16), `32` in float32;
-    `auto` takes bf16 where the device is fast at it, else 32. The weights stay in float32."""
+    `auto` is bf16 where the device is fast at it, else 32: name one, and every machine computes alike. The weights stay
+    in float32."""
     random_init_seed: int | None = None
     """Draws the weights from this seed, for pretraining from nothing; null loads them."""
 
@@ -292,7 +297,8 @@ def load_backbone(config: BackboneConfig, with_lm_head: bool = False) -> Backbon
     # Loading draws numbers too, for weights that it then replaces: nobody else's are to depend on it.
     with _quiet(), seeded(config.random_init_seed or 0):
         model = _load_weights(info, with_lm_head) if config.random_init_seed is None else _draw_weights(info)
-        return _assemble(model, info, with_lm_head, tokenizer, _lightning_precision(config.precision)).eval()
+        precision = LIGHTNING_PRECISIONS[resolve_precision(config).precision]
+        return _assemble(model, info, with_lm_head, tokenizer, precision).eval()
 
 
 def fetch_backbone(config: BackboneConfig) -> list[Path]:
@@ -556,14 +562,20 @@ def refuse_precision(precision: Precision, info: BackboneInfo) -> str | None:
     return None
 
 
-def _lightning_precision(precision: Precision) -> str:
-    if precision == "auto":
-        precision = "bf16" if _is_fast_at_bf16() else "32"
-    return {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}[precision]
+def resolve_precision(config: BackboneConfig, accelerator: Accelerator = "auto") -> BackboneConfig:
+    """Replaces the precision `auto` by the one that suits this machine, `bf16` or `32`; keeps any other.
+
+    Args:
+        config: The backbone.
+        accelerator: The device that computes; `auto` is a GPU where there is one.
+    """
+    if config.precision != "auto":
+        return config
+    return dataclasses.replace(config, precision="bf16" if _is_fast_at_bf16(accelerator) else "32")
 
 
-def _is_fast_at_bf16() -> bool:
-    if torch.cuda.is_available():
+def _is_fast_at_bf16(accelerator: Accelerator) -> bool:
+    if accelerator != "cpu" and torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # Older versions of torch cannot tell; they get float32.
     capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()

@@ -131,6 +131,7 @@ def about_runs(groups: list[RunGroup], empty: list[RunFolder]) -> Iterator[str]:
         "seeds": lambda group: ", ".join(map(str, group.seeds)),
         "examples a language": _examples,
         "backbone": lambda group: group.record.backbone,
+        "backbone.precision": lambda group: group.record.precision or "not recorded",
         "source": lambda group: ", ".join(group.record.source),
     }
     for name, fact in facts.items():

@@ -124,7 +124,8 @@ def how_trained(passport: Passport) -> str:
         return str(training.get("made_by", "not trained here"))
     objective = ", ".join(training.get("objective") or ())
     steps = f"{training['training']['steps']:,} steps × {training['batch_size']}"
-    return f"{objective}, {steps}" if objective else steps
+    precision = f"precision {training['precision']}" if "precision" in training else ""
+    return ", ".join(filter(None, [objective, steps, precision]))
 
 
 def _row(store: Store, passport: Passport) -> list[str]:

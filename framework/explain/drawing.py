@@ -6,7 +6,7 @@ from rich.table import Table
 
 from framework.config import Variant
 from framework.plan import BackboneChoice, LanguageStage, Plan, TaskStage, describe
-from modules import ROLES, component_class, inspect_backbone
+from modules import ROLES, component_class
 
 TRAINED, FROZEN, ABSENT = "trained", "frozen", "–"
 
@@ -18,7 +18,7 @@ def drawing(plan: Plan, variant: Variant) -> Table:
     table = Table(box=None, header_style="bold", title=variant.label, title_justify="left", title_style="bold")
     for column in ("part", "place", "parameters", *kinds):
         table.add_column(column, justify="right" if column == "parameters" else "left")
-    backbone = BackboneChoice(experiment.backbone, inspect_backbone(experiment.backbone))
+    backbone = BackboneChoice.of(experiment)
     info = backbone.info
     tasks: list[TaskStage] = [stage.task for stage in plan.of_kind("evaluate") if stage.variant is variant]
 

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
-from framework.config import TrainerConfig
-from framework.errors import did_you_mean
+from framework.config import TrainerConfig, Variant
+from framework.errors import UserError, did_you_mean
 from framework.slurm.config import Resources, SlurmConfig, seconds
 from framework.slurm.script import PLACEHOLDER, PLACEHOLDERS, REQUIRED, template_of
 from framework.validation import Problem
@@ -18,6 +19,19 @@ START = 120
 """Seconds of a job before the warning at least: it may come a minute early, and the work needs a minute to begin."""
 HIDING = re.compile(r"^#SBATCH.*?\s(?:--job-name[=\s]\s*|-J\s*)[\"']?(bash|interactive)[\"']?(?:\s|$)", re.MULTILINE)
 """A name of a job under which Lightning does not see that it runs under Slurm: each process would train alone."""
+
+
+def refuse_auto_precision(file: Path, variants: Iterable[Variant]) -> None:
+    """Refuses the precision `auto`: this machine and the jobs' nodes may choose differently, and so plan other stages.
+
+    Raises:
+        UserError: `backbone.precision` is `auto`.
+    """
+    if any(variant.experiment.backbone.precision == "auto" for variant in variants):
+        raise UserError(
+            f"{file}: backbone.precision is auto, which depends on the machine, and jobs run on others than this one; "
+            "set it to bf16 or 32"
+        )
 
 
 def check_slurm(trainer: TrainerConfig, slurm: SlurmConfig) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ from framework.provenance import command as typed
 from framework.reading import read
 from framework.runner import plan_experiment
 from framework.slurm import cluster
+from framework.slurm.checks import refuse_auto_precision
 from framework.slurm.config import TABLE
 from framework.slurm.jobs import Job, jobs_for
 from framework.slurm.place import Place
@@ -43,6 +44,7 @@ def launch(file: Path, overrides: list[str], console: Console, *, dry_run: bool)
 
 def launch_plan(plan: Plan, file: Path, overrides: list[str], console: Console, *, dry_run: bool) -> None:
     """Submits what is left of a plan that was made of `file` and `overrides`; see `launch`."""
+    refuse_auto_precision(file, plan.variants)
     _check_stages(plan, file, overrides)
     frozen = _frozen(file, overrides)
     if not dry_run:

@@ -12,6 +12,7 @@ from framework.errors import INTERRUPTED, UNAVAILABLE, UserError
 from framework.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage
 from framework.runner import plan_experiment
 from framework.slurm import cluster
+from framework.slurm.checks import refuse_auto_precision
 from framework.slurm.cluster import Queued
 from framework.slurm.config import TABLE
 from framework.slurm.place import Place
@@ -52,6 +53,7 @@ def print_status(file: Path, overrides: list[str], console: Console) -> None:
         UserError: The experiment has mistakes.
     """
     plan = plan_experiment(file, overrides, here=False)
+    refuse_auto_precision(file, plan.variants)
     rows = statuses(plan, _queue(console))
     table = Table(box=None, header_style="bold")
     for column in ("stage", "what", "state", "", "job"):

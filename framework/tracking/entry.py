@@ -93,6 +93,7 @@ def entry_of_component(passport: Passport, store: Store, shared: Mapping[str, st
             title=passport.title.removesuffix(f" · seed {seed}"),  # W&B groups by this: seeds of a kind belong together
             seed=seed,
             source=passport.languages,
+            precision=passport.training.get("precision"),
             commit=passport.made.get("commit"),
             combination=combination,
             settings=passport.training,
@@ -136,6 +137,7 @@ def entry_of_record(run: RunFolder, record: RunRecord, store: Store) -> Entry:
             title=record.label,
             seed=record.seed,
             source=record.source,
+            precision=record.precision,
             commit=record.commit,
             recipe=record.recipe,
             combination=record.combination,

@@ -62,6 +62,12 @@ def test_every_interpolation_has_a_value(file: Path) -> None:
     assert [cell.unresolved for cell in read(file).cells if cell.unresolved] == []
 
 
+@pytest.mark.parametrize("file", [file for file in FILES if is_whole(file)], ids=name)
+def test_an_experiment_names_its_precision(file: Path) -> None:
+    """So its stages have the same identities on every machine, and `launch` takes it."""
+    assert {cell.data["backbone"].get("precision", "auto") for cell in read(file).cells} == {"32"}
+
+
 def is_elsewhere(file: Path) -> bool:
     return file.stem in ELSEWHERE or file.parent.name in ELSEWHERE
 

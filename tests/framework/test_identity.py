@@ -184,6 +184,16 @@ def test_a_change_changes_what_it_determines(change: str, desk: Desk) -> None:
     assert {name for name in before if before[name] != after[name]} == expected
 
 
+@pytest.mark.parametrize(("fast_at_bf16", "chosen"), [(True, "bf16"), (False, "32")])
+def test_auto_precision_counts_as_the_one_that_is_chosen(
+    fast_at_bf16: bool, chosen: str, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = identities(desk.plan({"backbone.precision": chosen}))
+    monkeypatch.setattr("modules.backbone._is_fast_at_bf16", lambda accelerator: fast_at_bf16)
+    assert identities(desk.plan({"backbone.precision": "auto"})) == written
+    assert identities(desk.plan({"backbone": {"name": str(desk.encoder)}})) == written
+
+
 def test_the_order_of_keys_in_the_yaml_does_not_matter(desk: Desk) -> None:
     def turned(value: Any) -> Any:
         return {key: turned(value[key]) for key in reversed(value)} if isinstance(value, dict) else value

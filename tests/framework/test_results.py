@@ -339,6 +339,18 @@ class TestGroups:
             f"{RECORD.label} · number 2",
         ]
 
+    @pytest.mark.parametrize("recipes", [("", ""), ("aaaaaaaaaa", "bbbbbbbbbb")])  # older versions wrote none
+    def test_runs_of_unlike_precision_are_no_seeds_of_one_another(
+        self, tmp_path: Path, recipes: tuple[str, str]
+    ) -> None:
+        self.make(tmp_path, seed=0, recipe=recipes[0], precision="32")
+        self.make(tmp_path, seed=1, recipe=recipes[1], precision="bf16")
+        groups, _ = group_runs(read_runs([tmp_path]))
+        assert [group.label for group in groups] == [
+            f"{RECORD.label} · precision=32",
+            f"{RECORD.label} · precision=bf16",
+        ]
+
     @pytest.mark.parametrize(
         ("written", "labels"),
         [

@@ -109,6 +109,7 @@ class TestARun:
         record = stage.folder.record
         assert (record.id, record.recipe, record.seed) == (stage.id, stage.recipe, 0)
         assert (record.experiment, record.label) == ("tiny", "language prompt + task adapter")
+        assert record.precision == "32"
         assert record.combination["language"]["prompt"]["length"] == 3
         assert set(record.components.values()) == {stage.id for stage in plan.stages if stage.kind != "evaluate"}
         assert record.components[f"task {task.title}"] == task.id
@@ -136,6 +137,7 @@ class TestARun:
             assert passport.backbone["weights"] == stage.backbone.info.weights_hash
             assert passport.parameters == sum(tensor.numel() for tensor in weights(finished, stage.id).values())
             assert passport.training["training"]["steps"] == stage.steps
+            assert passport.training["precision"] == "32"
             assert passport.data == stage.data
             assert passport.made["torch"] == importlib.metadata.version("torch")
         language, task = plan.of_kind("language")[0], plan.of_kind("task")[0]
@@ -476,6 +478,31 @@ def test_the_best_step_is_kept_or_the_last(desk: Desk) -> None:
     short = changes | {"stages.task.training": training | {"steps": chosen}, "stages.task.choose": "last"}
     desk.run(short)
     assert equal(weights(desk, desk.plan(short).of_kind("task")[0].id), weights(desk, best.id))
+
+
+def test_machines_that_choose_another_precision_make_other_runs(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, modulingua: Modulingua
+) -> None:
+    """Two machines share the folders of an experiment that leaves the precision to them."""
+    changes: dict[str, Any] = {"backbone.precision": "auto", "combination.language": {}}
+    found = {}
+    for fast_at_bf16, precision in ((True, "bf16"), (False, "32")):
+        monkeypatch.setattr("modules.backbone._is_fast_at_bf16", lambda accelerator, fast=fast_at_bf16: fast)
+        file = desk.write(changes)
+        assert f"note: backbone.precision: auto is {precision} on this machine" in modulingua("plan", file).out
+        desk.run(changes)
+        [run] = runs(desk.plan(changes))
+        [task] = desk.plan(changes).of_kind("task")
+        assert desk.store.passport(task.id).training["precision"] == precision
+        assert f"precision {precision}" in modulingua("components", "show", task.id, "--store", desk.store.folder).out
+        assert run.record.precision == run.experiment["backbone"]["precision"] == precision
+        found[precision] = run
+    assert found["bf16"].path != found["32"].path
+    compared = modulingua("compare", desk.folder / "runs" / "tiny").out
+    assert {"task adapter · precision=32", "task adapter · precision=bf16"} <= {
+        line.split("  ")[0] for line in compared.splitlines()
+    }
+    assert "backbone.precision: 32 (task adapter · precision=32); bf16 (task adapter · precision=bf16)." in compared
 
 
 def test_a_few_known_test_texts_are_told_with_the_results(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

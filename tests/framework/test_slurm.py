@@ -241,6 +241,17 @@ class TestScripts:
         assert answer.code == 2
         assert "4 rows do not divide over 3" in answer.err
 
+    @pytest.mark.parametrize("command", [("launch", "--dry-run"), ("status",)])
+    def test_a_precision_that_depends_on_the_machine_is_refused(
+        self, command: tuple[str, ...], desk: Desk, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(cluster, "_call", _no_slurm)
+        file = desk.write({"backbone.precision": "auto"})
+        answer = modulingua(command[0], file, *command[1:])
+        assert answer.code == 2
+        assert f"{file}: backbone.precision is auto, which depends on the machine" in answer.err
+        assert not (desk.folder / "runs").exists()
+
     def test_the_documentation_names_every_key_and_placeholder(self) -> None:
         text = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
         named = set(re.findall(r"`\{\{(\w+)\}\}`", text))

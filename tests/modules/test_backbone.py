@@ -13,16 +13,18 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig
 
 from modules import (
+    Accelerator,
     Backbone,
     BackboneConfig,
     Combination,
     ModulesError,
     inspect_backbone,
     load_backbone,
+    resolve_precision,
     save_backbone,
 )
 from modules.architectures import ARCHITECTURES as TABLE
-from modules.backbone import UNLIMITED, seeded
+from modules.backbone import UNLIMITED, Precision, seeded
 from modules.components import BottleneckConfig
 from tests.modules import tiny
 
@@ -304,7 +306,35 @@ def test_precision(folder: Folder) -> None:
 
     assert precision("32") == "32-true"
     assert precision("bf16") == "bf16-mixed"
-    assert precision("auto") in ("32-true", "bf16-mixed")
+    chosen = resolve_precision(BackboneConfig(name="any")).precision
+    assert precision("auto") == precision(chosen)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "processor", "accelerator", "chosen"),
+    [
+        (None, {}, "auto", "32"),
+        (None, {"avx512_bf16": True}, "auto", "bf16"),
+        (None, {"amx_bf16": True}, "cpu", "bf16"),
+        (True, {}, "auto", "bf16"),
+        (True, {}, "cpu", "32"),  # the GPU does not compute
+        (False, {"avx512_bf16": True}, "gpu", "32"),
+    ],
+)
+def test_auto_precision_is_chosen_by_the_device_that_computes(
+    gpu: bool | None,
+    processor: dict[str, bool],
+    accelerator: Accelerator,
+    chosen: Precision,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`gpu` says whether the GPU has bfloat16; None for no GPU."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu is not None)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: gpu)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: processor)
+    assert resolve_precision(BackboneConfig(name="any"), accelerator).precision == chosen
+    named = BackboneConfig(name="any", precision="fp16")
+    assert resolve_precision(named, accelerator) is named
 
 
 @EVERY_MODEL

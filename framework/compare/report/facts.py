@@ -39,7 +39,8 @@ def commands(runs: Runs) -> list[Shared]:
 
 def runs_table(runs: Runs) -> Table:
     """A row for each run."""
-    columns = ["run", "experiment", "combination", "seed", "backbone", "dataset", "source", "settings", "commit"]
+    of_run = ["run", "experiment", "combination", "seed"]
+    columns = [*of_run, "backbone", "precision", "dataset", "source", "settings", "commit"]
     rows = [
         [
             run.path.name,
@@ -47,6 +48,7 @@ def runs_table(runs: Runs) -> Table:
             label,
             str(run.record.seed),
             run.record.backbone,
+            run.record.precision,
             run.record.dataset,
             ", ".join(run.record.source),
             ", ".join(f"{key}={value}" for key, value in run.record.settings.items()),

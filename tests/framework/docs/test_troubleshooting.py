@@ -89,6 +89,7 @@ MISTAKES: dict[str, Callable[[Place], str]] = {
     "unknown metric": lambda place: place.says("compare", place.finished.folder / "runs", "--metric", "macro-f1"),
     "no language components": lambda place: place.says("predict", a_run(place.finished), "--language", "yor_Latn"),
     "no Slurm": without_slurm,
+    "precision is auto": lambda place: place.says("launch", place.desk.write({"backbone.precision": "auto"})),
 }
 """What brings a message about, by words that only the block with this message holds."""
 

@@ -43,7 +43,7 @@ def folder_of(desk: Desk, stage: Any) -> Path:
 
 def check_config(config: dict[str, Any], stage: Any) -> None:
     """Holds the names that dashboards stand on: flat, never null, and the same for every stage."""
-    names = {"combo", "experiment", "seed", "source", "backbone", "dataset", "task", "commit", "recipe"}
+    names = {"combo", "experiment", "seed", "source", "backbone", "precision", "dataset", "task", "commit", "recipe"}
     assert names <= config.keys()
     assert all(isinstance(value, str | int | float) and value != "" for value in config.values()), config
     assert not any("." in key for key in config)
