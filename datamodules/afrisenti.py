@@ -33,4 +33,4 @@ class AfriSenti(ClassificationDataset):
 
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
         """See `Dataset.to_example`."""
-        return Example(row_id, row["tweet"] or "", language, self.label_index(row["label"], row_id, language))
+        return Example(row_id, row.text("tweet"), language, self.label_index(row["label"], row_id, language))

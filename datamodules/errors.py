@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import functools
+import unicodedata
+from collections.abc import Callable, Iterable
 
 
 class DataError(ValueError):
@@ -46,10 +48,51 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """Words for the known spelling nearest to `word`.
 
     Returns:
-        "; did you mean 'sib200'?", or an empty string where nothing is near.
+        "; did you mean 'sib200'?"; "; 'sib200' differs only in case" where the two may look alike; or an empty string
+        where nothing is near.
     """
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean '{near[0]}'?" if near else ""
+    known = list(known)
+    for difference, normalized in _DIFFERENCES.items():
+        for other in known:
+            if other != word and normalized(other) == normalized(word):
+                return f"; {other!r} differs only in {difference}"
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"; did you mean '{near[0]}'?{_foreign_letter(word, near[0])}" if near else ""
+
+
+def _foreign_letter(word: str, meant: str) -> str:
+    """Names a letter that is no ASCII in the place of one that is: 'о' of Cyrillic looks like that of Latin."""
+    if len(word) == len(meant):
+        for letter, other in zip(word, meant, strict=True):
+            if letter != other and letter.isascii() != other.isascii():
+                names = " and ".join(f"{one!r} is {unicodedata.name(one, 'unnamed')}" for one in (letter, other))
+                return f" ({names})"
+    return ""
+
+
+def _without_spaces(word: str) -> str:
+    return "".join(word.split())
+
+
+def _without_invisible(word: str) -> str:
+    return "".join(letter for letter in word if unicodedata.category(letter) not in ("Cc", "Cf"))
+
+
+def _number(word: str) -> str:
+    try:
+        return str(float(word))
+    except ValueError:
+        return word
+
+
+_DIFFERENCES: dict[str, Callable[[str], str]] = {
+    "Unicode form (composed or decomposed letters)": functools.partial(unicodedata.normalize, "NFC"),
+    "spaces": _without_spaces,
+    "invisible characters": _without_invisible,
+    "case": str.casefold,
+    "how the number is written": _number,
+}
+"""What two spellings that look alike may differ in: the name of the difference, and what makes them equal."""
 
 
 def first_line(error: BaseException) -> str:

@@ -314,7 +314,7 @@ ydd_Hebr | Eastern Yiddish | Indo-European | yi | yid
 yor_Latn | Yoruba | Atlantic-Congo | yo
 yue_Hant | Yue Chinese | Sino-Tibetan | zh-yue
 zho_Hans | Chinese (Simplified) | Sino-Tibetan | zh
-zho_Hant | Chinese (Traditional) | Sino-Tibetan
+zho_Hant | Chinese (Traditional) | Sino-Tibetan | - | zh
 zsm_Latn | Standard Malay | Austronesian | ms | msa
 zul_Latn | Zulu | Atlantic-Congo | zu
 """
@@ -323,7 +323,8 @@ zul_Latn | Zulu | Atlantic-Congo | zu
 def _read_table() -> dict[str, Language]:
     languages = {}
     for line in _TABLE.strip().splitlines():
-        code, name, family, wikipedia, others = (line.split(" | ") + ["-", ""])[:5]
+        fields = line.split(" | ")
+        code, name, family, wikipedia, others = fields + ["-", ""][len(fields) - 3 :]
         known = None if wikipedia == "-" else wikipedia
         languages[code] = Language(code, name, family, known, tuple(others.split()))
     return languages
@@ -331,3 +332,32 @@ def _read_table() -> dict[str, Language]:
 
 LANGUAGES: dict[str, Language] = _read_table()
 """All known languages by FLORES code."""
+
+
+def _meanings() -> dict[str, tuple[str, ...]]:
+    meanings: dict[str, tuple[str, ...]] = {}
+    for known in LANGUAGES.values():
+        for code in known.all_codes:
+            meanings[code] = (*meanings.get(code, ()), known.code)
+    return meanings
+
+
+MEANINGS: dict[str, tuple[str, ...]] = _meanings()
+"""The FLORES codes that each code of a language may mean: one for `sw`, two for `zh`; a FLORES code means itself."""
+
+
+def flores_code(code: str) -> str:
+    """Returns the FLORES code that a code of a language means.
+
+    Args:
+        code: As a user's files have it: `swh_Latn`, `swh`, `swa` or `sw`.
+
+    Raises:
+        DataError: If it means none, or several.
+    """
+    meanings = MEANINGS.get(code, ())
+    if len(meanings) > 1:
+        raise DataError(f"the language '{code}' may be {' or '.join(meanings)}; write one of these")
+    if not meanings:
+        raise DataError(f"unknown language '{code}'{nearest_languages(code)}")
+    return meanings[0]

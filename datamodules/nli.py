@@ -19,4 +19,4 @@ class NaturalLanguageInference(ClassificationDataset):
         if isinstance(label, int) and label in range(len(self.labels)):
             label = self.labels[label]
         index = self.label_index(label, row_id, language)
-        return Example(row_id, row["premise"] or "", language, index, second_text=row["hypothesis"] or "")
+        return Example(row_id, row.text("premise"), language, index, second_text=row.text("hypothesis"))

@@ -32,4 +32,4 @@ class NusaX(ClassificationDataset):
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
         """See `Dataset.to_example`."""
         label = self.label_index(row["label"], row_id, language)
-        return Example(str(row["id"]), row["text"] or "", language, label)
+        return Example(row.name("id"), row.text("text"), language, label)

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from datasets import IterableDataset
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch.utils.data import DataLoader
@@ -16,22 +15,15 @@ from transformers import PreTrainedTokenizerBase
 
 from datamodules.batches import Batch, ResumableData, global_batches, shuffled_epochs, training_loader
 from datamodules.dataset import TRAIN, refuse_test_split
-from datamodules.errors import DataError, RowError, first_line, nearest
+from datamodules.errors import DataError, RowError
+from datamodules.files import user_path
 from datamodules.languages import language as look_up
 from datamodules.registry import DATASETS, dataset
-from datamodules.source import file_fingerprint, stream_rows
+from datamodules.source import file_fingerprint
+from datamodules.table_files import require_table, table_rows
 from datamodules.tokenization import padded, token_ids
 
 _SHUFFLE_BUFFER = 100_000
-
-_READERS: dict[str, functools.partial[IterableDataset]] = {
-    # texts such as "NA" or "null" are texts; quotation marks are part of the text in TSV, and quote it in CSV
-    ".csv": functools.partial(IterableDataset.from_csv, keep_default_na=False),
-    ".tsv": functools.partial(IterableDataset.from_csv, keep_default_na=False, sep="\t", quoting=3),
-    ".jsonl": functools.partial(IterableDataset.from_json),
-    ".parquet": functools.partial(IterableDataset.from_parquet),
-}
-
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class ParallelConfig:
@@ -126,51 +118,54 @@ class ParallelText:
 
         Raises:
             DataError: If there is none.
+            RowError: At the first row that cannot be used.
         """
-        found = self._file_pairs(language) if self.dataset is None else self._dataset_pairs(language)
         empty = True
-        for pair in found:
+        for pair in self.read(language):
+            if isinstance(pair, RowError):
+                raise pair
             if pair.target.strip() and pair.pivot.strip():
                 empty = False
                 yield pair
         if empty:
             where = self._file(language) if self.dataset is None else self.dataset.name
-            raise DataError(
-                f"{where}: no pair of {language} and {self.config.pivot} holds text on both sides"
-            )
+            raise DataError(f"{where}: no pair of {language} and {self.config.pivot} holds text on both sides")
 
-    def _dataset_pairs(self, language: str) -> Iterator[Pair]:
+    def read(self, language: str) -> Iterator[Pair | RowError]:
+        """Streams all pairs of a language, and the errors of unusable rows in their places."""
+        return self._file_pairs(language) if self.dataset is None else self._dataset_pairs(language)
+
+    def _dataset_pairs(self, language: str) -> Iterator[Pair | RowError]:
         assert self.dataset is not None
         split = self.config.split
-        pivots = {example.id: example.text for example in self.dataset.examples(self.config.pivot, split)}
-        for example in self.dataset.examples(language, split):
-            if example.id in pivots:
+        pivots = {}
+        for pivot in self.dataset.read(self.config.pivot, split):
+            if isinstance(pivot, RowError):
+                yield pivot
+            else:
+                pivots[pivot.id] = pivot.text
+        for example in self.dataset.read(language, split):
+            if isinstance(example, RowError):
+                yield example
+            elif example.id in pivots:
                 yield Pair(example.id, example.text, pivots[example.id], language)
 
-    def _file_pairs(self, language: str) -> Iterator[Pair]:
+    def _file_pairs(self, language: str) -> Iterator[Pair | RowError]:
         file, target, pivot = self._file(language), self._target_column(language), self.config.pivot_column
-        try:
-            stream = _READERS[file.suffix](str(file))
-            for number, row in enumerate(stream_rows(stream, (target, pivot), (), where=str(file))):
+        rows = table_rows(file, (target, pivot), quotes=False)
+        for number, row in enumerate(rows):
+            try:
                 if isinstance(row, RowError):
                     raise row
-                yield Pair(
-                    f"{file.stem}-{number:05d}", str(row[target] or ""), str(row[pivot] or ""), language
-                )
-        except DataError:
-            raise
-        except Exception as error:  # pandas, pyarrow and datasets each have their own
-            raise DataError(f"{file} cannot be read: {first_line(error)}") from error
+                yield Pair(f"{file.stem}-{number:05d}", row.text(target), row.text(pivot), language)
+            except RowError as error:
+                yield error
 
     def _file(self, language: str) -> Path:
         assert self.config.file is not None
         look_up(language)
-        file = Path(self.config.file.replace("{language}", language)).expanduser()
-        if file.suffix not in _READERS:
-            raise DataError(f"{file}: unknown kind of file '{file.suffix}'; known: {', '.join(_READERS)}")
-        if not file.is_file():
-            beside = [entry.name for entry in file.parent.iterdir()] if file.parent.is_dir() else []
-            raise DataError(f"file {file} does not exist{nearest(file.name, beside)}")
+        file = user_path(self.config.file.replace("{language}", language))
+        require_table(file)
         return file
 
     def _target_column(self, language: str) -> str:

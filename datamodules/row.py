@@ -11,10 +11,10 @@ import decimal
 import json
 import math
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from datamodules.errors import RowError
+from datamodules.errors import DataError, RowError, nearest
 
 
 class Row(dict[str, Any]):
@@ -69,6 +69,43 @@ class Row(dict[str, Any]):
 
 Rows = Iterator[Row | RowError]
 """What readers yield: rows in the order of the file, and in their places the errors of the unusable ones."""
+
+
+def wanted_columns(found: Collection[str], columns: Collection[str], optional: Collection[str]) -> list[str]:
+    """Chooses the columns to read.
+
+    Args:
+        found: All columns of the file, in its order.
+        columns: Columns that must be there.
+        optional: Columns that are read where they are there.
+
+    Raises:
+        ValueError: A column is missing, or two have its name.
+    """
+    found = list(found)
+    for column in columns:
+        if column not in found:
+            known = ", ".join(found) or "none"
+            raise ValueError(f"there is no column '{column}'{nearest(column, found)}; found: {known}")
+    wanted = list(dict.fromkeys([*columns, *(column for column in optional if column in found)]))
+    if twice := [column for column in wanted if found.count(column) > 1]:
+        raise ValueError(f"{found.count(twice[0])} columns are called '{twice[0]}'; rename all but one of them")
+    return wanted
+
+
+def wanted_columns_of(
+    file: str, found: Collection[str], columns: Collection[str], optional: Collection[str]
+) -> list[str]:
+    """Chooses the columns to read of a file, or of what else a message calls `file`; see `wanted_columns`.
+
+    Raises:
+        DataError: A column is missing, or two have its name.
+    """
+    try:
+        return wanted_columns(found, columns, optional)
+    except ValueError as error:
+        raise DataError(f"{file}: {error}") from None
+
 
 _NAMES = (decimal.Decimal, datetime.date, datetime.time, uuid.UUID)
 

@@ -11,14 +11,13 @@ import re
 from pathlib import Path
 from typing import Any, Protocol
 
-import pyarrow
-import pyarrow.parquet
 from datasets import ClassLabel, IterableDataset
 
-from datamodules.errors import DataError, first_line, nearest
-from datamodules.row import Row, Rows
-
-_ROWS_AT_A_TIME = 1000
+from datamodules.errors import DataError, nearest
+from datamodules.files import is_folder, names_in, open_file, require_file, shown, user_path
+from datamodules.parquet import ROWS_AT_A_TIME, arrow_rows
+from datamodules.row import Rows, wanted_columns_of
+from datamodules.table_files import table_rows
 
 
 class Source(Protocol):
@@ -58,21 +57,14 @@ class Folder:
 
     def __init__(self, path: str | Path) -> None:
         """Takes the folder; it is looked at only when rows are asked for."""
-        self.path = Path(path).expanduser()
+        self.path = user_path(path)
 
     def rows(
         self, config: str, split: str, columns: tuple[str, ...], optional: tuple[str, ...]
     ) -> Rows:
         """See `Source.rows`."""
-        files = self.files(config, split)
-        for file in files:
-            check_readable(file)
-        # not load_dataset("parquet", ...): that reports each call to a server, with a wait without network
-        stream = IterableDataset.from_parquet([str(file) for file in files])
-        try:
-            yield from stream_rows(stream, columns, optional, where=str(files[0]))
-        except (pyarrow.ArrowException, OSError) as error:
-            raise DataError(f"{files[0]} cannot be read as parquet: {first_line(error)}") from error
+        for file in self.files(config, split):
+            yield from table_rows(file, columns, optional)
 
     def fingerprint(self, config: str, split: str) -> str:
         """The sha256 of the split's file, or of its files' sha256 sums."""
@@ -86,7 +78,7 @@ class Folder:
 
     def has_config(self, config: str) -> bool:
         """Whether there is a folder of that name."""
-        return (self.path / config).is_dir()
+        return is_folder(self.path / config)
 
     def files(self, config: str, split: str) -> list[Path]:
         """The parquet files of a split in order.
@@ -94,21 +86,21 @@ class Folder:
         Raises:
             DataError: If there is none; it says which part of the path is missing and what is there instead.
         """
-        if not self.path.is_dir():
-            raise DataError(f"folder {self.path} does not exist")
+        if not is_folder(self.path):
+            raise DataError(f"folder {shown(self.path)} does not exist")
         folder = self.path / config
-        if not folder.is_dir():
-            found = sorted(entry.name for entry in self.path.iterdir() if entry.is_dir())
+        if not is_folder(folder):
+            found = [name for name in names_in(self.path) if is_folder(self.path / name)]
             raise DataError(f"folder {self.path} has no '{config}'{nearest(config, found)}")
-        files = [folder / f"{split}.parquet"]
-        if not files[0].is_file():
-            files = sorted(folder.glob(f"{split}-*.parquet"))
+        names = [name for name in names_in(folder) if name.endswith(".parquet")]
+        single, parts = f"{split}.parquet", re.compile(re.escape(split) + r"-.*\.parquet", re.DOTALL)
+        files = [single] if single in names else [name for name in names if parts.fullmatch(name)]
         if not files:
-            found = sorted({re.sub(r"-\d+-of-\d+$", "", file.stem) for file in folder.glob("*.parquet")})
-            raise DataError(
-                f"folder {folder} has no split '{split}'; found: {', '.join(found) or 'no parquet file'}"
-            )
-        return files
+            found = sorted({re.sub(r"-\d+-of-\d+$", "", name.removesuffix(".parquet")) for name in names})
+            raise DataError(f"folder {folder} has no split '{split}'; found: {', '.join(found) or 'no parquet file'}")
+        for name in files:
+            require_file(folder / name)
+        return [folder / name for name in files]
 
 
 def stream_rows(
@@ -127,34 +119,13 @@ def stream_rows(
     """
     # csv and json show their columns only in their rows
     found: dict[str, Any] = stream.features or next(stream.iter(batch_size=1), {})
-    missing = [column for column in columns if column not in found]
-    if missing:
-        raise DataError(f"{where} has no column '{missing[0]}'; found: {', '.join(found) or 'none'}")
-    wanted = [*columns, *(column for column in optional if column in found)]
+    wanted = wanted_columns_of(where, found, columns, optional)
     kinds = {key: getattr(found[key], "feature", found[key]) for key in wanted}  # of a list, that of its entries
     names = {key: kind.names for key, kind in kinds.items() if isinstance(kind, ClassLabel)}
     # .iter() and not plain iteration: the latter would deal shards out to the workers of a DataLoader,
     # and each of ours reads the whole stream (see batches.py)
-    tables = stream.select_columns(wanted).with_format("arrow").iter(_ROWS_AT_A_TIME)
-    for number, cells in enumerate((cells for table in tables for cells in table.to_pylist()), start=1):
-        for column, labels in names.items():
-            cells[column] = _named(cells[column], labels)
-        yield Row(cells, file=where, place=f"row {number}")
-
-
-def _named(value: Any, labels: list[str]) -> Any:
-    """Turns the number of a label, or a list of such numbers, into names."""
-    if isinstance(value, list):
-        return [_named(entry, labels) for entry in value]
-    return labels[value] if value in range(len(labels)) else value
-
-
-def check_readable(file: Path) -> None:
-    """Opens a parquet file before `datasets` does, which would log the failure in several lines."""
-    try:
-        pyarrow.parquet.read_schema(file)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{file} cannot be read as parquet: {first_line(error)}") from error
+    tables = stream.select_columns(wanted).with_format("arrow").iter(ROWS_AT_A_TIME)
+    yield from arrow_rows(tables, names, where)
 
 
 def file_fingerprint(file: Path) -> str:
@@ -163,6 +134,7 @@ def file_fingerprint(file: Path) -> str:
 
 
 def _size_and_time(file: Path) -> tuple[int, int]:
+    require_file(file)
     status = file.stat()
     return status.st_size, status.st_mtime_ns
 
@@ -170,5 +142,5 @@ def _size_and_time(file: Path) -> tuple[int, int]:
 @functools.cache
 def _sha256(file: Path, size: int, modified: int) -> str:
     """Hashes a file once per process for as long as its size and time stay the same."""
-    with file.open("rb") as stream:
+    with open_file(file) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

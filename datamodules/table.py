@@ -6,20 +6,25 @@ import dataclasses
 import functools
 import hashlib
 import json
-import re
+import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import ClassVar, Literal, NamedTuple, Self
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from datamodules.dataset import TEST, ClassificationDataset, DatasetConfig, Example
-from datamodules.errors import DataError, nearest
-from datamodules.languages import LANGUAGES, nearest_languages
+from datamodules.errors import DataError, RowError, nearest
+from datamodules.file_patterns import PLACEHOLDER, LanguageFiles, language_files
+from datamodules.files import require_file, user_path
+from datamodules.languages import LANGUAGES, flores_code, nearest_languages
+from datamodules.row import Row
 from datamodules.table_files import table_rows
 
-PLACEHOLDER = "{language}"
+_SHOWN = 3
+"""Files that a message names at most."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -75,7 +80,7 @@ class TableConfig(DatasetConfig):
                     f"files say nothing of the language of {files}: write {split}: {{eng_Latn: {files}}}, put "
                     f"{PLACEHOLDER} into the name of one file per language, or name columns.language"
                 )
-        if self.labels is not None and len(set(self.labels)) < max(2, len(self.labels)):
+        if self.labels is not None and len(set(map(_label, self.labels))) < max(2, len(self.labels)):
             raise ValueError("labels must be two or more different names")
 
 
@@ -92,9 +97,10 @@ class Table(ClassificationDataset):
         self.files: dict[str, str | dict[str, str]] = dict(config.files.items())
         self.pairs = config.columns.second_text is not None
         self.columns = config.columns.names
-        self._labels: tuple[str, ...] = tuple(config.labels or ())
+        self._labels = tuple(map(_label, config.labels or ()))
+        self._found: dict[str, LanguageFiles] = {}
         self._spoken: dict[str, tuple[str, ...]] = {}
-        self.positive = config.positive
+        self.positive = None if config.positive is None else _label(config.positive)
 
     @classmethod
     def from_config(cls, config: DatasetConfig) -> Self:
@@ -122,7 +128,8 @@ class Table(ClassificationDataset):
         if self._labels:
             return self._labels
         split = self.config.train_split
-        found = {text.label for code in self._languages_in(split) for text in self._texts(code, split)}
+        texts = [text for code in self._languages_in(split) for text in self._texts(code, split)]
+        found = {text.label for text in texts if not isinstance(text, RowError)}
         if len(found) < 2:
             held = f"only {found.pop()!r}" if found else "none"
             raise DataError(f"a classifier needs two labels; the {split} split of the table holds {held}")
@@ -137,7 +144,8 @@ class Table(ClassificationDataset):
         for split in self.files:
             languages = self._languages_in(split)
             if not languages:
-                raise DataError(f"no language has texts for the {split} split: {self._file(split, PLACEHOLDER)}")
+                where = f"{self._file(split, PLACEHOLDER)}{self._not_taken(split)}"
+                raise DataError(f"no language has texts for the {split} split: {where}")
             for code in languages:
                 if not list(self.examples(code, split)):
                     raise DataError(f"{self._file(split, code)} holds no text for the {split} split")
@@ -146,8 +154,9 @@ class Table(ClassificationDataset):
         """See `Dataset.config_of`."""
         known = list(dict.fromkeys(code for split in self.files for code in self._languages_in(split)))
         if language not in known:
-            near = nearest_languages(language, known)
-            raise DataError(f"the table has no text in '{language}'{near}; it has {', '.join(known) or 'none at all'}")
+            near, there = nearest_languages(language, known), ", ".join(known) or "none at all"
+            others = self._not_taken(*self.files)
+            raise DataError(f"the table has no text in '{language}'{near}; it has {there}{others}")
         return language
 
     def check(self, language: str, split: str) -> None:
@@ -157,7 +166,8 @@ class Table(ClassificationDataset):
             raise DataError(f"the table has no {split} split: data.files names only {' and '.join(self.files)}")
         there = self._languages_in(split)
         if language not in there:
-            raise DataError(f"the table's {split} split has no text in {language}, only in {', '.join(there)}")
+            others = f"{', '.join(there) or 'no language'}{self._not_taken(split)}"
+            raise DataError(f"the table's {split} split has no text in {language}, only in {others}")
 
     def fingerprint(self, language: str, split: str) -> str:
         """The sha256 of the split's examples and of all labels: the same in whatever file and columns they stand."""
@@ -166,17 +176,20 @@ class Table(ClassificationDataset):
             digest.update(json.dumps([example.id, *example.texts, example.label]).encode())
         return f"sha256:{digest.hexdigest()}"
 
-    def examples(self, language: str, split: str) -> Iterator[Example]:
-        """See `Dataset.examples`."""
+    def read(self, language: str, split: str) -> Iterator[Example | RowError]:
+        """See `Dataset.read`; a row without a usable language counts for each language of its file."""
         self.check(language, split)
-        labels, file = self.labels, self._file(split, language)
+        labels, file = self.labels, str(self._file(split, language))
         for number, text in enumerate(self._texts(language, split)):
-            if text.label not in labels:
-                near = nearest(text.label, labels)
-                known = ", ".join(labels)
-                raise DataError(f"{file}, {text.place}: unknown label {text.label!r}{near}; known: {known}")
-            row_id = text.id or f"{split}-{number:05d}"
-            yield Example(row_id, text.text, language, labels.index(text.label), second_text=text.second_text)
+            if isinstance(text, RowError):
+                yield text
+            elif text.label in labels:
+                row_id = text.id or f"{split}-{number:05d}"
+                yield Example(row_id, text.text, language, labels.index(text.label), second_text=text.second_text)
+            else:
+                near, known = nearest(text.label, labels), ", ".join(labels)
+                reason = f"holds the unknown label {text.label!r}{near}; known: {known}"
+                yield RowError(file, text.place, reason, self.config.columns.label)
 
     def _languages_in(self, split: str) -> tuple[str, ...]:
         """The languages that a split has texts in; of a file per language it is only seen whether it is there."""
@@ -188,24 +201,42 @@ class Table(ClassificationDataset):
         files = self.files.get(split, {})
         if isinstance(files, dict):
             return files
-        if PLACEHOLDER not in files:
-            return _texts(self._file(split), self._columns(split))
-        before, after = map(re.escape, files.split(PLACEHOLDER, 1))
-        folder = Path(self.config.path or ".").expanduser()
-        there = (str(file.relative_to(folder)) for file in folder.glob(files.replace(PLACEHOLDER, "*")))
-        named = (re.fullmatch(f"{before}(.*){after}", name) for name in there)
-        meant = [_MEANINGS.get(match[1], []) for match in named if match]
-        found = {codes[0] for codes in meant if len(codes) == 1}
-        return (code for code in LANGUAGES if code in found)
+        if PLACEHOLDER in files:
+            return self._language_files(split, files).by_language
+        found = _read(self._file(split), self._columns(split))
+        if not found.by_language and found.without_language:
+            raise found.without_language[0]
+        return found.by_language
+
+    def _language_files(self, split: str, pattern: str) -> LanguageFiles:
+        if split not in self._found:
+            self._found[split] = language_files(self._folder, pattern)
+        return self._found[split]
+
+    def _not_taken(self, *splits: str) -> str:
+        """Words for files that lie where a language's file is looked for, but have no language's code."""
+        patterns = {split: self.files[split] for split in splits}
+        others = [
+            other
+            for split, pattern in patterns.items()
+            if isinstance(pattern, str) and PLACEHOLDER in pattern
+            for other in self._language_files(split, pattern).others
+        ]
+        more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+        return f"; not taken: {', '.join(others[:_SHOWN])}{more}" if others else ""
+
+    @property
+    def _folder(self) -> Path:
+        return user_path(self.config.path or ".")
 
     def _file(self, split: str, language: str = PLACEHOLDER) -> Path:
-        """The file of a split in a language; a name may have any code that means this language alone."""
+        """The file of a split in a language."""
         files = self.files[split]
-        folder = Path(self.config.path or ".").expanduser()
         if isinstance(files, dict):
-            return folder / files[language]
-        named = [folder / files.replace(PLACEHOLDER, code) for code in _SPELLINGS.get(language, [])]
-        return next((file for file in named if file.is_file()), folder / files.replace(PLACEHOLDER, language))
+            return self._folder / files[language]
+        if PLACEHOLDER in files and language in (found := self._language_files(split, files).by_language):
+            return found[language]
+        return self._folder / files.replace(PLACEHOLDER, language)
 
     def _columns(self, split: str) -> ColumnsConfig:
         """What the columns of a split are called, with the translations in their places."""
@@ -215,11 +246,11 @@ class Table(ClassificationDataset):
         names = {field: getattr(columns, field) for field in ("text", "second_text")}
         return dataclasses.replace(columns, **{field: self.translated.get(name, name) for field, name in names.items()})
 
-    def _texts(self, language: str, split: str) -> "list[_Text]":
+    def _texts(self, language: str, split: str) -> "list[_Text | RowError]":
         files = self.files[split]
         own_file = isinstance(files, dict) or PLACEHOLDER in files
-        found = _texts(self._file(split, language), self._columns(split), language if own_file else None)
-        return found.get(language, [])
+        found = _read(self._file(split, language), self._columns(split), language if own_file else None)
+        return [*found.by_language.get(language, []), *found.without_language]
 
 
 class _Text(NamedTuple):
@@ -232,7 +263,16 @@ class _Text(NamedTuple):
     id: str | None
 
 
-def _texts(file: Path, columns: ColumnsConfig, language: str | None = None) -> dict[str, list[_Text]]:
+class _Texts(NamedTuple):
+    """The rows of a file, and the errors of unusable ones in their places."""
+
+    by_language: dict[str, list[_Text | RowError]]
+    """By FLORES code."""
+    without_language: list[RowError]
+    """The errors of rows that do not tell their language."""
+
+
+def _read(file: Path, columns: ColumnsConfig, language: str | None = None) -> _Texts:
     """Reads a file, once for as long as its size and time stay the same.
 
     Args:
@@ -240,69 +280,67 @@ def _texts(file: Path, columns: ColumnsConfig, language: str | None = None) -> d
         columns: What they are called.
         language: Of all rows; None reads it in each.
 
-    Returns:
-        The rows by FLORES code.
-
     Raises:
-        DataError: If something is missing or a row is not what it should be, with the row.
+        DataError: If the file or a column is missing, or the file cannot be read.
     """
-    status = file.stat() if file.is_file() else None
-    return _read(file, columns, language, (status.st_size, status.st_mtime_ns) if status else None)
+    require_file(file)
+    status = file.stat()
+    return _read_version(file, columns, language, (status.st_size, status.st_mtime_ns))
 
 
 @functools.lru_cache(maxsize=64)
-def _read(
-    file: Path, columns: ColumnsConfig, language: str | None, size_and_time: tuple[int, int] | None
-) -> dict[str, list[_Text]]:
-    texts: dict[str, list[_Text]] = {}
-    ids: dict[tuple[str, str], str] = {}
+def _read_version(
+    file: Path, columns: ColumnsConfig, language: str | None, _size_and_time: tuple[int, int]
+) -> _Texts:
+    found = _Texts(defaultdict(list), [])
+    ids: dict[str, dict[str, str]] = defaultdict(dict)
     wanted = columns.names if language or columns.language is None else (*columns.names, columns.language)
-    for place, row in table_rows(file, wanted):
-        where = f"{file}, {place}"
-        cells = {column: _cell(row[column], column, where) for column in wanted}
-        code = language or _language(cells[columns.language or ""], where)
-        row_id = cells[columns.id] if columns.id is not None else None
-        if row_id is not None and (code, row_id) in ids:
-            raise DataError(f"{where}: the id {row_id!r} is that of {ids[code, row_id]} too")
-        ids[code, row_id or place] = place
-        second = cells[columns.second_text] if columns.second_text is not None else None
-        texts.setdefault(code, []).append(_Text(place, cells[columns.text], second, cells[columns.label], row_id))
-    return texts
+    for row in table_rows(file, wanted):
+        code = language or _language(row, columns)
+        if isinstance(code, RowError):
+            found.without_language.append(code)
+        else:
+            text = row if isinstance(row, RowError) else _text(row, columns, ids[code])
+            found.by_language[code].append(text)
+    return found
 
 
-def _cell(value: Any, column: str, where: str) -> str:
-    """The text of a cell; a number or a truth value as JSON writes it."""
-    text = value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
-    if not text.strip():
-        raise DataError(f"{where}: the column '{column}' is empty")
-    return text.strip()
+def _text(row: Row, columns: ColumnsConfig, ids: dict[str, str]) -> _Text | RowError:
+    """Reads the cells of a row.
 
-
-def _language(code: str, where: str) -> str:
-    """The FLORES code that a code means.
-
-    Raises:
-        DataError: If it means none, or several.
+    Args:
+        row: Of one language.
+        columns: What they are called.
+        ids: By id the place of each row before; this one's is added.
     """
-    meanings = _MEANINGS.get(code, [])
-    if len(meanings) > 1:
-        raise DataError(f"{where}: the language '{code}' may be {' or '.join(meanings)}; write one of these")
-    if not meanings:
-        raise DataError(f"{where}: unknown language '{code}'{nearest_languages(code)}")
-    return meanings[0]
+    try:
+        text = _Text(
+            row.place,
+            row.name(columns.text),
+            None if columns.second_text is None else row.name(columns.second_text),
+            _label(row.name(columns.label)),
+            None if columns.id is None else row.name(columns.id),
+        )
+    except RowError as error:
+        return error
+    if text.id is not None and (before := ids.setdefault(text.id, row.place)) != row.place:
+        return row.error(f"holds {text.id!r}, which is the id of {before} too", columns.id)
+    return text
 
 
-def _meanings() -> dict[str, list[str]]:
-    """The FLORES codes that each code of a language may mean; a FLORES code means itself."""
-    meanings: dict[str, list[str]] = {}
-    for known in LANGUAGES.values():
-        for code in known.all_codes:
-            meanings.setdefault(code, []).append(known.code)
-    return meanings
+def _label(name: str) -> str:
+    """Returns a label in the one Unicode form in which labels are compared: files and editors write é in two ways."""
+    return unicodedata.normalize("NFC", name)
 
 
-_MEANINGS = _meanings()
-_SPELLINGS = {
-    language: [code for code, meant in _MEANINGS.items() if meant == [language]] for language in LANGUAGES
-}
-"""For each FLORES code the codes that mean this language alone."""
+def _language(row: Row | RowError, columns: ColumnsConfig) -> str | RowError:
+    """Returns the FLORES code of a row's language, or the error of a row that does not tell it."""
+    if isinstance(row, RowError):
+        return row
+    assert columns.language is not None
+    try:
+        return flores_code(row.name(columns.language))
+    except RowError as error:
+        return error
+    except DataError as error:
+        return row.error(str(error))

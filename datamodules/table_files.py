@@ -1,105 +1,188 @@
-"""The rows of a user's own file, each with its place for messages: CSV, TSV, JSONL or parquet."""
+"""The rows of a file, each with its position for messages: CSV, TSV, JSONL or parquet."""
 
 from __future__ import annotations
 
 import csv
 import functools
 import json
-from collections.abc import Callable, Iterable, Iterator
+import re
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet
-from datasets import IterableDataset
+from datamodules.errors import DataError, RowError
+from datamodules.files import open_file, require_file
+from datamodules.parquet import parquet_rows
+from datamodules.row import Row, Rows, wanted_columns, wanted_columns_of
 
-from datamodules.errors import DataError, RowError, nearest
-from datamodules.source import check_readable, stream_rows
-
-Placed = tuple[str, dict[str, Any]]
-"""Where a row stands ("line 3") and its cells by column."""
-Reader = Callable[[Path, tuple[str, ...]], Iterator[Placed]]
+csv.field_size_limit(sys.maxsize)  # a cell may hold a whole document; the standard limit is 131,072 characters
 
 
-def table_rows(file: Path, columns: tuple[str, ...]) -> Iterator[Placed]:
+Reader = Callable[[Path, tuple[str, ...], tuple[str, ...]], Rows]
+"""Reads the columns that must be there, and the optional ones, of a file of one kind; see `table_rows`."""
+
+
+def table_rows(file: Path, columns: tuple[str, ...], optional: tuple[str, ...] = (), *, quotes: bool = True) -> Rows:
     """Reads a file, of the kind that its name ends with.
 
     Args:
-        file: CSV and TSV with the names of the columns in the first line, in UTF-8; quoted as spreadsheets do.
+        file: In UTF-8. CSV and TSV have the columns' names in the first line.
         columns: Columns that must be there.
+        optional: Columns that are read where they are there.
+        quotes: Whether cells of a TSV may be quoted, as spreadsheets write them; else quotes are part of the text.
+
+    Returns:
+        Rows, and the errors of unusable ones in their places.
 
     Raises:
-        DataError: If the file or a column is missing, or a row cannot be read.
+        DataError: The file or a column is missing, or the file cannot be read any further.
     """
-    if not file.is_file():
-        beside = [other.name for other in file.parent.iterdir()] if file.parent.is_dir() else []
-        raise DataError(f"there is no file {file}{nearest(file.name, beside)}")
+    require_table(file)
+    readers = READERS if quotes else READERS | {".tsv": _unquoted}
+    return readers[file.suffix](file, columns, optional)
+
+
+def require_table(file: Path) -> None:
+    """Checks that there is a file and that its kind is known.
+
+    Raises:
+        DataError: There is none, or its name ends differently.
+    """
     if file.suffix not in READERS:
         raise DataError(f"{file} cannot be read: the name must end with {', '.join(READERS)}")
-    return READERS[file.suffix](file, columns)
+    require_file(file)
 
 
-def _delimited(file: Path, columns: tuple[str, ...], *, delimiter: str) -> Iterator[Placed]:
-    rows = csv.reader((line for _, line in _lines(file)), delimiter=delimiter, strict=True)
+def _quoted(file: Path, columns: tuple[str, ...], optional: tuple[str, ...], *, delimiter: str) -> Rows:
+    """Reads CSV, or TSV with quoted cells.
+
+    A quote that nobody closes takes in the lines behind it, up to the next quote or the end of the file: an error
+    therefore names the line where its row begins, and rows that have become one are refused.
+    """
+    lines = _Recorded(_lines(file))
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     try:
-        header = next(rows, [])
-        _check_columns(columns, header, str(file))
-        for cells in rows:
-            if not cells:
-                continue  # a blank line
-            if len(cells) != len(header):
-                raise DataError(f"{file}, line {rows.line_num}: {len(cells)} cells, but {len(header)} columns")
-            yield f"line {rows.line_num}", dict(zip(header, cells, strict=True))
+        header = next(reader, [])
     except csv.Error as error:
-        raise DataError(f"{file}, line {rows.line_num}: {error}; a cell with quotes must be quoted itself") from error
+        raise DataError(f"{file}, line 1: {error}") from error
+    wanted = wanted_columns_of(str(file), header, columns, optional)
+    while True:
+        place = f"line {reader.line_num + 1}"
+        lines.recent.clear()
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield RowError(str(file), place, f"{error}; {_QUOTING}")
+            continue
+        if not cells:
+            continue  # a blank line
+        if _is_several_rows(lines.recent, delimiter, len(header)):
+            reason = f"a quote makes one row of these {len(lines.recent)} lines; {_QUOTING}"
+            yield RowError(str(file), place, reason)
+        else:
+            yield _row(file, place, header, cells, wanted)
 
 
-def _json_lines(file: Path, columns: tuple[str, ...]) -> Iterator[Placed]:
-    for number, line in _lines(file):
+def _unquoted(file: Path, columns: tuple[str, ...], optional: tuple[str, ...]) -> Rows:
+    """Reads TSV in which quotes are part of the text, and each line is a row."""
+    lines = ((number, line.rstrip("\r\n")) for number, line in enumerate(_lines(file), start=1))
+    _, first = next(lines, (1, ""))
+    header = first.split("\t") if first else []
+    wanted = wanted_columns_of(str(file), header, columns, optional)
+    for number, line in lines:
+        if line:
+            yield _row(file, f"line {number}", header, line.split("\t"), wanted)
+
+
+def _row(file: Path, place: str, header: list[str], cells: list[str], wanted: list[str]) -> Row | RowError:
+    if any(_UNDECODED.search(cell) for cell in cells):
+        return RowError(str(file), place, _NOT_UTF8)
+    if len(cells) != len(header):
+        return RowError(str(file), place, f"{len(cells)} cells, but {len(header)} columns")
+    named = dict(zip(header, cells, strict=True))
+    return Row({column: named[column] for column in wanted}, file=str(file), place=place)
+
+
+def _json_lines(file: Path, columns: tuple[str, ...], optional: tuple[str, ...]) -> Rows:
+    for number, line in enumerate(_lines(file), start=1):
         if not line.strip():
             continue
-        where = f"{file}, line {number}"
+        place = f"line {number}"
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{where}: this is not JSON: {error.msg} (character {error.colno})") from error
-        if not isinstance(row, dict):
-            raise DataError(f"{where}: this is not a JSON object such as {{{json.dumps(columns[0])}: …}}")
-        _check_columns(columns, row, where)
-        yield f"line {number}", row
+            cells = _json(line)
+            if not isinstance(cells, dict):
+                raise ValueError(f"this is not a JSON object such as {{{json.dumps(columns[0])}: …}}")
+            wanted = wanted_columns(cells, columns, optional)
+        except (ValueError, RecursionError) as error:
+            yield RowError(str(file), place, str(error))
+        else:
+            yield Row({column: cells[column] for column in wanted}, file=str(file), place=place)
 
 
-def _parquet(file: Path, columns: tuple[str, ...]) -> Iterator[Placed]:
-    check_readable(file)
-    _check_columns(columns, pyarrow.parquet.read_schema(file).names, str(file))
-    stream = stream_rows(IterableDataset.from_parquet(str(file)), columns, (), where=str(file))
-    for row in stream:
-        if isinstance(row, RowError):
-            raise row
-        yield row.place, row
+def _json(line: str) -> Any:
+    """Reads a line of JSONL.
+
+    Raises:
+        ValueError: It is no JSON, or holds a key twice or a number of thousands of digits.
+        RecursionError: It is nested too deeply.
+    """
+    if _UNDECODED.search(line):
+        raise ValueError(_NOT_UTF8)
+    try:
+        return json.loads(line, object_pairs_hook=_with_unique_keys)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"this is not JSON: {error.msg} (character {error.colno})") from None
+
+
+def _with_unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} is there more than once")
+    return found
 
 
 READERS: dict[str, Reader] = {
-    ".csv": functools.partial(_delimited, delimiter=","),
-    ".tsv": functools.partial(_delimited, delimiter="\t"),
+    ".csv": functools.partial(_quoted, delimiter=","),
+    ".tsv": functools.partial(_quoted, delimiter="\t"),
     ".jsonl": _json_lines,
-    ".parquet": _parquet,
+    ".parquet": parquet_rows,
 }
 """What reads a file, by the end of its name."""
 
-
-def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    """Numbers the lines from 1. Each is decoded on its own, so that a message can name the one that cannot be."""
-    with file.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            try:
-                yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise DataError(f"{file}, line {number}: this is not UTF-8; save the file as UTF-8") from error
+_QUOTING = "a cell that contains quotes must itself be quoted, and its quotes doubled"
+_NOT_UTF8 = "this is not UTF-8; save the file as UTF-8"
+_UNDECODED = re.compile("[\udc80-\udcff]")
+"""What `_lines` makes of bytes that are not UTF-8."""
 
 
-def _check_columns(wanted: Iterable[str], found: Iterable[str], where: str) -> None:
-    found = list(found)
-    for column in wanted:
-        if column not in found:
-            known = ", ".join(found) or "none"
-            raise DataError(f"{where}: there is no column '{column}'{nearest(column, found)}; found: {known}")
+def _lines(file: Path) -> Iterator[str]:
+    """Yields the lines with their ends; a byte that is not UTF-8 becomes a lone surrogate, so that its row is known."""
+    with open_file(file) as stream:
+        for number, line in enumerate(stream):
+            yield line.decode("utf-8" if number else "utf-8-sig", errors="surrogateescape")
+
+
+class _Recorded(Iterator[str]):
+    """Hands on lines and keeps those since `recent` was cleared: the lines of one row."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self.lines = lines
+        self.recent: list[str] = []
+
+    def __next__(self) -> str:
+        self.recent.append(next(self.lines))
+        return self.recent[-1]
+
+
+def _is_several_rows(lines: list[str], delimiter: str, columns: int) -> bool:
+    """Tells whether each of several lines, taken alone, has as many cells as the table, so that all look like rows.
+
+    The lines of a text that a quoted cell may hold do not: a comma of a sentence has a space behind it.
+    """
+    cells = [len(re.split(f"{delimiter}(?! )", line)) for line in lines if line.strip()]
+    return columns > 1 and len(cells) > 1 and set(cells) == {columns}

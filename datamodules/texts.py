@@ -41,7 +41,7 @@ class FolderTexts(Dataset):
 
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
         """See `Dataset.to_example`."""
-        return Example(row_id, row["text"] or "", language)
+        return Example(row_id, row.text("text"), language)
 
     def _its_name(self, code: str) -> str | None:
         return next((name for name in LANGUAGES[code].all_codes if self._folder.has_config(name)), None)
@@ -58,7 +58,7 @@ class Wikipedia(Dataset):
 
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
         """See `Dataset.to_example`."""
-        return Example(str(row["id"]), row["text"] or "", language)
+        return Example(row.name("id"), row.text("text"), language)
 
 
 class FloresPlus(Dataset):
@@ -76,4 +76,4 @@ class FloresPlus(Dataset):
 
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
         """See `Dataset.to_example`."""
-        return Example(str(row["id"]), row["text"] or "", language)
+        return Example(row.name("id"), row.text("text"), language)

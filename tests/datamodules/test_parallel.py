@@ -70,15 +70,13 @@ def test_one_file_for_each_language_or_one_column(write: Write) -> None:
 
 def test_mistakes_in_a_file_are_said(write: Write, tmp_path: Path) -> None:
     folder = write("pairs", [{"swahili": "a", "pivot": "b"}])
-    with pytest.raises(
-        DataError, match=rf"^{folder}/pairs.parquet has no column 'target'; found: swahili, pivot$"
-    ):
+    message = rf"^{folder}/pairs.parquet: there is no column 'target'; found: swahili, pivot$"
+    with pytest.raises(DataError, match=message):
         both(from_file(folder / "pairs.parquet"))
-    with pytest.raises(
-        DataError, match=rf"^file {folder}/pair.parquet does not exist; did you mean 'pairs.parquet'\?$"
-    ):
+    message = rf"^there is no file {folder}/pair.parquet; did you mean 'pairs.parquet'\?$"
+    with pytest.raises(DataError, match=message):
         from_file(folder / "pair.parquet").check("swh_Latn")
-    with pytest.raises(DataError, match=r"unknown kind of file '.doc'; known: .csv, .tsv, .jsonl, .parquet$"):
+    with pytest.raises(DataError, match=r"pairs.doc cannot be read: the name must end with .csv, .tsv, .*"):
         from_file(folder / "pairs.doc").check("swh_Latn")
     with pytest.raises(DataError, match=r"^unknown language 'swa_Latn'; nearest: swh_Latn"):
         from_file(folder / "pairs.parquet").check("swa_Latn")
@@ -87,9 +85,8 @@ def test_mistakes_in_a_file_are_said(write: Write, tmp_path: Path) -> None:
         both(from_file(folder / "blank.parquet"))
     for name, content in (("broken.jsonl", b"{not json"), ("broken.parquet", b"PAR1"), ("none.tsv", b"")):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(
-            DataError, match=rf"^{tmp_path}/{name} (cannot be read: .+|has no column 'target'; found: none)$"
-        ):
+        message = " cannot be read as parquet: .+|, line 1: this is not JSON: .+|: there is no column 'target'; .+"
+        with pytest.raises(DataError, match=f"^{tmp_path}/{name}({message})$"):
             both(from_file(tmp_path / name))
 
 

@@ -31,9 +31,8 @@ def test_a_split_in_several_files_is_read_in_their_order(write: Write) -> None:
 
 def test_what_is_missing_is_said(write: Write) -> None:
     folder = write("eng/train", [{"texts": "a", "label": 1}])
-    with pytest.raises(
-        DataError, match=rf"^{folder}/eng/train.parquet has no column 'text'; found: texts, label$"
-    ):
+    message = rf"^{folder}/eng/train.parquet: there is no column 'text'; did you mean 'texts'\?; found: texts, label$"
+    with pytest.raises(DataError, match=message):
         rows(folder)
     with pytest.raises(DataError, match=rf"^folder {folder}/eng has no split 'test'; found: train$"):
         Folder(folder).check("eng", "test")
