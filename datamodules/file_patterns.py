@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from datamodules.errors import DataError
-from datamodules.files import is_file, names_in
+from datamodules.files import names_in, require_file
 from datamodules.languages import LANGUAGES, flores_code
 
 PLACEHOLDER = "{language}"
@@ -21,7 +22,7 @@ class LanguageFiles:
     by_language: dict[str, Path]
     """By FLORES code, in the order of `LANGUAGES`."""
     others: list[str]
-    """Files whose code means no language, or several: their paths with the reason."""
+    """What else matches, with the reason: its code means no language, or several; or it is no file."""
 
 
 def language_files(folder: Path, pattern: str) -> LanguageFiles:
@@ -45,6 +46,11 @@ def language_files(folder: Path, pattern: str) -> LanguageFiles:
         except DataError as error:
             others.append(f"{file}: {error}")
             continue
+        try:
+            require_file(file)
+        except DataError as error:
+            others.append(str(error))
+            continue
         if language in found:
             raise DataError(f"{found[language]} and {file} are both of {language}: remove or rename one of them")
         found[language] = file
@@ -52,7 +58,7 @@ def language_files(folder: Path, pattern: str) -> LanguageFiles:
 
 
 def _matches(folder: Path, parts: tuple[str, ...], code: str | None) -> Iterator[tuple[str, Path]]:
-    """Yields the code and the path of each file below a folder.
+    """Yields the code and the path of everything below a folder whose name matches.
 
     Args:
         folder: Whose content is looked at.
@@ -72,5 +78,5 @@ def _matches(folder: Path, parts: tuple[str, ...], code: str | None) -> Iterator
         path = folder / name
         if rest:
             yield from _matches(path, rest, its_code)
-        elif its_code is not None and is_file(path):
+        elif its_code is not None and os.path.lexists(path):
             yield its_code, path

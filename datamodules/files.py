@@ -10,8 +10,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from datamodules.errors import DataError, nearest
 
@@ -77,7 +77,7 @@ def require_file(file: Path) -> None:
         raise DataError(f"{shown(file)} is {_KINDS[stat.S_IFMT(mode)]}, not a file")
 
 
-def open_file(file: Path) -> BinaryIO:
+def open_file(file: Path) -> BufferedReader:
     """Opens a regular file for reading.
 
     Raises:

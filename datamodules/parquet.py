@@ -100,7 +100,7 @@ _CELL_ERRORS = (ValueError, OverflowError, pyarrow.ArrowException)
 
 def _values(column: pyarrow.Array | pyarrow.ChunkedArray) -> list[Any]:
     try:
-        return column.to_pylist()
+        return list(column.to_pylist())
     except _CELL_ERRORS:
         return [_value(cell) for cell in column]
 
