@@ -273,7 +273,7 @@ LATIN = b"claim,verdict\nw1,no\ncaf\xe9,no\nw3,no\n"
         ("a.jsonl", '{"claim": "w", "verdict": "\\ud83d"}', ["a.jsonl, line 1: the column 'verdict' holds half of…"]),
         ("a.jsonl", '{"claim": "w", "verdict": NaN}', ["a.jsonl, line 1: the column 'verdict' holds nan, n…"]),
         ("a.jsonl", '{"claim": "w", "verdict": ["no"]}', ["a.jsonl, line 1: the column 'verdict' holds a list, not…"]),
-        ("a.jsonl", '{"claim": "w", "claim": "v", "verdict": "no"}', ["a.jsonl, line 1: the key 'claim' is there more…"]),
+        ("a.jsonl", '{"claim": "w", "claim": "v", "verdict": "no"}', ["a.jsonl, line 1: the key 'claim' is there mo…"]),
         ("a.jsonl", '{"claim": %s, "verdict": "no"}' % ("9" * 5000), ["a.jsonl, line 1: a number of 5000 digits can…"]),
         ("a.jsonl", "[" * 100_000, ["a.jsonl, line 1: this is nested too deeply"]),
         ("a.jsonl", "{\n" + '{"claim": "w", "verdict": "no"}', ["a.jsonl, line 1: this is not JSON: …", "w"]),
