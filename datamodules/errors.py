@@ -95,6 +95,12 @@ _DIFFERENCES: dict[str, Callable[[str], str]] = {
 """What two spellings that look alike may differ in: the name of the difference, and what makes them equal."""
 
 
+def shown(value: object, most: int = 80) -> str:
+    """A value of a file as a message shows it: as Python writes it, and no longer than so many characters."""
+    text = repr(value)
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 def first_line(error: BaseException) -> str:
     """The first line of a library's message, for use inside one of ours."""
     lines = str(error).strip().splitlines()

@@ -45,10 +45,19 @@ def plan(
     experiment: ExperimentFile,
     overrides: Overrides = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="List every stage.")] = False,
+    data: Annotated[
+        bool, typer.Option("--data", help="Only read all rows that are left to use; list those that cannot be used.")
+    ] = False,
 ) -> None:
     """Say what would run, without training: stages, trained parameters, steps, and every mistake."""
-    from framework.overview import print_plan
     from framework.runner import plan_experiment
+
+    if data:
+        from framework.data_check import check_rows
+
+        check_rows(plan_experiment(experiment, overrides or [], here=False), _console())
+        return
+    from framework.overview import print_plan
 
     print_plan(plan_experiment(experiment, overrides or []), _console(), verbose=verbose)
 
