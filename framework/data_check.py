@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from collections import deque
 from collections.abc import Iterator
 from functools import singledispatch
 from typing import Any
@@ -34,7 +35,7 @@ class DataCheck:
     """What was found in the data of a plan; an error is there once, though several stages read the row."""
 
     usable: int = 0
-    """Rows that can be used."""
+    """Rows of labelled data that can be used."""
     refused: dict[str, None] = dataclasses.field(default_factory=dict)
     """Errors because of which the plan cannot be carried out."""
     skipped: dict[str, None] = dataclasses.field(default_factory=dict)
@@ -144,7 +145,7 @@ def _read_split(dataset: LabelledDataset, language: str, split: str, found: Data
 def _read_text(stage: LanguageStage, found: DataCheck) -> None:
     for language in stage.languages:
         try:
-            found.usable += sum(1 for _ in itertools.islice(_texts(stage.settings.objective, language), TEXTS))
+            deque(itertools.islice(_texts(stage.settings.objective, language), TEXTS), maxlen=0)
         except DataError as error:
             found.refused[str(error)] = None
 
