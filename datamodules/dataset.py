@@ -379,7 +379,7 @@ class LabelledDataset(Dataset):
         """
         index = index_of(row[column], self.labels, numbered=self.numbered_labels)
         if index is None:
-            raise row.error(unknown_label(row[column], self.labels), column)
+            raise row.error(unknown_label(row[column], self.labels, numbered=self.numbered_labels), column)
         return index
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from datamodules.errors import nearest, shown
+from datamodules.errors import difference_of, nearest, shown
 
 HIDDEN = {
     "-1": "marks a label that is not published",
@@ -31,12 +31,13 @@ def index_of(value: Any, labels: Sequence[str], *, numbered: bool) -> int | None
     return value if is_number and value in range(len(labels)) else None
 
 
-def unknown_label(value: Any, labels: Sequence[str]) -> str:
+def unknown_label(value: Any, labels: Sequence[str], *, numbered: bool = False) -> str:
     """Returns why a value is none of the labels, with the likely cause; the words continue "the column 'label' …".
 
     Args:
         value: Of a cell, as the file holds it.
         labels: All that the dataset knows.
+        numbered: Whether a label's number would be right too.
     """
     if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         return "is empty"
@@ -45,41 +46,15 @@ def unknown_label(value: Any, labels: Sequence[str]) -> str:
     written = str(value).strip()
     if written in HIDDEN:
         return f"holds {shown(value)}, which {HIDDEN[written]}"
-    known = ", ".join(labels)
-    for label in labels:
-        if difference := difference_of(written, label):
-            return f"holds {shown(value)}, which differs from the label {label!r} only in {difference}; known: {known}"
-    return f"holds the unknown label {shown(value)}{nearest(written, labels)}; known: {known}"
-
-
-def difference_of(written: str, label: str) -> str:
-    """Returns in what alone two spellings of one label differ; an empty text where they are different labels."""
-    differences = (name for name, spelling in _SPELLINGS.items() if _same(spelling, written, label))
-    return next(differences, "")
+    if numbered and isinstance(value, str | float) and written.removesuffix(".0").isdecimal():
+        kind = "a text" if isinstance(value, str) else "a fraction (whole numbers in a column with gaps become such)"
+        return f"holds {shown(value)}, which is {kind}, not the number of a label"
+    return f"holds the unknown label {shown(value)}{nearest(written, labels)}; known: {', '.join(labels)}"
 
 
 def first_pair_alike(labels: Iterable[str]) -> tuple[str, str, str] | None:
-    """Returns the first two labels that are one label in two spellings, and in what they differ."""
-    seen: list[str] = []
-    for label in labels:
-        for other in seen:
-            if difference := difference_of(label, other):
-                return other, label, difference
-        seen.append(label)
+    """Returns the first two labels that may be one in two spellings, and in what they differ."""
+    for first, second in itertools.combinations(labels, 2):
+        if difference := difference_of(first, second):
+            return first, second, difference
     return None
-
-
-_SPELLINGS: dict[str, Callable[[str], object]] = {
-    "how its letters are encoded (composed or decomposed Unicode)": lambda text: unicodedata.normalize("NFC", text),
-    "upper and lower case": str.casefold,
-    "white space and Unicode form": lambda text: " ".join(unicodedata.normalize("NFKC", text).split()),
-    "how the number is written (a column with gaps makes 1.0 of 1)": float,
-}
-
-
-def _same(spelling: Callable[[str], object], first: str, second: str) -> bool:
-    try:
-        return first != second and spelling(first) == spelling(second)
-    except ValueError:  # it is no number
-        return False
-

@@ -34,7 +34,7 @@ class MasakhaNews(ClassificationDataset):
     }
     columns = ("headline", "text")
     optional_columns = ("label", "category")
-    text_names = ("headline and text",)
+    text_names = ("article",)
     numbered_labels = True
     labels = ("business", "entertainment", "health", "politics", "religion", "sports", "technology")
 

@@ -126,7 +126,7 @@ class TaggingDataset(LabelledDataset):
     def _tag(self, value: Any, number: int, row: Row) -> int:
         known = self.published_tags or self.labels
         if (index := index_of(value, known, numbered=True)) is None:
-            raise _error(row, number, unknown_label(value, known), self.columns[1])
+            raise _error(row, number, unknown_label(value, known, numbered=True), self.columns[1])
         return index
 
 

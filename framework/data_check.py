@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from datamodules import DataError, LabelledDataset, MonolingualText, ParallelText, RowError
+from datamodules.errors import listed
 from framework.config import Experiment
 from framework.errors import UserError
 from framework.identity import identity, plain
@@ -18,8 +19,6 @@ from framework.objectives.monolingual import MonolingualObjective
 from framework.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage
 from framework.wording import count
 
-LISTED = 20
-"""Rows that a message lists; of the others it tells the number."""
 TEXTS = 100
 """Texts that are read of each language for a language stage, whose text may be a whole Wikipedia: what is wrong with a
 column shows in its first rows."""
@@ -37,14 +36,16 @@ class DataCheck:
     usable: int = 0
     """Rows of labelled data that can be used."""
     refused: dict[str, None] = dataclasses.field(default_factory=dict)
-    """Errors because of which the plan cannot be carried out."""
+    """Errors of rows because of which the plan cannot be carried out."""
     skipped: dict[str, None] = dataclasses.field(default_factory=dict)
-    """Errors of the rows that are left out (`data.bad_rows: skip`)."""
+    """Errors of rows that are left out (`data.bad_rows: skip`)."""
+    other: dict[str, None] = dataclasses.field(default_factory=dict)
+    """Errors of whole files and splits."""
 
-    @property
-    def rows(self) -> int:
-        """Rows that were read."""
-        return self.usable + len(self.refused) + len(self.skipped)
+    def listed(self, errors: dict[str, None]) -> str:
+        """Lists errors of rows, and says how many rows there are."""
+        rows = self.usable + len(self.refused) + len(self.skipped)
+        return "\n  ".join([f"{len(errors):,} of {count(rows, 'row')} cannot be used:", *listed(errors)])
 
 
 def check_rows(plan: Plan, console: Console) -> None:
@@ -55,17 +56,21 @@ def check_rows(plan: Plan, console: Console) -> None:
         console: Where to print.
 
     Raises:
-        UserError: Some rows cannot be used, and `data.bad_rows` does not say to skip them.
+        UserError: Some data cannot be used, and `data.bad_rows` does not say to skip it.
     """
     with console.status("reading the data"):
         found = check_data(plan.todo)
-    if found.refused:
-        raise UserError(
-            f"{plan.name}: {_listed(found.refused, found.rows)}\n"
-            "Correct the data, or skip unusable rows with `data.bad_rows: skip`; the results then hold their number."
-        )
     if found.skipped:
-        console.print(f"skipped: {_listed(found.skipped, found.rows)}", highlight=False, markup=False, soft_wrap=True)
+        text = f"skipped: {found.listed(found.skipped)}\n"
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+    said = listed(found.other)
+    if found.refused:
+        said += [
+            f"{plan.name}: {found.listed(found.refused)}",
+            "Correct the data, or skip such rows with `data.bad_rows: skip`; the results then hold their number.",
+        ]
+    if said:
+        raise UserError("\n".join(said))
 
 
 def check_data(stages: list[Stage]) -> DataCheck:
@@ -127,19 +132,19 @@ def _(stage: EvaluateStage) -> list[tuple[str, str]]:
 
 def _read_split(dataset: LabelledDataset, language: str, split: str, found: DataCheck) -> None:
     errors = found.refused if dataset.bad_rows == "refuse" else found.skipped
-    usable = 0
+    usable = unusable = 0
     try:
         for row in dataset.read(language, split):
             if isinstance(row, RowError):
                 errors[str(row)] = None
+                unusable += 1
             else:
                 usable += 1
     except DataError as error:
-        found.refused[str(error)] = None
-        return
+        found.other[str(error)] = None
     found.usable += usable
-    if not usable:
-        found.refused[f"{dataset.name} {language}: the {split} split has no row that can be used"] = None
+    if not usable and (errors is found.skipped or not unusable):
+        found.other[f"{dataset.name} {language}: the {split} split has no row that can be used"] = None
 
 
 def _read_text(stage: LanguageStage, found: DataCheck) -> None:
@@ -147,7 +152,7 @@ def _read_text(stage: LanguageStage, found: DataCheck) -> None:
         try:
             deque(itertools.islice(_texts(stage.settings.objective, language), TEXTS), maxlen=0)
         except DataError as error:
-            found.refused[str(error)] = None
+            found.other[str(error)] = None
 
 
 @singledispatch
@@ -170,8 +175,3 @@ def _(objective: AlignmentObjective, language: str) -> Iterator[object]:
 def _choosing_rows(experiment: Experiment) -> dict[str, Any]:
     return {key: value for key, value in plain(experiment.data).items() if key not in FEEDING}
 
-
-def _listed(errors: dict[str, None], rows: int) -> str:
-    lines = [f"  {error}" for error in itertools.islice(errors, LISTED)]
-    more = [f"  … and {len(errors) - LISTED:,} more"] if len(errors) > LISTED else []
-    return "\n".join([f"{len(errors):,} of {count(rows, 'row')} cannot be used:", *lines, *more])

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from framework.data_check import LISTED, check_data
+from datamodules import Dataset
+from datamodules.errors import LISTED
+from framework.data_check import check_data
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import SOURCE, TARGETS, Desk, outcome, read_rows, runs, write_rows
 
@@ -41,14 +43,13 @@ def test_all_unusable_rows_are_listed_together_before_anything_is_trained(desk: 
         answer = modulingua(*command)
         assert answer.code == 2
         assert "tiny: 4 of 70 rows cannot be used:\n" in answer.err
-        for line in (
-            f"texts/{SOURCE}/train.parquet, row 4: the text is empty\n",
-            f"texts/{SOURCE}/validation.parquet, row 1: the column 'category' holds 'Sports', which differs from the label "
-            "'sports' only in upper and lower case; known: ",
-            f"texts/{TEST}/test.parquet, row 6: the column 'category' holds '-', which marks an example without a gold label",
-            f"texts/{TEST}/test.parquet, row 7: the id '2' is that of row 3 too\n",
+        for file_, row, reason in (
+            (f"{SOURCE}/train", 4, "the text is empty\n"),
+            (f"{SOURCE}/validation", 1, "the column 'category' holds the unknown label 'Sports'; 'sports' differs "),
+            (f"{TEST}/test", 6, "the column 'category' holds '-', which marks an example without a gold label\n"),
+            (f"{TEST}/test", 7, "the id '2' is that of row 3 too\n"),
         ):
-            assert line in answer.err
+            assert f"texts/{file_}.parquet, row {row}: {reason}" in answer.err
         assert desk.files() == before
 
 
@@ -83,16 +84,16 @@ def test_a_long_list_ends_with_a_number(desk: Desk, modulingua: Modulingua) -> N
 def test_a_split_of_which_nothing_is_left_is_refused(desk: Desk) -> None:
     changes = with_rows(desk, {(TEST, "test"): {number: {"category": None} for number in range(14)}})
     found = check_data(desk.plan(changes | {"data.bad_rows": "skip"}).todo)
-    assert list(found.refused) == [f"sib200 {TEST}: the test split has no row that can be used"]
+    assert list(found.other) == [f"sib200 {TEST}: the test split has no row that can be used"]
     assert len(found.skipped) == 14
 
 
-def test_only_what_is_left_to_do_is_read(trained: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datamodules.dataset.Dataset.read", lambda *_: pytest.fail("a split was read"))
-    assert not trained.plan().todo
-    assert check_data(trained.plan().todo).rows == 0
+def test_only_what_is_left_to_do_is_read(finished: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Dataset, "read", lambda *_: pytest.fail("a split was read"))
+    assert not finished.plan().todo
+    assert check_data(finished.plan().todo).usable == 0
     with pytest.raises(pytest.fail.Exception):
-        check_data(trained.plan().stages)
+        check_data(finished.plan().stages)
 
 
 @pytest.mark.parametrize("value", [["a", "list"], 3])
@@ -102,6 +103,6 @@ def test_texts_of_a_language_stage_are_looked_at(value: Any, desk: Desk, tmp_pat
     write_rows(tmp_path / "corpus" / SOURCE / "train.parquet", [{"text": "w1 w2"}])
     objective = {"masked": {"text": {"dataset": "texts", "path": str(tmp_path / "corpus"), "max_length": 24}}}
     found = check_data(desk.plan({"stages.language.objective": objective}).todo)
-    assert [error.partition("corpus/")[2].partition(" holds ")[0] for error in found.refused] == [
+    assert [error.partition("corpus/")[2].partition(" holds ")[0] for error in found.other] == [
         f"{language}/train.parquet, row 1: the column 'text'" for language in TARGETS
     ]
