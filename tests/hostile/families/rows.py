@@ -1,7 +1,7 @@
 """Rows of labelled data that cannot be used: `plan --data` lists them, whatever stands in place of a text or a label.
 
 Every break is tried on the splits that are read. Parquet gives a column one type, so a break of a type is in all rows,
-one of a value (a null, a blank) in one row among good ones.
+and one of a value (a null, a blank) in one row among good ones.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def cases(world: World) -> Iterator[Case]:
     for broken in ("blank in one row", "null in one row", "numbers"):
         setup = partial(_write, world=world, kind=KINDS["topics"], split="test", column="text", broken=broken)
         text = _experiment(world, KINDS["topics"])
-        yield Case(f"run, nothing trained: {broken}", ["run", "e.yaml"], {"e.yaml": text}, setup, says=("test.parquet",))
+        yield Case(f"run: {broken}", ["run", "e.yaml"], {"e.yaml": text}, setup, says=("test.parquet",))
 
 
 def _experiment(world: World, kind: Kind) -> str:
