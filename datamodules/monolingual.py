@@ -57,7 +57,7 @@ class TextConfig(ABC):
     dataset: str = "wikipedia"
     """Registered name (`texts` for any folder) or dotted path of a class; labels are not used."""
     path: str | None = None
-    """Local folder `<language>/{train,validation}.parquet`; without it the texts come from the hub."""
+    """Local folder such as `<language>/{train,validation}.parquet`; without it the texts come from the hub."""
     revision: str | None = None
     """Branch, tag or commit on the hub; without it the main branch as it is now."""
     split: str = TRAIN

@@ -31,4 +31,5 @@ class NusaX(ClassificationDataset):
 
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
         """See `Dataset.to_example`."""
-        return Example(row.name("id"), row.text("text"), language, self.label_index(row, "label"))
+        label = self.label_index(row["label"], row_id, language)
+        return Example(row.name("id"), row.text("text"), language, label)

@@ -68,7 +68,7 @@ def dataset(name: str, path: str | None = None, revision: str | None = None) -> 
 
     Args:
         name: Registered name, or dotted path of a subclass of `Dataset`: `my_package.my_file.MyDataset`.
-        path: Local folder in the hub's parquet layout; None for the hub.
+        path: Local folder; None for the hub.
         revision: Branch, tag or commit on the hub.
 
     Raises:
@@ -101,7 +101,6 @@ def _labelled(config: DatasetConfig) -> LabelledDataset:
         raise DataError(f"{found.name} has no column '{unknown[0]}' that could be translated; it has {known}")
     if config.translated:
         found.translated = config.translated
-    found.bad_rows = config.bad_rows
     return found
 
 

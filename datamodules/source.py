@@ -1,31 +1,26 @@
-"""Where rows come from: what every source does, and the local folder in the hub's parquet layout.
-
-Rows are streamed by `datasets`; nothing is copied into a cache of its own.
-"""
+"""Where rows come from: what every source does, and the local folder."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
-import re
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from datasets import ClassLabel, IterableDataset
-
-from datamodules.errors import DataError, nearest
-from datamodules.files import is_folder, names_in, open_file, require_file, shown, user_path
-from datamodules.parquet import ROWS_AT_A_TIME, arrow_rows
-from datamodules.row import Rows, wanted_columns_of
+from datamodules.errors import DataError, RowError
+from datamodules.files import is_file, is_folder, names_in, open_file, require_file, shown, user_path
+from datamodules.layout import README, Layout, card_of
+from datamodules.row import Row, Rows
 from datamodules.table_files import table_rows
 
 
 class Source(Protocol):
     """A place that holds rows by config and split."""
 
-    def rows(
-        self, config: str, split: str, columns: tuple[str, ...], optional: tuple[str, ...]
-    ) -> Rows:
+    def rows(self, config: str, split: str, columns: tuple[str, ...], optional: tuple[str, ...]) -> Rows:
         """Streams the rows of one split in their order.
 
         Args:
@@ -52,80 +47,116 @@ class Source(Protocol):
         ...
 
 
-class Folder:
-    """A local folder `<path>/<config>/<split>.parquet` (or `<split>-00000-of-00002.parquet` and so on)."""
+class FileSource(ABC):
+    """A source whose rows lie in files, which a `Layout` finds."""
+
+    @property
+    @abstractmethod
+    def layout(self) -> Layout:
+        """What finds the files of splits."""
+
+    @abstractmethod
+    def file(self, path: str) -> Path:
+        """The file on this machine, by its path in the layout."""
+
+    def rows(self, config: str, split: str, columns: tuple[str, ...], optional: tuple[str, ...]) -> Rows:
+        """See `Source.rows`."""
+        names = self.layout.label_names(config)
+        for path in self.paths(config, split):
+            rows = table_rows(self.file(path), columns, optional)
+            yield from rows if holds_label_names(path) else map(functools.partial(_with_label_names, names), rows)
+
+    def check(self, config: str, split: str) -> None:
+        """See `Source.check`."""
+        self.paths(config, split)
+
+    def paths(self, config: str, split: str) -> list[str]:
+        """The paths of a split's files in the layout, in order.
+
+        Raises:
+            DataError: There is none, or not all of them; with what is missing, and what is there instead.
+        """
+        return self.layout.files(config, split)
+
+
+class Folder(FileSource):
+    """A local folder, in any of the layouts that repositories on the hub have; see `datamodules.layout`."""
 
     def __init__(self, path: str | Path) -> None:
         """Takes the folder; it is looked at only when rows are asked for."""
         self.path = user_path(path)
 
-    def rows(
-        self, config: str, split: str, columns: tuple[str, ...], optional: tuple[str, ...]
-    ) -> Rows:
-        """See `Source.rows`."""
-        for file in self.files(config, split):
-            yield from table_rows(file, columns, optional)
+    @functools.cached_property
+    def layout(self) -> Layout:
+        """See `FileSource`."""
+        readme = self.path / README
+        return Layout(f"folder {shown(self.path)}", _OnDisk(self.path), card_of(readme) if is_file(readme) else {})
+
+    def file(self, path: str) -> Path:
+        """See `FileSource`."""
+        return self.path / path
 
     def fingerprint(self, config: str, split: str) -> str:
-        """The sha256 of the split's file, or of its files' sha256 sums."""
-        sums = [_sha256(file, *_size_and_time(file)) for file in self.files(config, split)]
+        """The sha256 of the split's file, or of its files' sha256 sums; with names of labels that the README has."""
+        files = [self.file(path) for path in self.paths(config, split)]
+        sums = [_sha256(file, *_size_and_time(file)) for file in files]
         joined = sums[0] if len(sums) == 1 else hashlib.sha256("".join(sums).encode()).hexdigest()
-        return f"sha256:{joined}"
-
-    def check(self, config: str, split: str) -> None:
-        """See `Source.check`."""
-        self.files(config, split)
+        names = {} if holds_label_names(files[0].name) else self.layout.label_names(config)
+        return f"sha256:{joined} {json.dumps(names)}" if names else f"sha256:{joined}"
 
     def has_config(self, config: str) -> bool:
         """Whether there is a folder of that name."""
-        return is_folder(self.path / config)
+        return config in self.layout.configs
 
-    def files(self, config: str, split: str) -> list[Path]:
-        """The parquet files of a split in order.
-
-        Raises:
-            DataError: If there is none; it says which part of the path is missing and what is there instead.
-        """
+    def paths(self, config: str, split: str) -> list[str]:
+        """See `FileSource`."""
         if not is_folder(self.path):
             raise DataError(f"folder {shown(self.path)} does not exist")
-        folder = self.path / config
-        if not is_folder(folder):
-            found = [name for name in names_in(self.path) if is_folder(self.path / name)]
-            raise DataError(f"folder {self.path} has no '{config}'{nearest(config, found)}")
-        names = [name for name in names_in(folder) if name.endswith(".parquet")]
-        single, parts = f"{split}.parquet", re.compile(re.escape(split) + r"-.*\.parquet", re.DOTALL)
-        files = [single] if single in names else [name for name in names if parts.fullmatch(name)]
-        if not files:
-            found = sorted({re.sub(r"-\d+-of-\d+$", "", name.removesuffix(".parquet")) for name in names})
-            raise DataError(f"folder {folder} has no split '{split}'; found: {', '.join(found) or 'no parquet file'}")
-        for name in files:
-            require_file(folder / name)
-        return [folder / name for name in files]
+        found = super().paths(config, split)
+        for path in found:
+            require_file(self.file(path))
+        return found
 
 
-def stream_rows(
-    stream: IterableDataset, columns: tuple[str, ...], optional: tuple[str, ...], where: str
-) -> Rows:
-    """Reads the wanted columns of a stream.
+class _OnDisk:
+    """The `Tree` of a folder; each folder in it is looked at once."""
 
-    Args:
-        stream: Of `datasets`.
-        columns: Columns that must be there.
-        optional: Columns that are read where they are there.
-        where: File or repository, for messages.
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._known: dict[str, tuple[list[str], list[str]]] = {}
 
-    Raises:
-        DataError: If a column is missing.
-    """
-    # csv and json show their columns only in their rows
-    found: dict[str, Any] = stream.features or next(stream.iter(batch_size=1), {})
-    wanted = wanted_columns_of(where, found, columns, optional)
-    kinds = {key: getattr(found[key], "feature", found[key]) for key in wanted}  # of a list, that of its entries
-    names = {key: kind.names for key, kind in kinds.items() if isinstance(kind, ClassLabel)}
-    # .iter() and not plain iteration: the latter would deal shards out to the workers of a DataLoader,
-    # and each of ours reads the whole stream (see batches.py)
-    tables = stream.select_columns(wanted).with_format("arrow").iter(ROWS_AT_A_TIME)
-    yield from arrow_rows(tables, names, where)
+    def files(self, folder: str) -> list[str]:
+        return self._names(folder)[0]
+
+    def folders(self, folder: str) -> list[str]:
+        return self._names(folder)[1]
+
+    def _names(self, folder: str) -> tuple[list[str], list[str]]:
+        if folder not in self._known:
+            path = self.root / folder
+            names = names_in(path)
+            folders = [name for name in names if is_folder(path / name)]
+            self._known[folder] = sorted(set(names).difference(folders)), folders
+        return self._known[folder]
+
+
+def holds_label_names(file: str) -> bool:
+    """Whether a file of this kind has the names of labels in itself, and not only in the README."""
+    return file.endswith(".parquet")
+
+
+def _with_label_names(names: Mapping[str, list[str]], row: Row | RowError) -> Row | RowError:
+    if isinstance(row, RowError):
+        return row
+    return row.replace(**{column: _named(row[column], labels) for column, labels in names.items() if column in row})
+
+
+def _named(value: Any, labels: list[str]) -> Any:
+    """Turns the number of a label, or a list of such numbers, into names; in CSV and TSV numbers are texts."""
+    if isinstance(value, list):
+        return [_named(entry, labels) for entry in value]
+    number = int(value) if isinstance(value, str) and value.isdecimal() else value
+    return labels[number] if type(number) is int and number in range(len(labels)) else value
 
 
 def file_fingerprint(file: Path) -> str:

@@ -45,7 +45,7 @@ class _Retry(Retry):
     """Repeats a request; says why and when."""
 
     has_given_up: ClassVar[bool] = False
-    """Whether the last request failed for good. The client has loops of its own; their repetitions do not wait again."""
+    """Whether the last request failed for good. The client also repeats requests itself; that must not wait again."""
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
         """Also repeats an upload where the hub counts requests: it has done nothing then."""

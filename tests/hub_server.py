@@ -184,7 +184,10 @@ class _Handler(BaseHTTPRequestHandler):
                 "likes": 0,
                 "tags": [],
                 "lastModified": "2026-01-01T00:00:00.000Z",
-                "siblings": [{"rfilename": name} for name in files],
+                "siblings": [
+                    {"rfilename": name, **({"size": len(content), "blobId": _oid(content)} if "blobs" in query else {})}
+                    for name, content in files.items()
+                ],
             }
         elif what == "tree":
             recursive = query.get("recursive", ["false"])[0].lower() in ("true", "1")

@@ -1,28 +1,26 @@
-"""Reading from the hub, with the real clients and a stand-in for the server."""
+"""Reading from the hub, with the real client and a stand-in for the server."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pyarrow
 import pyarrow.parquet
 import pytest
-from huggingface_hub import HfApi
+from huggingface_hub import constants, file_download, snapshot_download
 
-from datamodules import hub
+from datamodules import DataError, Example, dataset, hub, hub_requests, keeping_what_is_read, labelled_dataset
+from datamodules.dataset import DatasetConfig
 from datamodules.errors import NetworkError
-from tests.datamodules.conftest import ROOT
-from tests.hub_server import Repository, hub_server
+from tests.hub_server import Fault, Repository, hub_server
 
-LANGUAGES = ("eng_Latn", "swh_Latn")
-SPLITS = ("train", "test")
+Serve = Callable[..., AbstractContextManager[list[str]]]
 
 
 def parquet(rows: list[dict[str, Any]]) -> bytes:
@@ -31,120 +29,122 @@ def parquet(rows: list[dict[str, Any]]) -> bytes:
     return file.getvalue()
 
 
-def sib200(edition: str) -> dict[str, bytes]:
-    """A commit of a small SIB-200 whose texts name their edition."""
-    configs = [
-        {
-            "config_name": language,
-            "data_files": [{"split": split, "path": f"{language}/{split}-*"} for split in SPLITS],
-        }
-        for language in LANGUAGES
-    ]
-    files = {"README.md": f"---\n{json.dumps({'configs': configs})}\n---\n".encode()}
-    for language in LANGUAGES:
-        for split in SPLITS:
-            rows = [
-                {"index_id": n, "category": "travel", "text": f"{edition} {language} {split} {n}"}
-                for n in range(3)
-            ]
-            files[f"{language}/{split}-00000-of-00001.parquet"] = parquet(rows)
-    return files
+def tsv(edition: str) -> bytes:
+    return f"index_id\tcategory\ttext\n0\ttravel\t{edition} 0\n1\thealth\t{edition} 1\n".encode()
+
+
+def readme(card: dict[str, Any]) -> bytes:
+    return f"---\n{json.dumps(card)}\n---\n".encode()
+
+
+def sib200(edition: str, *languages: str) -> dict[str, bytes]:
+    """A commit of SIB-200 whose texts name their edition, in two languages or in these."""
+    return {
+        f"data/{language}/{split}.tsv": tsv(f"{edition} {language} {split}")
+        for language in languages or ("eng_Latn", "swh_Latn")
+        for split in ("train", "dev", "test")
+    }
 
 
 DATASET = Repository("datasets", "Davlan/sib200", [sib200("first"), sib200("second")])
-MODEL = Repository("models", "someone/backbone", [{"config.json": b"{}"}, {"config.json": b'{"new": 1}'}])
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with hub_server([DATASET, MODEL]) as address:
-        yield address
+def forget() -> None:
+    """Makes the process as new: what it knows of repositories is gone."""
+    hub._snapshot.cache_clear()
+    hub._layout.cache_clear()
 
 
-def in_new_process(code: str, endpoint: str, home: Path) -> Any:
-    """What the code puts into `answer`, run by a process whose hub is the endpoint."""
-    environment = os.environ | {
-        "HF_ENDPOINT": endpoint,
-        "HF_HOME": str(home),
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_UPDATE_DOWNLOAD_COUNTS": "0",
-    }
-    whole = f"import json\nanswer = {{}}\n{code}\nprint(json.dumps(answer))"
-    completed = subprocess.run(
-        [sys.executable, "-c", whole], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    assert completed.returncode == 0, completed.stderr
-    return json.loads(completed.stdout.splitlines()[-1])
+@pytest.fixture
+def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """Serves repositories as the hub of this process, whose cache is empty at first; gives the requests."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+
+    @contextmanager
+    def serve(*repositories: Repository, fault: Fault | None = None) -> Iterator[list[str]]:
+        requests: list[str] = []
+        with hub_server(repositories, requests, fault) as endpoint:
+            monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+            address = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+            monkeypatch.setattr(file_download, "HUGGINGFACE_CO_URL_TEMPLATE", address)
+            forget()
+            yield requests
+
+    yield serve
+    forget()
 
 
-READ = """
-from datamodules import DataError, dataset
-def read(key, language, **where):
-    try:
-        found = dataset(where.pop("name", "sib200"), **where)
-        texts = [example.text for example in found.examples(language, "train")]
-        answer[key] = [found.fingerprint(language, "train"), texts]
-    except DataError as error:
-        answer[key] = str(error)
-"""
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Takes the network away."""
+
+    def go_offline() -> None:
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+        forget()
+
+    return go_offline
 
 
-def test_datasets_are_streamed_at_one_commit(endpoint: str, tmp_path: Path) -> None:
-    calls = f"""
-read("main", "swh_Latn")
-read("pinned", "swh_Latn", revision={DATASET.sha(0)!r})
-read("no language", "deu_Latn")
-read("no revision", "swh_Latn", revision="v9")
-read("no dataset", "eng_Latn", name="nusax")
-"""
-    answer = in_new_process(READ + calls, endpoint, tmp_path)
-    assert answer["main"] == [
-        f"Davlan/sib200@{DATASET.sha(1)}/swh_Latn/train",
-        [f"second swh_Latn train {n}" for n in range(3)],
-    ]
-    assert answer["pinned"] == [
-        f"Davlan/sib200@{DATASET.sha(0)}/swh_Latn/train",
-        [f"first swh_Latn train {n}" for n in range(3)],
-    ]
-    assert answer["no language"].startswith("Davlan/sib200 deu_Latn/train cannot be read from the hub: ")
-    assert answer["no revision"] == "Davlan/sib200 has no revision 'v9' on the hub"
-    assert answer["no dataset"].startswith("the hub has no dataset indonlp/NusaX-senti")
+def texts(language: str = "swh_Latn", split: str = "train", **where: Any) -> list[str]:
+    return [example.text for example in dataset("sib200", **where).examples(language, split)]
 
 
-def test_without_a_hub_the_message_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    nobody_listens_here = "http://127.0.0.1:9"
-    monkeypatch.setattr(hub, "HfApi", lambda: HfApi(nobody_listens_here))
-    with pytest.raises(NetworkError, match=r"^someone/nothing@main: the hub is out of reach; .+") as error:
-        hub.Hub("someone/nothing").fingerprint("eng_Latn", "train")
-    assert "\n" not in str(error.value)
+def test_datasets_are_read_at_one_commit(serve: Serve) -> None:
+    with serve(DATASET):
+        assert texts() == ["second swh_Latn train 0", "second swh_Latn train 1"]
+        assert texts(revision=DATASET.sha(0)) == ["first swh_Latn train 0", "first swh_Latn train 1"]
+        assert texts(split="validation")[0] == "second swh_Latn dev 0"
+        main = dataset("sib200").fingerprint("swh_Latn", "train")
+    assert main == f"Davlan/sib200@{DATASET.sha(1)}/swh_Latn/train"
 
 
-def test_the_stand_in_also_serves_backbones(endpoint: str, tmp_path: Path) -> None:
-    code = f"""
-from pathlib import Path
-from huggingface_hub import snapshot_download
-for revision in ("main", {MODEL.sha(0)!r}):
-    folder = Path(snapshot_download("someone/backbone", revision=revision))
-    answer[revision] = (folder / "config.json").read_text()
-"""
-    assert in_new_process(code, endpoint, tmp_path) == {"main": '{"new": 1}', MODEL.sha(0): "{}"}
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ({"language": "deu_Latn"}, f"Davlan/sib200@{DATASET.sha(1)[:7]} has no 'deu_Latn'"),
+        ({"revision": "v9"}, "Davlan/sib200 has no revision 'v9' on the hub"),
+    ],
+)
+def test_what_is_missing_is_said_once_asked(serve: Serve, what: dict[str, str], reason: str) -> None:
+    with serve(DATASET) as requests:
+        for _ in range(2):
+            with pytest.raises(DataError) as error:
+                texts(**what)
+            assert str(error.value).startswith(reason)
+    assert len(requests) == 1
 
 
-KEEP = """
-from datamodules import keeping_what_is_read
-def keep(*languages, **where):
-    with keeping_what_is_read():
-        for language in languages:
-            for _ in zip(range(where.pop("rows", 99)), dataset("sib200", **where).examples(language, "train")):
-                pass
-"""
+def test_a_dataset_that_is_not_there(serve: Serve) -> None:
+    with serve(DATASET), pytest.raises(DataError, match=r"^the hub has no dataset indonlp/NusaX-senti, or it is priv"):
+        dataset("nusax").fingerprint("eng_Latn", "train")
 
-OFFLINE = """
-import socket
-def refuse(*_, **__):
-    raise SystemExit("tried the network")
-socket.socket.connect = socket.getaddrinfo = refuse
-"""
+
+def test_every_language_costs_one_request_and_in_the_cache_none(serve: Serve) -> None:
+    """205 languages cost 1,070 requests when each split was looked up on its own."""
+    languages = dataset("sib200", "nowhere").languages
+    assert len(languages) == 205
+
+    def read_all() -> None:
+        found = dataset("sib200")
+        for language, split in [
+            ("eng_Latn", "train"),
+            ("eng_Latn", "validation"),
+            *((one, "test") for one in languages),
+        ]:
+            found.check(language, split)
+            assert found.fingerprint(language, split)
+            assert len(list(found.examples(language, split))) == 2
+
+    with serve(Repository("datasets", "Davlan/sib200", [sib200("", *languages) | {"README.md": b""}])) as requests:
+        read_all()
+        assert len(requests) == 1 + 1 + 207  # the list of files, the README, the files
+        requests.clear()
+        read_all()
+        assert requests == []
+        forget()
+        read_all()
+        assert len(requests) == 1  # which commit `main` is now
 
 
 @pytest.fixture
@@ -154,79 +154,196 @@ def tables() -> Repository:
     labels = {"class_label": {"names": {"0": "travel", "1": "health"}}}
     card = {
         "configs": [{"config_name": "swh_Latn", "data_files": [{"split": "train", "path": path.format("*")}]}],
-        "dataset_info": [
-            {
-                "config_name": "swh_Latn",
-                "features": [
-                    {"name": "index_id", "dtype": "int64"},
-                    {"name": "category", "dtype": labels},
-                    {"name": "text", "dtype": "string"},
-                ],
-            }
-        ],
+        "dataset_info": [{"config_name": "swh_Latn", "features": [{"name": "category", "dtype": labels}]}],
     }
-    files = {"README.md": f"---\n{json.dumps(card)}\n---\n".encode()}
+    files = {"README.md": readme(card)}
     for part in range(2):
         lines = ["index_id\tcategory\ttext", *(f"{n}\t{n % 2}\tpart {part}, row {n}" for n in range(3))]
         files[path.format(part)] = "\n".join(lines).encode()
     return Repository("datasets", "Davlan/sib200", [files])
 
 
-def examples(endpoint: str, home: Path, before: str = "") -> Any:
-    """What a new process reads of Swahili: fingerprint and (label, text) of each row."""
-    code = """
-try:
-    found = dataset("sib200")
-    answer["rows"] = [(found.labels[one.label], one.text) for one in found.examples("swh_Latn", "train")]
-    answer["fingerprint"] = found.fingerprint("swh_Latn", "train")
-except DataError as error:
-    answer["error"] = str(error)
-"""
-    return in_new_process(before + READ + KEEP + code, endpoint, home)
+def examples(count: int = 99) -> tuple[str, list[tuple[str, str]]]:
+    """Fingerprint, and label and text of the first rows of Swahili."""
+    found = labelled_dataset(DatasetConfig("sib200"))
+    read: list[tuple[str, str]] = []
+    for example in found.examples("swh_Latn", "train"):
+        assert isinstance(example, Example)
+        read.append((found.gold(example), example.text))
+        if len(read) == count:
+            break
+    return found.fingerprint("swh_Latn", "train"), read
 
 
-def test_what_is_kept_is_read_as_it_was_streamed(
-    tables: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_was_read_is_read_without_the_network_too(
+    serve: Serve, tables: Repository, offline: Callable[[], None]
 ) -> None:
-    with hub_server([tables]) as endpoint:
-        streamed = examples(endpoint, tmp_path / "other")
-        in_new_process(READ + KEEP + 'keep("swh_Latn")', endpoint, tmp_path)
-    assert streamed["rows"][:2] == [["travel", "part 0, row 0"], ["health", "part 0, row 1"]]
-    assert len(streamed["rows"]) == 6
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert examples(endpoint, tmp_path, OFFLINE) == streamed
+    with serve(tables):
+        online = examples()
+    assert online[1][:2] == [("travel", "part 0, row 0"), ("health", "part 0, row 1")]
+    assert len(online[1]) == 6
+    offline()
+    assert examples() == online
 
 
-def test_what_was_kept_in_part_is_read_so_far_offline_and_streamed_online(
-    tables: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_was_prefetched_in_part_is_read_so_far(
+    serve: Serve, tables: Repository, offline: Callable[[], None]
 ) -> None:
-    with hub_server([tables]) as endpoint:
-        in_new_process(READ + KEEP + 'keep("swh_Latn", rows=2)', endpoint, tmp_path)
-        assert len(examples(endpoint, tmp_path)["rows"]) == 6
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    first_rows = """
-rows = dataset("sib200").examples("swh_Latn", "train")
-answer["rows"] = [next(rows).text for _ in range(3)]
-"""
-    answer = in_new_process(OFFLINE + READ + first_rows, endpoint, tmp_path)
-    assert answer["rows"] == [f"part 0, row {n}" for n in range(3)]
-    missing = examples(endpoint, tmp_path, OFFLINE)["error"]
-    assert missing.startswith(f"Davlan/sib200@{tables.sha(0)[:7]}: tables/swh_train_1.tsv is not in the cache; `mod")
+    with serve(tables):
+        with keeping_what_is_read() as keeping:
+            examples(2)
+        [files] = keeping.files.values()
+        assert list(files) == ["README.md", "tables/swh_train_0.tsv"]
+    offline()
+    assert len(examples(3)[1]) == 3
+    with pytest.raises(
+        DataError, match=rf"^Davlan/sib200@{tables.sha(0)[:7]}: tables/swh_train_1.tsv is not in the ca"
+    ):
+        examples()
 
 
-def test_an_interrupted_keeping_keeps_nothing_for_whole(
-    tables: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_interrupted_prefetch_does_not_pass_for_a_whole_one(
+    serve: Serve, tables: Repository, offline: Callable[[], None]
 ) -> None:
-    interrupted = """
-try:
-    with keeping_what_is_read():
-        next(dataset("sib200").examples("swh_Latn", "train"))
+    with serve(tables), suppress(KeyboardInterrupt), keeping_what_is_read():
+        examples(2)
         raise KeyboardInterrupt
-except KeyboardInterrupt:
-    pass
-"""
-    with hub_server([tables]) as endpoint:
-        in_new_process(READ + KEEP + interrupted, endpoint, tmp_path)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    missing = examples(endpoint, tmp_path, OFFLINE)["error"]
-    assert missing.startswith(f"Davlan/sib200@{tables.sha(0)[:7]}: swh_Latn/train is not in the cache; `modulingua pre")
+    offline()
+    missing = rf"^Davlan/sib200@{tables.sha(0)[:7]}: tables/swh_train_1.tsv is not in the cache; `modulingua pre"
+    with pytest.raises(DataError, match=missing):
+        dataset("sib200").check("swh_Latn", "train")
+
+
+def test_what_was_never_read_is_not_there_without_the_network(serve: Serve, offline: Callable[[], None]) -> None:
+    with serve(DATASET):
+        texts()
+    offline()
+    with pytest.raises(
+        DataError, match=rf"^Davlan/sib200@{DATASET.sha(1)[:7]}: data/eng_Latn/train.tsv is not in the"
+    ):
+        dataset("sib200").check("eng_Latn", "train")
+    with pytest.raises(DataError, match=r"^Davlan/sib200@v9 is not in the cache; `modulingua prefetch "):
+        dataset("sib200", revision="v9").check("swh_Latn", "train")
+
+
+def test_a_commit_that_is_in_the_cache_is_not_asked_for(serve: Serve) -> None:
+    with serve(DATASET) as requests:
+        texts(revision=DATASET.sha(0))
+        requests.clear()
+        forget()
+        texts(revision=DATASET.sha(0))
+    assert requests == []
+
+
+def test_without_a_hub_the_message_is_one_line(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve():
+        monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+        with pytest.raises(NetworkError, match=r"^Davlan/sib200 main: the hub is out of reach; name a local") as error:
+            texts()
+    assert "\n" not in str(error.value)
+
+
+def answering(status: int, body: bytes = b"", only: str = "", **headers: str) -> Fault:
+    """A hub that answers all requests whose path holds a word like this."""
+
+    def fault(handler: BaseHTTPRequestHandler) -> bool:
+        if only not in handler.path:
+            return False
+        handler.send_response(status)
+        for name, value in ({"Content-Length": str(len(body))} | headers).items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.end_headers()
+        handler.wfile.write(body)
+        return True
+
+    return fault
+
+
+PAGE = b"<!doctype html><title>Sign in to this hotel's network</title>"
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (answering(429, only="/resolve/"), "Davlan/sib200 data/swh_Latn/train.tsv: the hub answers 429, too many requ"),
+        (answering(503), "Davlan/sib200 main: the hub answers 503, "),
+        (answering(200, PAGE), "Davlan/sib200 main: the hub is out of reach"),
+        (answering(200), "Davlan/sib200 main: the hub is out of reach"),
+        (answering(200, b"\xff\x00\x17"), "Davlan/sib200 main: the hub is out of reach"),
+        (answering(200, b"[]"), "Davlan/sib200 main: the hub is out of reach"),
+        (answering(200, b"{}"), "Davlan/sib200 main: the hub is out of reach"),
+        (answering(200, b'{"id": "a", "sha": 5, "tags": []}'), "Davlan/sib200@main: the hub's answer names no commit"),
+        (answering(200, b'{"id": "a", "siblings": 5}'), "Davlan/sib200 main: the hub is out of reach"),
+        (answering(200, PAGE, "/resolve/"), "Davlan/sib200 data/swh_Latn/train.tsv: 61 bytes came from the hub in pl"),
+        (answering(302, Location="nowhere://x"), "Davlan/sib200 main: the hub is out of reach"),
+        (answering(302, Location="/api/datasets/Davlan/sib200"), "Davlan/sib200 main: the hub is out of reach"),
+    ],
+)
+def test_a_hub_that_fails_or_talks_nonsense_is_no_mistake_of_the_users(
+    serve: Serve, fault: Fault, reason: str, tmp_path: Path
+) -> None:
+    with serve(DATASET, fault=fault), pytest.raises(NetworkError) as error:
+        texts()
+    assert str(error.value).startswith(reason)
+    assert "\n" not in str(error.value)
+    assert not list((tmp_path / "cache").rglob("*.tsv"))
+    assert not list((tmp_path / "cache").rglob(".half*"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (answering(401, X_Error_Code="GatedRepo"), "Davlan/sib200: the hub asks for consent to the terms of this data"),
+        (answering(403, X_Error_Code="GatedRepo"), "Davlan/sib200: the hub asks for consent to the terms of this data"),
+        (answering(403), "Davlan/sib200 main: the hub answers 403, which means that the owner of HF_TOKEN may not rea"),
+    ],
+)
+def test_a_hub_that_refuses_says_what_to_do(serve: Serve, fault: Fault, reason: str) -> None:
+    with serve(DATASET, fault=fault), pytest.raises(DataError) as error:
+        texts()
+    assert str(error.value).startswith(reason)
+
+
+def test_files_outside_of_the_repository_are_not_written(serve: Serve, tmp_path: Path) -> None:
+    files = sib200("") | {"../../../../evil/train.tsv": tsv("evil"), "/evil/train.tsv": tsv("evil")}
+    with (
+        serve(Repository("datasets", "Davlan/sib200", [files])),
+        pytest.raises(DataError, match="has no '../../../../e"),
+    ):
+        list(hub.Hub("Davlan/sib200").rows("../../../../evil", "train", ("text",), ()))
+
+
+def test_a_download_goes_on_where_the_connection_broke(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(hub_requests, "_CHUNK", 10)
+    content = DATASET.commits[1]["data/swh_Latn/train.tsv"]
+
+    def fault(handler: BaseHTTPRequestHandler) -> bool:
+        if "/resolve/" not in handler.path or "Range" in handler.headers:
+            return False
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        handler.wfile.write(content[:30])
+        handler.close_connection = True
+        return True
+
+    with serve(DATASET, fault=fault) as requests:
+        assert texts() == ["second swh_Latn train 0", "second swh_Latn train 1"]
+    assert len(requests) == 3
+    assert "data/swh_Latn/train.tsv: the connection broke (ChunkedEncodingError); going on" in caplog.text
+
+
+def test_a_disk_that_takes_no_more_is_named(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file where the cache should be")
+    with serve(DATASET), pytest.raises(DataError, match=rf"^{tmp_path}/cache/\S+ cannot be written: "):
+        texts()
+
+
+def test_the_stand_in_also_serves_backbones(tmp_path: Path) -> None:
+    model = Repository("models", "someone/backbone", [{"config.json": b"{}"}, {"config.json": b'{"new": 1}'}])
+    with hub_server([model]) as endpoint:
+        for revision, content in (("main", '{"new": 1}'), (model.sha(0), "{}")):
+            folder = snapshot_download(model.id, revision=revision, cache_dir=tmp_path, endpoint=endpoint)
+            assert (Path(folder) / "config.json").read_text() == content

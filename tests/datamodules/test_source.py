@@ -34,7 +34,7 @@ def test_what_is_missing_is_said(write: Write) -> None:
     message = rf"^{folder}/eng/train.parquet: there is no column 'text'; did you mean 'texts'\?; found: texts, label$"
     with pytest.raises(DataError, match=message):
         rows(folder)
-    with pytest.raises(DataError, match=rf"^folder {folder}/eng has no split 'test'; found: train$"):
+    with pytest.raises(DataError, match=rf"^folder {folder}: 'eng' has no split 'test'; found: train$"):
         Folder(folder).check("eng", "test")
     with pytest.raises(DataError, match=rf"^folder {folder} has no 'engl'; did you mean 'eng'\?$"):
         Folder(folder).check("engl", "train")

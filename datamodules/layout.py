@@ -1,0 +1,274 @@
+"""Which files of a dataset repository hold a split, on the hub and in a local folder alike.
+
+The README of a repository may list them, in its header:
+
+    configs:
+    - config_name: hau
+      data_files:
+      - {split: validation, path: data/hau/dev-*.parquet}
+
+Without such a list, names of folders and files tell. A config's files lie in `<config>/` or `data/<config>/`, and those
+of the config `default` also outside of any; a split there is one of
+
+    train.tsv                         one file
+    train-00000-of-00002.parquet …    several
+    train/0000.parquet …              a folder, as in the branches refs/convert/parquet that the hub's viewer writes
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Protocol
+
+import yaml
+
+from datamodules.errors import DataError, first_line, nearest
+from datamodules.files import open_file
+
+README = "README.md"
+KINDS = ("parquet", "csv", "tsv", "jsonl")
+"""Ends of the names of data files."""
+
+_FILE = re.compile(rf"(?P<split>.+?)(?P<part>-\d+(-of-(?P<parts>\d+))?(-[0-9a-f]+)?)?\.(?P<kind>{'|'.join(KINDS)})")
+_HEADER = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(\r?\n|\Z)", re.DOTALL)
+_LARGEST = 10_000_000
+"""Bytes of a README that are looked at. That of a dataset of 200 languages has a few hundred thousand."""
+_DEEPEST = 10
+"""Folders within each other that the pattern `**` looks into."""
+_SPELLINGS = {"validation": ("dev", "valid", "val")}
+"""Other names of splits, where files are found by their names; the hub's viewer knows the same."""
+
+Card = Mapping[str, Any]
+"""The header of a README."""
+
+
+class Tree(Protocol):
+    """The folders and files of a repository. Paths are relative to it and have slashes; "" is the repository itself."""
+
+    def files(self, folder: str) -> list[str]:
+        """The names of the files in a folder, in order; none if there is no such folder."""
+
+    def folders(self, folder: str) -> list[str]:
+        """The names of the folders in a folder, in order; none if there is no such folder."""
+
+
+class Listed:
+    """The tree of files whose paths are known."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        """Takes the paths of all files."""
+        self._files: dict[str, list[str]] = defaultdict(list)
+        self._folders: dict[str, list[str]] = defaultdict(list)
+        for path in sorted(paths):
+            folder, _, name = path.rpartition("/")
+            self._files[folder].append(name)
+            while folder:
+                above, _, name = folder.rpartition("/")
+                if name in self._folders[above]:
+                    break
+                self._folders[above].append(name)
+                folder = above
+
+    def files(self, folder: str) -> list[str]:
+        """See `Tree`."""
+        return self._files.get(folder, [])
+
+    def folders(self, folder: str) -> list[str]:
+        """See `Tree`."""
+        return self._folders.get(folder, [])
+
+
+class Layout:
+    """Finds the files of splits."""
+
+    def __init__(self, where: str, tree: Tree, card: Card) -> None:
+        """Takes what is there.
+
+        Args:
+            where: The repository or folder, for messages.
+            tree: Its files.
+            card: The header of its README; empty if it has none.
+
+        Raises:
+            DataError: The list of files in the header is none.
+        """
+        self.where = where
+        self.tree = tree
+        configs = _by_config(card.get("configs"))
+        self._listed = {name: self._patterns_of(name, config) for name, config in configs.items()}
+        self._info = _by_config(card.get("dataset_info"))
+
+    def files(self, config: str, split: str) -> list[str]:
+        """The paths of a split's files, in order.
+
+        Raises:
+            DataError: There is no such config or split, two files may be meant, or one of several is missing.
+        """
+        splits = self._splits(config)
+        if not splits and config in self.configs:
+            raise DataError(f"{self.where}: '{config}' has no file that is read ({', '.join(KINDS)})")
+        if not splits:
+            raise DataError(f"{self.where} has no '{config}'{nearest(config, self.configs)}")
+        name = next((name for name in (split, *_SPELLINGS.get(split, ())) if name in splits), None)
+        if name is None:
+            raise DataError(f"{self.where}: '{config}' has no split '{split}'; found: {', '.join(splits)}")
+        found = splits[name]
+        if len(found) > 1:
+            first, second = (files[0] for files in found[:2])
+            raise DataError(
+                f"{self.where}: '{config}' has two sources of the split '{split}', {first} and {second}: remove one"
+            )
+        self._check_whole(found[0])
+        return found[0]
+
+    @property
+    def configs(self) -> list[str]:
+        """The configs that there are."""
+        folders = [name for name in self.tree.folders("") if name != "data"]
+        return [*self._listed, *(name for name in (*folders, *self.tree.folders("data")) if name not in self._listed)]
+
+    def label_names(self, config: str) -> dict[str, list[str]]:
+        """By column the names of labels that are numbers in the files, alone or in lists, where the README has them."""
+        features = self._info.get(config, {}).get("features")
+        if not isinstance(features, list):
+            return {}
+        named = {feature.get("name"): _names_in(feature) for feature in features if isinstance(feature, dict)}
+        return {column: names for column, names in named.items() if isinstance(column, str) and names}
+
+    def _splits(self, config: str) -> dict[str, list[list[str]]]:
+        """By the name of each split the sources that it may have, each with its files."""
+        if listed := self._listed.get(config):
+            found = {split: self._matching(patterns) for split, patterns in listed.items()}
+            if any(found.values()):  # none, if a local copy of the repository was arranged anew
+                return {split: [files] for split, files in found.items() if files}
+        splits: dict[str, list[list[str]]] = defaultdict(list)
+        for base in (config, f"data/{config}", *(("", "data") if config == "default" else ())):
+            for split, files in self._by_names(base):
+                splits[split].append(files)
+        return splits
+
+    def _by_names(self, base: str) -> Iterator[tuple[str, list[str]]]:
+        """Yields the splits whose files or folders lie in a folder, with their files."""
+        sources: dict[tuple[str, bool, str], list[str]] = defaultdict(list)
+        for name in self.tree.files(base):
+            if match := _FILE.fullmatch(name):
+                sources[match["split"], match["part"] is None, match["kind"]].append(_joined(base, name))
+        for folder in self.tree.folders(base):
+            for name in self.tree.files(_joined(base, folder)):
+                if match := _FILE.fullmatch(name):
+                    sources[folder, False, f"{folder}/{match['kind']}"].append(_joined(base, folder, name))
+        for (split, *_), files in sources.items():
+            yield split, files
+
+    def _matching(self, patterns: list[str]) -> list[str]:
+        """The files that patterns match, each once, in the order of the patterns."""
+        found: dict[str, None] = {}
+        for pattern in patterns:
+            parts = [part for part in pattern.split("/") if part not in ("", ".")]
+            found |= dict.fromkeys(self._below("", parts)) if parts else {}
+        return [path for path in found if _FILE.fullmatch(path.rpartition("/")[2])]
+
+    def _below(self, folder: str, parts: list[str], depth: int = 0) -> Iterator[str]:
+        """Yields the files below a folder that the parts of a pattern match."""
+        first, rest = parts[0], parts[1:]
+        if first == "**" and depth <= _DEEPEST:
+            yield from self._below(folder, rest or ["*"], depth)
+        for name in self.tree.folders(folder):
+            if first == "**" and depth <= _DEEPEST and not name.startswith("."):
+                yield from self._below(_joined(folder, name), parts, depth + 1)
+            elif rest and fnmatchcase(name, first):
+                yield from self._below(_joined(folder, name), rest, depth)
+        if not rest and first != "**":
+            yield from (_joined(folder, name) for name in self.tree.files(folder) if fnmatchcase(name, first))
+
+    def _check_whole(self, files: list[str]) -> None:
+        """Refuses a split of which one of several files was not copied."""
+        matches = [match for file in files if (match := _FILE.fullmatch(file))]
+        wanted = max((int(match["parts"]) for match in matches if match["parts"]), default=0)
+        if len(files) < wanted:
+            raise DataError(
+                f"{self.where} has only {len(files)} of {wanted} files of a split: {', '.join(files)}; copy the "
+                "others, or rename these if no more is wanted"
+            )
+
+    def _patterns_of(self, name: str, config: Mapping[str, Any]) -> dict[str, list[str]]:
+        """By split the patterns of a config's files."""
+        folder = config.get("data_dir")
+        patterns = _patterns(config.get("data_files"))
+        for pattern in (pattern for several in patterns.values() for pattern in several):
+            if "://" in pattern:
+                raise DataError(f"{self.where}: the files of '{name}' lie elsewhere ({pattern}), which is not read")
+        if not isinstance(folder, str):
+            return patterns
+        return {split: [_joined(folder, one) for one in several] for split, several in patterns.items()}
+
+
+def card_of(readme: Path) -> Card:
+    """Reads the header of a README.
+
+    Raises:
+        DataError: The file cannot be read, or begins with a header that is not YAML, or no mapping.
+    """
+    with open_file(readme) as stream:
+        return read_card(stream.read(_LARGEST).decode(errors="replace"), str(readme))
+
+
+def read_card(text: str, file: str) -> Card:
+    """Reads the header of a README's text.
+
+    Args:
+        text: The README.
+        file: For messages.
+
+    Raises:
+        DataError: It begins with a header that is not YAML, or no mapping.
+    """
+    header = _HEADER.match(text)
+    if header is None:
+        return {}
+    try:
+        card = yaml.load(header[1], Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise DataError(f"{file}: its header is not YAML: {first_line(error)}") from error
+    if not isinstance(card, dict):
+        raise DataError(f"{file}: its header is not a mapping")
+    return card
+
+
+def _by_config(entries: Any) -> dict[str, dict[str, Any]]:
+    """The entries of `configs` or `dataset_info`, by the name of their config."""
+    several = entries if isinstance(entries, list) else [entries]
+    found = [entry for entry in several if isinstance(entry, dict)]
+    return {str(entry.get("config_name", "default")): entry for entry in found}
+
+
+def _patterns(data_files: Any) -> dict[str, list[str]]:
+    """By split the patterns of an entry `data_files`: a text, texts, or mappings of a split and its path or paths."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for entry in data_files if isinstance(data_files, list) else [data_files]:
+        split, path = (entry.get("split"), entry.get("path")) if isinstance(entry, dict) else ("train", entry)
+        found[str(split)] += [one for one in (path if isinstance(path, list) else [path]) if isinstance(one, str)]
+    return {split: patterns for split, patterns in found.items() if patterns}
+
+
+def _names_in(feature: Mapping[str, Any]) -> list[str] | None:
+    """The names of a README's feature that is a class label or a list of them."""
+    for value in feature.values():
+        if not isinstance(value, dict):
+            continue
+        names = value["class_label"].get("names") if isinstance(value.get("class_label"), dict) else None
+        if isinstance(names, dict):  # by number
+            names = [names[number] for number in sorted(names, key=lambda number: (len(str(number)), str(number)))]
+        if isinstance(names, list):
+            return [str(name) for name in names]
+        if found := _names_in(value):
+            return found
+    return None
+
+
+def _joined(*parts: str) -> str:
+    return "/".join(part for part in parts if part)

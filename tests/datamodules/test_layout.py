@@ -1,0 +1,118 @@
+"""Which files hold a split: the layouts of repositories, by their README or by names."""
+
+from __future__ import annotations
+
+import pytest
+
+from datamodules import DataError
+from datamodules.layout import Layout, Listed, read_card
+
+
+def files(*paths: str, config: str = "hau", split: str = "train", header: str = "") -> list[str]:
+    card = read_card(f"---\n{header}\n---\n# About\n", "README.md") if header else {}
+    return Layout("repository", Listed(paths), card).files(config, split)
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        ["hau/train.parquet"],
+        ["hau/train-00000-of-00002.parquet", "hau/train-00001-of-00002.parquet"],
+        ["hau/train-00000-of-00001-4f3b2a.parquet"],
+        ["hau/train/0000.parquet", "hau/train/0001.parquet"],
+        ["data/hau/train.tsv"],
+        ["data/hau/train.csv"],
+        ["data/hau/train.jsonl"],
+        ["data/hau/train-00000-of-00001.parquet"],
+    ],
+    ids=lambda paths: paths[0],
+)
+def test_a_split_is_found_by_names(paths: list[str]) -> None:
+    others = ["README.md", "hau/test.parquet", "data/hau/dev.tsv", "ibo/train.parquet", "hau.py", "train.parquet"]
+    assert files(*paths, *others) == paths
+
+
+def test_what_belongs_to_no_config_is_the_default() -> None:
+    assert files("data/train-00000-of-00001.parquet", config="default") == ["data/train-00000-of-00001.parquet"]
+    assert files("train/a.csv", "train/b.csv", config="default") == ["train/a.csv", "train/b.csv"]
+
+
+def test_a_validation_split_may_be_called_dev() -> None:
+    assert files("hau/dev.tsv", split="validation") == ["hau/dev.tsv"]
+    assert files("hau/dev.tsv", "hau/validation.tsv", split="validation") == ["hau/validation.tsv"]
+    with pytest.raises(DataError, match=r"^repository: 'hau' has no split 'test'; found: dev$"):
+        files("hau/dev.tsv", split="test")
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("configs: [{config_name: hau, data_files: 'a/x-*.tsv'}]", ["a/x-1.tsv", "a/x-2.tsv"]),
+        ("configs: [{config_name: hau, data_files: [a/x-2.tsv, ./b/y.csv]}]", ["a/x-2.tsv", "b/y.csv"]),
+        ("configs: [{config_name: hau, data_files: [{split: train, path: 'b/*'}]}]", ["b/y.csv"]),
+        ("configs: [{config_name: hau, data_files: [{split: train, path: [b/y.csv, a/x-1.tsv]}]}]", None),
+        ("configs: [{config_name: hau, data_dir: a, data_files: [{split: train, path: x-1.*}]}]", ["a/x-1.tsv"]),
+        ("configs: [{config_name: hau, data_files: [{split: train, path: '**/y.csv'}]}]", ["b/y.csv", "c/d/y.csv"]),
+        ("configs: [{config_name: hau, data_files: [{split: train, path: 'c/**'}]}]", ["c/d/y.csv"]),
+        # the README of a repository whose files were arranged anew
+        ("configs: [{config_name: hau, data_files: gone/*.tsv}]", ["hau/train.tsv"]),
+        ("license: mit", ["hau/train.tsv"]),
+    ],
+)
+def test_the_list_of_a_readme_is_kept(header: str, expected: list[str] | None) -> None:
+    tree = ["a/x-1.tsv", "a/x-2.tsv", "a/notes.txt", "b/y.csv", "c/d/y.csv", "hau/train.tsv"]
+    assert files(*tree, header=header) == (expected or ["b/y.csv", "a/x-1.tsv"])
+
+
+@pytest.mark.parametrize(
+    ("paths", "reason"),
+    [
+        (["ibo/train.tsv"], "has no 'hau'"),
+        (["haus/train.tsv"], "has no 'hau'; did you mean 'haus'?"),
+        (["hau/notes.txt"], ": 'hau' has no file that is read (parquet, csv, tsv, jsonl)"),
+        (["hau/partial-train/0000.parquet"], ": 'hau' has no split 'train'; found: partial-train"),
+        (["hau/train.tsv", "hau/train.csv"], ": 'hau' has two sources of the split 'train', "),
+        (["hau/train.tsv", "data/hau/train.tsv"], ": 'hau' has two sources of the split 'train', "),
+        (["hau/train.parquet", "hau/train/0000.parquet"], ": 'hau' has two sources of the split 'train', "),
+        (["hau/train-00001-of-00002.parquet"], "has only 1 of 2 files of a split: hau/train-00001-of-00002.parquet"),
+    ],
+)
+def test_what_is_missing_or_may_be_two_things_is_said(paths: list[str], reason: str) -> None:
+    with pytest.raises(DataError) as error:
+        files(*paths)
+    assert str(error.value).removeprefix("repository").lstrip().startswith(reason.lstrip())
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ("a: [", "README.md: its header is not YAML: "),
+        ("- a", "README.md: its header is not a mapping"),
+        ("configs: [{config_name: hau, data_files: 'https://x.org/a.csv'}]", "the files of 'hau' lie elsewhere"),
+    ],
+)
+def test_a_readme_that_cannot_be_used_is_refused(header: str, reason: str) -> None:
+    with pytest.raises(DataError, match=reason):
+        files("hau/train.tsv", header=header)
+
+
+@pytest.mark.parametrize("header", ["configs: 5", "configs: [[hau]]", "configs: [{data_files: {a: 1}}]", "{}", "7: 8"])
+def test_a_header_that_says_nothing_of_files_is_no_matter(header: str) -> None:
+    assert files("hau/train.tsv", header=header) == ["hau/train.tsv"]
+
+
+def test_names_of_labels_are_those_of_the_readme() -> None:
+    header = """
+dataset_info:
+- config_name: hau
+  features:
+  - {name: text, dtype: string}
+  - {name: label, dtype: {class_label: {names: {'0': negative, '1': neutral, '10': odd, '2': positive}}}}
+  - {name: tags, sequence: {class_label: {names: [O, B-PER]}}}
+"""
+    layout = Layout("repository", Listed(["hau/train.tsv"]), read_card(f"---{header}---\n", "README.md"))
+    assert layout.label_names("hau") == {
+        "label": ["negative", "neutral", "positive", "odd"],
+        "tags": ["O", "B-PER"],
+    }
+    assert layout.label_names("ibo") == {}
