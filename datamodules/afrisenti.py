@@ -29,8 +29,9 @@ class AfriSenti(ClassificationDataset):
     }
     absent = {"gaz_Latn": (TRAIN,), "tir_Ethi": (TRAIN,)}
     columns = ("tweet", "label")
+    text_names = ("tweet",)
     labels = ("positive", "neutral", "negative")
 
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
         """See `Dataset.to_example`."""
-        return Example(row_id, row.text("tweet"), language, self.label_index(row["label"], row_id, language))
+        return Example(row_id, row.text("tweet"), language, self.label_index(row, "label"))

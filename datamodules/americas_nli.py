@@ -27,3 +27,4 @@ class AmericasNli(NaturalLanguageInference):
         "tar_Latn": "tar",
     }
     splits = {VALIDATION: "validation", TEST: "test"}
+    blank_test_texts = True

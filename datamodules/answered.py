@@ -22,6 +22,7 @@ class Answered(LabelledDataset):
         self.pairs = asked.pairs
         self.positive = asked.positive
         self.parallel = asked.parallel
+        self.bad_rows = asked.bad_rows
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from transformers import PreTrainedTokenizerBase
 
 from datamodules.batches import HasLength
 from datamodules.dataset import DatasetConfig, Example
-from datamodules.errors import DataError
 from datamodules.task_data import TaskData
 from datamodules.templates import Asker, TemplateConfig, draw_examples
 
@@ -49,18 +48,6 @@ class AskingData(TaskData):
     def test_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
         """See `TaskData.test_rows`; translations are asked about in the language that they are in."""
         return self.rows(examples, self.config.max_length, self.sources[0] if self.config.translated else None)
-
-    def training_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
-        """See `TaskData.training_rows`.
-
-        Raises:
-            DataError: If it is not known what is right of an example.
-        """
-        for example in examples:
-            if not self.dataset.has_gold(example):
-                where = f"{self.dataset.name} {example.language}, row {example.id}"
-                raise DataError(f"{where}: there is no answer to learn")
-        return super().training_rows(examples)
 
     def rows(self, examples: Sequence[Example], max_length: int, spoken: str | None = None) -> Sequence[HasLength]:
         """Puts examples to the model.

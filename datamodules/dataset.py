@@ -9,18 +9,22 @@ texts without labels, and its class in `registry.py`. Or the subclass stands any
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from datamodules.errors import DataError, RowError
 from datamodules.hub import Hub
+from datamodules.labels import index_of, unknown_label
 from datamodules.languages import nearest_languages
 from datamodules.row import Row, Rows
 from datamodules.source import Folder, Source
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
+
+BadRows = Literal["refuse", "skip"]
+"""What happens to a row that cannot be used."""
 
 Task = Literal["classification", "tagging", "question answering"]
 """What is asked of a text: its label (or that of a pair), the label of each of its words, or the words that answer."""
@@ -61,6 +65,9 @@ class DatasetConfig:
     translated: dict[str, str] = dataclasses.field(default_factory=dict)
     """Translate-test: by columns of the test split, those that hold translations into the (first) source language,
     such as `text: text_en`."""
+    bad_rows: BadRows = "refuse"
+    """What happens to rows that cannot be used (an empty text, an unknown label, …): `refuse` ends the run before
+    anything is trained and lists them; `skip` leaves them out and counts them in the results."""
     train_on: TrainOnConfig | None = None
     """Trains and validates on another dataset; `train_split` and `held_out` are then about that one's splits."""
 
@@ -115,6 +122,8 @@ class Dataset:
     """Columns that only some published versions have."""
     translated: Mapping[str, str] = MappingProxyType({})
     """Columns of the test split that others stand in for; see `DatasetConfig`."""
+    bad_rows: BadRows = "refuse"
+    """What `examples` does at a row that cannot be used; see `DatasetConfig`."""
 
     def __init__(self, path: str | None = None, revision: str | None = None) -> None:
         """Says where the rows are; nothing is read yet.
@@ -189,27 +198,53 @@ class Dataset:
 
         Raises:
             DataError: If the language, split or a column is missing, or the file cannot be read.
-            RowError: At the first row that cannot be used.
+            RowError: At the first row that cannot be used, unless such rows are skipped.
         """
-        for example in self.read(language, split):
-            if isinstance(example, RowError):
-                raise example
-            yield example
+        for found in self.read(language, split):
+            if not isinstance(found, RowError):
+                yield found
+            elif self.bad_rows == "refuse":
+                raise found
 
     def read(self, language: str, split: str) -> Iterator[Example | RowError]:
-        """Streams the same as `examples`, but yields the error of an unusable row in its place and goes on.
+        """Streams the same as `examples`, but yields the error of each unusable row in its place.
 
         Raises:
             DataError: If the language, split or a column is missing, or the file cannot be read any further.
         """
+        places: dict[str, str] = {}
         for number, row in enumerate(self.rows(language, split)):
-            yield row if isinstance(row, RowError) else self._read(row, f"{split}-{number:05d}", language)
+            if isinstance(row, RowError):
+                yield row
+                continue
+            found = self._read(row, f"{split}-{number:05d}", language, split)
+            # The predictions of a test split are matched by id; other splits may be too large to keep all ids.
+            if split == TEST and isinstance(found, Example) and places.setdefault(found.id, row.place) != row.place:
+                found = row.error(f"the id {found.id!r} is that of {places[found.id]} too")
+            yield found
 
-    def _read(self, row: Row, row_id: str, language: str) -> Example | RowError:
+    def _read(self, row: Row, row_id: str, language: str, split: str) -> Example | RowError:
         try:
-            return self.to_example(row, row_id, language)
+            example = self.to_example(row, row_id, language)
+            self.check_example(example, row, split)
         except RowError as error:
             return error
+        return example
+
+    def check_example(self, example: Example, row: Row, split: str) -> None:
+        """Checks what `to_example` made of a row, so that classes of the user's own are checked too.
+
+        Args:
+            example: The example.
+            row: The row, for the error.
+            split: `train`, `validation` or `test`.
+
+        Raises:
+            RowError: The example cannot be used in this split.
+        """
+        for text in example.texts:
+            if not isinstance(text, str):
+                raise row.error(f"the text is {text!r}, not a text")
 
     def overlap(self, language: str, first: str, second: str) -> list[str]:
         """Finds texts that two splits share, such as test texts that are trained on.
@@ -256,6 +291,14 @@ class LabelledDataset(Dataset):
     task: Task
     pairs: bool = False
     """Whether an example is a pair of texts."""
+    text_names: tuple[str, ...] = ("text", "second text")
+    """What messages call the text, or the texts of a pair."""
+    without_gold: str = "there is no label"
+    """What messages say of a row without gold."""
+    blank_test_texts: bool = False
+    """Whether published test texts may be blank; these are tested as they are."""
+    numbered_labels: bool = False
+    """Whether a row may hold a label's number in place of its name."""
     positive: str | None = None
     """The label that alone is sought, such as that of check-worthy claims among all others; most datasets have none."""
 
@@ -315,22 +358,29 @@ class LabelledDataset(Dataset):
         self.config_of(language)
         return self.labels
 
-    def label_index(self, value: Any, row_id: str, language: str) -> int:
-        """The index of a row's label.
+    def check_example(self, example: Example, row: Row, split: str) -> None:
+        """See `Dataset.check_example`; a blank text and missing gold are errors too."""
+        super().check_example(example, row, split)
+        for name, text in zip(self.text_names, example.texts, strict=False):
+            if not text.strip() and not (split == TEST and self.blank_test_texts):
+                raise row.error(f"the {name} is empty")
+        if not self.has_gold(example):
+            raise row.error(self.without_gold)
+
+    def label_index(self, row: Row, column: str) -> int:
+        """Returns the index of a row's label.
 
         Args:
-            value: Its name.
-            row_id: For the message.
-            language: For the message.
+            row: The row.
+            column: The column that holds the label's name, or its number where the dataset numbers its labels.
 
         Raises:
-            DataError: If it is none of the dataset's labels.
+            RowError: It is none of the dataset's labels.
         """
-        if value in self.labels:
-            return self.labels.index(value)
-        raise DataError(
-            f"{self.name} {language}, row {row_id}: unknown label {value!r}; known: {', '.join(self.labels)}"
-        )
+        index = index_of(row[column], self.labels, numbered=self.numbered_labels)
+        if index is None:
+            raise row.error(unknown_label(row[column], self.labels, numbered=self.numbered_labels), column)
+        return index
 
 
 class ClassificationDataset(LabelledDataset):

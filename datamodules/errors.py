@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import functools
+import itertools
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 
 class DataError(ValueError):
@@ -44,6 +45,25 @@ class NetworkError(Exception):
     """The hub is out of reach, overloaded or broken: no mistake of the user's, and it may work later."""
 
 
+LISTED = 20
+"""Errors that a message lists; of the others it tells the number."""
+
+
+class RowErrors(DataError):
+    """All rows of some files that cannot be used."""
+
+    def __init__(self, errors: Sequence[RowError]) -> None:
+        """Lists the errors; at least one."""
+        self.errors = list(errors)
+        super().__init__("\n".join(listed(self.errors)))
+
+
+def listed(errors: Collection[object]) -> list[str]:
+    """Returns a line for each of the first errors, and one that counts the others."""
+    more = [f"… and {len(errors) - LISTED:,} more"] if len(errors) > LISTED else []
+    return [*map(str, itertools.islice(errors, LISTED)), *more]
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Words for the known spelling nearest to `word`.
 
@@ -52,12 +72,17 @@ def nearest(word: str, known: Iterable[str]) -> str:
         where nothing is near.
     """
     known = list(known)
-    for difference, normalized in _DIFFERENCES.items():
-        for other in known:
-            if other != word and normalized(other) == normalized(word):
-                return f"; {other!r} differs only in {difference}"
+    for other in known:
+        if difference := difference_of(word, other):
+            return f"; {other!r} differs only in {difference}"
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f"; did you mean '{near[0]}'?{_foreign_letter(word, near[0])}" if near else ""
+
+
+def difference_of(word: str, other: str) -> str:
+    """Names in what alone two spellings differ; an empty text where they differ in more, or in nothing."""
+    equal = (name for name, normalized in _DIFFERENCES.items() if normalized(word) == normalized(other))
+    return next(equal, "") if word != other else ""
 
 
 def _foreign_letter(word: str, meant: str) -> str:
@@ -93,6 +118,12 @@ _DIFFERENCES: dict[str, Callable[[str], str]] = {
     "how the number is written": _number,
 }
 """What two spellings that look alike may differ in: the name of the difference, and what makes them equal."""
+
+
+def shown(value: object, most: int = 80) -> str:
+    """A value of a file as a message shows it: as Python writes it, and no longer than so many characters."""
+    text = repr(value)
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def first_line(error: BaseException) -> str:

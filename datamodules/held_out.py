@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from datamodules.answered import Answered
 from datamodules.dataset import TRAIN, VALIDATION, Example, LabelledDataset
-from datamodules.errors import DataError
+from datamodules.errors import DataError, RowError
 
 
 class HeldOut(Answered):
@@ -57,16 +57,21 @@ class HeldOut(Answered):
         parts = {TRAIN: f"{whole} but {self.share:g} held out", VALIDATION: f"{whole} the {self.share:g} held out"}
         return parts.get(split, whole)
 
-    def examples(self, language: str, split: str) -> Iterator[Example]:
-        """See `Dataset.examples`.
+    def read(self, language: str, split: str) -> Iterator[Example | RowError]:
+        """See `Dataset.read`; the errors of the divided split are in both of its parts.
 
         Raises:
             DataError: Also if a part would be empty.
         """
         if split not in (TRAIN, VALIDATION):
-            yield from self.whole.examples(language, split)
+            yield from self.whole.read(language, split)
             return
-        examples = list(self.whole.examples(language, self.split))
+        examples: list[Example] = []
+        for found in self.whole.read(language, self.split):
+            if isinstance(found, RowError):
+                yield found
+            else:
+                examples.append(found)
         held_out = self._held_out({self.whole.group_of(example) for example in examples}, language)
         for example in examples:
             if (self.whole.group_of(example) in held_out) == (split == VALIDATION):

@@ -34,6 +34,8 @@ class MasakhaNews(ClassificationDataset):
     }
     columns = ("headline", "text")
     optional_columns = ("label", "category")
+    text_names = ("article",)
+    numbered_labels = True
     labels = ("business", "entertainment", "health", "politics", "religion", "sports", "technology")
 
     _MISSING_LABELS = {
@@ -59,8 +61,8 @@ class MasakhaNews(ClassificationDataset):
 
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
         """See `Dataset.to_example`."""
-        value = row.get("label", row.get("category"))
-        if isinstance(value, int) and value in range(len(self.labels)):
-            value = self.labels[value]
-        text = f"{row['headline'] or ''} {row['text'] or ''}".strip()
-        return Example(row_id, text, language, self.label_index(value, row_id, language))
+        column = next((name for name in self.optional_columns if row.get(name) is not None), None)
+        if column is None:
+            raise row.error("there is neither a label nor a category")
+        text = f"{row.text('headline')} {row.text('text')}".strip()
+        return Example(row_id, text, language, self.label_index(row, column))

@@ -10,13 +10,12 @@ class NaturalLanguageInference(ClassificationDataset):
     """Pairs of a premise and a hypothesis, in the columns of XNLI; a label is a name or its number."""
 
     pairs = True
+    text_names = ("premise", "hypothesis")
+    numbered_labels = True
     columns = ("premise", "hypothesis", "label")
     labels = ("entailment", "neutral", "contradiction")
 
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
         """See `Dataset.to_example`."""
-        label = row["label"]
-        if isinstance(label, int) and label in range(len(self.labels)):
-            label = self.labels[label]
-        index = self.label_index(label, row_id, language)
+        index = self.label_index(row, "label")
         return Example(row_id, row.text("premise"), language, index, second_text=row.text("hypothesis"))

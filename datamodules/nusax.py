@@ -31,5 +31,4 @@ class NusaX(ClassificationDataset):
 
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
         """See `Dataset.to_example`."""
-        label = self.label_index(row["label"], row_id, language)
-        return Example(row.name("id"), row.text("text"), language, label)
+        return Example(row.name("id"), row.text("text"), language, self.label_index(row, "label"))

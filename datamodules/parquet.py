@@ -125,24 +125,29 @@ def _label_names(schema: pyarrow.Schema, columns: list[str], file: Path) -> dict
     """Reads the names of labels from the metadata that `datasets` writes; all else in there is not needed.
 
     Raises:
-        DataError: The metadata cannot be read: labels would silently stay numbers.
+        DataError: The metadata is not JSON: labels would silently stay numbers.
     """
     metadata = (schema.metadata or {}).get(b"huggingface")
     if metadata is None:
         return {}
     try:
-        features = json.loads(metadata).get("info", {}).get("features", {})
-        found = {column: _class_labels(features.get(column)) for column in columns}
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise DataError(f"{file}: its metadata of `datasets` cannot be read: {first_line(error)}") from error
+        info = json.loads(metadata)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{file}: its metadata of `datasets` is not JSON: {first_line(error)}") from error
+    features = _entry(_entry(info, "info"), "features")
+    found = {column: _class_labels(_entry(features, column)) for column in columns}
     return {column: names for column, names in found.items() if names}
+
+
+def _entry(value: Any, key: str) -> Any:
+    return value.get(key) if isinstance(value, dict) else None
 
 
 def _class_labels(feature: Any) -> list[str] | None:
     """Returns the names in a feature that is a ClassLabel or a list of them; the form is that of `Features.to_dict`."""
     while isinstance(feature, list) and len(feature) == 1 or isinstance(feature, dict) and "feature" in feature:
         feature = feature[0] if isinstance(feature, list) else feature["feature"]
-    if not isinstance(feature, dict) or feature.get("_type") != "ClassLabel":
+    if _entry(feature, "_type") != "ClassLabel":
         return None
-    names = feature.get("names")
+    names = _entry(feature, "names")
     return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else None

@@ -12,7 +12,7 @@ import torch
 from datamodules.batches import Batch, Collate
 from datamodules.dataset import Example
 from datamodules.errors import DataError
-from datamodules.questions import Question, QuestionsConfig, place_to_learn
+from datamodules.questions import Question, QuestionsConfig
 from datamodules.task_data import TaskData
 from datamodules.tokenization import padded
 from datamodules.windows import Window, context_windows
@@ -36,33 +36,23 @@ class QuestionData(TaskData):
     """
 
     def training_rows(self, examples: Sequence[Example]) -> list[_Row]:
-        """See `TaskData.training_rows`.
-
-        Raises:
-            DataError: If an answer is missing, or not in its context.
-        """
-        places = []
-        for example in examples:
-            assert isinstance(example, Question)
-            places.append(place_to_learn(example, self.dataset.name))
-        return self._rows(examples, places, self.train_max_length)
+        """See `TaskData.training_rows`."""
+        return self._rows(examples, self.train_max_length)
 
     def evaluation_rows(self, examples: Sequence[Example]) -> list[_Row]:
         """See `TaskData.evaluation_rows`; a pair of texts without an answer will do."""
-        places = [example.answer_place if isinstance(example, Question) else None for example in examples]
-        return self._rows(examples, places, self.config.max_length)
+        return self._rows(examples, self.config.max_length)
 
     @property
     def collate(self) -> Collate:
         """See `TaskData.collate`."""
         return functools.partial(_collate, pad_id=self.tokenizer.pad_token_id)
 
-    def _rows(
-        self, examples: Sequence[Example], places: Sequence[tuple[int, int] | None], max_length: int
-    ) -> list[_Row]:
+    def _rows(self, examples: Sequence[Example], max_length: int) -> list[_Row]:
         if not isinstance(self.config, QuestionsConfig):
             raise DataError(f"the questions of {self.dataset.name} need a QuestionsConfig, which has a stride")
         stride = self.config.stride_of(max_length)
+        places = [example.answer_place if isinstance(example, Question) else None for example in examples]
         pairs = [(example.text, example.second_text or "") for example in examples]
         windows = context_windows(self.tokenizer, pairs, max_length, stride, self.config.text_prefix)
         return [_Row(examples[window.pair], window, *window.tokens_of(places[window.pair])) for window in windows]

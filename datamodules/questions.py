@@ -10,8 +10,8 @@ from typing import ClassVar
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from datamodules.dataset import DatasetConfig, Example, LabelledDataset
-from datamodules.errors import DataError
+from datamodules.dataset import TEST, DatasetConfig, Example, LabelledDataset
+from datamodules.errors import shown
 from datamodules.row import Row
 
 SPECIAL_TOKENS = 4
@@ -84,6 +84,11 @@ class QuestionDataset(LabelledDataset):
     Config: ClassVar[type[DatasetConfig]] = QuestionsConfig
     task = "question answering"
     pairs = True
+    text_names = ("question", "context")
+    without_gold = (
+        "the question has no answer; questions without one, as in SQuAD 2.0, are not supported, for every answer is a "
+        "part of the context: `data.bad_rows: skip` leaves them out"
+    )
     columns = ("id", "context", "question", "answers")
 
     def gold(self, example: Example) -> str:
@@ -93,7 +98,7 @@ class QuestionDataset(LabelledDataset):
 
     def has_gold(self, example: Example) -> bool:
         """See `LabelledDataset.has_gold`."""
-        return isinstance(example, Question) and bool(example.answers)
+        return isinstance(example, Question) and any(answer.strip() for answer in example.answers)
 
     def answer(self, example: Example, words: Sequence[str]) -> str:
         """The first of the right answers."""
@@ -110,35 +115,50 @@ class QuestionDataset(LabelledDataset):
 
     def to_example(self, row: Row, row_id: str, language: str) -> Question:
         """See `Dataset.to_example`."""
-        answers = row["answers"]
+        answers = _answers_of(row)
         return Question(
-            str(row["id"]),
-            row["question"] or "",
+            row.name("id"),
+            row.text("question"),
             language,
-            second_text=row["context"] or "",
-            answers=tuple(answers["text"]),
-            starts=tuple(answers["answer_start"]),
+            second_text=row.text("context"),
+            answers=tuple(text for text, _ in answers),
+            starts=tuple(start for _, start in answers),
         )
 
+    def check_example(self, example: Example, row: Row, split: str) -> None:
+        """See `Dataset.check_example`; a question needs an answer, and outside of the test split one in its context."""
+        super().check_example(example, row, split)
+        if split != TEST and isinstance(example, Question) and example.answer_place is None:
+            answer, start = example.answers[0], example.starts[0]
+            there = example.context[max(start, 0) :][: len(answer)]
+            raise row.error(
+                f"the answer {shown(answer)} is not in the context; at its offset {start} stands {shown(there)}"
+            )
 
-def place_to_learn(question: Question, dataset: str) -> tuple[int, int]:
-    """Where the answer to be learnt stands in the context; see `Question.answer_place`.
 
-    Args:
-        question: Of a training split.
-        dataset: Its name, for the message.
+def _answers_of(row: Row) -> list[tuple[str, int]]:
+    """Returns the answers of a row, each with its offset in the context.
+
+    They are a mapping of two lists, as on the hub, or a list of mappings, as in SQuAD's own JSON; null is none.
 
     Raises:
-        DataError: If there is no answer, or it is not in the context.
+        RowError: They are something else.
     """
-    place = question.answer_place
-    if place is not None:
-        return place
-    where = f"{dataset} {question.language}, row {question.id}"
-    if not question.answers:
-        raise DataError(f"{where}: the question has no answer; questions to be learnt from need one in their context")
-    answer, start = question.answers[0], question.starts[0]
-    there = question.context[max(start, 0) :][: len(answer)]
-    raise DataError(
-        f"{where}: the answer {answer!r} is not in the context; at its offset {start} stands {there!r}"
-    )
+    match row["answers"]:
+        case None:
+            return []
+        case {"text": list(texts), "answer_start": list(starts)} if len(texts) == len(starts):
+            pairs = list(zip(texts, starts, strict=True))
+        case list(answers) if all(isinstance(answer, dict) for answer in answers):
+            pairs = [(answer.get("text"), answer.get("answer_start")) for answer in answers]
+        case other:
+            raise row.error(f"holds {shown(other)}; answers look like {_ANSWERS}", "answers")
+    for text, start in pairs:
+        if not isinstance(text, str) or type(start) is not int:
+            what = f"the answer {shown(text)} at the offset {shown(start)}"
+            raise row.error(f"holds {what}; answers look like {_ANSWERS}", "answers")
+    return pairs
+
+
+_ANSWERS = '{"text": ["Qunu"], "answer_start": [17]} or [{"text": "Qunu", "answer_start": 17}]'
+"""The two layouts in a message."""

@@ -101,6 +101,7 @@ def _labelled(config: DatasetConfig) -> LabelledDataset:
         raise DataError(f"{found.name} has no column '{unknown[0]}' that could be translated; it has {known}")
     if config.translated:
         found.translated = config.translated
+    found.bad_rows = config.bad_rows
     return found
 
 

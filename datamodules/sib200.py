@@ -27,5 +27,4 @@ class Sib200(ClassificationDataset):
 
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
         """See `Dataset.to_example`."""
-        label = self.label_index(row["category"], row_id, language)
-        return Example(row.name("index_id"), row.text("text"), language, label)
+        return Example(row.name("index_id"), row.text("text"), language, self.label_index(row, "category"))

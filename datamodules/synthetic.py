@@ -131,7 +131,7 @@ class Synthetic(ClassificationDataset):
 
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
         """See `Dataset.to_example`."""
-        return Example(row_id, row["text"], language, self.label_index(row["label"], row_id, language))
+        return Example(row_id, row.text("text"), language, self.label_index(row, "label"))
 
 
 class SyntheticText(Dataset):

@@ -16,9 +16,10 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from datamodules.dataset import TEST, ClassificationDataset, DatasetConfig, Example
-from datamodules.errors import DataError, RowError, nearest
+from datamodules.errors import DataError, RowError, RowErrors, nearest
 from datamodules.file_patterns import PLACEHOLDER, LanguageFiles, language_files
 from datamodules.files import require_file, user_path
+from datamodules.labels import HIDDEN, first_pair_alike, unknown_label
 from datamodules.languages import LANGUAGES, flores_code, nearest_languages
 from datamodules.row import Row
 from datamodules.table_files import table_rows
@@ -129,10 +130,15 @@ class Table(ClassificationDataset):
             return self._labels
         split = self.config.train_split
         texts = [text for code in self._languages_in(split) for text in self._texts(code, split)]
-        found = {text.label for text in texts if not isinstance(text, RowError)}
+        found = {text.label for text in texts if not isinstance(text, RowError)} - HIDDEN.keys()
         if len(found) < 2:
             held = f"only {found.pop()!r}" if found else "none"
             raise DataError(f"a classifier needs two labels; the {split} split of the table holds {held}")
+        if alike := first_pair_alike(sorted(found)):
+            raise DataError(
+                f"the labels {alike[0]!r} and {alike[1]!r} of the {split} split differ only in {alike[2]}; correct the "
+                "file, or name both in data.labels"
+            )
         self._labels = tuple(sorted(found))
         return self._labels
 
@@ -141,14 +147,19 @@ class Table(ClassificationDataset):
         if self.positive is not None and self.positive not in self.labels:
             near, known = nearest(self.positive, self.labels), ", ".join(self.labels)
             raise DataError(f"positive: no label of the table is called {self.positive!r}{near}; known: {known}")
+        errors: dict[str, RowError] = {}  # a row that does not tell its language is in each of them
         for split in self.files:
             languages = self._languages_in(split)
             if not languages:
                 where = f"{self._file(split, PLACEHOLDER)}{self._not_taken(split)}"
                 raise DataError(f"no language has texts for the {split} split: {where}")
             for code in languages:
-                if not list(self.examples(code, split)):
+                rows = list(self.read(code, split))
+                errors.update((str(row), row) for row in rows if isinstance(row, RowError))
+                if not rows:
                     raise DataError(f"{self._file(split, code)} holds no text for the {split} split")
+        if errors and self.bad_rows == "refuse":
+            raise RowErrors(list(errors.values()))
 
     def config_of(self, language: str) -> str:
         """See `Dataset.config_of`."""
@@ -187,8 +198,8 @@ class Table(ClassificationDataset):
                 row_id = text.id or f"{split}-{number:05d}"
                 yield Example(row_id, text.text, language, labels.index(text.label), second_text=text.second_text)
             else:
-                near, known = nearest(text.label, labels), ", ".join(labels)
-                reason = f"holds the unknown label {text.label!r}{near}; known: {known}"
+                way_out = "; a label of that name must be named in data.labels" if text.label in HIDDEN else ""
+                reason = f"{unknown_label(text.label, labels)}{way_out}"
                 yield RowError(file, text.place, reason, self.config.columns.label)
 
     def _languages_in(self, split: str) -> tuple[str, ...]:

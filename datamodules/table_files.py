@@ -116,7 +116,7 @@ def _json_lines(file: Path, columns: tuple[str, ...], optional: tuple[str, ...])
             if not isinstance(cells, dict):
                 raise ValueError(f"this is not a JSON object such as {{{json.dumps(columns[0])}: …}}")
             wanted = wanted_columns(cells, columns, optional)
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             yield RowError(str(file), place, str(error))
         else:
             yield Row({column: cells[column] for column in wanted}, file=str(file), place=place)
@@ -126,15 +126,16 @@ def _json(line: str) -> Any:
     """Reads a line of JSONL.
 
     Raises:
-        ValueError: It is no JSON, or holds a key twice or a number of thousands of digits.
-        RecursionError: It is nested too deeply.
+        ValueError: It is no JSON, is nested too deeply, or holds a key twice or a number of thousands of digits.
     """
     if _UNDECODED.search(line):
         raise ValueError(_NOT_UTF8)
     try:
-        return json.loads(line, object_pairs_hook=_with_unique_keys)
+        return json.loads(line, object_pairs_hook=_with_unique_keys, parse_int=_whole_number)
     except json.JSONDecodeError as error:
         raise ValueError(f"this is not JSON: {error.msg} (character {error.colno})") from None
+    except RecursionError:
+        raise ValueError("this is nested too deeply") from None
 
 
 def _with_unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -144,6 +145,13 @@ def _with_unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key in keys if keys.count(key) > 1)
         raise ValueError(f"the key {twice!r} is there more than once")
     return found
+
+
+def _whole_number(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError:  # Python reads no number of more than 4,300 digits: that would take very long
+        raise ValueError(f"a number of {len(digits)} digits cannot be read") from None
 
 
 READERS: dict[str, Reader] = {

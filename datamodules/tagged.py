@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from datamodules.dataset import Example, LabelledDataset
-from datamodules.errors import DataError
+from datamodules.errors import RowError, shown
+from datamodules.labels import index_of, unknown_label
 from datamodules.row import Row
+from datamodules.tag_schemes import refuse_other_schemes, to_bio, type_of
 
 BETWEEN = "$$"
 """Stands between the entities of a written answer."""
@@ -31,6 +33,19 @@ class TaggingDataset(LabelledDataset):
 
     task = "tagging"
     columns = ("tokens", "ner_tags")
+    text_names = ("sentence",)
+    numbered_labels = True
+    published_tags: ClassVar[tuple[str, ...]] = ()
+    """The tags that the files hold, in the order of their numbers, where these are in another scheme with a letter
+    before each type (IOBES, BILOU, BMEWO, IOE); they are converted to the labels. Empty where they are the labels."""
+
+    def verify(self) -> None:
+        """Checks that every tag can be read as part of a span, so that no wrong score comes of another scheme.
+
+        Raises:
+            DataError: If a label is not one of the BIO scheme, or a published tag cannot be converted to one.
+        """
+        refuse_other_schemes(self.name, self.labels, self.published_tags)
 
     def gold(self, example: Example) -> str:
         """The tags of all words, with a blank between them."""
@@ -82,25 +97,51 @@ class TaggingDataset(LabelledDataset):
 
     def _types(self, words: Sequence[str]) -> dict[str, str]:
         """What each type of entity is called."""
-        named = zip(self.labels, words, strict=True)
-        return {label[2:]: word.removeprefix("B-") for label, word in named if label.startswith("B-")}
+        called = dict(zip(self.labels, words, strict=True))
+        return {
+            type_of(label): called[label].removeprefix(letter)
+            for letter in ("I-", "B-")  # of a type without a B- label, as in IOB1, it is what its I- label is called
+            for label in self.labels
+            if label.startswith(letter)
+        }
 
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
         """See `Dataset.to_example`.
 
         Raises:
-            DataError: If a tag is unknown, or there are not as many tags as words.
+            RowError: If a word is no text, a tag is unknown, or there are not as many tags as words.
         """
-        words, tags = (row[column] or [] for column in self.columns)
+        words, tags = (_list_in(row, column) for column in self.columns)
         if len(words) != len(tags):
-            raise DataError(f"{self.name} {language}, row {row_id}: {len(words)} words, but {len(tags)} tags")
-        indices = (self._tag(tag, f"{row_id}, word {number}", language) for number, tag in enumerate(tags, start=1))
+            raise row.error(f"there are {len(words)} words, but {len(tags)} tags")
+        for number, word in enumerate(words, start=1):
+            if not isinstance(word, str):
+                raise _error(row, number, f"holds {shown(word)}, not a word{_LOST}", self.columns[0])
+        indices = [self._tag(tag, number, row) for number, tag in enumerate(tags, start=1)]
+        if self.published_tags:
+            converted = to_bio([self.published_tags[index] for index in indices])
+            indices = [self.labels.index(tag) for tag in converted]
         return TaggedSentence(row_id, " ".join(words), language, words=tuple(words), tags=tuple(indices))
 
-    def _tag(self, value: Any, place: str, language: str) -> int:
-        if isinstance(value, int) and value in range(len(self.labels)):
-            return value
-        return self.label_index(value, place, language)
+    def _tag(self, value: Any, number: int, row: Row) -> int:
+        known = self.published_tags or self.labels
+        if (index := index_of(value, known, numbered=True)) is None:
+            raise _error(row, number, unknown_label(value, known, numbered=True), self.columns[1])
+        return index
+
+
+_LOST = "; tools that read 'null' or 'NA' as a missing value lose such words"
+
+
+def _error(row: Row, word: int, reason: str, column: str) -> RowError:
+    return RowError(row.file, f"{row.place}, word {word}", reason, column)
+
+
+def _list_in(row: Row, column: str) -> list[Any]:
+    value = row[column]
+    if value is not None and not isinstance(value, list):
+        raise row.error(f"holds {shown(value)}, not a list", column)
+    return value or []
 
 
 def _entities(tags: Sequence[str]) -> Iterator[tuple[str, int, int]]:

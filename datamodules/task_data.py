@@ -81,14 +81,11 @@ class TaskData(ResumableData):
         """What is trained on, after the k-shot choice.
 
         Raises:
-            DataError: If there is none, or a text is empty.
+            DataError: If there is none, or a row cannot be used.
         """
         examples = self._read(self.sources, TRAIN)
         if self.k_shot is not None:
             examples = choose_k_shot(examples, self.k_shot, self.seed)
-        for example in examples:
-            if not all(text.strip() for text in example.texts):
-                raise DataError(f"{self.dataset.name} {example.language}, row {example.id}: the text is empty")
         if not examples:
             raise DataError(f"{self.dataset.name}: no training example in {self.sources or 'no language'}")
         return examples
@@ -100,9 +97,8 @@ class TaskData(ResumableData):
         return training_loader(stream, self.collate, self.batch_size, self.skip, self.num_workers)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """The sources' validation split, each row once; an example whose answer nobody knows says nothing."""
-        examples = self._read(self.sources, VALIDATION)
-        return self.examples_dataloader(example for example in examples if self.dataset.has_gold(example))
+        """The sources' validation split, each row once."""
+        return self.examples_dataloader(self._read(self.sources, VALIDATION))
 
     def predict_dataloader(self, languages: Sequence[str] | None = None) -> DataLoader[Batch]:
         """The test split of the targets or of the languages given, each row once; a batch mixes languages."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datamodules.dataset import TEST, VALIDATION, Dataset, Example
 from datamodules.errors import DataError
-from datamodules.languages import LANGUAGES
+from datamodules.languages import LANGUAGES, MEANINGS
 from datamodules.languages import language as look_up
 from datamodules.row import Row
 from datamodules.sib200 import Sib200
@@ -26,25 +26,44 @@ class FolderTexts(Dataset):
         if path is None:
             raise DataError("dataset 'texts' is a local folder: it needs a path")
         super().__init__(path, revision)
+        self.path = path
         self._folder = Folder(path)
 
     @property
     def languages(self) -> tuple[str, ...]:
         """FLORES codes of the languages that have a folder."""
-        return tuple(code for code in LANGUAGES if self._its_name(code))
+        return tuple(code for code in LANGUAGES if self._names_of(code))
 
     def config_of(self, language: str) -> str:
-        """See `Dataset.config_of`."""
+        """See `Dataset.config_of`.
+
+        Raises:
+            DataError: The language is unknown, two folders are of it, or one that may be of another language too.
+        """
         look_up(language)
+        names = self._names_of(language)
+        if len(names) > 1:
+            found = " and ".join(names)
+            raise DataError(f"the folders {found} of {self.path} are both of {language}: rename one of them")
+        if not names and (shared := self._shared_name_of(language)):
+            meanings = " or ".join(MEANINGS[shared])
+            raise DataError(f"the folder {shared} of {self.path} may be of {meanings}: give it one of these names")
         # a language without a folder falls through to the source, whose message names the path
-        return self._its_name(language) or language
+        return names[0] if names else language
 
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
         """See `Dataset.to_example`."""
         return Example(row_id, row.text("text"), language)
 
-    def _its_name(self, code: str) -> str | None:
-        return next((name for name in LANGUAGES[code].all_codes if self._folder.has_config(name)), None)
+    def _names_of(self, code: str) -> list[str]:
+        """The folders whose name means this language alone."""
+        alone = (name for name in LANGUAGES[code].all_codes if MEANINGS[name] == (code,))
+        return [name for name in alone if self._folder.has_config(name)]
+
+    def _shared_name_of(self, code: str) -> str | None:
+        """A folder whose name means this language or another one."""
+        shared = (name for name in LANGUAGES[code].all_codes if len(MEANINGS[name]) > 1)
+        return next(filter(self._folder.has_config, shared), None)
 
 
 class Wikipedia(Dataset):

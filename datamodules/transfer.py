@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from datamodules.answered import Answered
 from datamodules.dataset import TEST, Example, LabelledDataset
-from datamodules.errors import DataError
+from datamodules.errors import DataError, RowError
 
 
 class Transfer(Answered):
@@ -70,16 +70,15 @@ class Transfer(Answered):
         """That of the dataset that has the split."""
         return self._with(split).fingerprint(language, split)
 
-    def examples(self, language: str, split: str) -> Iterator[Example]:
-        """See `Dataset.examples`; labels are indices into `labels`."""
-        found = self._with(split)
-        labels, its_labels = self.labels, found.labels
-        if its_labels == labels:
-            yield from found.examples(language, split)
-            return
-        for example in found.examples(language, split):
-            label = None if example.label is None else labels.index(its_labels[example.label])
-            yield dataclasses.replace(example, label=label)
+    def read(self, language: str, split: str) -> Iterator[Example | RowError]:
+        """See `Dataset.read`; labels are indices into `labels`."""
+        dataset = self._with(split)
+        labels, its_labels = self.labels, dataset.labels
+        for found in dataset.read(language, split):
+            if isinstance(found, RowError) or found.label is None or its_labels == labels:
+                yield found
+            else:
+                yield dataclasses.replace(found, label=labels.index(its_labels[found.label]))
 
     def _with(self, split: str) -> LabelledDataset:
         return self.tested if split == TEST else self.learnt

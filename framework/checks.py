@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
-from datamodules import DataError, Example, LabelledDataset, language
+from datamodules import DataError, Example, LabelledDataset, RowError, language
+from datamodules.errors import RowErrors, listed
 from framework.answers import ANSWERS, Answer
 from framework.config import dataset_for
 from framework.given import check_given, trained_languages
@@ -80,6 +81,9 @@ def check_data(data: Any) -> Iterator[Problem]:
         return
     try:
         dataset.verify()
+    except RowErrors as error:
+        for line in listed(error.errors):
+            yield ("data",), line
     except DataError as error:
         yield ("data",), str(error)
 
@@ -158,6 +162,9 @@ def check_leaks(data: Any, languages: Any) -> Iterator[Problem]:
             continue
         try:
             leak = find_leak(dataset, code)
+        except RowError as error:
+            yield ("data",), f"{error} (`modulingua plan --data` lists all rows that cannot be used)"
+            continue
         except DataError:
             continue  # said already: the language lacks a split
         if leak and not leak.is_tolerable:

@@ -3,7 +3,6 @@
 Heavy libraries are imported inside the commands, so that `modulingua --help` answers at once.
 """
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ import typer
 from framework.components.commands import components
 from framework.errors import said_plainly
 from framework.screen import console as _console
+from framework.screen import flushed_output
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -45,10 +45,19 @@ def plan(
     experiment: ExperimentFile,
     overrides: Overrides = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="List every stage.")] = False,
+    data: Annotated[
+        bool, typer.Option("--data", help="Only read all rows that are left to use; list those that cannot be used.")
+    ] = False,
 ) -> None:
     """Say what would run, without training: stages, trained parameters, steps, and every mistake."""
-    from framework.overview import print_plan
     from framework.runner import plan_experiment
+
+    if data:
+        from framework.data_check import check_rows
+
+        check_rows(plan_experiment(experiment, overrides or [], here=False), _console())
+        return
+    from framework.overview import print_plan
 
     print_plan(plan_experiment(experiment, overrides or []), _console(), verbose=verbose)
 
@@ -206,11 +215,11 @@ def predict(
 ) -> None:
     """Answer new texts, one a line on standard input; a pair, or a question with its context, has a tab in between.
 
-    Prints an answer and how sure it is a line, and a blank line for a blank one.
+    Prints an answer and its confidence for each line; a blank line for one that is blank or cannot be read.
     """
-    from framework.predict import predict_lines
+    from framework.predict import input_lines, predict_lines
 
-    for answer in predict_lines(run, language, sys.stdin):
+    for answer in predict_lines(run, language, input_lines()):
         typer.echo(f"{answer[0]}\t{answer[1]:.3f}" if answer else "")
 
 
@@ -225,7 +234,7 @@ def tokenization(experiment: ExperimentFile, overrides: Overrides = None) -> Non
 
 def main() -> None:
     """Runs the command line; a mistake of the user's is one message and exit code 2."""
-    with said_plainly():
+    with said_plainly(), flushed_output():
         app()
 
 

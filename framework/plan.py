@@ -609,11 +609,12 @@ def answer_recipe(answer: Answer) -> list[Any]:
 
 
 def _text_recipe(experiment: Experiment) -> dict[str, Any]:
-    """Returns what of the data's settings determines the tokens; fingerprints name the content of the splits."""
+    """Returns what of the data's settings determines rows and tokens; fingerprints name the content of the splits."""
     assert experiment.data is not None
     settings = plain(experiment.data)
     cutting = ("name", "text_prefix", "max_length", "train_max_length", "stride")
-    return {key: settings[key] for key in cutting if key in settings}
+    skipping = {"bad_rows": "skip"} if experiment.data.bad_rows == "skip" else {}
+    return {key: settings[key] for key in cutting if key in settings} | skipping
 
 
 def _for_kinds(settings: Any, kinds: Iterable[str]) -> Any:

@@ -1,12 +1,15 @@
 """Answers new texts with a run's trained combination."""
 
+import io
+import sys
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 
 import torch
 
 from datamodules import Example, language
+from datamodules.row import text_of
 from framework.config import read_experiment
 from framework.errors import UserError, did_you_mean
 from framework.plan import BackboneChoice, EvaluateStage, TaskStage
@@ -16,6 +19,23 @@ from framework.store import Store
 from modules.task import TaskModule
 
 TEXTS_AT_ONCE = 64
+SHOWN = 10
+"""Unreadable lines that the message shows at most."""
+
+
+def input_lines() -> Iterable[str]:
+    """Returns the lines of standard input, which end with a line feed and nothing else.
+
+    Bytes that are not UTF-8 become lone surrogates, which `predict_lines` refuses with the line.
+
+    Raises:
+        UserError: Standard input is closed.
+    """
+    if sys.stdin is None:
+        raise UserError("standard input is closed; write one text a line to it")
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8-sig", errors="surrogateescape", newline="\n")
+    return sys.stdin
 
 
 def predict_lines(run: Path, code: str, lines: Iterable[str]) -> Iterator[tuple[str, float] | None]:
@@ -29,10 +49,11 @@ def predict_lines(run: Path, code: str, lines: Iterable[str]) -> Iterator[tuple[
         lines: One text each; for a dataset of pairs two with a tab between them.
 
     Yields:
-        For each line the answer and how sure it is; None for a blank one.
+        For each line the answer and its confidence; None for a line that is blank or cannot be read.
 
     Raises:
-        UserError: The folder holds no run, the run was not made for the language, or a line is no pair.
+        UserError: The folder holds no run, or the run was not made for the language; at the end, if lines could not be
+            read, because they are not UTF-8 or no pair.
     """
     stage, store = _stage(run)
     language(code)
@@ -44,29 +65,58 @@ def predict_lines(run: Path, code: str, lines: Iterable[str]) -> Iterator[tuple[
     if stage.language_components.get(code):
         add_language(stage, module.combination, code, store)
     data = stage_data(stage.task, module.combination.backbone.tokenizer)
-    read = _pair if data.dataset.pairs else _text
-    examples = (read(line, number, code) for number, line in enumerate(lines, start=1))
+    reader = _Reader(code, data.dataset.pairs)
+    examples = map(reader.example, lines, count(1))
     while some := list(islice(examples, TEXTS_AT_ONCE)):
         spoken = [example for example in some if example.text]
         answers = _answer(module.eval(), data.examples_dataloader(spoken)) if spoken else {}
         yield from (answers.get(example.id) for example in some)
+    reader.raise_errors()
 
 
-def _text(line: str, number: int, code: str) -> Example:
-    return Example(str(number), line.strip(), code)
+class _Reader:
+    """Makes examples of lines, and collects the errors of those that cannot be read."""
 
+    def __init__(self, language: str, pairs: bool) -> None:
+        self.language = language
+        self.pairs = pairs
+        self.errors: list[str] = []
+        self.unreadable = 0
 
-def _pair(line: str, number: int, code: str) -> Example:
-    """Reads the two texts of a pair; of a blank line both are empty.
+    def example(self, line: str, number: int) -> Example:
+        """Makes an example of a line; an empty one of a line that cannot be read, so that answers stay aligned."""
+        try:
+            first, second = self._texts(line)
+        except ValueError as error:
+            self.unreadable += 1
+            if self.unreadable <= SHOWN:
+                self.errors.append(f"line {number}: {error}")
+            first, second = "", ""
+        return Example(str(number), first, self.language, second_text=second if self.pairs else None)
 
-    Raises:
-        UserError: It holds only one text, or more than two.
-    """
-    texts = [text.strip() for text in line.split("\t")] if line.strip() else ["", ""]
-    if len(texts) != 2 or bool(texts[0]) != bool(texts[1]):
-        filled = sum(map(bool, texts))
-        raise UserError(f"line {number}: this run labels pairs, two texts with one tab between them; found {filled}")
-    return Example(str(number), texts[0], code, second_text=texts[1])
+    def raise_errors(self) -> None:
+        """Raises one error for all lines that could not be read, if there were any."""
+        if self.unreadable:
+            more = self.unreadable - len(self.errors)
+            raise UserError("\n".join([*self.errors, *([f"and {more} lines more"] if more else [])]))
+
+    def _texts(self, line: str) -> tuple[str, str]:
+        """Returns the text of a line, or both of a pair.
+
+        Raises:
+            ValueError: It is not UTF-8, or is to be a pair and holds one text or more than two.
+        """
+        try:
+            line = text_of(line).strip()
+        except ValueError:
+            raise ValueError("this is not UTF-8, and its answer is left blank") from None
+        if not self.pairs or not line:
+            return line, ""
+        texts = [text.strip() for text in line.split("\t")]
+        if len(texts) != 2 or not all(texts):
+            found = sum(map(bool, texts))
+            raise ValueError(f"this run labels pairs, two texts with one tab between them; found {found}")
+        return texts[0], texts[1]
 
 
 def _answer(module: TaskModule, batches: Iterable[dict[str, object]]) -> dict[str, tuple[str, float]]:

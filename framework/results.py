@@ -121,6 +121,8 @@ class LanguageResult:
     """Fingerprint of the test data; empty when unknown."""
     components: list[str] = dataclasses.field(default_factory=list)
     """Identities of the language stages whose components acted."""
+    skipped: int = 0
+    """Rows of the test split that were left out because they cannot be used (`data.bad_rows: skip`)."""
 
     @classmethod
     def of(
@@ -136,6 +138,7 @@ class LanguageResult:
         source: bool = False,
         data: str = "",
         components: Iterable[str] = (),
+        skipped: int = 0,
     ) -> "LanguageResult":
         """Scores predictions; the arguments are the fields of the same names, here or in `RunRecord`."""
         from modules.task import UNPARSED  # here, for it brings torch along, and tables of results do without
@@ -160,6 +163,7 @@ class LanguageResult:
             source=source,
             data=data,
             components=list(components),
+            skipped=skipped,
         )
 
 

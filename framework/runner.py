@@ -17,6 +17,7 @@ from rich.console import Console
 from framework.claim import claimed
 from framework.compare import compare
 from framework.config import read_experiment
+from framework.data_check import check_rows
 from framework.errors import INTERRUPTED, Interrupted, UserError, said_plainly
 from framework.files import require_writable, sweep
 from framework.fitting import Report
@@ -73,6 +74,7 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> None:
             raise UserError("trainer.num_nodes: `run` works on one machine; `modulingua launch` takes several")
         require_writable(Path(experiment.store), "store")
         require_writable(Path(experiment.runs), "runs")
+        check_rows(plan, console)
         clock = _Clock(plan.todo)
         children = _Children(file, overrides, experiment.trainer.devices)
         with listening(children.ask):

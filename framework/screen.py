@@ -1,9 +1,14 @@
 """Where commands print."""
 
+import errno
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
+
+from framework.errors import UserError
 
 
 def console() -> Console:
@@ -13,3 +18,25 @@ def console() -> Console:
     """
     width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "160"))
     return Console(width=width, markup=False, emoji=False)
+
+
+@contextmanager
+def flushed_output() -> Iterator[None]:
+    """Writes out what the block printed, so that a failure is reported as an error and not by the interpreter's exit.
+
+    Raises:
+        UserError: Standard output cannot be written, for instance because the disk is full.
+        SystemExit: The process that reads standard output has ended, as `head` does.
+    """
+    if sys.stdout is None:  # closed by the caller
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    try:
+        yield
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the interpreter flushes again when it exits
+            if error.errno == errno.EPIPE:
+                raise SystemExit(1) from None
+            raise UserError(f"standard output cannot be written: {error.strerror}") from None

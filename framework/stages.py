@@ -11,10 +11,11 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, distributed, nn
 from transformers import PreTrainedTokenizerBase
 
-from datamodules import TaskData, language
+from datamodules import RowError, TaskData, language
 from framework.components.answering import answers_of
 from framework.components.merging import write_sum
 from framework.config import Experiment
+from framework.data_check import note_on_skipped_rows
 from framework.errors import UserError
 from framework.files import write_whole
 from framework.fitting import History, Report, fit, make_trainer
@@ -124,7 +125,11 @@ def train_task(stage: TaskStage, store: Store, report: Report, tracker: Tracker)
         languages=experiment.languages.source,
         training={**plain(settings), "answer": answer_recipe(experiment.answer), "seed": stage.seed},
     )
-    passport = dataclasses.replace(passport, answers=answers_of(experiment.dataset, experiment.answer))
+    passport = dataclasses.replace(
+        passport,
+        answers=answers_of(experiment.dataset, experiment.answer),
+        notes=note_on_skipped_rows(experiment),
+    )
     tracker.begin(lambda: entry_of_component(passport, store, about_stage(stage)))
     backbone = _answering_backbone(stage, store)
     data = stage_data(stage, backbone.tokenizer)
@@ -359,7 +364,8 @@ def _test(stage: EvaluateStage, module: TaskModule, data: TaskData, tests: dict[
         return
     answers = most_confident(batches)
     for code, test in tests.items():
-        gold = {example.id: data.dataset.gold(example) for example in data.dataset.examples(code, "test")}
+        rows = list(data.dataset.read(code, "test"))
+        gold = {row.id: data.dataset.gold(row) for row in rows if not isinstance(row, RowError)}
         if not gold:
             raise UserError(f"{data.dataset.name}: the test split of {code} holds no text")
         answered = {example: answers[code, example] for example in gold}
@@ -372,6 +378,7 @@ def _test(stage: EvaluateStage, module: TaskModule, data: TaskData, tests: dict[
             control=test.control,
             component_language=test.component_language,
             identity=test.identity,
+            skipped=len(rows) - len(gold),
             source=stage.task.trains and code in stage.experiment.languages.source,
             data=test.data,
             components=stage.language_components.get(test.component_language, ()),

@@ -239,3 +239,23 @@ def test_a_folder_of_texts_may_use_any_code(write: Write) -> None:
         texts.check("yor_Latn", "train")
     with pytest.raises(DataError, match="needs a path"):
         dataset("texts")
+
+
+def test_a_folder_of_texts_has_one_folder_per_language(write: Write) -> None:
+    for code in ("swa", "sw", "zh", "eng"):
+        folder = write(f"{code}/train", [{"text": code}])
+    texts = dataset("texts", str(folder))
+    with pytest.raises(DataError, match=f"^the folders swa and sw of {folder} are both of swh_Latn: rename one"):
+        texts.check("swh_Latn", "train")
+    for code in ("zho_Hans", "zho_Hant"):
+        with pytest.raises(DataError, match=f"^the folder zh of {folder} may be of zho_Hans or zho_Hant: give it"):
+            texts.check(code, "train")
+    write("zho_Hant/train", [{"text": "own"}])
+    assert [example.text for example in texts.examples("zho_Hant", "train")] == ["own"]
+
+
+@pytest.mark.parametrize("text", [["a"], 7, {"a": 1}])
+def test_texts_that_are_none_are_refused_with_their_row(text: object, write: Write) -> None:
+    folder = write("eng/train", [{"text": text}])
+    with pytest.raises(DataError, match="^.*/eng/train.parquet, row 1: the column 'text' holds a .*, not a text$"):
+        list(dataset("texts", str(folder)).examples("eng_Latn", "train"))

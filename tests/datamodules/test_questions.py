@@ -250,10 +250,10 @@ def test_a_pair_without_an_answer_can_be_asked(folder: Path, joining: PreTrained
 @pytest.mark.parametrize(
     ("answers", "message"),
     [
-        ([], "squad eng_Latn, row q: the question has no answer; questions to be learnt from need one"),
-        ([("w77", 4)], "squad eng_Latn, row q: the answer 'w77' is not in the context; at its offset 4 stands 'w21'"),
+        ([], "plain_text/train.parquet, row 1: the question has no answer; questions without one, as in SQuAD 2.0"),
+        ([("w77", 4)], "row 1: the answer 'w77' is not in the context; at its offset 4 stands 'w21'"),
         ([("w77", 999)], "the answer 'w77' is not in the context; at its offset 999 stands ''"),
-        ([(" ", 3)], "the answer ' ' is not in the context"),
+        ([(" ", 3)], "row 1: the question has no answer"),
     ],
 )
 def test_what_cannot_be_learnt_is_refused(

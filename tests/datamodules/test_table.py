@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from datamodules import ClassificationDataset, DataError, Example, dataset, labelled_dataset
+from datamodules import ClassificationDataset, DataError, Example, RowError, dataset, labelled_dataset
 from datamodules.table import TableConfig
 from tests.datamodules.conftest import Write
 
@@ -207,3 +212,195 @@ def test_mistakes_in_the_settings(settings: dict[str, Any], message: str, tmp_pa
 def test_it_is_no_dataset_without_settings() -> None:
     with pytest.raises(DataError, match="dataset 'table' must be told its files and columns"):
         dataset("table")
+
+
+def read(folder: Path, name: str, content: str | bytes, **settings: Any) -> list[str]:
+    """The texts of a file's rows, and the messages of its unusable ones without the folder."""
+    (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    settings = {"files": {"test": {"eng_Latn": name}}, "labels": ["no", "yes"]} | settings
+    found = table(folder, **settings).read("eng_Latn", "test")
+    return [str(one).removeprefix(f"{folder}/") if isinstance(one, RowError) else one.text for one in found]
+
+
+QUOTING = "; a cell that contains quotes must itself be quoted, and its quotes doubled"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("delimiter", [",", "\t"])
+class TestStrayQuotes:
+    """A quote at the beginning of a cell takes in all lines up to the next quote."""
+
+    def rows(self, lines: list[tuple[str, str]], delimiter: str, end: str) -> str:
+        return end.join(delimiter.join(cells) for cells in [("claim", "verdict"), *lines])
+
+    def test_one_that_nobody_closes(self, delimiter: str, end: str, tmp_path: Path) -> None:
+        content = self.rows([("w1", "yes"), ('"w2', "no"), ("w3", "yes")], delimiter, end)
+        assert read(tmp_path, "a.csv" if delimiter == "," else "a.tsv", content) == [
+            "w1",
+            f"a.{'csv' if delimiter == ',' else 'tsv'}, line 3: unexpected end of data{QUOTING}",
+        ]
+
+    def test_one_that_another_closes(self, delimiter: str, end: str, tmp_path: Path) -> None:
+        lines = [("w1", "yes"), ('"w2', "no"), ("w3", "yes"), ('w4"', "no"), ("w5", "yes")]
+        name = "a.csv" if delimiter == "," else "a.tsv"
+        assert read(tmp_path, name, self.rows(lines, delimiter, end)) == [
+            "w1",
+            f"{name}, line 3: a quote makes one row of these 3 lines{QUOTING}",
+            "w5",
+        ]
+
+    def test_a_text_of_several_lines_is_none(self, delimiter: str, end: str, tmp_path: Path) -> None:
+        text = "Good morning, all\n\nand, if you wish, good night"
+        content = self.rows([(f'"{text}"', "yes"), ('"a\nb"', "no"), ('"say ""w3"""', "no")], delimiter, end)
+        assert read(tmp_path, "a.csv" if delimiter == "," else "a.tsv", content) == [text, "a\nb", 'say "w3"']
+
+
+def test_long_cells_and_odd_characters_are_read(tmp_path: Path) -> None:
+    texts = ["w" * 200_000, "a\0b", "a\u2028b\x85c", "\u200b", "NaN", "null"]
+    content = "claim,verdict\n" + "".join(f"{text},no\n" for text in texts)
+    assert read(tmp_path, "a.csv", "\ufeff" + content) == texts
+
+
+LATIN = b"claim,verdict\nw1,no\ncaf\xe9,no\nw3,no\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("a.csv", LATIN, ["w1", "a.csv, line 3: this is not UTF-8; save the file as UTF-8", "w3"]),
+        ("a.csv", "claim,verdict\nw1\nw2,no,\nw3,no\n", ["a.csv, line 2: 1 c…", "a.csv, line 3: 3 c…", "w3"]),
+        ("a.jsonl", '{"claim": "\\ud83d", "verdict": "no"}', ["a.jsonl, line 1: the column 'claim' holds half of a …"]),
+        ("a.jsonl", '{"claim": "w", "verdict": "\\ud83d"}', ["a.jsonl, line 1: the column 'verdict' holds half of…"]),
+        ("a.jsonl", '{"claim": "w", "verdict": NaN}', ["a.jsonl, line 1: the column 'verdict' holds nan, n…"]),
+        ("a.jsonl", '{"claim": "w", "verdict": ["no"]}', ["a.jsonl, line 1: the column 'verdict' holds a list, not…"]),
+        ("a.jsonl", '{"claim": "w", "claim": "v", "verdict": "no"}', ["a.jsonl, line 1: the key 'claim' is there mo…"]),
+        ("a.jsonl", '{"claim": %s, "verdict": "no"}' % ("9" * 5000), ["a.jsonl, line 1: a number of 5000 digits can…"]),
+        ("a.jsonl", "[" * 100_000, ["a.jsonl, line 1: this is nested too deeply"]),
+        ("a.jsonl", "{\n" + '{"claim": "w", "verdict": "no"}', ["a.jsonl, line 1: this is not JSON: …", "w"]),
+    ],
+)
+def test_reading_goes_on_behind_an_unusable_row(
+    name: str, content: str | bytes, found: list[str], tmp_path: Path
+) -> None:
+    for one, expected in zip(read(tmp_path, name, content), found, strict=True):
+        assert one.startswith(expected.removesuffix("…")), one
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+def test_two_columns_of_one_name_are_refused(name: str, tmp_path: Path) -> None:
+    if name == "a.csv":
+        (tmp_path / name).write_text("claim,verdict,verdict\nw1,no,yes\n")
+    else:
+        columns = [pyarrow.array([text]) for text in ("w1", "no", "yes")]
+        made = pyarrow.Table.from_arrays(columns, ["claim", "verdict", "verdict"])
+        pyarrow.parquet.write_table(made, tmp_path / name)
+    with pytest.raises(DataError, match=rf"/{name}: 2 columns are called 'verdict'; rename all but one of them$"):
+        table(tmp_path, files={"test": {"eng_Latn": name}}, labels=["no", "yes"]).verify()
+
+
+class TestParquet:
+    def write(self, folder: Path, **columns: pyarrow.Array) -> list[tuple[str, str] | str]:
+        pyarrow.parquet.write_table(pyarrow.table(columns), folder / "a.parquet")
+        settings: dict[str, Any] = {"labels": ["no", "yes"], "files": {"test": {"eng_Latn": "a.parquet"}}}
+        settings["columns"] = {"text": "claim", "label": "verdict", "id": "key" if "key" in columns else None}
+        found = table(folder, **settings).read("eng_Latn", "test")
+        return [f"{one.row}: {one.reason}" if isinstance(one, RowError) else (one.id, one.text) for one in found]
+
+    def test_columns_of_any_type(self, tmp_path: Path) -> None:
+        """`datasets` cannot read a file with such columns, even where nobody asks for them."""
+        two: dict[str, Any] = {"claim": pyarrow.array([b"w1", "é".encode()]), "verdict": pyarrow.array(["no", "yes"])}
+        of_type = [
+            (pyarrow.array([uuid.UUID(int=n).bytes for n in (1, 2)], pyarrow.uuid()), str(uuid.UUID(int=1))),
+            (pyarrow.array([Decimal("1.50"), Decimal("2.50")]), "1.50"),
+            (pyarrow.array([date(2020, 1, 31), date(2021, 1, 31)]), "2020-01-31"),
+            (pyarrow.array([7, 8]), "7"),
+        ]
+        for keys, first in of_type:
+            assert self.write(tmp_path, **two, key=keys)[0] == (first, "w1")
+            assert self.write(tmp_path, **two, other=keys) == [("test-00000", "w1"), ("test-00001", "é")]
+
+    def test_cells_that_are_no_text(self, tmp_path: Path) -> None:
+        broken = pyarrow.array([b"caf\xe9", b"w2"]).view(pyarrow.utf8())  # a text by its type, and not UTF-8
+        for claim in (broken, pyarrow.array([b"caf\xe9", b"w2"])):
+            [error, second] = self.write(tmp_path, claim=claim, verdict=pyarrow.array(["no", "no"]))
+            assert second == ("test-00001", "w2")
+            assert error.startswith("row 1: ")
+            assert error.endswith("not UTF-8")
+
+    @pytest.mark.parametrize(
+        ("metadata", "message"),
+        [
+            (b"{no json", "its metadata of `datasets` is not JSON: Expecting property name"),
+            (b"[" * 100_000, "its metadata of `datasets` is not JSON: maximum recursion depth"),
+            (b"[1]", None),
+            (b'{"info": {"features": {"verdict": {"_type": "os.system", "names": ["a"]}}}}', None),
+            (b'{"info": {"features": {"verdict": {"_type": "ClassLabel"}}}}', None),
+            (b"{}", None),
+        ],
+    )
+    def test_metadata_of_datasets(self, metadata: bytes, message: str | None, tmp_path: Path) -> None:
+        made = pyarrow.table({"claim": ["w1", "w2"], "verdict": ["no", "yes"]})
+        made = made.replace_schema_metadata({b"huggingface": metadata})
+        pyarrow.parquet.write_table(made, tmp_path / "a.parquet")
+        found = table(tmp_path, files={"test": {"eng_Latn": "a.parquet"}}, labels=["no", "yes"])
+        if message is None:
+            assert len(list(found.examples("eng_Latn", "test"))) == 2
+        else:
+            with pytest.raises(DataError, match=message):
+                found.verify()
+
+
+COMPOSED, DECOMPOSED = "sant\u00e9", "sante\u0301"
+
+
+def test_labels_are_compared_in_one_unicode_form(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text(f"claim,verdict\nw1,{COMPOSED}\nw2,{DECOMPOSED}\nw3,sport\n")
+    (tmp_path / "test.csv").write_text(f"claim,verdict\nw4,{DECOMPOSED}\n")
+    files = {"train": {"eng_Latn": "train.csv"}, "test": {"spa_Latn": "test.csv"}}
+    found = table(tmp_path, files=files, positive=DECOMPOSED)
+    found.verify()
+    assert (found.labels, found.positive) == ((COMPOSED, "sport"), COMPOSED)
+    assert [example.label for example in found.examples("spa_Latn", "test")] == [0]
+    given = table(tmp_path, files=files, labels=["sport", DECOMPOSED])
+    assert [example.label for example in given.examples("eng_Latn", "train")] == [1, 1, 0]
+    with pytest.raises(ValidationError, match="labels must be two or more different names"):
+        table(tmp_path, files=files, labels=[COMPOSED, DECOMPOSED])
+
+
+@pytest.mark.parametrize(
+    ("label", "reason"),
+    [
+        ("Sport", "; 'sport' differs only in case"),
+        ("sp ort", "; 'sport' differs only in spaces"),
+        ("sp\u200bort", "; 'sport' differs only in invisible characters"),
+        ("sp\u043ert", " ('\u043e' is CYRILLIC SMALL LETTER O and 'o' is LATIN SMALL LETTER O)"),
+        ("0.0", "; '0' differs only in how the number is written"),
+        ("spart", "; did you mean 'sport'?"),
+    ],
+)
+def test_labels_that_look_alike_are_told_apart(label: str, reason: str, tmp_path: Path) -> None:
+    [error] = read(tmp_path, "a.csv", f"claim,verdict\nw1,{label}\n", labels=["sport", "0"])
+    assert f"holds the unknown label {label!r}" in error
+    assert f"{reason}; known: sport, 0" in error
+
+
+def test_files_that_are_not_taken_are_named(tmp_path: Path) -> None:
+    for code in ("zh", "cn", "eng_Latn"):
+        (tmp_path / f"test-{code}.csv").write_text(GOOD)
+    found = table(tmp_path, files={"test": "test-{language}.csv"}, labels=["no", "yes"])
+    reasons = r"not taken: .*/test-cn\.csv: unknown language 'cn'.*, .*/test-zh\.csv: the language 'zh' may be "
+    with pytest.raises(DataError, match=rf"no text in 'zho_Hans'.*; it has eng_Latn; {reasons}"):
+        found.check("zho_Hans", "test")
+    (tmp_path / "test-en.csv").write_text(GOOD)
+    with pytest.raises(DataError, match=r"test-en\.csv and .*test-eng_Latn\.csv are both of eng_Latn"):
+        table(tmp_path, files={"test": "test-{language}.csv"}, labels=["no", "yes"]).verify()
+
+
+@pytest.mark.parametrize("name", ["[v2] daten", "what? *", "a'b\"c", "{x}", "#1 %41"])
+def test_folders_may_have_any_name(name: str, tmp_path: Path, write: Write) -> None:
+    write(f"{name}/test", [{"claim": "w1", "verdict": "no"}])
+    write(f"{name}/swh_Latn/train", [{"text": "w1"}])
+    settings: dict[str, Any] = {"labels": ["no", "yes"], "files": {"test": {"eng_Latn": "test.parquet"}}}
+    assert [example.text for example in table(tmp_path / name, **settings).examples("eng_Latn", "test")] == ["w1"]
+    texts = dataset("texts", str(tmp_path / name))
+    assert [example.text for example in texts.examples("swh_Latn", "train")] == ["w1"]

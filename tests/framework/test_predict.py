@@ -116,6 +116,16 @@ class TestMistakes:
         with pytest.raises(UserError, match=r"run\.json"):
             list(predict_lines(finished.folder / "runs" / "tiny", "swh_Latn", ["w1"]))
 
+    def test_lines_that_cannot_be_read(self, run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(predict, "SHOWN", 2)
+        answers = predict_lines(run.path, "swh_Latn", ["w1", "caf\udce9", "w2", "\udcff", "\ud83d", ""])
+        found = []
+        with pytest.raises(UserError) as error:
+            found += answers
+        assert [answer is None for answer in found] == [False, True, False, True, True, True]
+        reason = "this is not UTF-8, and its answer is left blank"
+        assert str(error.value) == f"line 2: {reason}\nline 4: {reason}\nand 1 lines more"
+
     def test_a_component_that_is_gone(self, desk: Desk) -> None:
         desk.run({"languages.targets": ["swh_Latn"]})
         plan = desk.plan({"languages.targets": ["swh_Latn"]})
@@ -169,6 +179,29 @@ def test_from_the_command_line(
     missing = modulingua("predict", Path("nowhere"), "--language", "hau_Latn")
     assert (missing.code, missing.out) == (2, "")
     assert missing.err.startswith("nowhere/run.json: no such file")
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        (b"\xef\xbb\xbfw1\nw2", ["w1\n", "w2"]),
+        (b"w1\r\nw2\r\n", ["w1\r\n", "w2\r\n"]),
+        ("w1\u2028w2\x85\u200b\0\rw3\n".encode(), ["w1\u2028w2\x85\u200b\0\rw3\n"]),
+        (b"w1\tw2\n\nw3", ["w1\tw2\n", "\n", "w3"]),
+        ("café\n".encode("latin-1"), ["caf\udce9\n"]),
+        (b"", []),
+    ],
+    ids=["bom", "crlf", "other ends of lines", "tabs", "latin-1", "empty"],
+)
+def test_a_line_ends_with_a_line_feed_only(content: bytes, lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content), encoding="ascii"))
+    assert list(predict.input_lines()) == lines
+
+
+def test_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(UserError, match="standard input is closed"):
+        predict.input_lines()
 
 
 def test_settings_of_what_other_cells_train_do_not_matter(desk: Desk) -> None:

@@ -11,9 +11,11 @@ from typing import Any
 import huggingface_hub.constants
 import pytest
 
+from datamodules import TaggingDataset
 from tests.framework.conftest import Modulingua
 from tests.framework.docs.pages import DOCS, Block, blocks
 from tests.framework.test_bad_input import leaking, without_head
+from tests.framework.test_data_check import with_rows
 from tests.framework.tiny import Desk
 from tests.modules import tiny
 
@@ -54,6 +56,22 @@ def diverging(place: Place) -> str:
     return place.says("run", place.desk.write(changes))
 
 
+def unusable_rows(place: Place) -> str:
+    rows = {("eng_Latn", "train"): {3: {"text": " "}}, ("swh_Latn", "test"): {0: {"category": "Sports"}}}
+    return place.says("run", place.desk.write(with_rows(place.desk, rows)))
+
+
+class Iobes(TaggingDataset):
+    name = "iobes"
+    hub_id = "lab/iobes"
+    configs = {"eng_Latn": "en", "swh_Latn": "sw", "hau_Latn": "ha"}
+    labels = ("O", "B-PER", "I-PER", "E-PER", "S-PER")
+
+
+def other_scheme(place: Place) -> str:
+    return place.plan({"data.name": f"{__name__}.Iobes"})
+
+
 def damaged(place: Place) -> str:
     place.desk.run()
     for weights in place.desk.store.folder.rglob("components.safetensors"):
@@ -80,6 +98,8 @@ MISTAKES: dict[str, Callable[[Place], str]] = {
     "no trained language-modelling head": lambda place: place.plan(without_head()(place.desk)),
     "exceed": lambda place: place.plan({"data.max_length": 512}),
     "leaked": lambda place: place.plan(leaking(place.desk)),
+    "rows cannot be used": unusable_rows,
+    "BIO scheme": other_scheme,
     "GPUs": lambda place: place.plan({"trainer.accelerator": "gpu"}),
     "cannot be imported": lambda place: place.plan({"combination.task": {"my_components.Shift": {}}}),
     "diverged": diverging,

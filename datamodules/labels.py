@@ -1,0 +1,60 @@
+"""Labels as files hold them: which one a value is, or why it is none of them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from datamodules.errors import difference_of, nearest, shown
+
+HIDDEN = {
+    "-1": "marks a label that is not published",
+    "-": "marks an example without a gold label",
+}
+"""What is written in place of a label that nobody gives: of test splits whose labels are kept back, and of SNLI's pairs
+on whose label its annotators did not agree (Bowman et al. 2015)."""
+
+
+def index_of(value: Any, labels: Sequence[str], *, numbered: bool) -> int | None:
+    """Returns the index of the label that a value means, or None where it is none of them.
+
+    Args:
+        value: Of a cell, as the file holds it.
+        labels: All that the dataset knows.
+        numbered: Whether the value may be a label's number too.
+    """
+    if isinstance(value, str):
+        return labels.index(value) if value in labels else None
+    is_number = numbered and isinstance(value, int) and not isinstance(value, bool)
+    return value if is_number and value in range(len(labels)) else None
+
+
+def unknown_label(value: Any, labels: Sequence[str], *, numbered: bool = False) -> str:
+    """Returns why a value is none of the labels, with the likely cause; the words continue "the column 'label' …".
+
+    Args:
+        value: Of a cell, as the file holds it.
+        labels: All that the dataset knows.
+        numbered: Whether a label's number would be right too.
+    """
+    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+        return "is empty"
+    if isinstance(value, list | tuple | dict | set):
+        return f"holds {shown(value)}, but an example has one label"
+    written = str(value).strip()
+    if written in HIDDEN:
+        return f"holds {shown(value)}, which {HIDDEN[written]}"
+    if numbered and isinstance(value, str | float) and written.removesuffix(".0").isdecimal():
+        kind = "a text" if isinstance(value, str) else "a fraction (whole numbers in a column with gaps become such)"
+        return f"holds {shown(value)}, which is {kind}, not the number of a label"
+    return f"holds the unknown label {shown(value)}{nearest(written, labels)}; known: {', '.join(labels)}"
+
+
+def first_pair_alike(labels: Iterable[str]) -> tuple[str, str, str] | None:
+    """Returns the first two labels that may be one in two spellings, and in what they differ."""
+    for first, second in itertools.combinations(labels, 2):
+        if difference := difference_of(first, second):
+            return first, second, difference
+    return None

@@ -1,0 +1,177 @@
+"""Reads the rows that a plan will use before anything is trained, and reports those that cannot be used together."""
+
+import dataclasses
+import itertools
+from collections import deque
+from collections.abc import Iterator
+from functools import singledispatch
+from typing import Any
+
+from rich.console import Console
+
+from datamodules import DataError, LabelledDataset, MonolingualText, ParallelText, RowError
+from datamodules.errors import listed
+from framework.config import Experiment
+from framework.errors import UserError
+from framework.identity import identity, plain
+from framework.objectives import AlignmentObjective
+from framework.objectives.monolingual import MonolingualObjective
+from framework.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage
+from framework.wording import count
+
+TEXTS = 100
+"""Texts that are read of each language for a language stage, whose text may be a whole Wikipedia: what is wrong with a
+column shows in its first rows."""
+FEEDING = ("text_prefix", "max_length", "train_max_length", "stride")
+"""Settings of the data that do not decide which rows are read: cells of a grid that differ in them read the same."""
+
+LEARNT = ("train", "validation")
+"""The splits of the source languages that a task stage reads."""
+
+
+@dataclasses.dataclass
+class DataCheck:
+    """What was found in the data of a plan; an error is there once, though several stages read the row."""
+
+    usable: int = 0
+    """Rows of labelled data that can be used."""
+    refused: dict[str, None] = dataclasses.field(default_factory=dict)
+    """Errors of rows because of which the plan cannot be carried out."""
+    skipped: dict[str, None] = dataclasses.field(default_factory=dict)
+    """Errors of rows that are left out (`data.bad_rows: skip`)."""
+    other: dict[str, None] = dataclasses.field(default_factory=dict)
+    """Errors of whole files and splits."""
+
+    def listed(self, errors: dict[str, None]) -> str:
+        """Lists errors of rows, and says how many rows there are."""
+        rows = self.usable + len(self.refused) + len(self.skipped)
+        return "\n  ".join([f"{len(errors):,} of {count(rows, 'row')} cannot be used:", *listed(errors)])
+
+
+def check_rows(plan: Plan, console: Console) -> None:
+    """Checks the data of the stages that are left to do, and prints which rows are left out.
+
+    Args:
+        plan: The plan.
+        console: Where to print.
+
+    Raises:
+        UserError: Some data cannot be used, and `data.bad_rows` does not say to skip it.
+    """
+    with console.status("reading the data"):
+        found = check_data(plan.todo)
+    if found.skipped:
+        text = f"skipped: {found.listed(found.skipped)}\n"
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+    said = listed(found.other)
+    if found.refused:
+        said += [
+            f"{plan.name}: {found.listed(found.refused)}",
+            "Correct the data, or skip such rows with `data.bad_rows: skip`; the results then hold their number.",
+        ]
+    if said:
+        raise UserError("\n".join(said))
+
+
+def check_data(stages: list[Stage]) -> DataCheck:
+    """Reads the data of some stages: each split of labelled data once, of other text the first rows.
+
+    Args:
+        stages: Stages of a plan.
+
+    Returns:
+        What cannot be used.
+    """
+    found = DataCheck()
+    read: set[str] = set()
+    for stage in stages:
+        if isinstance(stage, LanguageStage):
+            _read_text(stage, found)
+        for language, split in splits_of(stage):
+            part = identity(data=_choosing_rows(stage.experiment), language=language, split=split)
+            if part not in read:
+                read.add(part)
+                _read_split(stage.experiment.dataset, language, split, found)
+    return found
+
+
+def note_on_skipped_rows(experiment: Experiment) -> list[str]:
+    """Says how many rows a task stage leaves out; nothing where it leaves out none."""
+    if experiment.dataset.bad_rows == "refuse":
+        return []
+    found = DataCheck()
+    for language, split in itertools.product(experiment.languages.source, LEARNT):
+        _read_split(experiment.dataset, language, split, found)
+    if not found.skipped:
+        return []
+    sources, number = ", ".join(experiment.languages.source), len(found.skipped)
+    return [f"Training and validation rows left out, for they cannot be used: {number:,} of {sources}."]
+
+
+@singledispatch
+def splits_of(stage: Stage) -> list[tuple[str, str]]:
+    """Returns the languages and splits of labelled data that a stage reads."""
+    return []
+
+
+@splits_of.register
+def _(stage: TaskStage) -> list[tuple[str, str]]:
+    return list(itertools.product(stage.experiment.languages.source, LEARNT))
+
+
+@splits_of.register
+def _(stage: EvaluateStage) -> list[tuple[str, str]]:
+    experiment = stage.experiment
+    source = experiment.languages.source
+    # The notes on a run compare its test texts with those that it was trained on.
+    learnt = itertools.product(source if stage.task.trains else (), LEARNT)
+    tested = dict.fromkeys(test.language for test in stage.missing)
+    shown = (part for code in tested for part in experiment.answer.reads(source, code))
+    return [*learnt, *((code, "test") for code in tested), *shown]
+
+
+def _read_split(dataset: LabelledDataset, language: str, split: str, found: DataCheck) -> None:
+    errors = found.refused if dataset.bad_rows == "refuse" else found.skipped
+    usable = unusable = 0
+    try:
+        for row in dataset.read(language, split):
+            if isinstance(row, RowError):
+                errors[str(row)] = None
+                unusable += 1
+            else:
+                usable += 1
+    except DataError as error:
+        found.other[str(error)] = None
+    found.usable += usable
+    if not usable and (errors is found.skipped or not unusable):
+        found.other[f"{dataset.name} {language}: the {split} split has no row that can be used"] = None
+
+
+def _read_text(stage: LanguageStage, found: DataCheck) -> None:
+    for language in stage.languages:
+        try:
+            deque(itertools.islice(_texts(stage.settings.objective, language), TEXTS), maxlen=0)
+        except DataError as error:
+            found.other[str(error)] = None
+
+
+@singledispatch
+def _texts(objective: Any, language: str) -> Iterator[object]:
+    """Streams what an objective trains on; of a class of the user's own, nothing is known."""
+    return iter(())
+
+
+@_texts.register
+def _(objective: MonolingualObjective, language: str) -> Iterator[object]:
+    text = MonolingualText(objective.text)
+    return text.texts(language, objective.text.split)
+
+
+@_texts.register
+def _(objective: AlignmentObjective, language: str) -> Iterator[object]:
+    return ParallelText(objective.parallel).pairs(language)
+
+
+def _choosing_rows(experiment: Experiment) -> dict[str, Any]:
+    return {key: value for key, value in plain(experiment.data).items() if key not in FEEDING}
+

@@ -1,0 +1,108 @@
+"""Rows that cannot be used: found before anything is trained, listed together, or left out and counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datamodules import Dataset
+from datamodules.errors import LISTED
+from framework.data_check import check_data
+from tests.framework.conftest import Modulingua
+from tests.framework.tiny import SOURCE, TARGETS, Desk, outcome, read_rows, runs, write_rows
+
+TEST = TARGETS[0]
+
+
+def with_rows(desk: Desk, changes: dict[tuple[str, str], dict[int, dict[str, Any]]]) -> dict[str, Any]:
+    """Returns changes of the experiment, so that it reads copies of the texts in which cells of some rows differ."""
+    folder = desk.copy_of(Path(desk.experiment["data"]["path"]), "texts")
+    for (language, split), rows in changes.items():
+        file = folder / language / f"{split}.parquet"
+        found = read_rows(file)
+        for number, cells in rows.items():
+            found[number] |= cells
+        write_rows(file, found)
+    objective = {"alignment": {"parallel": {"dataset": "sib200", "path": desk.experiment["data"]["path"]}}}
+    return {"data.path": str(folder), "stages.language.objective": objective}
+
+
+BAD: dict[tuple[str, str], dict[int, dict[str, Any]]] = {
+    (SOURCE, "train"): {3: {"text": " "}},
+    (SOURCE, "validation"): {0: {"category": "Sports"}},
+    (TEST, "test"): {5: {"category": "-"}, 6: {"index_id": 2}},
+}
+
+
+def test_all_unusable_rows_are_listed_together_before_anything_is_trained(desk: Desk, modulingua: Modulingua) -> None:
+    file = desk.write(with_rows(desk, BAD))
+    before = desk.files()
+    for command in (["plan", file, "--data"], ["run", file]):
+        answer = modulingua(*command)
+        assert answer.code == 2
+        assert "tiny: 4 of 70 rows cannot be used:\n" in answer.err
+        for file_, row, reason in (
+            (f"{SOURCE}/train", 4, "the text is empty\n"),
+            (f"{SOURCE}/validation", 1, "the column 'category' holds the unknown label 'Sports'; 'sports' differs "),
+            (f"{TEST}/test", 6, "the column 'category' holds '-', which marks an example without a gold label\n"),
+            (f"{TEST}/test", 7, "the id '2' is that of row 3 too\n"),
+        ):
+            assert f"texts/{file_}.parquet, row {row}: {reason}" in answer.err
+        assert desk.files() == before
+
+
+def test_what_is_skipped_is_counted(desk: Desk, modulingua: Modulingua) -> None:
+    changes = with_rows(desk, BAD) | {"data.bad_rows": "skip", "languages.targets": [TEST]}
+    file = desk.write(changes)
+    assert "skipped: 4 of 56 rows cannot be used:\n" in modulingua("plan", file, "--data").out
+    printed = desk.run(changes)
+    [run] = runs(desk.plan(changes))
+    result, predictions = outcome(run)["own", TEST]
+    assert (result.examples, result.skipped, len(predictions)) == (12, 2, 12)
+    assert f"Test rows left out, for they cannot be used: 2 of {TEST}." in printed
+    assert f"Training and validation rows left out, for they cannot be used: 2 of {SOURCE}." in printed
+
+
+def test_skipping_belongs_to_the_identity_and_refusing_does_not(desk: Desk) -> None:
+    default, refuse, skip = (
+        [stage.id for stage in desk.plan(changes).stages if stage.kind in ("task", "evaluate")]
+        for changes in ({}, {"data.bad_rows": "refuse"}, {"data.bad_rows": "skip"})
+    )
+    assert default == refuse
+    assert not set(default) & set(skip)
+
+
+def test_a_long_list_ends_with_a_number(desk: Desk, modulingua: Modulingua) -> None:
+    changes = with_rows(desk, {(SOURCE, "train"): {number: {"text": ""} for number in range(LISTED + 3)}})
+    answer = modulingua("plan", desk.write(changes), "--data")
+    assert answer.err.count("the text is empty") == LISTED
+    assert "  … and 3 more\n" in answer.err
+
+
+def test_a_split_of_which_nothing_is_left_is_refused(desk: Desk) -> None:
+    changes = with_rows(desk, {(TEST, "test"): {number: {"category": None} for number in range(14)}})
+    found = check_data(desk.plan(changes | {"data.bad_rows": "skip"}).todo)
+    assert list(found.other) == [f"sib200 {TEST}: the test split has no row that can be used"]
+    assert len(found.skipped) == 14
+
+
+def test_only_what_is_left_to_do_is_read(finished: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Dataset, "read", lambda *_: pytest.fail("a split was read"))
+    assert not finished.plan().todo
+    assert check_data(finished.plan().todo).usable == 0
+    with pytest.raises(pytest.fail.Exception):
+        check_data(finished.plan().stages)
+
+
+@pytest.mark.parametrize("value", [["a", "list"], 3])
+def test_texts_of_a_language_stage_are_looked_at(value: Any, desk: Desk, tmp_path: Path) -> None:
+    for language in TARGETS:
+        write_rows(tmp_path / "corpus" / language / "train.parquet", [{"text": value}])
+    write_rows(tmp_path / "corpus" / SOURCE / "train.parquet", [{"text": "w1 w2"}])
+    objective = {"masked": {"text": {"dataset": "texts", "path": str(tmp_path / "corpus"), "max_length": 24}}}
+    found = check_data(desk.plan({"stages.language.objective": objective}).todo)
+    assert [error.partition("corpus/")[2].partition(" holds ")[0] for error in found.other] == [
+        f"{language}/train.parquet, row 1: the column 'text'" for language in TARGETS
+    ]
