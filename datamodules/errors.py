@@ -75,7 +75,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     for other in known:
         if difference := difference_of(word, other):
             return f"; {other!r} differs only in {difference}"
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(word[:100], known, n=1, cutoff=0.5)
     return f"; did you mean '{near[0]}'?{_foreign_letter(word, near[0])}" if near else ""
 
 

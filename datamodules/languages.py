@@ -83,7 +83,7 @@ def nearest_languages(text: str, among: Collection[str] | None = None) -> str:
 
 def _similarity(text: str, candidate: Language) -> float:
     """1 where `text` is another name of the candidate, less where it only looks like one."""
-    wanted = text.strip().lower()
+    wanted = text[:100].strip().lower()
     spellings = [spelling.lower() for spelling in (*candidate.all_codes, candidate.name)]
     if wanted in spellings or wanted.split("_")[0] in spellings[1:]:
         return 1.0

@@ -22,6 +22,7 @@ from framework.objectives.monolingual import MonolingualObjective
 from framework.reading import Key
 from framework.slurm.checks import check_slurm
 from framework.validation import Problem
+from framework.wording import shortened
 from modules import (
     BackboneConfig,
     BackboneInfo,
@@ -33,6 +34,9 @@ from modules import (
 )
 from modules.packing import refuse_packed
 from modules.vocabulary import refuse
+
+LONGEST_NAME = 100
+"""Bytes of an experiment's name; file systems know 255, and other names are made of this one."""
 
 SEEDS = 2**32
 """How many seeds every random generator knows."""
@@ -67,7 +71,10 @@ def check_backbone(backbone: BackboneConfig) -> Iterator[Problem]:
 def check_name(name: str) -> Iterator[Problem]:
     """The name can be that of a folder."""
     if not re.fullmatch(r"[^\W_][\w.+=-]*", name):
-        yield ("name",), f"{name!r} names the folder of the runs: begin with a letter or digit, then also . _ + = -"
+        rule = "begin with a letter or digit, then also . _ + = -"
+        yield ("name",), f"{shortened(name)!r} names the folder of the runs: {rule}"
+    elif len(name.encode()) > LONGEST_NAME:
+        yield ("name",), f"{len(name.encode())} bytes are too many for the folder of the runs: at most {LONGEST_NAME}"
 
 
 def check_data(data: Any) -> Iterator[Problem]:

@@ -20,7 +20,7 @@ from framework.objectives import OBJECTIVES, LanguageModelingObjective
 from framework.reading import Cell, Key, Source, dotted, read
 from framework.slurm.config import SlurmConfig
 from framework.tracking.config import TrackingConfig
-from framework.validation import Problem, belongs, validate
+from framework.validation import MOST, Problem, belongs, validate
 from modules import (
     ROLES,
     Accelerator,
@@ -35,6 +35,9 @@ SCHEMA = ConfigDict(extra="forbid")
 
 SectionReader = Callable[[Any, Any, Key], tuple[Any, list[Problem]]]
 """Turns the type, the data and the key of a section into the typed section and what is wrong with it."""
+
+RUNS = 1_000
+"""Most runs of one experiment."""
 
 COMBINATION_KEYS = ("combination", "combination.language", "combination.task")
 """Grid keys that a combination's name tells already."""
@@ -296,6 +299,10 @@ def read_experiment(
             experiments.append(Experiment(**sections))
     if problems:
         raise ExperimentError(str(file), [_mistake(source, problem) for problem in problems])
+    count = sum(len(experiment.seeds) for experiment in experiments)
+    if count > RUNS:
+        reason = f"{count:,} runs, one for each combination and seed, are more than {RUNS:,}"
+        raise ExperimentError(str(file), [Mistake("seeds", reason, source.place(("seeds",)))])
     labels = _labels(experiments, source.cells)
     return [
         Variant(experiment, label, _outside_combination(cell.settings), cell.data)
@@ -333,9 +340,12 @@ def _sections(cell: Cell) -> tuple[dict[str, Any], list[Problem]]:
             sections[field.name] = field.default_factory()
         else:
             problems.append(((field.name,), "is required"))
-    for name in cell.data.keys() - hints.keys():
+    unknown = [name for name in cell.data if name not in hints]
+    for name in unknown[:MOST]:
         near = belongs(Experiment, name) or did_you_mean(name, hints)
         problems.append(((name,), f"unknown key{near} (known: {', '.join(sorted(hints))})"))
+    if len(unknown) > MOST:
+        problems.append(((), f"{len(unknown) - MOST:,} more keys are unknown"))
     return sections, problems
 
 

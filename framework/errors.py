@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from framework.wording import bounded, shortened
+
 INTERRUPTED = 75
 """Exit code of a process that was asked to stop and can go on later (EX_TEMPFAIL)."""
 
@@ -15,6 +17,10 @@ UNAVAILABLE = 69
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 """What a disk says that takes no more."""
+
+
+LONGEST_WORD = 100
+"""Characters of a misspelt word that are compared with the right ones, which takes time by their product."""
 
 
 class Interrupted(Exception):
@@ -44,7 +50,9 @@ class Mistake:
 
 
 class ExperimentError(UserError):
-    """All mistakes of one experiment together."""
+    """All mistakes of one experiment together, of which the message shows the first."""
+
+    SHOWN = 25
 
     def __init__(self, experiment: str, mistakes: list[Mistake]) -> None:
         """Collects the mistakes into one message.
@@ -54,12 +62,12 @@ class ExperimentError(UserError):
             mistakes: What is wrong with it; at least one.
         """
         self.mistakes = mistakes
-        count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-        places = max(len(mistake.place) for mistake in mistakes)
-        keys = max(len(mistake.key) for mistake in mistakes)
-        lines = [
-            f"  {mistake.place:<{places}}  {mistake.key:<{keys}}  {mistake.reason}".rstrip() for mistake in mistakes
-        ]
+        count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes):,} mistakes"
+        shown = [(mistake.place, shortened(mistake.key), mistake.reason) for mistake in mistakes[: self.SHOWN]]
+        places, keys = (max(len(row[column]) for row in shown) for column in (0, 1))
+        lines = [f"  {place:<{places}}  {key:<{keys}}  {reason}".rstrip() for place, key, reason in shown]
+        if left := len(mistakes) - len(shown):
+            lines.append(f"  … and {left:,} more")
         super().__init__("\n".join([f"{experiment} has {count}:", *lines]))
 
 
@@ -88,11 +96,11 @@ def said_plainly() -> Iterator[None]:
 
 def _say(message: object) -> None:
     """Writes a message in one piece: ranks may have one at the same moment."""
-    sys.stderr.write(f"{message}\n")
+    sys.stderr.write(f"{bounded(str(message))}\n")
     sys.stderr.flush()
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Returns "; did you mean 'x'?" for the known word nearest to `word`, or an empty string."""
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(word[:LONGEST_WORD], list(known), n=1, cutoff=0.5)
     return f"; did you mean '{near[0]}'?" if near else ""

@@ -6,18 +6,20 @@ The result is plain data, one dictionary per cell of the grid, and for every key
 
 import copy
 import itertools
-import re
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
-
+from framework.documents import BYTES, DEPTH, Document, DocumentError, Key, parse
 from framework.errors import ExperimentError, Mistake, UserError
+from framework.interpolation import interpolate
+from framework.wording import shortened
 
-Key = tuple[str | int, ...]
+CELLS = 1_000
+"""Most cells of a grid."""
+FILES = 100
+"""Most files that an experiment may be put together of, each counted as often as it is extended."""
 
 PATH_KEYS: frozenset[str] = frozenset({"path", "file", "name", "template"})
 """Keys whose value, when it begins with `./` or `../`, is a path seen from the file that it stands in."""
@@ -72,7 +74,7 @@ def read(file: Path, overrides: list[str] | None = None) -> Source:
         ExperimentError: The YAML cannot be read or extends itself. What interpolates a key that is not there is told by
             the cell, so that it can be said with the other mistakes.
     """
-    if not file.is_file():
+    if not _is_file(file):
         raise UserError(f"{file}: there is no such experiment file")
     reader = _Reader(file)
     data = reader.load(file, chain=())
@@ -83,7 +85,7 @@ def read(file: Path, overrides: list[str] | None = None) -> Source:
     source = Source(file, copy.deepcopy(data), [], reader.places)
     grid = data.pop("grid", None) or {}
     # After the grid is spelt out: what refers to a key that the grid varies follows it.
-    source.cells += [_interpolated(source, cell) for cell in _expand(file, data, grid, reader.places)]
+    source.cells += [_interpolated(cell) for cell in _expand(file, data, grid, reader.places)]
     return source
 
 
@@ -92,12 +94,16 @@ class _Reader:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.files = 0
         self.places: dict[Key, str] = {}
         self.mistakes: list[Mistake] = []
 
     def load(self, file: Path, chain: tuple[Path, ...]) -> dict[str, Any]:
         """Returns the file's content laid over the content of the files that it extends."""
         file = file.resolve()
+        self.files += 1
+        if self.files > FILES:
+            raise ExperimentError(str(self.root), [Mistake("extends", f"puts more than {FILES} files together")])
         if file in chain:
             circle = " -> ".join(step.name for step in (*chain[chain.index(file) :], file))
             self.mistakes.append(Mistake("extends", f"the files extend each other in a circle: {circle}"))
@@ -111,11 +117,11 @@ class _Reader:
             parents = []
         for number, parent in enumerate(parents):
             path = file.parent / parent
-            if path.is_file():
+            if _is_file(path):
                 merged = _merge(merged, self.load(path, (*chain, file)))
             else:
                 place = places.get(("extends", number), "")
-                self.mistakes.append(Mistake(f"extends[{number}]", f"there is no file {parent}", place))
+                self.mistakes.append(Mistake(f"extends[{number}]", f"there is no file {shortened(parent)}", place))
         self.places.update(places)
         return _merge(merged, own)
 
@@ -126,13 +132,17 @@ class _Reader:
             self.mistakes.append(Mistake(word, "an override is written key=value"))
             return
         try:
-            value = yaml.load(text, Loader=_Loader)
-        except yaml.YAMLError:
-            self.mistakes.append(Mistake(key, f"{text!r} is not a YAML value", "command line"))
+            value = parse(text).data
+        except DocumentError as error:
+            self.mistakes.append(Mistake(key, f"{shortened(text)!r} is not a YAML value: {error}", "command line"))
             return
         # The keys of `grid` hold dots themselves.
         parts = ["grid", key.removeprefix("grid.")] if key.startswith("grid.") else key.split(".")
-        for varied in data.get("grid") or {}:
+        if len(parts) > DEPTH:
+            self.mistakes.append(Mistake(key, f"nested more than {DEPTH} deep", "command line"))
+            return
+        grid = data.get("grid")
+        for varied in grid if isinstance(grid, dict) else ():
             if parts[0] != "grid" and f"{key}.".startswith(f"{varied}."):
                 reason = f"the grid sets {varied}; override grid.{varied}=[…], or take it away with grid=null"
                 self.mistakes.append(Mistake(key, reason, "command line"))
@@ -149,75 +159,37 @@ class _Reader:
         self.places[tuple(parts)] = "command line"
 
     def _parse(self, file: Path) -> tuple[dict[str, Any], dict[Key, str]]:
+        """Returns the content of one file and the places of its keys; an empty mapping for one with mistakes."""
         label = "" if file == self.root.resolve() else f"{file.name} "
         try:
-            with file.open(encoding="utf-8") as stream:
-                loader = _Loader(stream)
-                node = loader.get_single_node()
-                data = {} if node is None else loader.construct_document(node)
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            mark = getattr(error, "problem_mark", None)
-            place = f"{label}line {mark.line + 1}" if mark else label
-            reason = getattr(error, "problem", None) or str(error)
-            self.mistakes.append(Mistake("", f"not valid YAML: {reason}", place))
+            document = _document(file)
+        except DocumentError as error:
+            self.mistakes.append(Mistake("", f"not valid YAML: {error}", f"{label}line {error.line}"))
             return {}, {}
+        data = {} if document.data is None else document.data
         if not isinstance(data, dict):
             self.mistakes.append(Mistake("", "an experiment is a mapping of keys to values", label))
             return {}, {}
-        places: dict[Key, str] = {}
-        if node is not None:
-            _locate(node, (), label, places)
+        places = {key: f"{label}line {line}" for key, line in document.lines.items()}
         return _anchor_paths(data, file.parent), places
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML's safe loader, a key given twice being an error, and text read as YAML 1.2 does rather than 1.1.
-
-    So `1e-3` is a number, `off`, `no`, `2026-01-31` and `4:00:00` are text, and only `true` and `false` are truth
-    values.
-    """
-
-    yaml_implicit_resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":bool", ":int", ":timestamp"))]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Builds a mapping, refusing a key that stands twice in it."""
-        seen = set()
-        for key_node, _ in node.value:
-            if key_node.tag.endswith((":map", ":seq", ":merge")):  # the base class knows what to do with these
-                continue
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key!r} is given twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
+def _is_file(path: Path) -> bool:
+    """Says whether there is such a file; a folder that may not be entered or a name that is too long holds none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F]+)$"), list("-+0123456789")
-)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9]+)[eE][-+]?[0-9]+$"),
-    list("-+.0123456789"),
-)
-
-
-def _locate(node: yaml.Node, key: Key, label: str, places: dict[Key, str]) -> None:
-    if isinstance(node, yaml.MappingNode):
-        for key_node, value in node.value:
-            child = (*key, str(key_node.value))
-            places[child] = f"{label}line {key_node.start_mark.line + 1}"
-            _locate(value, child, label, places)
-    elif isinstance(node, yaml.SequenceNode):
-        for number, item in enumerate(node.value):
-            places[*key, number] = f"{label}line {item.start_mark.line + 1}"
-            _locate(item, (*key, number), label, places)
+def _document(file: Path) -> Document:
+    """Reads a file, and no more of it than a document may hold."""
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(BYTES + 1)
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read: {error.strerror}") from error
+    return parse(content)
 
 
 def _anchor_paths(data: Any, folder: Path) -> Any:
@@ -241,35 +213,10 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _interpolated(source: Source, cell: Cell) -> Cell:
+def _interpolated(cell: Cell) -> Cell:
     """Replaces every `${key}` in a cell by the value of that key."""
-    try:
-        config = OmegaConf.create(cell.data)
-    except OmegaConfBaseException as error:  # a brace that is not closed, say
-        name = str(getattr(error, "full_key", None) or "")
-        key = tuple(int(part) if part.isdecimal() else part for part in re.findall(r"[^.\[\]]+", name))
-        mistake = Mistake(name, str(error).splitlines()[0], source.place(key))
-        raise ExperimentError(str(source.file), [mistake]) from error
-    unresolved: dict[Key, str] = {}
-    data = _resolved(config, (), (), unresolved)
-    return Cell({str(key): value for key, value in data.items()}, cell.settings, unresolved)
-
-
-def _resolved(node: Any, key: Key, above: tuple[Any, ...], unresolved: dict[Key, str]) -> Any:
-    """Returns a mapping or a list as plain data, and notes each key below it whose value cannot be had."""
-    names = range(len(node)) if isinstance(node, ListConfig) else list(node)
-    values: dict[Any, Any] = {}
-    for name in names:
-        try:
-            value = node[name]
-            if any(value is container for container in (*above, node)):
-                raise InterpolationResolutionError("refers to what it stands in")
-        except OmegaConfBaseException as error:
-            unresolved[*key, name] = str(error).splitlines()[0]
-            value = OmegaConf.to_container(node)[name]  # type: ignore[index]
-        is_container = isinstance(value, DictConfig | ListConfig)
-        values[name] = _resolved(value, (*key, name), (*above, node), unresolved) if is_container else value
-    return list(values.values()) if isinstance(node, ListConfig) else values
+    data, unresolved = interpolate(cell.data)
+    return Cell(data, cell.settings, unresolved)
 
 
 def _expand(file: Path, data: dict[str, Any], grid: Any, places: dict[Key, str]) -> list[Cell]:
@@ -278,11 +225,17 @@ def _expand(file: Path, data: dict[str, Any], grid: Any, places: dict[Key, str])
     if not isinstance(grid, dict):
         raise ExperimentError(str(file), [Mistake("grid", "maps keys to lists of values", places.get(("grid",), ""))])
     for key, values in grid.items():
+        place = places.get(("grid", key), "")
         if not isinstance(values, list) or not values:
-            place = places.get(("grid", key), "")
             mistakes.append(Mistake(f"grid.{key}", "must be a list with at least one value", place))
+        elif key.count(".") >= DEPTH:
+            mistakes.append(Mistake(f"grid.{key}", f"nested more than {DEPTH} deep", place))
     if mistakes:
         raise ExperimentError(str(file), mistakes)
+    size = math.prod(map(len, grid.values()))
+    if size > CELLS:
+        reason = f"has {size:,} cells ({' × '.join(str(len(values)) for values in grid.values())}), more than {CELLS:,}"
+        raise ExperimentError(str(file), [Mistake("grid", reason, places.get(("grid",), ""))])
     cells = []
     for values in itertools.product(*grid.values()):
         settings = dict(zip(grid, values, strict=True))

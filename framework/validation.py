@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 import types
 import typing
 from typing import Any, TypeVar
@@ -11,11 +10,15 @@ import pydantic
 
 from framework.errors import did_you_mean
 from framework.reading import Key
+from framework.wording import shortened
 
 T = TypeVar("T")
 
 Problem = tuple[Key, str]
 """The key that is wrong and the reason."""
+
+MOST = 100
+"""How many mistakes of one section are put into words; each takes a search for what was meant."""
 
 EXPECTED = {
     "int_type": "a whole number",
@@ -41,27 +44,28 @@ def validate(type_: type[T], data: Any, key: Key = ()) -> tuple[T | None, list[P
     Returns:
         The object, or None when there are problems; and the problems.
     """
-    if not _is_finite(data):
-        return None, [(key, "holds a number that is not finite")]
     try:
         # JSON's strict mode takes a mapping for a dataclass and a whole number for a float, and converts nothing else.
-        value = pydantic.TypeAdapter(type_).validate_json(json.dumps(data, default=str), strict=True)
+        value = pydantic.TypeAdapter(type_).validate_json(json.dumps(data), strict=True)
     except pydantic.ValidationError as error:
-        return None, [_problem(type_, key, detail) for detail in error.errors(include_url=False)]
+        details = error.errors(include_url=False)
+        problems = [_problem(type_, data, key, detail) for detail in details[:MOST]]
+        return None, problems + [(key, f"has {len(details) - MOST:,} more mistakes")] * (len(details) > MOST)
     return value, []
 
 
-def _is_finite(data: Any) -> bool:
-    if isinstance(data, dict):
-        return all(map(_is_finite, data.values()))
-    if isinstance(data, list):
-        return all(map(_is_finite, data))
-    return not isinstance(data, float) or math.isfinite(data)
+def _path(data: Any, detail: Any) -> Key:
+    """Returns the key in the data of what is wrong. Pydantic's own path names types where a value may be of several."""
+    path: Key = ()
+    for part in detail["loc"]:
+        steps = dict(enumerate(data)) if isinstance(data, list) else data if isinstance(data, dict) else {}
+        if part in steps:
+            path, data = (*path, part), steps[part]
+    return (*path, detail["loc"][-1]) if detail["type"].startswith("missing") else path
 
 
-def _problem(type_: type, key: Key, detail: Any) -> Problem:
-    # A field that may be null adds the name of a type to the path of what is wrong inside it.
-    path = tuple(part for part in detail["loc"] if isinstance(part, int) or _is_key(part))
+def _problem(type_: type, data: Any, key: Key, detail: Any) -> Problem:
+    path = _path(data, detail)
     found = detail["input"]
     match detail["type"]:
         case "unexpected_keyword_argument" | "extra_forbidden":
@@ -72,21 +76,17 @@ def _problem(type_: type, key: Key, detail: Any) -> Problem:
             reason = "is required"
         case "literal_error":
             allowed = [str(choice) for choice in _choices(detail["ctx"]["expected"])]
-            reason = f"{found!r} is not one of {', '.join(allowed)}{did_you_mean(str(found), allowed)}"
+            reason = f"{shortened(repr(found))} is not one of {', '.join(allowed)}{did_you_mean(str(found), allowed)}"
         case "value_error":
             reason = str(detail["ctx"]["error"])
             # A check of several fields begins its message with the one to change.
             field = reason.partition(" ")[0]
             path = (*path, field) if field in _fields(type_, path) else path
         case kind if kind in EXPECTED:
-            reason = f"{json.dumps(found, default=str)} is not {EXPECTED[kind]}"
+            reason = f"{shortened(json.dumps(found))} is not {EXPECTED[kind]}"
         case _:
-            reason = f"{detail['msg']} (found {json.dumps(found, default=str)})"
+            reason = f"{detail['msg']} (found {shortened(json.dumps(found))})"
     return (*key, *path), reason
-
-
-def _is_key(part: str) -> bool:
-    return not part.endswith(("]", ")")) and part not in {"int", "float", "str", "bool", "none", "literal"}
 
 
 def _choices(expected: str) -> list[str]:

@@ -235,7 +235,7 @@ MISTAKES: dict[str, Case] = {
         ("leave the prompt out",),
     ),
     "a number without end": Case(
-        {f"{TASK_TEXT}.optimizer.lr": float("inf")}, "stages", "stages:", ("holds a number that is not finite",)
+        {f"{TASK_TEXT}.optimizer.lr": float("inf")}, "", "lr: .inf", ("not valid YAML: .inf is not a finite number",)
     ),
     "no rows in a batch": Case(
         {"stages.task.batch_size": 0}, "stages.task.batch_size", "batch_size: 0", ("greater than or equal to 1",)

@@ -77,6 +77,21 @@ class TestExtends:
             ("line 3", "extends[1]", "there is no file lost.yaml"),
         ]
 
+    def test_files_that_extend_others_without_end_are_refused(self, write: Write) -> None:
+        for number in range(30):
+            write(f"n{number}.yaml", f"extends: [n{number + 1}.yaml, n{number + 1}.yaml]\n")
+        write("n30.yaml", "x: 1\n")
+        [(_, key, reason)] = mistakes(write("a.yaml", "extends: [n0.yaml]\n"))
+        assert (key, reason) == ("extends", "puts more than 100 files together")
+
+    def test_of_many_mistakes_the_first_are_shown(self, write: Write) -> None:
+        lines = "".join(f"- n{number}.yaml\n" for number in range(10_000))
+        with pytest.raises(ExperimentError) as error:
+            read(write("a.yaml", f"extends:\n{lines}"))
+        heading, *shown, last = str(error.value).splitlines()
+        assert heading.endswith(" has 10,000 mistakes:")
+        assert (len(shown), last) == (25, "  … and 9,975 more")
+
     @pytest.mark.parametrize("value", ["base.yaml", "[1]", "{a: b}"])
     def test_only_a_list_of_paths_can_be_extended(self, write: Write, value: str) -> None:
         [(place, key, reason)] = mistakes(write("a.yaml", f"extends: {value}\n"))
@@ -156,7 +171,13 @@ class TestOverrides:
         found = mistakes(write("a.yaml", "x: 1\n"), "steps", "=3", "x=[1", "y=2")
         assert [key for _, key, _ in found] == ["steps", "=3", "x"]
         assert found[0][2] == "an override is written key=value"
-        assert found[2] == ("command line", "x", "'[1' is not a YAML value")
+        assert found[2][:2] == ("command line", "x")
+        assert found[2][2].startswith("'[1' is not a YAML value: expected ',' or ']'")
+
+    def test_they_are_bounded(self, write: Write) -> None:
+        found = mistakes(write("a.yaml", "x: 1\n"), f"{'a.' * 99}b=1", f"x={'[' * 99}", f"x={'1' * 99}")
+        assert all("more than 50 deep" in reason for _, _, reason in found[:2])
+        assert "is too large" in found[2][2]
 
 
 class TestInterpolation:
@@ -192,11 +213,77 @@ class TestInterpolation:
         assert cell.data["g"] == 1
 
     def test_one_that_cannot_be_read_is_named_with_its_place(self, write: Write) -> None:
-        [(place, key, _)] = mistakes(write("a.yaml", "x: 1\ny: {z: '${x'}\n"))
-        assert (place, key) == ("line 2", "y.z")
+        source = read(write("a.yaml", "x: 1\ny: {z: '${x'}\n"))
+        [(key, reason)] = source.cells[0].unresolved.items()
+        assert (source.place(key), key) == ("line 2", ("y", "z"))
+        assert reason == "'${x' cannot be read: write ${key} or ${oc.env:NAME}"
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("${a}", "refers to itself"),
+            ("${a.b}", "refers to itself"),
+            ("${x[9]}", "'x[9]' not found"),
+            ("${nmae}", "'nmae' not found; did you mean 'name'?"),
+            ("in ${x}", "'x' holds more than text, and stands in a text"),
+            ("${x.${y}}", "'${x.${y}}' cannot be read: write ${key} or ${oc.env:NAME}"),
+            ("${oc.decode:1}", "'oc.decode:1' is neither a key nor oc.env:NAME"),
+            ("${oc.env:NOT_THERE}", "there is no environment variable NOT_THERE"),
+        ],
+    )
+    def test_the_reason_is_said(self, write: Write, text: str, reason: str) -> None:
+        [cell] = read(write("a.yaml", f"x: [1, 2]\nname: n\na: '{text}'\n")).cells
+        assert cell.unresolved == {("a",): reason}
+        assert cell.data["a"] == text
+
+    def test_it_leads_through_others(self, write: Write) -> None:
+        file = write("a.yaml", "a: ${b}\nb: {c: '${d}', e: ['${b.c}', 'x${f}']}\nd: 1\nf: ${oc.env:NOT_THERE,y}\n")
+        found = data(read(file))
+        assert found["a"] == found["b"] == {"c": 1, "e": [1, "xy"]}
+        assert found["a"] is not found["b"]
+
+    def test_variables_are_read_but_for_secrets(self, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+        names = ["HF_TOKEN", "WANDB_API_KEY", "db_password", "AwsSecret"]
+        for name in ("FOLDER", *names):
+            monkeypatch.setenv(name, "hunter2")
+        text = "".join(f"x{number}: ${{oc.env:{name}}}\n" for number, name in enumerate(names))
+        [cell] = read(write("a.yaml", f"fine: a/${{oc.env:FOLDER}}\n{text}")).cells
+        assert cell.data.pop("fine") == "a/hunter2"
+        assert "hunter2" not in str(cell)
+        reasons = cell.unresolved.values()
+        assert all(name in reason for name, reason in zip(names, reasons, strict=True))
+
+    @pytest.mark.parametrize(
+        ("line", "end", "words"),
+        [
+            ("a{n}: '${{a{m}}}${{a{m}}}'\n", "a40: x\n", "characters"),
+            ("a{n}: {{b: '${{a{m}}}', c: '${{a{m}}}'}}\n", "a40: {x: y}\n", "values"),
+            ("a{n}: ${{a{m}}}\n", "a900: x\n", "leads through more than 50 other references"),
+        ],
+    )
+    def test_what_references_make_is_bounded(self, write: Write, line: str, end: str, words: str) -> None:
+        count = int(end[1:].partition(":")[0])
+        text = "".join(line.format(n=number, m=number + 1) for number in range(count)) + end
+        [cell] = read(write("a.yaml", text)).cells
+        assert any(words in reason for reason in cell.unresolved.values())
 
 
 class TestGrid:
+    @pytest.mark.parametrize(("keys", "cells"), [(4, "10,000"), (9, "1,000,000,000")])
+    def test_one_that_is_too_large_is_said_at_once(self, write: Write, keys: int, cells: str) -> None:
+        lines = "".join(f"  k{number}: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]\n" for number in range(keys))
+        [(place, key, reason)] = mistakes(write("a.yaml", f"grid:\n{lines}"))
+        assert (place, key) == ("line 1", "grid")
+        assert reason.startswith(f"has {cells} cells (10 × 10")
+
+    @pytest.mark.parametrize("grid", ["5", "{1: [2]}", "text", "[1]"])
+    def test_an_override_beside_a_wrong_one_is_read(self, write: Write, grid: str) -> None:
+        file = write("a.yaml", f"x: 1\ngrid: {grid}\n")
+        if grid == "{1: [2]}":
+            assert read(file, ["x=2"]).cells[0].data == {"x": 2, "1": 2}
+        else:
+            assert mistakes(file, "x=2")[0][1] == "grid"
+
     def test_it_is_a_product_in_which_the_last_key_turns_fastest(self, write: Write) -> None:
         file = write("a.yaml", "a: {b: 0, c: 0}\ngrid: {a.b: [1, 2], d: [x, y, z]}\n")
         source = read(file)
@@ -272,6 +359,61 @@ class TestYaml:
         write("b.yaml", "y: 1\ny: 2\n")
         found = mistakes(write("c.yaml", "extends: [a.yaml, b.yaml, d.yaml]\n"), "word")
         assert [place for place, _, _ in found] == ["a.yaml line 2", "b.yaml line 2", "line 1", ""]
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("x: !!timestamp 2026-13-45\n", "the tag !!timestamp is not supported"),
+            ("x: !!set {a, b}\n", "the tag !!set is not supported"),
+            ("x: !!binary aGk=\n", "the tag !!binary is not supported"),
+            ("x: !!python/object/apply:os.system [ls]\n", "the tag !!python/object/apply:os.system is not supported"),
+            ("x: !mine 1\n", "the tag !mine is not supported"),
+            ("x: !!int abc\n", "'abc' is not a whole number"),
+            ("x: !!bool maybe\n", "'maybe' is not true or false"),
+            ("x: !!map [1]\n", "the tag !!map is not supported"),
+            ("? [a]\n: 1\n", "a key must be text"),
+            ("? !!set {a}\n: 1\n", "a key must be text"),
+            ("'': 1\n", "a key must be text"),
+            (f"x: {'9' * 5000}\n", "is too large: whole numbers end at 2^63"),
+            (f"x: 0x{'f' * 5000}\n", "is too large"),
+            ("x: .nan\n", ".nan is not a finite number"),
+            ("x: 1e999\n", "1e999 is not a finite number"),
+            ('x: "a\\0b"\n', "the character U+0000 is not allowed"),
+            ('x: "\\ud800"\n', "the character U+D800 is not allowed"),
+            ('x: "\\UFFFFFFFF"\n', "an escape names no character"),
+            ("x: a\x07b\n", "the character U+0007 is not allowed"),
+            ("x: &a [*a]\n", "an anchor is used within itself"),
+            (f"x: {'[' * 10_000}\n", "nested more than 50 deep"),
+            (f"x: [{'1,' * 60_000}]\n", "more than 50,000 values"),
+            (f"# {'x' * 2**20}\n", "bytes are more than a file may hold"),
+        ],
+    )
+    def test_what_no_experiment_may_hold(self, write: Write, text: str, words: str) -> None:
+        [(place, _, reason)] = mistakes(write("a.yaml", text))
+        assert place == "line 1"
+        assert words in reason
+        assert len(reason) < 250
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "a{n}: &a{n} [*a{m}, *a{m}]\n",
+            "a{n}: &a{n} {{x: *a{m}, y: *a{m}}}\n",
+            "a{n}: &a{n} {{<<: [*a{m}, *a{m}]}}\n",
+        ],
+    )
+    def test_what_anchors_repeat_is_bounded(self, write: Write, line: str) -> None:
+        text = "".join(line.format(n=number, m=number - 1) for number in range(1, 40))
+        [(_, _, reason)] = mistakes(write("a.yaml", f"a0: &a0 {{z: 1}}\n{text}"))
+        assert "more than 50,000 values, those that anchors repeat included" in reason
+
+    def test_keys_are_text_as_they_are_written(self, write: Write) -> None:
+        found = data(read(write("a.yaml", "x: {0: a, true: b, No: c, 1.50: d, ~: e}\n")))["x"]
+        assert found == {"0": "a", "true": "b", "No": "c", "1.50": "d", "~": "e"}
+
+    def test_a_file_that_is_no_text_is_named_with_the_line(self, write: Write, tmp_path: Path) -> None:
+        (tmp_path / "a.yaml").write_bytes("name: a\nother: é\n".encode("latin-1"))
+        assert mistakes(tmp_path / "a.yaml") == [("line 2", "", "not valid YAML: not UTF-8 text (byte 0xe9)")]
 
     def test_anchors_merge(self, write: Write) -> None:
         file = write("a.yaml", "one: &one {a: 1, b: 1}\ntwo: {<<: *one, b: 2}\n")

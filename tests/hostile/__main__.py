@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import importlib
 import multiprocessing
 import os
 import pkgutil
+import re
 import shutil
 import sys
 import tempfile
@@ -17,10 +19,13 @@ from collections import Counter
 from collections.abc import Iterator
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tests.hostile import families
 from tests.hostile.case import Case
+
+if TYPE_CHECKING:
+    from tests.hostile.world import World
 
 FAMILIES = sorted(module.name for module in pkgutil.iter_modules(families.__path__))
 
@@ -40,7 +45,7 @@ def main() -> None:
     """Reads the command line, carries out the cases and says which failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.hostile")
     parser.add_argument("families", nargs="*", metavar="FAMILY", help=f"default: all of {', '.join(FAMILIES)}")
-    parser.add_argument("-k", default="", metavar="TEXT", help="only cases whose name holds the text")
+    parser.add_argument("-k", default="", metavar="PATTERN", help="only cases in whose name it is found")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="cases at a time")
     parser.add_argument("--show", action="store_true", help="print what every case prints")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="work in this new folder, and leave it there")
@@ -58,24 +63,20 @@ def main() -> None:
             shutil.rmtree(root, ignore_errors=True)
 
 
-def carry_out_all(names: list[str], text: str, root: Path, jobs: int, *, keep: bool) -> Iterator[Result]:
-    """Imports everything, builds the world and yields the result of each case whose name holds the text."""
+def carry_out_all(names: list[str], pattern: str, root: Path, jobs: int, *, keep: bool) -> Iterator[Result]:
+    """Imports everything, builds the world and yields the result of each case whose name holds the pattern."""
     prepare_environment(root)
     import_everything()
     from tests.hostile.world import World
 
     world = World(root / "world")
     world.folder.mkdir()
-    build = multiprocessing.get_context("fork").Process(target=world.build)
-    build.start()
-    build.join()
-    if build.exitcode:
-        raise SystemExit("the world of the cases could not be built")
+    build_and_import(world)
     corpus = [
         (name, case)
         for name in names
         for case in importlib.import_module(f"tests.hostile.families.{name}").cases(world)
-        if text in case.name
+        if re.search(pattern, case.name)
     ]
     counts = Counter((family, case.name) for family, case in corpus)
     if twice := [name for name, count in counts.items() if count > 1]:
@@ -114,6 +115,28 @@ def import_everything() -> None:
     for package in (framework, modules, datamodules):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
+
+
+def build_and_import(world: World) -> None:
+    """Builds the world in a fork, which leaves no threads and caches here, and imports what that imported late."""
+    fork = multiprocessing.get_context("fork")
+    source, target = fork.Pipe(duplex=False)
+
+    def build() -> None:
+        world.build()
+        target.send(sorted(sys.modules))
+
+    process = fork.Process(target=build)
+    process.start()
+    target.close()
+    try:
+        names = source.recv()
+    except EOFError:
+        raise SystemExit("the world of the cases could not be built") from None
+    process.join()
+    for name in names:
+        with contextlib.suppress(ImportError):  # some modules are made by others, and not by an import
+            importlib.import_module(name)
 
 
 def _divided(corpus: list[tuple[str, Case]], root: Path, jobs: int, *, keep: bool) -> Iterator[Result]:
