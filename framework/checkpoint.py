@@ -9,6 +9,8 @@ import hashlib
 import io
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,16 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.plugins import CheckpointIO
 
-from framework.errors import UserError
+from framework.errors import Interrupted, UserError
 from framework.files import write_whole
 from framework.interruption import asked, interrupted
 from framework.ranks import own_rank
+
+OTHER = "is of another version, or was changed"
+
+
+class UnusableCheckpoint(Exception):
+    """A training cannot go on from a checkpoint; the message says why, without naming the file."""
 
 
 class CheckpointFile(CheckpointIO):
@@ -30,6 +38,8 @@ class CheckpointFile(CheckpointIO):
 
     failed = False
     """Whether the last one could not be written."""
+    restoring: dict[str, Any] | None = None
+    """What was read, until the training begins: what fails before that is the checkpoint's fault."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Puts a checkpoint in the place of the one before; where the disk takes no more, that one stays.
@@ -47,10 +57,21 @@ class CheckpointFile(CheckpointIO):
             print(f"no checkpoint could be written to {path}: {error.strerror}", file=sys.stderr)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """Reads a checkpoint that `is_whole`. Nothing in it is code, whatever the file holds."""
+        """Reads a checkpoint that `is_whole`. Nothing in it is run, whatever the file holds.
+
+        Raises:
+            UnusableCheckpoint: It is not what torch saves of a training.
+        """
+        self.restoring = {}
         with Path(path).open("rb") as file:
             file.seek(64)
-            checkpoint: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+            try:
+                checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+            except Exception as error:  # of many types: the content may be anything
+                raise UnusableCheckpoint("is not what torch saves") from error
+        if not isinstance(checkpoint, dict):
+            raise UnusableCheckpoint("holds no training")
+        self.restoring = checkpoint
         return checkpoint
 
     def remove_checkpoint(self, path: Any) -> None:
@@ -88,8 +109,18 @@ class Checkpointing(Callback):
         self.saved = 0.0
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Starts the clock, and checks that all ranks start from the same step."""
+        """Starts the clock, and checks that all ranks start from the same step, that of the checkpoint if there is one.
+
+        Raises:
+            UnusableCheckpoint: Lightning left something out that the checkpoint lacks.
+        """
         self.saved = time.monotonic()
+        file = _file_of(trainer)
+        if file.restoring is not None:
+            kept = {callback.state_key for callback in trainer.callbacks if callback.state_dict()}
+            if trainer.global_step != file.restoring.get("global_step") or kept - file.restoring["callbacks"].keys():
+                raise UnusableCheckpoint(OTHER)
+            file.restoring = None
         steps = torch.tensor([trainer.global_step, -trainer.global_step], device=module.device)
         highest, lowest = _highest(trainer, steps).tolist()
         if highest != -lowest:
@@ -121,9 +152,7 @@ class Checkpointing(Callback):
             raise interrupted(f"after step {step} of {last}")
 
     def _require_saved(self, trainer: Trainer, module: LightningModule) -> None:
-        writer = trainer.strategy.checkpoint_io
-        assert isinstance(writer, CheckpointFile)
-        if _highest(trainer, torch.tensor([writer.failed], dtype=torch.int32, device=module.device)).any():
+        if _highest(trainer, torch.tensor([_file_of(trainer).failed], dtype=torch.int32, device=module.device)).any():
             raise UserError("stopped, but the state could not be saved: the steps since the last checkpoint are lost")
 
 
@@ -134,20 +163,53 @@ def _highest(trainer: Trainer, values: torch.Tensor) -> torch.Tensor:
     return highest
 
 
-def usable(file: Path, trained: list[str]) -> Path | None:
-    """Returns a checkpoint's file if there is one to go on from; another one is told and left out.
+def _file_of(trainer: Trainer) -> CheckpointFile:
+    """Returns what reads and writes a trainer's checkpoints."""
+    found = trainer.strategy.checkpoint_io
+    assert isinstance(found, CheckpointFile)
+    return found
+
+
+@contextmanager
+def restoring(trainer: Trainer) -> Iterator[None]:
+    """Turns errors between the reading of a checkpoint and the first step into `UnusableCheckpoint`."""
+    try:
+        yield
+    except (UnusableCheckpoint, Interrupted, UserError):
+        raise
+    except Exception as error:  # of many types: whatever Lightning and torch miss in what they restore
+        if _file_of(trainer).restoring is None:
+            raise
+        raise UnusableCheckpoint(OTHER) from error
+
+
+def usable(file: Path, trained: list[str], steps: int) -> Path | None:
+    """Returns a checkpoint's file if there is one to go on from; one that is damaged is reported and left out.
 
     Args:
         file: The checkpoint.
         trained: Names of what the stage trains, sorted.
+        steps: The last step of the training, at which no checkpoint is made.
     """
-    if not file.exists():
-        return None
-    fault = "is damaged"
-    if CheckpointFile.is_whole(file):
-        if CheckpointFile().load_checkpoint(file).get("trained") == trained:
-            return file
-        fault = "is of another version"
+    try:
+        if not file.is_file():
+            return None
+        if not CheckpointFile.is_whole(file):
+            raise UnusableCheckpoint("is damaged")
+        checkpoint = CheckpointFile().load_checkpoint(file)
+        step = checkpoint.get("global_step")
+        if checkpoint.get("trained") != trained or type(step) is not int or not 0 < step < steps:
+            raise UnusableCheckpoint(OTHER)
+    except OSError as error:
+        report_unusable(file, f"cannot be read ({error.strerror})")
+    except UnusableCheckpoint as error:
+        report_unusable(file, error)
+    else:
+        return file
+    return None
+
+
+def report_unusable(file: Path, fault: object) -> None:
+    """Says that a stage does not go on from its checkpoint. The next checkpoint takes its place."""
     if own_rank() == 0:
         print(f"{file} {fault}: the stage starts again from its beginning", file=sys.stderr)
-    return None

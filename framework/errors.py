@@ -2,6 +2,7 @@
 
 import difflib
 import errno
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,8 +16,17 @@ INTERRUPTED = 75
 UNAVAILABLE = 69
 """Exit code where the network failed, or the hub: the same command may succeed later (EX_UNAVAILABLE)."""
 
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
-"""What a disk says that takes no more."""
+LONGEST_PATH = 200
+"""Characters of a path that a message shows."""
+
+FILE_ERRORS = frozenset(
+    {
+        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ESTALE),
+        *(errno.EACCES, errno.EPERM, errno.EBUSY, errno.EXDEV),
+        *(errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.ELOOP, errno.ENAMETOOLONG),
+    }
+)
+"""What a file system refuses that its user can mend: a full disk, permissions, a folder where a file should be."""
 
 
 LONGEST_WORD = 100
@@ -87,11 +97,19 @@ def said_plainly() -> Iterator[None]:
         if isinstance(error, of_data.NetworkError | of_modules.NetworkError):
             _say(error)
             raise SystemExit(UNAVAILABLE) from None
-        full = isinstance(error, OSError) and error.errno in FULL
-        if not full and not isinstance(error, UserError | of_data.DataError | of_modules.ModulesError):
+        of_files = isinstance(error, OSError) and error.errno in FILE_ERRORS
+        if not of_files and not isinstance(error, UserError | of_data.DataError | of_modules.ModulesError):
             raise
-        _say(f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error)
+        _say(file_error(error) if isinstance(error, OSError) else error)
         raise SystemExit(2) from None
+
+
+def file_error(error: OSError) -> str:
+    """Returns the path and what the file system said of it: `store/7f3a: Permission denied`."""
+    path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else ""
+    if len(path) > LONGEST_PATH:
+        path = f"{path[:LONGEST_PATH]}… ({len(path)} characters)"
+    return ": ".join(filter(None, [path, error.strerror or str(error)]))
 
 
 def _say(message: object) -> None:

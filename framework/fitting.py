@@ -11,7 +11,14 @@ from lightning import Callback, LightningDataModule, LightningModule, Trainer, s
 from lightning.pytorch.strategies import Strategy
 from torch import Tensor
 
-from framework.checkpoint import CheckpointFile, Checkpointing, usable
+from framework.checkpoint import (
+    CheckpointFile,
+    Checkpointing,
+    UnusableCheckpoint,
+    report_unusable,
+    restoring,
+    usable,
+)
 from framework.config import TrainerConfig
 from framework.errors import UserError
 from framework.ranks import environment
@@ -98,35 +105,49 @@ def fit(
     Returns:
         The training curve: `step` and what was logged there.
     """
-    seed_everything(seed, verbose=False)
     assert module.optimization is not None
     steps = module.optimization.steps
-    chosen_by = module.chosen_by if isinstance(module, TaskModule) else ""
-    shown = {"loss": "loss", chosen_by: f"dev {chosen_by.rpartition('/')[2].replace('_', ' ')}"}
-    curve = _Curve(report, tracker, shown)
-    callbacks: list[Callback] = [curve]
-    kept: _Best | _Average | None = None
-    validation: dict[str, Any] = {"limit_val_batches": 0}
     if validate_every is not None:
         validate_every = min(validate_every, steps)
-        validation = {"val_check_interval": validate_every, "check_val_every_n_epoch": None}
-        begin = 0 if average_last is None else (steps // validate_every - average_last) * validate_every
-        kept = {"best": _Best(chosen_by), "average": _Average(begin), "last": None}[choose]
-        callbacks += [kept] if kept is not None else []
-    callbacks.append(Checkpointing(checkpoint, trainer.checkpoint_every, validate_every))
-    fitting = make_trainer(
-        trainer,
-        precision,
-        callbacks,
-        max_steps=steps,
-        gradient_clip_val=module.optimization.gradient_clip,
-        num_sanity_val_steps=0,
-        **validation,
-    )
-    fitting.fit(module, data, ckpt_path=usable(checkpoint, module.trained))
-    if kept is not None and kept.state:
-        module.load_trained_state(kept.state)
-    return curve.rows
+
+    def train(start: Path | None) -> History:
+        seed_everything(seed, verbose=False)
+        chosen_by = module.chosen_by if isinstance(module, TaskModule) else ""
+        shown = {"loss": "loss", chosen_by: f"dev {chosen_by.rpartition('/')[2].replace('_', ' ')}"}
+        curve = _Curve(report, tracker, shown)
+        callbacks: list[Callback] = [curve]
+        kept: _Best | _Average | None = None
+        validation: dict[str, Any] = {"limit_val_batches": 0}
+        if validate_every is not None:
+            validation = {"val_check_interval": validate_every, "check_val_every_n_epoch": None}
+            begin = 0 if average_last is None else (steps // validate_every - average_last) * validate_every
+            kept = {"best": _Best(chosen_by), "average": _Average(begin), "last": None}[choose]
+            callbacks += [kept] if kept is not None else []
+        callbacks.append(Checkpointing(checkpoint, trainer.checkpoint_every, validate_every))
+        fitting = make_trainer(
+            trainer,
+            precision,
+            callbacks,
+            max_steps=steps,
+            gradient_clip_val=module.optimization.gradient_clip,
+            num_sanity_val_steps=0,
+            **validation,
+        )
+        with restoring(fitting):
+            fitting.fit(module, data, ckpt_path=start)
+        if kept is not None and kept.state:
+            module.load_trained_state(kept.state)
+        return curve.rows
+
+    start = usable(checkpoint, module.trained, steps)
+    if start is not None:
+        untrained = module.trained_state()
+        try:
+            return train(start)
+        except UnusableCheckpoint as error:
+            report_unusable(start, error)
+            module.load_trained_state(untrained)
+    return train(None)
 
 
 def _strategy(trainer: TrainerConfig) -> str | Strategy:

@@ -1,5 +1,6 @@
 """Formulas of components: `0.5*a + 0.5*b`, `a + b - c`, `mean(a, b, c)`."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -7,6 +8,8 @@ from framework.errors import UserError
 
 TERM = re.compile(r"\s*(?P<sign>[+-])?\s*(?:(?P<weight>\d+(?:\.\d+)?)\s*\*\s*)?(?P<name>\w+)")
 MEAN = re.compile(r"\s*mean\s*\((?P<names>[^()]*)\)\s*")
+SHOWN = 200
+"""Characters of a formula that a message shows."""
 SHAPE = "write 0.5*A + 0.5*B, A + B - C or mean(A, B)"
 
 
@@ -46,23 +49,26 @@ def parse(text: str) -> Formula:
     Raises:
         UserError: It is none, or names something twice.
     """
+    shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
     if mean := MEAN.fullmatch(text):
         names = [name.strip() for name in mean["names"].split(",")]
         if not all(re.fullmatch(r"\w+", name) for name in names):
-            raise UserError(f"{text!r} is no formula: {SHAPE}")
+            raise UserError(f"{shown!r} is no formula: {SHAPE}")
         terms = [(1 / len(names), name) for name in names]
     else:
         terms, place = [], 0
         while place < len(text.rstrip()):
             found = TERM.match(text, place)
             if found is None or (terms and not found["sign"]):
-                raise UserError(f"{text!r} is no formula from {text[place:].strip()!r} on: {SHAPE}")
+                raise UserError(f"{shown!r} is no formula from {text[place:].strip()[:SHOWN]!r} on: {SHAPE}")
             weight = float(found["weight"] or 1)
             terms.append((-weight if found["sign"] == "-" else weight, found["name"]))
             place = found.end()
     if not terms:
-        raise UserError(f"{text!r} is no formula: {SHAPE}")
+        raise UserError(f"{shown!r} is no formula: {SHAPE}")
     names = [name for _, name in terms]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise UserError(f"{text!r} names {twice} twice")
+        raise UserError(f"{shown!r} names {twice} twice")
+    if not all(math.isfinite(weight) for weight, _ in terms):
+        raise UserError(f"{shown!r} has a weight that is no finite number")
     return Formula(text, tuple(terms))

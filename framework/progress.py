@@ -57,6 +57,10 @@ class StageProgress:
         if kind is None:
             self.console.print(f"{self.heading} · {duration(time.monotonic() - self.started)}", highlight=False)
 
+    def say(self, news: str) -> None:
+        """Prints a line that stays."""
+        self.console.print(f"{self.heading}: {news}", highlight=False, soft_wrap=True, markup=False)
+
     def update(self, done: int, news: str = "") -> None:
         """Shows that `done` steps are done, with the latest figures."""
         now = time.monotonic()

@@ -17,27 +17,26 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
-from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
+from pydantic import ConfigDict, StringConstraints, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from framework.errors import UserError
 from framework.files import write_whole
 from framework.labels import natural, tell_apart
 from framework.metrics import SCORINGS, Task, metrics_of
+from framework.stored import Damaged, first_line, read_stored, read_stored_yaml
 
 Control = Literal["own", "none", "wrong"]
 """Whose language components act in a test: the language's own, none, or another language's."""
 CONTROLS: tuple[Control, ...] = get_args(Control)
 
 FileName = Annotated[str, StringConstraints(pattern=r"^[\w-]+$")]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -216,10 +215,12 @@ class Predictions:
 
 _RECORD = TypeAdapter(RunRecord)
 _RESULT = TypeAdapter(LanguageResult)
-_YamlLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # many runs are read at once
 _COLUMNS = pa.schema(
     [("id", pa.string()), ("gold", pa.string()), ("predicted", pa.string()), ("confidence", pa.float32())]
 )
+
+
+_TESTED_AGAIN = "Remove it and run the experiment again: it does what is missing"
 
 
 class RunFolder:
@@ -251,7 +252,10 @@ class RunFolder:
             UserError: If `run.json` is missing or not a run's record.
         """
         if self._record is None:
-            self._record = _read_json(self.path / "run.json", _RECORD, "a run's record")
+            try:
+                self._record = read_stored(self.path / "run.json", _RECORD, "a run's record")
+            except Damaged as error:
+                raise Damaged(f"{error}. Remove it and run the experiment again: it is made from the results") from None
         return self._record
 
     @property
@@ -259,14 +263,11 @@ class RunFolder:
         """The experiment as resolved from its YAML, without defaults that it does not write; empty if it is not there.
 
         Raises:
-            UserError: If the file is not YAML.
+            UserError: If the file cannot be read, or holds no mapping.
         """
         if self._experiment is None:
             path = self.path / "experiment.yaml"
-            try:
-                self._experiment = yaml.load(path.read_bytes(), _YamlLoader) or {} if path.is_file() else {}
-            except yaml.YAMLError as error:
-                raise UserError(f"{path}: not YAML ({_first_line(error)})") from None
+            self._experiment = read_stored_yaml(path) if path.exists() else {}
         return self._experiment
 
     def write_record(self, record: RunRecord) -> None:
@@ -282,7 +283,7 @@ class RunFolder:
         """
         path = self._result_path(control, language)
         try:
-            result = _read_json(path, _RESULT, "a result")
+            result = read_stored(path, _RESULT, "a result")
         except UserError:
             return False
         return result.identity == identity and self._predictions_path(control, language).is_file()
@@ -338,19 +339,25 @@ class RunFolder:
             UserError: If the file is missing or damaged.
         """
         path = self._predictions_path(control, language)
+        if not path.is_file():
+            raise UserError(f"{path}: missing, though its result is there")
         try:
             # ParquetFile, not read_table: the latter's dataset machinery costs more than these small files.
             with pq.ParquetFile(path) as file:
                 table = file.read(columns=_COLUMNS.names).cast(_COLUMNS)
+            if unfilled := [name for name in _COLUMNS.names if table[name].null_count]:
+                raise ValueError(f"rows without {unfilled[0]}")
             ids, gold, predicted = (table[name].to_pylist() for name in ("id", "gold", "predicted"))
             return Predictions(ids, gold, predicted, table["confidence"].to_numpy())
-        except FileNotFoundError:
-            raise UserError(f"{path}: missing, though its result is there") from None
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-            raise UserError(f"{path}: not a file of predictions ({_first_line(error)})") from None
+            reason = f"not a file of predictions ({first_line(error)})"
+            raise Damaged(f"{path} is damaged: {reason}. {_TESTED_AGAIN}") from None
 
     def _result(self, path: Path, control: Control) -> LanguageResult:
-        result = _read_json(path, _RESULT, "a result")
+        try:
+            result = read_stored(path, _RESULT, "a result")
+        except Damaged as error:
+            raise Damaged(f"{error}. {_TESTED_AGAIN}") from None
         if (result.control, result.language) != (control, path.stem):
             raise UserError(f"{path}: holds the result of {result.language} under '{result.control}'")
         return result
@@ -499,20 +506,3 @@ def _readme(record: RunRecord) -> str:
     made_by = f" at commit `{record.commit}`" if record.commit else ""
     again = f"Get it again{made_by}: `{record.command}`\n" if record.command else ""
     return f"# {record.label} · seed {record.seed}\n\nA run of `{record.experiment}`. {again}".rstrip() + "\n"
-
-
-def _read_json(path: Path, adapter: TypeAdapter[T], what: str) -> T:
-    try:
-        return adapter.validate_json(path.read_bytes(), strict=True)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UserError(f"{path}: not {what} ({where + ': ' if where else ''}{first['msg']})") from None
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]

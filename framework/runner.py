@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from framework.provenance import command as typed
 from framework.ranks import own_rank, slurm_tasks
 from framework.reuse import take_over
 from framework.stages import carry_out
+from framework.store import UNFINISHED
 from framework.tracking.tracker import UNTOLD
 
 CLAIMED = "MODULINGUA_CLAIMED"
@@ -72,8 +74,7 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> None:
     else:
         if experiment.trainer.num_nodes > 1:
             raise UserError("trainer.num_nodes: `run` works on one machine; `modulingua launch` takes several")
-        require_writable(Path(experiment.store), "store")
-        require_writable(Path(experiment.runs), "runs")
+        _require_writable(plan)
         check_rows(plan, console)
         clock = _Clock(plan.todo)
         children = _Children(file, overrides, experiment.trainer.devices)
@@ -86,7 +87,7 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> None:
                 left_after = partial(clock.left_after, number)
                 with (
                     StageProgress(console, position, title, _size(stage), left_after) as progress,
-                    _claimed(plan, stage, progress.update) as mine,
+                    _claimed(plan, stage, progress.say) as mine,
                 ):
                     if mine and experiment.trainer.devices == 1:
                         carry_out(stage, plan.store, progress.update, sync_command(file, overrides))
@@ -122,9 +123,23 @@ def carry_out_one(file: Path, overrides: list[str], identity: str) -> None:
         if CLAIMED in os.environ:
             carry_out(stage, plan.store, report, later)
         else:
-            with _claimed(plan, stage, report) as mine:
+            with _claimed(plan, stage, partial(report, 0)) as mine:
                 if mine:
                     carry_out(stage, plan.store, report, later)
+
+
+def _require_writable(plan: Plan) -> None:
+    """Checks all folders that the plan will write to: in a shared store or runs folder some may be a colleague's.
+
+    Raises:
+        UserError: One cannot be made or written.
+    """
+    require_writable(plan.store.folder, "store")
+    require_writable(plan.store.folder / UNFINISHED, "store")
+    require_writable(plan.folder, "runs")
+    for stage in plan.todo:
+        if isinstance(stage, EvaluateStage) and stage.folder.path.exists():
+            require_writable(stage.folder.path, "runs")
 
 
 def sync_command(file: Path, overrides: list[str]) -> str:
@@ -140,7 +155,7 @@ def _say_nothing(done: int, news: str) -> None:
     pass
 
 
-def _claimed(plan: Plan, stage: Stage, report: Report) -> AbstractContextManager[bool]:
+def _claimed(plan: Plan, stage: Stage, waiting: Callable[[str], None]) -> AbstractContextManager[bool]:
     """Claims a stage; the block is told whether it is left to do.
 
     What a killed process left of it is swept away first, and a run takes over what its sisters have found already.
@@ -154,7 +169,7 @@ def _claimed(plan: Plan, stage: Stage, report: Report) -> AbstractContextManager
             plan.store.sweep(stage.id)
 
     file = stage.folder.claim if isinstance(stage, EvaluateStage) else plan.store.claim(stage.id)
-    return claimed(file, lambda: plan.is_done(stage), lambda why: report(0, why), prepare)
+    return claimed(file, lambda: plan.is_done(stage), waiting, prepare)
 
 
 class _Children:

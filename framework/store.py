@@ -14,20 +14,23 @@ import contextlib
 import dataclasses
 import json
 import math
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NotRequired
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError, with_config
 from pydantic.dataclasses import dataclass
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+from typing_extensions import TypedDict  # pydantic reads that of `typing` from Python 3.12 on only
 
 from framework.errors import UserError, did_you_mean
-from framework.files import sha256, whole_folder
+from framework.files import remove_folder, sha256, whole_folder
+from framework.stored import Damaged, first_reason, read_stored, read_stored_lines
 
 WEIGHTS = "components.safetensors"
 PASSPORT = "passport.json"
@@ -39,25 +42,84 @@ KEPT_TOKENS = "vocabulary/kept"
 """Name of the ids of the tokens [number] that a pretraining kept, among its weights; absent if it kept all."""
 
 
+BACKBONE = ("name", "revision", "weights", "tokenizer")
+"""What a passport says of its backbone."""
+
+
+def _identity(text: str) -> str:
+    """Checks what becomes the name of a folder."""
+    if not re.fullmatch(r"[\w-]+", text):
+        raise ValueError(f"{text[:80]!r} is no component's id")
+    return text
+
+
+Identity = Annotated[str, AfterValidator(_identity)]
+"""The identity of a stage."""
+
+
+def _whole_backbone(backbone: dict[str, str]) -> dict[str, str]:
+    """Checks what names a backbone: all of it is there, and can be a path."""
+    if missing := [what for what in BACKBONE if not backbone.get(what)]:
+        raise ValueError(f"{missing[0]} is missing")
+    if "\0" in backbone["name"]:
+        raise ValueError("the name holds a null character")
+    return backbone
+
+
+@with_config(ConfigDict(extra="allow"))
+class _Steps(TypedDict):
+    steps: int
+
+
+@with_config(ConfigDict(extra="allow"))
+class _Parent(TypedDict):
+    weight: float
+    components: list[str]
+
+
+@with_config(ConfigDict(extra="allow"))
+class _Training(TypedDict):
+    """What is read again of how components were trained, merged or imported."""
+
+    training: NotRequired[_Steps]
+    batch_size: NotRequired[int]
+    objective: NotRequired[dict[str, Any] | list[Any] | None]
+    made_by: NotRequired[str]
+    parents: NotRequired[list[_Parent]]
+
+
+_TRAINING = TypeAdapter(_Training)
+
+
+def _whole_training(training: dict[str, Any]) -> dict[str, Any]:
+    if "training" in training and "batch_size" not in training:
+        raise ValueError("batch_size is missing")
+    try:
+        _TRAINING.validate_python(training, strict=True)
+    except ValidationError as error:
+        raise ValueError(first_reason(error)) from None
+    return training
+
+
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Passport:
     """What travels with a trained stage's components."""
 
-    id: str
+    id: Identity
     """The stage's identity."""
     stage: str
     """`pretrain`, `language` or `task`."""
     title: str
     """What was trained, for a person."""
-    backbone: dict[str, str]
+    backbone: Annotated[dict[str, str], AfterValidator(_whole_backbone)]
     """Name, revision, hash of the weights and hash of the tokenizer."""
-    components: dict[str, Any]
+    components: dict[str, dict[str, Any]]
     """Slot (`language.adapter`) -> configuration."""
     languages: list[str]
     """Languages that it was trained on."""
     data: list[str]
     """Fingerprints of the data that it was trained on."""
-    training: dict[str, Any]
+    training: Annotated[dict[str, Any], AfterValidator(_whole_training)]
     """Objective, steps, optimiser, batch size, seed, and the precision that it was computed in."""
     parameters: int
     """Trained parameters."""
@@ -66,7 +128,7 @@ class Passport:
     answers: dict[str, Any] = field(default_factory=dict)
     """Of task components: the dataset's `task`, its `labels` in the order of the head, and the recipe of the `answer`;
     empty where that is not known (imported, or of an older version)."""
-    needs: list[str] = field(default_factory=list)
+    needs: list[Identity] = field(default_factory=list)
     """Identities of the stages that it stands on."""
     notes: list[str] = field(default_factory=list)
     """What a reader of its results must know."""
@@ -106,6 +168,7 @@ class Passport:
 
 
 _PASSPORT = TypeAdapter(Passport)
+_CURVE_ROW = TypeAdapter(dict[str, float])
 
 
 class Store:
@@ -141,18 +204,18 @@ class Store:
         """
         with whole_folder(self.path(passport.id)) as folder:
             save_file({name: tensor.contiguous() for name, tensor in state.items()}, folder / WEIGHTS)
-            (folder / WEIGHTS).chmod(0o644)
             passport = dataclasses.replace(passport, weights_sha256=sha256(folder / WEIGHTS))
             (folder / HISTORY).write_text("".join(json.dumps(row) + "\n" for row in history))
             write_passport(folder, passport)
-        self.checkpoint(passport.id).unlink(missing_ok=True)
+        self._drop_checkpoint(passport.id)
 
     def sweep(self, identity: str) -> None:
         """Removes what processes that were killed while writing left of a stage; call it with the stage's claim."""
         for folder in self.folder.glob(f".{identity}-*"):
             shutil.rmtree(folder, ignore_errors=True)
         for file in (self.folder / UNFINISHED).glob(f".{identity}.*.tmp"):
-            file.unlink(missing_ok=True)
+            with contextlib.suppress(PermissionError):  # a colleague's, in a shared store
+                file.unlink(missing_ok=True)
 
     def passport(self, identity: str) -> Passport:
         """Reads a passport.
@@ -162,8 +225,8 @@ class Store:
         """
         try:
             return read_passport(self.path(identity))
-        except UserError as error:
-            raise UserError(f"{error}. {_again(identity)}") from error
+        except Damaged as error:
+            raise Damaged(f"{error}. {_again(identity)}") from error
 
     def read(self, identity: str, backbone: Mapping[str, str]) -> dict[str, Tensor]:
         """Reads a stage's weights after checking that they are whole and belong to the backbone.
@@ -189,7 +252,7 @@ class Store:
                 )
         if passport.id != identity:
             raise UserError(f"{file.parent}: the passport is that of {passport.id}. {_again(identity)}")
-        if not file.is_file() or sha256(file) != passport.weights_sha256:
+        if not file.is_file() or not is_intact(file, passport.weights_sha256):
             raise UserError(f"{file}: damaged or cut short (its SHA-256 is not the passport's). {_again(identity)}")
         try:
             with safe_open(file, framework="pt") as tensors:
@@ -217,12 +280,10 @@ class Store:
         Raises:
             UserError: The file cannot be read.
         """
-        file = self.path(identity) / HISTORY
         try:
-            with file.open(encoding="utf-8") as lines:
-                return [json.loads(line) for line in lines]
-        except (OSError, ValueError) as error:
-            raise UserError(f"{file}: cannot be read ({error}). {_again(identity)}") from error
+            return read_stored_lines(self.path(identity) / HISTORY, _CURVE_ROW, "a training curve")
+        except Damaged as error:
+            raise Damaged(f"{error}. {_again(identity)}") from error
 
     def readable(self) -> list[Passport]:
         """Reads the passports that can be read, in the order of their identities."""
@@ -239,9 +300,13 @@ class Store:
             UserError: None begins so, or several do.
         """
         identity = self.one(prefix)
-        shutil.rmtree(self.path(identity))
-        self.checkpoint(identity).unlink(missing_ok=True)  # left by a process killed right after it wrote the folder
+        remove_folder(self.path(identity))
+        self._drop_checkpoint(identity)  # left by a process killed right after it wrote the folder
         return identity
+
+    def _drop_checkpoint(self, identity: str) -> None:
+        with contextlib.suppress(OSError):  # of no more use, but no reason to fail either
+            self.checkpoint(identity).unlink()
 
     def find(self, prefix: str) -> Passport:
         """Finds the one passport whose identity begins with the prefix.
@@ -270,6 +335,17 @@ class Store:
         raise UserError(f"{self.folder}: no component begins with {prefix!r}{did_you_mean(prefix, known)}")
 
 
+def is_intact(file: Path, digest: str) -> bool:
+    """Says whether weights have the SHA-256 of their passport; a file of a wrong length is not read for that."""
+    with file.open("rb"):  # a refusal names the file, which that of safetensors does not
+        try:
+            with safe_open(file, framework="pt"):  # compares the length with that in the header
+                pass
+        except SafetensorError:
+            return False
+    return sha256(file) == digest
+
+
 def backbone_name(backbone: Mapping[str, str]) -> str:
     """Names the backbone of a passport as on screen: a hub name with the commit, or the name of a local folder."""
     name, revision = backbone["name"], backbone["revision"]
@@ -293,15 +369,7 @@ def read_passport(folder: Path) -> Passport:
     Raises:
         UserError: The file cannot be read.
     """
-    file = folder / PASSPORT
-    try:
-        return _PASSPORT.validate_json(file.read_bytes(), strict=True)
-    except OSError as error:
-        raise UserError(f"{file}: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        reason = ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"]]))
-        raise UserError(f"{file}: not a passport that this version can read ({reason})") from error
+    return read_stored(folder / PASSPORT, _PASSPORT, "a passport that this version can read")
 
 
 def _again(identity: str) -> str:

@@ -8,7 +8,7 @@ from torch import Tensor
 from framework.components.identities import imported_identity
 from framework.components.slots import backbone_config, component_configs
 from framework.errors import UserError, did_you_mean
-from framework.files import whole_folder
+from framework.files import filled_folder
 from framework.identity import plain
 from framework.plan import BackboneChoice
 from framework.provenance import made
@@ -42,7 +42,7 @@ def export(store: Store, prefix: str, folder: Path, format_name: str, backbone: 
     loaded = load_backbone(config)
     state = store.read(passport.id, BackboneChoice(config, loaded.info).passport)
     parts = {kind: Part(settings, part_of(state, slot)) for slot, kind, settings in component_configs(passport)}
-    with whole_folder(folder) as target:
+    with filled_folder(folder) as target:
         FORMATS[format_name].write(loaded, parts, target, name="-".join([*passport.languages[:1], passport.id[:8]]))
     return passport
 

@@ -8,7 +8,6 @@ language stage's seed) lie near enough to each other for it; those of different 
 
 import itertools
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from framework.components.answering import refuse_unknown_head
 from framework.errors import UserError
+from framework.files import is_folder
 from framework.formula import parse
 from framework.identity import identity
 from framework.provenance import made
@@ -57,7 +57,7 @@ def merge(store: Store, words: list[str], language: str | None) -> Passport:
         UserError: A word means no component, they cannot be summed, or a task's are to be of another language than
             those that they were trained on.
     """
-    one = len(words) == 1 and not Path(words[0]).is_dir()
+    one = len(words) == 1 and not is_folder(words[0])
     formula = words[0] if one else f"mean({', '.join(_named(word) for word in words)})"
     terms = [(weight, (store.one(name),)) for weight, name in parse(formula).terms]
     passports = [store.passport(part) for _, (part,) in terms]
@@ -174,7 +174,7 @@ def _sum(states: list[dict[str, Tensor]], weights: list[float], names: list[str]
 
 def _named(word: str) -> str:
     """Returns the id that a word of the command stands for: itself, or a run's task component."""
-    if not Path(word).is_dir():
+    if not is_folder(word):
         return word
     components = RunFolder(word).record.components
     found = [part for name, part in components.items() if name.startswith("task ")]

@@ -9,6 +9,7 @@ Nothing else is ever read from a repository; weights are safetensors.
 
 import contextlib
 import dataclasses
+import os
 import re
 import shutil
 import tempfile
@@ -23,7 +24,7 @@ from framework.components.card import card
 from framework.components.usage import runs_with
 from framework.components.verification import verify
 from framework.errors import UserError
-from framework.files import whole_folder
+from framework.files import filled_folder, is_folder, whole_folder
 from framework.identity import LENGTH
 from framework.store import HISTORY, PASSPORT, WEIGHTS, Passport, Store, read_passport, write_passport
 from modules.errors import NetworkError
@@ -91,9 +92,9 @@ def push(store: Store, prefix: str, place: str, runs: Path, *, alone: bool, priv
         (folder / CARD).write_text(text, encoding="utf-8")
 
     if _is_folder(place):
-        target = Path(place).expanduser()
+        target = _folder(place)
         _refuse_to_replace(target, identity)
-        with whole_folder(target) as folder:
+        with filled_folder(target) as folder:
             fill(folder)
         return str(target)
     with tempfile.TemporaryDirectory() as temporary, _hub_errors(place):
@@ -184,7 +185,12 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _is_folder(place: str) -> bool:
-    return place.startswith((".", "/", "~")) or Path(place).is_dir()
+    return place.startswith((".", "/", "~")) or is_folder(place)
+
+
+def _folder(place: str) -> Path:
+    """Returns the folder that a person named; a home that is not there stays as it was typed."""
+    return Path(os.path.expanduser(place))
 
 
 def _refuse_to_replace(folder: Path, identity: str) -> None:
@@ -202,7 +208,7 @@ def _refuse_to_replace(folder: Path, identity: str) -> None:
 
 def _fetch(place: str, revision: str | None) -> Path:
     if _is_folder(place):
-        folder = Path(place).expanduser()
+        folder = _folder(place)
         if revision is not None:
             raise UserError(f"{folder} is a folder, which has no revision {revision!r}")
         if not (folder / PASSPORT).is_file():

@@ -11,8 +11,7 @@ from torch import Tensor
 from framework.components.identities import recomputed
 from framework.components.slots import backbone_config, component_configs
 from framework.errors import UserError
-from framework.files import sha256
-from framework.store import HEAD, KEPT_TOKENS, WEIGHTS, Passport, read_passport
+from framework.store import HEAD, KEPT_TOKENS, WEIGHTS, Passport, is_intact, read_passport
 from modules import ModulesError, component_class, inspect_backbone
 
 
@@ -45,7 +44,7 @@ def verify(folder: Path, identity: str) -> Finding:
     file = folder / WEIGHTS
     if not file.is_file():
         return Finding(identity, [*faults, f"{WEIGHTS} is missing"])
-    if sha256(file) != passport.weights_sha256:
+    if not is_intact(file, passport.weights_sha256):
         faults.append(f"{WEIGHTS} is damaged or cut short: its SHA-256 is not the passport's")
     try:
         with safe_open(file, framework="pt") as tensors:
@@ -73,10 +72,7 @@ def _of_numbers(passport: Passport, state: dict[str, Tensor]) -> list[str]:
 
 def _of_identity(passport: Passport, state: dict[str, Tensor]) -> list[str]:
     """Compares the identity of what was imported or summed with what it must be."""
-    try:
-        known = recomputed(passport, state)
-    except (KeyError, TypeError, ValueError):
-        return ["its passport does not say in a readable way of what it was made"]
+    known = recomputed(passport, state)
     return [f"its id is not that of its content, {known}"] if known not in (None, passport.id) else []
 
 

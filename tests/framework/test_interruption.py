@@ -155,10 +155,12 @@ class TestCheckpoints:
 
     def test_one_of_another_version_is_told_and_left_out(self, tmp_path: Path, capfd: Any) -> None:
         file = tmp_path / "checkpoint"
-        CheckpointFile().save_checkpoint({"trained": ["head/weight"]}, file)
-        assert usable(file, ["head/weight"]) == file
-        assert usable(file, ["head/bias", "head/weight"]) is None
+        CheckpointFile().save_checkpoint({"trained": ["head/weight"], "global_step": 2}, file)
+        assert usable(file, ["head/weight"], steps=4) == file
+        assert capfd.readouterr().err == ""
+        assert usable(file, ["head/bias", "head/weight"], steps=4) is None
         assert f"{file} is of another version" in capfd.readouterr().err
+        assert usable(file, ["head/weight"], steps=2) is None
 
     def test_one_that_cannot_be_written_leaves_the_one_before(self, tmp_path: Path, capfd: Any) -> None:
         (tmp_path / "folder").write_text("a file where a folder should be")
@@ -241,7 +243,9 @@ class TestClaims:
             done.set()
         other.join()
         assert answers == [False]
-        assert waited == ["another process is at it"]
+        [said] = waited
+        assert said.startswith(f"claimed by process {os.getpid()} on {os.uname().nodename}")
+        assert f"`rm {claim}` frees the stage" in said
 
     def test_the_second_takes_over_from_one_that_failed(self, claim: Path) -> None:
         answers: list[bool] = []

@@ -305,10 +305,10 @@ class TestReading:
         run.write(some_result(some_predictions()), some_predictions())
         file = run.path / "predictions/own/hau_Latn.parquet"
         file.write_bytes(file.read_bytes()[:-20])
-        with pytest.raises(UserError, match=r"own/hau_Latn\.parquet: not a file of predictions"):
+        with pytest.raises(UserError, match=r"own/hau_Latn\.parquet is damaged: not a file of predictions"):
             run.predictions("own", "hau_Latn")
         pq.write_table(pa.table({"id": ["0"], "predicted": ["a"], "confidence": [1.0]}), file)
-        with pytest.raises(UserError, match=r"own/hau_Latn\.parquet: not a file of predictions"):
+        with pytest.raises(UserError, match=r"own/hau_Latn\.parquet is damaged: not a file of predictions"):
             run.predictions("own", "hau_Latn")
         file.unlink()
         with pytest.raises(UserError, match=r"own/hau_Latn\.parquet: missing"):
@@ -389,7 +389,7 @@ class TestGroups:
         for number in range(2):
             run = self.make(tmp_path, recipe=f"{number}")
             (run.path / "experiment.yaml").write_text("a: [1")
-        with pytest.raises(UserError, match="run00/experiment.yaml: not YAML"):
+        with pytest.raises(UserError, match="run00/experiment.yaml is damaged: not YAML"):
             group_runs(read_runs([tmp_path]))
 
     @pytest.mark.parametrize(

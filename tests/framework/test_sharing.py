@@ -126,10 +126,17 @@ class TestFolders:
         assert known is not None
         shared.write(replace(passport, training=training, id=known), state, [])
         assert modulingua("components", "pull", shared.path(known), *store_of(desk)).code == 0
-        readable = {"made_by": "merge", "parents": [7]}
-        shared.write(replace(passport, training=readable), state, [])
-        answer = modulingua("components", "pull", shared.path(victim), *store_of(desk))
-        assert "does not say in a readable way of what it was made" in answer.err
+
+    def test_a_sum_of_what_is_not_readable_is_refused(
+        self, finished: Desk, desk: Desk, task: str, modulingua: Modulingua
+    ) -> None:
+        shared = shutil.copytree(finished.store.path(task), desk.folder / "shared")
+        passport = json.loads((shared / PASSPORT).read_text())
+        passport["training"] = {"made_by": "merge", "parents": [7]}
+        (shared / PASSPORT).write_text(json.dumps(passport))
+        answer = modulingua("components", "pull", shared, *store_of(desk))
+        assert answer.code == 2
+        assert "training: parents.0: Input should be a valid dictionary" in answer.err
 
     def test_the_card_says_what_it_is(self, finished: Desk, desk: Desk, task: str, modulingua: Modulingua) -> None:
         shared = desk.folder / "shared"

@@ -162,7 +162,7 @@ class TestFinding:
 
     def test_a_damaged_curve_is_told(self, store: Store) -> None:
         (store.path("9c1b") / HISTORY).write_text('{"step": 1}\n{"st')
-        with pytest.raises(UserError, match=r"history\.jsonl: cannot be read"):
+        with pytest.raises(UserError, match=r"history\.jsonl is damaged: not a training curve .*remove 9c1b"):
             store.history("9c1b")
 
 
