@@ -162,9 +162,12 @@ def _library_config(settings: dict[str, Any], folder: Path) -> Any:
     from adapters import AdapterConfig
 
     try:
-        return AdapterConfig.load(settings)
+        found = AdapterConfig.load(settings)
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise ModulesError(f"{folder}: `adapters` cannot read its configuration: {error}") from error
+    if found is None:
+        raise ModulesError(f"{folder}: its configuration is empty")
+    return found
 
 
 def _kind_of(config: Any) -> str:

@@ -1,10 +1,12 @@
 """What every format has in common."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import torch
+from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -13,6 +15,7 @@ from modules.backbone import Backbone
 from modules.errors import ModulesError
 
 CONFIG = "adapter_config.json"
+T = TypeVar("T")
 
 
 class Part(NamedTuple):
@@ -59,17 +62,37 @@ def read_config(folder: Path) -> dict[str, Any]:
     """Reads `adapter_config.json` as plain data.
 
     Raises:
-        ModulesError: There is none, or it is no JSON mapping.
+        ModulesError: There is none, it cannot be read, or it is no JSON mapping.
     """
+    file = folder / CONFIG
     try:
-        settings = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        if file.exists() and not file.is_file():  # reading a pipe would wait for its writer
+            raise ModulesError(f"{file}: is not a file")
+        settings = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModulesError(f"{folder}: no {CONFIG} here") from None
-    except ValueError as error:
-        raise ModulesError(f"{folder / CONFIG}: not JSON: {error}") from error
+    except OSError as error:
+        raise ModulesError(f"{file}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ModulesError(f"{file}: not JSON: {error}") from error
     if not isinstance(settings, dict):
-        raise ModulesError(f"{folder / CONFIG}: holds no mapping")
+        raise ModulesError(f"{file}: holds no mapping")
     return settings
+
+
+def checked(kind: Callable[..., T], values: dict[str, Any], folder: Path) -> T:
+    """Makes a configuration of what a folder's `adapter_config.json` holds.
+
+    Raises:
+        ModulesError: A value is of another type, or cannot be meant.
+    """
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        reason = first["msg"].removeprefix("Value error, ")
+        raise ModulesError(f"{folder / CONFIG}: {where + ': ' if where else ''}{reason}") from None
 
 
 def read_tensors(folder: Path, safe: str, pickled: str) -> dict[str, Tensor]:
@@ -78,6 +101,9 @@ def read_tensors(folder: Path, safe: str, pickled: str) -> dict[str, Tensor]:
     Raises:
         ModulesError: There is neither, or it cannot be read.
     """
+    for name in (safe, pickled):
+        if (folder / name).exists() and not (folder / name).is_file():
+            raise ModulesError(f"{folder / name}: is not a file")
     try:
         if (folder / safe).is_file():
             return load_file(folder / safe)

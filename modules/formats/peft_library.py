@@ -1,15 +1,20 @@
 """Soft prompts and LoRAs as PEFT saves them: `adapter_config.json` and `adapter_model.safetensors`.
 
+PEFT has many variants of a LoRA, and adds to them with each version. Each setting of a file is therefore either one that
+is honoured here, one that changes nothing of what trained weights compute, or refused by its name and value.
+
 Prefixes and IA3 are not exchanged: PEFT gives prefixes to a cache that encoders do not read, and its IA3 scales the
 feed-forward units behind their activation, that of `adapters` in front of it.
 """
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
+from pydantic import ConfigDict, FiniteFloat
+from pydantic.dataclasses import dataclass
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -18,14 +23,55 @@ from modules.backbone import Backbone
 from modules.components import LoRAConfig, SoftPrompt, SoftPromptConfig
 from modules.components.lora import FUSED, Target
 from modules.errors import ModulesError
-from modules.formats.base import CONFIG, Part, Parts, read_config, read_tensors
+from modules.formats.base import CONFIG, Part, Parts, checked, read_config, read_tensors
 
 SAFE, PICKLED = "adapter_model.safetensors", "adapter_model.bin"
 PROMPT = "prompt_embeddings"
 TASKS = {"encoder": "FEATURE_EXTRACTION", "decoder": "CAUSAL_LM", "encoder-decoder": "SEQ_2_SEQ_LM"}
 """PEFT's name of what a backbone of a family is loaded as: AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM."""
-UNKNOWN_TO_US = ("use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "layer_replication", "lora_bias")
-"""Settings of a LoRA that must be empty."""
+OF_ALL = (
+    *("peft_type", "task_type", "auto_mapping", "peft_version"),
+    *("base_model_name_or_path", "revision", "inference_mode"),
+)
+"""Settings of every configuration of PEFT that say where it came from."""
+OF_PROMPTS = (
+    *OF_ALL,
+    *("num_virtual_tokens", "token_dim", "num_transformer_submodules", "num_attention_heads", "num_layers"),
+    *("prompt_tuning_init", "prompt_tuning_init_text", "tokenizer_name_or_path", "tokenizer_kwargs"),
+)
+"""Settings of a prompt that are read here, or only give its first values."""
+OF_LORAS = (
+    *OF_ALL,
+    *("r", "lora_alpha", "lora_dropout", "use_rslora"),  # honoured
+    # Where it acts, which the names of the weights say.
+    *("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"),
+    # How the weights of the backbone lie in memory, and where computations of the first values are done.
+    *("fan_in_fan_out", "megatron_core", "runtime_config"),
+    # Settings of first values, and of a variant; `init_lora_weights` and `use_qalora` say whether they apply.
+    *("init_lora_weights", "loftq_config", "eva_config", "corda_config", "lora_ga_config", "qalora_group_size"),
+)
+"""Settings of a LoRA that are honoured, or change nothing of what trained weights compute."""
+KEEPS_BACKBONE = (None, True, False, "gaussian", "eva", "orthogonal", "mica")
+"""Values of `init_lora_weights` that leave the backbone's weights as they are."""
+NEUTRAL = (None, False, "", "none", [], {})
+"""Values at which a setting that is not known here does nothing."""
+
+
+@dataclass(frozen=True, config=ConfigDict(strict=True))
+class _LoRASettings:
+    """What is read of a LoRA's configuration, with PEFT's defaults for what an older version did not write."""
+
+    r: int = 8
+    lora_alpha: FiniteFloat = 8
+    lora_dropout: FiniteFloat = 0.0
+    use_rslora: bool = False
+
+
+@dataclass(frozen=True, config=ConfigDict(strict=True))
+class _PromptSettings:
+    """What is read of a prompt's configuration."""
+
+    num_virtual_tokens: int
 
 
 class PeftFormat:
@@ -53,11 +99,10 @@ class PeftFormat:
     def read(self, backbone: Backbone, folder: Path) -> Parts:
         """See `Format`."""
         settings = read_config(folder)
-        readers = {"PROMPT_TUNING": _read_prompt, "LORA": _read_lora}
-        if settings["peft_type"] not in readers:
-            raise ModulesError(f"{folder}: a {settings['peft_type']} of PEFT; known: {', '.join(readers)}")
-        tensors = read_tensors(folder, SAFE, PICKLED)
-        return readers[settings["peft_type"]](backbone, settings, tensors, folder)
+        kind = str(settings["peft_type"])
+        if kind not in READERS:
+            raise ModulesError(f"{folder}: a {kind} of PEFT; known: {', '.join(READERS)}")
+        return READERS[kind](backbone, settings, read_tensors(folder, SAFE, PICKLED), folder)
 
 
 def _prompt(backbone: Backbone, part: Part) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -79,11 +124,52 @@ def _prompt(backbone: Backbone, part: Part) -> tuple[dict[str, Any], dict[str, T
     return settings, {PROMPT: table}
 
 
+def _refuse_others(settings: dict[str, Any], known: tuple[str, ...], folder: Path) -> None:
+    """Refuses settings that this version does not know, except at values at which they do nothing.
+
+    Raises:
+        ModulesError: There is one; the message names it.
+    """
+    others = {name: value for name, value in settings.items() if name not in known and value not in NEUTRAL}
+    if others:
+        name, value = next(iter(others.items()))
+        shown = json.dumps(value)
+        raise ModulesError(
+            f"{folder / CONFIG}: {name} is {shown if len(shown) <= 80 else shown[:80] + '…'}, "
+            "with which PEFT computes something that this version does not"
+        )
+
+
+def _refuse_changed_backbone(settings: dict[str, Any], folder: Path) -> None:
+    """Refuses a LoRA that was trained on a backbone whose weights PEFT had changed: on others it means nothing.
+
+    Raises:
+        ModulesError: Its first values were taken out of the backbone (PiSSA, OLoRA, CorDA, LoftQ and their like).
+    """
+    init = settings.get("init_lora_weights")
+    if (init.lower() if isinstance(init, str) else init) not in KEEPS_BACKBONE:
+        raise ModulesError(
+            f"{folder / CONFIG}: init_lora_weights is {json.dumps(init)}, with which PEFT changed the backbone's "
+            "weights before training; let PEFT convert it, by `save_pretrained(..., "
+            "path_initial_model_for_weight_conversion=...)` with the adapter as it was before its training"
+        )
+
+
+def _known(settings: dict[str, Any], kind: type[Any]) -> dict[str, Any]:
+    """Returns the settings that a class has."""
+    return {name: value for name, value in settings.items() if name in kind.__dataclass_fields__}
+
+
 def _read_prompt(backbone: Backbone, settings: dict[str, Any], tensors: dict[str, Tensor], folder: Path) -> Parts:
+    _refuse_others(settings, OF_PROMPTS, folder)
+    length = checked(_PromptSettings, _known(settings, _PromptSettings), folder).num_virtual_tokens
     if PROMPT not in tensors:
         raise ModulesError(f"{folder}: its weights lack {PROMPT}")
     # For an encoder-decoder PEFT may keep as many again for the decoder, which it then does not use.
-    table = tensors[PROMPT][: settings["num_virtual_tokens"]].float()
+    rows = tensors[PROMPT].shape[0] if tensors[PROMPT].dim() == 2 else 0
+    if not 0 < length <= rows:
+        raise ModulesError(f"{folder}: num_virtual_tokens is {length}, and its weights hold {rows} vectors")
+    table = tensors[PROMPT][:length].float()
     if table.shape[1] != backbone.info.embedding_size:
         raise ModulesError(
             f"{folder}: its prompt is {table.shape[1]} wide; {backbone.info.name} has embeddings of "
@@ -118,10 +204,9 @@ def _lora(backbone: Backbone, part: Part) -> tuple[dict[str, Any], dict[str, Ten
 
 
 def _read_lora(backbone: Backbone, settings: dict[str, Any], tensors: dict[str, Tensor], folder: Path) -> Parts:
-    if unknown := [name for name in UNKNOWN_TO_US if settings.get(name)]:
-        raise ModulesError(f"{folder}: a LoRA with {unknown[0]}, which this version does not compute")
-    if settings.get("bias", "none") != "none":
-        raise ModulesError(f"{folder}: a LoRA that changes biases, which this version does not compute")
+    _refuse_changed_backbone(settings, folder)
+    _refuse_others(settings, OF_LORAS, folder)
+    given = checked(_LoRASettings, _known(settings, _LoRASettings), folder)
     found: dict[int, dict[str, dict[str, Tensor]]] = {}
     used: set[str] = set()
     fused = FUSED if backbone.info.fused_qkv else ()
@@ -129,6 +214,8 @@ def _read_lora(backbone: Backbone, settings: dict[str, Any], tensors: dict[str, 
         for theirs, ours in (("lora_A", "down"), ("lora_B", "up")):
             # Whatever model class was wrapped: `base_model.model.` and the path of the base model in it stand before.
             names = [name for name in tensors if f".{name}".endswith(f".{path}.{theirs}.weight")]
+            if len(names) > 1:
+                raise ModulesError(f"{folder}: {names[0]} and {names[1]} are of one linear layer")
             for name in names:
                 found.setdefault(number, {}).setdefault(target, {})[ours] = tensors[name].float()
                 used.add(name)
@@ -137,21 +224,24 @@ def _read_lora(backbone: Backbone, settings: dict[str, Any], tensors: dict[str, 
     targets = list(next(iter(found.values()), {}))
     if not targets or any(list(of_layer) != targets for of_layer in found.values()):
         raise ModulesError(f"{folder}: a LoRA must change the same linear layers in each layer that it changes")
-    rank = settings["r"]
-    config = LoRAConfig(
-        rank=rank,
-        alpha=settings["lora_alpha"] * (math.sqrt(rank) if settings.get("use_rslora") else 1.0),
-        dropout=settings.get("lora_dropout", 0.0),
-        targets=targets,  # type: ignore[arg-type]
-        leave_out=[number for number in range(backbone.info.layers) if number not in found],
-    )
+    ranks = {len(factors["down"]) for of_layer in found.values() for factors in of_layer.values() if "down" in factors}
+    if unlike := ranks - {given.r}:
+        default = "" if "r" in settings else " (PEFT's default, for the file does not say)"
+        raise ModulesError(f"{folder}: r is {given.r}{default}, and its weights have the rank {min(unlike)}")
+    values = {
+        "rank": given.r,
+        "alpha": given.lora_alpha * (math.sqrt(given.r) if given.use_rslora else 1.0),
+        "dropout": given.lora_dropout,
+        "targets": targets,
+        "leave_out": [number for number in range(backbone.info.layers) if number not in found],
+    }
     state = {
         f"layers.{number}.{target}.{ours}.weight": tensor
         for number, of_layer in found.items()
         for target, factors in of_layer.items()
         for ours, tensor in factors.items()
     }
-    return {"lora": Part(config, state)}
+    return {"lora": Part(checked(LoRAConfig, values, folder), state)}
 
 
 def _linears(backbone: Backbone, targets: Iterable[str]) -> Iterator[tuple[int, str, str]]:
@@ -160,3 +250,8 @@ def _linears(backbone: Backbone, targets: Iterable[str]) -> Iterator[tuple[int, 
     for number in range(backbone.info.layers):
         linears = backbone.linears(number)
         yield from ((number, target, paths[id(linears[target])]) for target in targets)
+
+
+Reader = Callable[[Backbone, dict[str, Any], dict[str, Tensor], Path], Parts]
+READERS: dict[str, Reader] = {"PROMPT_TUNING": _read_prompt, "LORA": _read_lora}
+"""By PEFT's type, what reads it: from the backbone, the settings, the weights and the folder that they lie in."""

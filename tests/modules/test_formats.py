@@ -315,11 +315,17 @@ class TestPeft:
         ("settings", "tensors", "said"),
         [
             ({"peft_type": "IA3"}, {}, "a IA3 of PEFT; known: PROMPT_TUNING, LORA"),
-            ({"peft_type": "LORA", "use_dora": True}, {}, "a LoRA with use_dora"),
-            ({"peft_type": "LORA", "bias": "all"}, {}, "changes biases"),
+            ({"peft_type": ["LORA"]}, {}, r"of PEFT; known"),
+            ({"peft_type": "LORA", "bias": "all"}, {}, 'bias is "all", with which PEFT computes something'),
+            ({"peft_type": "LORA", "new_option": {"a": 1}}, {}, 'new_option is {"a": 1}, with which PEFT computes'),
+            ({"peft_type": "LORA", "new_option": False, "r": "4"}, {}, "r: Input should be a valid integer"),
+            ({"peft_type": "LORA", "lora_alpha": None}, {}, "lora_alpha: Input should be a valid number"),
             ({"peft_type": "LORA", "r": 2, "lora_alpha": 2}, {"base_model.model.pooler.lora_A.weight": 2}, "pooler"),
             ({"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 2}, {"prompt_embeddings": 7}, "is 7 wide"),
             ({"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 2}, {"prompt": 7}, "lack prompt_embeddings"),
+            ({"peft_type": "PROMPT_TUNING"}, {"prompt_embeddings": 7}, "num_virtual_tokens: Field required"),
+            ({"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 0}, {"prompt_embeddings": 7}, "is 0, and its"),
+            ({"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 9}, {"prompt_embeddings": 7}, "is 9, and its"),
         ],
     )
     def test_what_is_not_ours(
@@ -330,3 +336,100 @@ class TestPeft:
         save_file(state, tmp_path / "adapter_model.safetensors")
         with pytest.raises(ModulesError, match=said):
             FORMATS["peft"].read(backbone("bert"), tmp_path)
+
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            {},
+            {"use_rslora": True},
+            {"init_lora_weights": "gaussian"},
+            {"init_lora_weights": "orthogonal"},
+            {"init_lora_weights": "mica"},
+            {"lora_dropout": 0.1},
+            {"target_modules": r".*layer\.\d+\.attention\.self\.(query|value)"},
+            {"layers_to_transform": [1]},
+            {"half": True},
+            {"init_lora_weights": "pissa", "converted": True},
+            {"init_lora_weights": "olora", "converted": True, "use_rslora": True},
+        ],
+        ids=str,
+    )
+    def test_a_variant_that_is_read_computes_what_peft_computes(
+        self, combination: Callable[..., Combination], folder: Folder, tmp_path: Path, settings: dict[str, Any]
+    ) -> None:
+        bare = hidden(combination("xlm-roberta"))
+        save_variant(folder("xlm-roberta"), tmp_path, settings)
+        ours = combination("xlm-roberta")
+        put_on(ours, FORMATS["peft"].read(ours.backbone, tmp_path / "saved"))
+        expected = loaded_by_peft(folder("xlm-roberta"), tmp_path / "saved")
+        _, mask = tiny.batch()
+        assert float((hidden(ours) - expected)[mask.bool()].abs().max()) < 1e-5
+        assert float((bare - expected)[mask.bool()].abs().max()) > 0.01
+
+    @pytest.mark.parametrize(
+        ("settings", "said"),
+        [
+            ({"init_lora_weights": "pissa"}, 'init_lora_weights is "pissa", with which PEFT changed the backbone'),
+            ({"init_lora_weights": "pissa_niter_4"}, 'init_lora_weights is "pissa_niter_4"'),
+            ({"init_lora_weights": "olora"}, 'init_lora_weights is "olora"'),
+            ({"use_dora": True}, "use_dora is true"),
+            ({"bias": "lora_only"}, 'bias is "lora_only"'),
+            ({"lora_bias": True}, "lora_bias is true"),
+            ({"modules_to_save": ["intermediate.dense"]}, r'modules_to_save is \["intermediate.dense"\]'),
+            ({"rank_pattern": {"layer.0.attention.self.query": 2}}, "rank_pattern is"),
+            ({"alpha_pattern": {"layer.0.attention.self.query": 2}}, "alpha_pattern is"),
+            ({"trainable_token_indices": [3, 4]}, r"trainable_token_indices is"),
+        ],
+        ids=str,
+    )
+    def test_another_variant_is_refused_by_name(
+        self, backbone: Callable[..., Backbone], folder: Folder, tmp_path: Path, settings: dict[str, Any], said: str
+    ) -> None:
+        save_variant(folder("xlm-roberta"), tmp_path, settings)
+        with pytest.raises(ModulesError, match=said):
+            FORMATS["peft"].read(backbone("xlm-roberta"), tmp_path / "saved")
+
+    def test_a_rank_that_the_file_does_not_name_is_that_of_peft(
+        self, backbone: Callable[..., Backbone], folder: Folder, tmp_path: Path
+    ) -> None:
+        for rank in (4, 8):
+            save_variant(folder("xlm-roberta"), tmp_path, {"r": rank})
+            file = tmp_path / "saved" / "adapter_config.json"
+            settings = json.loads(file.read_text())
+            del settings["r"]
+            file.write_text(json.dumps(settings))
+            if rank == 8:
+                assert FORMATS["peft"].read(backbone("xlm-roberta"), file.parent)["lora"].config.rank == 8
+            else:
+                with pytest.raises(ModulesError, match="r is 8 .PEFT's default, .* weights have the rank 4"):
+                    FORMATS["peft"].read(backbone("xlm-roberta"), file.parent)
+
+
+def save_variant(model: Path, folder: Path, settings: dict[str, Any]) -> None:
+    """Saves a LoRA of PEFT with weights as after a training in `folder/saved`."""
+    peft = pytest.importorskip("peft", reason="no package peft, which is a dependency of the tests")
+    torch.manual_seed(1)
+    options = {"r": 4, "lora_alpha": 8, "target_modules": ["query", "value"], "task_type": "FEATURE_EXTRACTION"}
+    options |= {name: value for name, value in settings.items() if name not in ("half", "converted")}
+    wrapped = peft.get_peft_model(AutoModel.from_pretrained(model), peft.LoraConfig(**options))
+    more: dict[str, Any] = {}
+    if settings.get("converted"):
+        wrapped.peft_config["default"].init_lora_weights = True  # as PEFT's documentation saves the untrained one
+        wrapped.save_pretrained(str(folder / "untrained"))
+        wrapped.peft_config["default"].init_lora_weights = settings["init_lora_weights"]
+        more = {"path_initial_model_for_weight_conversion": str(folder / "untrained")}
+    with torch.no_grad():
+        for name, parameter in wrapped.named_parameters():
+            if "lora_" in name:
+                parameter.add_(0.2 * torch.randn_like(parameter))
+    wrapped.save_pretrained(str(folder / "saved"), **more)
+    if settings.get("half"):
+        file = folder / "saved" / "adapter_model.safetensors"
+        save_file({name: tensor.half() for name, tensor in load_file(file).items()}, file, metadata={"format": "pt"})
+
+
+def loaded_by_peft(model: Path, folder: Path) -> Tensor:
+    """What PEFT computes with what lies in a folder."""
+    import peft
+
+    return theirs(peft.PeftModel.from_pretrained(AutoModel.from_pretrained(model), str(folder)), "xlm-roberta")
