@@ -1,7 +1,7 @@
 """Soft prompts and LoRAs as PEFT saves them: `adapter_config.json` and `adapter_model.safetensors`.
 
-PEFT has many variants of a LoRA, and adds to them with each version. Each setting of a file is therefore either one that
-is honoured here, one that changes nothing of what trained weights compute, or refused by its name and value.
+PEFT has many variants of a LoRA, and adds to them with each version. Each setting of a file is therefore either
+honoured, or changes nothing of what trained weights compute, or is refused by its name and value.
 
 Prefixes and IA3 are not exchanged: PEFT gives prefixes to a cache that encoders do not read, and its IA3 scales the
 feed-forward units behind their activation, that of `adapters` in front of it.
