@@ -64,6 +64,10 @@ def check_backbone(backbone: BackboneConfig) -> Iterator[Problem]:
     except ModulesError as error:
         yield ("backbone", "name"), str(error)
         return
+    try:
+        tokenizer_of(info)
+    except ModulesError as error:
+        yield ("backbone", "name"), str(error)
     if reason := refuse_precision(backbone.precision, info):
         yield ("backbone", "precision"), reason
 
@@ -530,8 +534,11 @@ def _trains(
 
 
 def _info(backbone: BackboneConfig) -> BackboneInfo | None:
+    """Returns what is known of a backbone that can be used, with a tokenizer that can."""
     try:
-        return inspect_backbone(backbone)
+        info = inspect_backbone(backbone)
+        tokenizer_of(info)
+        return info
     except ModulesError:
         return None
 

@@ -22,11 +22,9 @@ from modules.backbone import (
     fetch_backbone,
     inspect_backbone,
     load_backbone,
-    load_tokenizer,
     refuse_precision,
     resolve_precision,
     save_backbone,
-    tokenizer_of,
 )
 from modules.combination import ROLES, Combination
 from modules.components import COMPONENTS, Component, component_class
@@ -34,6 +32,7 @@ from modules.errors import ModulesError
 from modules.heads import ClassificationHead, ClassificationHeadConfig, TaggingHead, TaggingHeadConfig
 from modules.optimization import OptimizationConfig, OptimizerConfig
 from modules.span_head import SpanHead, SpanHeadConfig
+from modules.tokenizer import load_tokenizer, tokenizer_of
 
 __all__ = [
     "COMPONENTS",

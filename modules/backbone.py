@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import functools
-import inspect
 import logging
 import os
 import shutil
@@ -18,18 +17,26 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from modules import checkpoint
-from modules.architectures import ARCHITECTURES, Architecture, Family
+from modules.architectures import ARCHITECTURES, Family
+from modules.construction import (
+    Construction,
+    build_config,
+    build_model,
+    examine,
+    load_model,
+    model_class,
+    quiet,
+    reason_of,
+)
 from modules.errors import ModulesError
+from modules.tokenizer import load_tokenizer
+from modules.weights import load_weights, weight_files
 
 Precision = Literal["auto", "32", "bf16", "fp16"]
 Accelerator = Literal["auto", "cpu", "gpu"]
 
 LIGHTNING_PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 """Lightning's names of the precisions."""
-
-UNLIMITED = 2**31 - 1
-"""Positions of a model whose attention knows distances only."""
-
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class BackboneConfig:
@@ -295,10 +302,12 @@ def load_backbone(config: BackboneConfig, with_lm_head: bool = False) -> Backbon
         raise ModulesError(reason)
     tokenizer = load_tokenizer(info)
     # Loading draws numbers too, for weights that it then replaces: nobody else's are to depend on it.
-    with _quiet(), seeded(config.random_init_seed or 0):
+    with quiet(), seeded(config.random_init_seed or 0):
         model = _load_weights(info, with_lm_head) if config.random_init_seed is None else _draw_weights(info)
         precision = LIGHTNING_PRECISIONS[resolve_precision(config).precision]
-        return _assemble(model, info, with_lm_head, tokenizer, precision).eval()
+        backbone = _assemble(model, info, with_lm_head, tokenizer, precision).eval()
+        _try(backbone)
+        return backbone
 
 
 def fetch_backbone(config: BackboneConfig) -> list[Path]:
@@ -309,34 +318,8 @@ def fetch_backbone(config: BackboneConfig) -> list[Path]:
     """
     folder = _inspect(config, weights=True).folder
     small = [folder / name for name in (checkpoint.CONFIG, *checkpoint.TOKENIZER_FILES)]
-    weights = checkpoint.weight_files(folder) if config.random_init_seed is None else []
+    weights = weight_files(folder)[1] if config.random_init_seed is None else []
     return [*filter(Path.is_file, small), *weights]
-
-
-def load_tokenizer(info: BackboneInfo) -> Any:
-    """Returns the tokenizer of an inspected backbone, which pads at the end.
-
-    Raises:
-        ModulesError: If there is no fast one.
-    """
-    # Read at its first use; tokenizing in threads would only make data workers warn when they fork.
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-
-    from transformers import AutoTokenizer
-
-    config = _build_config(info.name, info.model_type, info.settings)
-    try:
-        with _quiet():
-            tokenizer = AutoTokenizer.from_pretrained(
-                str(info.folder), config=config, trust_remote_code=False, padding_side="right"
-            )
-    except (OSError, ValueError) as error:
-        raise ModulesError(f"backbone {info.name!r}: the tokenizer cannot be loaded: {error}") from error
-    if not tokenizer.is_fast:
-        raise ModulesError(f"backbone {info.name!r} has no fast tokenizer")
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token  # decoders were pretrained without padding; the mask hides it
-    return tokenizer
 
 
 def save_backbone(backbone: Backbone, folder: Path) -> None:
@@ -355,44 +338,33 @@ def save_backbone(backbone: Backbone, folder: Path) -> None:
             # Copied rather than saved: a tokenizer's state changes with use, and its hash must not.
             shutil.copyfile(backbone.info.folder / name, folder / name)
     info = backbone.info
-    _build_config(info.name, info.model_type, info.settings).to_json_file(folder / checkpoint.CONFIG)
+    build_config(info.model_type, info.settings).to_json_file(folder / checkpoint.CONFIG)
     state = {name: parameter.detach().cpu().contiguous() for name, parameter in backbone.own_parameters().items()}
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
 
 
 @functools.lru_cache(maxsize=4)
-def tokenizer_of(info: BackboneInfo) -> Any:
-    """Returns the tokenizer to look things up in, one for all who ask: nobody may change it, as training does.
-
-    Raises:
-        ModulesError: As `load_tokenizer`.
-    """
-    return load_tokenizer(info)
-
-
-@functools.lru_cache(maxsize=4)
 def skeleton(info: BackboneInfo, with_lm_head: bool = False) -> Backbone:
     """Returns a backbone of the right shapes without weights or tokenizer, for counting parameters."""
-    with torch.device("meta"), _quiet():
-        class_ = _model_class(info, with_lm_head)
-        return _assemble(class_(**_arguments(info, class_)), info, with_lm_head, tokenizer=None, precision="32-true")
+    with torch.device("meta"), quiet():
+        model = build_model(info.model_type, info.settings, with_lm_head)
+        return _assemble(model, info, with_lm_head, tokenizer=None, precision="32-true")
 
 
 def _inspect(config: BackboneConfig, *, weights: bool) -> BackboneInfo:
     loaded = config.random_init_seed is None
     folder, revision = checkpoint.fetch(config.name, config.revision, weights=weights and loaded)
-    model_type, settings = checkpoint.read_settings(folder, config.name)
+    with checkpoint.readable(config.name):
+        model_type, settings = checkpoint.read_settings(folder, config.name)
+        described = checkpoint.file_hash(folder / checkpoint.CONFIG)
+        found = checkpoint.read_weights(folder, config.name, revision) if loaded else None
+        tokenizer_hash = checkpoint.tokenizer_hash(folder, config.name)
+    what = [f"random {config.random_init_seed}"] if found is None else found.hashes
+    weights_hash = checkpoint.combined_hash(described, *what)
+    if (model := _EXAMINED.get((config.name, weights_hash))) is None:
+        model = examine(config.name, model_type, settings, found)
+        _EXAMINED[config.name, weights_hash] = model
     architecture = ARCHITECTURES[model_type]
-    built = _build_config(config.name, model_type, settings)
-    described = checkpoint.file_hash(folder / checkpoint.CONFIG)
-    if loaded:
-        found = checkpoint.read_weights(folder, config.name, revision)
-        weights_hash = checkpoint.combined_hash(described, *found.hashes)
-        tied = architecture.family != "encoder" and built.tie_word_embeddings
-        has_lm_head = tied or any(name.endswith(architecture.lm_head_weight) for name in found.names)
-    else:
-        weights_hash = checkpoint.combined_hash(described, f"random {config.random_init_seed}")
-        has_lm_head = True
     return BackboneInfo(
         name=config.name,
         folder=folder,
@@ -400,94 +372,56 @@ def _inspect(config: BackboneConfig, *, weights: bool) -> BackboneInfo:
         family=architecture.family,
         model_type=model_type,
         settings=settings,
-        hidden_size=built.hidden_size,
-        embedding_size=getattr(built, "embedding_size", built.hidden_size),
-        layers=built.num_hidden_layers + _decoder_layers(built, architecture),
-        max_positions=getattr(built, "max_position_embeddings", UNLIMITED)
-        - (built.pad_token_id + 1 if architecture.positions_after_padding else 0),
-        vocabulary_size=built.vocab_size,
+        hidden_size=model.hidden_size,
+        embedding_size=model.embedding_size,
+        layers=model.layers,
+        max_positions=model.max_positions,
+        vocabulary_size=model.vocabulary_size,
         fused_qkv=architecture.fused_qkv is not None,
-        has_lm_head=has_lm_head,
-        tokenizer_hash=checkpoint.tokenizer_hash(folder, config.name),
+        has_lm_head=model.has_lm_head,
+        tokenizer_hash=tokenizer_hash,
         weights_hash=weights_hash,
     )
 
 
-def _decoder_layers(built: Any, architecture: Architecture) -> int:
-    if architecture.decoder_layers is None:
-        return 0
-    return int(built.num_decoder_layers if hasattr(built, "num_decoder_layers") else built.decoder_layers)
-
-
-def _build_config(name: str, model_type: str, settings: dict[str, Any]) -> Any:
-    from transformers import CONFIG_MAPPING
-
-    try:
-        with _quiet():
-            return CONFIG_MAPPING[model_type](**settings)
-    except Exception as error:  # A wrong value fails in as many ways as there are settings.
-        raise ModulesError(f"backbone {name!r}: config.json describes no {model_type}: {error}") from error
-
-
-def _model_class(info: BackboneInfo, with_lm_head: bool) -> Any:
-    from transformers import (
-        CONFIG_MAPPING,
-        MODEL_FOR_CAUSAL_LM_MAPPING,
-        MODEL_FOR_MASKED_LM_MAPPING,
-        MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
-        MODEL_MAPPING,
-    )
-
-    language_models = {
-        "encoder": MODEL_FOR_MASKED_LM_MAPPING,
-        "decoder": MODEL_FOR_CAUSAL_LM_MAPPING,
-        "encoder-decoder": MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
-    }
-    mapping = language_models[info.family] if with_lm_head else MODEL_MAPPING
-    return mapping[CONFIG_MAPPING[info.model_type]]
-
-
-def _arguments(info: BackboneInfo, class_: Any) -> dict[str, Any]:
-    config = _build_config(info.name, info.model_type, info.settings)
-    config._attn_implementation = ARCHITECTURES[info.model_type].attention
-    config.use_cache = False  # a text is read once; what generates asks for the cache itself
-    # Nothing would train a pooler, and plain data-parallel training of the whole backbone would fail over it.
-    takes_pooler = "add_pooling_layer" in inspect.signature(class_.__init__).parameters
-    return {"config": config} | ({"add_pooling_layer": False} if takes_pooler else {})
+_EXAMINED: dict[tuple[str, str], Construction] = {}
+"""What is known of models, by name and weights: a plan asks for its backbone many times."""
 
 
 def _load_weights(info: BackboneInfo, with_lm_head: bool) -> nn.Module:
-    from safetensors.torch import load_file
+    return load_model(info.model_type, info.settings, load_weights(info.folder), with_lm_head)[0]
 
-    class_ = _model_class(info, with_lm_head)
-    state: dict[str, Tensor] = {}
-    for file in checkpoint.weight_files(info.folder):
-        state |= load_file(file)
-    if (prefix := ARCHITECTURES[info.model_type].base_model) and not with_lm_head:
-        state = {name.removeprefix(f"{prefix}."): tensor for name, tensor in state.items()}
+
+def _try(backbone: Backbone) -> None:
+    """Computes the hidden states and logits of two tokens, which shows what the shapes of the weights do not.
+
+    Raises:
+        ModulesError: If that fails, for instance since a setting is out of range.
+    """
     try:
-        # Given the tensors, transformers looks into no file: adapter_config.json, say, would lead it elsewhere.
-        model: nn.Module
-        model, report = class_.from_pretrained(
-            None,
-            **_arguments(info, class_),
-            state_dict=state,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
-    except (RuntimeError, ValueError, TypeError) as error:
-        raise ModulesError(f"backbone {info.name!r}: the weights do not fit config.json: {error}") from error
-    if missing := sorted(report["missing_keys"]):
-        raise ModulesError(f"backbone {info.name!r}: the weights lack {len(missing)} tensors: {missing[0]}, …")
-    if wrong := report["mismatched_keys"]:
-        raise ModulesError(f"backbone {info.name!r}: the weights do not fit config.json: {wrong[0]}")
-    return model
+        with torch.no_grad():
+            ids = torch.zeros(1, 2, dtype=torch.long)
+            mask, embedded = torch.ones_like(ids), backbone.embeddings(ids)
+            decoded = {}
+            if backbone.info.family == "encoder-decoder":
+                decoded["decoder_inputs_embeds"] = backbone.embeddings(backbone.shifted(ids))
+            hidden = backbone.model(inputs_embeds=embedded, attention_mask=mask, **decoded).last_hidden_state
+            if backbone.lm_head is not None:
+                backbone.lm_head(hidden[0], lambda vectors: vectors)
+            if not hidden.isfinite().all():
+                raise ValueError("the hidden states are not finite")
+    except Exception as error:  # A wrong value fails in as many ways as there are settings.
+        raise ModulesError(f"the config of {backbone.info.name} cannot be used: {reason_of(error)}") from error
 
 
 def _draw_weights(info: BackboneInfo) -> nn.Module:
+    needed = 4 * info.parameters
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory:
+        what = f"its weights take {needed / 2**30:,.0f} GiB, and this machine has {memory / 2**30:,.0f}"
+        raise ModulesError(f"backbone {info.name!r} cannot be drawn: {what}")
     # Always with the head, so that the other weights do not depend on whether somebody needs it.
-    class_ = _model_class(info, with_lm_head=True)
-    model: nn.Module = class_(**_arguments(info, class_))
+    model: nn.Module = build_model(info.model_type, info.settings, with_lm_head=True)
     return model
 
 
@@ -524,7 +458,7 @@ def _base_model(model: Any, info: BackboneInfo) -> Any:
         return model.base_model
     if place:
         return getattr(model, place, model)
-    base_class = _model_class(info, with_lm_head=False)
+    base_class = model_class(info.model_type, with_lm_head=False)
     if isinstance(model, base_class):
         return model
     # T5's language model has the parts of the base model and no base model: one is put together of them.
@@ -588,19 +522,6 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps back what transformers says of heads and tokenizers; we check both ourselves."""
-    from transformers.utils import logging as transformers_logging
-
-    verbosity = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(verbosity)
 
 
 class _InactiveAdapters(logging.Filter):

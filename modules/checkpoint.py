@@ -14,16 +14,24 @@ import inspect
 import json
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import huggingface_hub
-from safetensors import SafetensorError, safe_open
 
 from modules.architectures import ARCHITECTURES
 from modules.errors import ModulesError, did_you_mean
 from modules.hub import hub_errors
+from modules.weights import (
+    FORMATS,
+    Tensors,
+    Weights,
+    choose_format,
+    describe_weights,
+    missing_weights,
+    weight_files,
+)
 
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
@@ -34,26 +42,20 @@ VOCABULARY_FILES = (
     "merges.txt",
     "sentencepiece.bpe.model",
     "spm.model",
+    "spiece.model",
+    "tokenizer.model",
 )
 TOKENIZER_CONFIG = "tokenizer_config.json"
-TOKENIZER_FILES = (*VOCABULARY_FILES, TOKENIZER_CONFIG, "special_tokens_map.json", "added_tokens.json")
-WEIGHTS = re.compile(r"model(-\d+-of-(?P<files>\d+))?\.safetensors")
-PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack")
+TOKENIZER_SETTINGS = (TOKENIZER_CONFIG, "special_tokens_map.json", "added_tokens.json")
+TOKENIZER_FILES = (*VOCABULARY_FILES, *TOKENIZER_SETTINGS)
+BYTE_TOKENIZERS = ("ByT5Tokenizer",)
+"""Classes whose tokens are the bytes, so that they have no vocabulary file."""
 
 UNSAFE_SETTING = re.compile(r"auto_map|(attn|experts)_implementation|quantization_config")
 HARMLESS_SETTING = "_attn_implementation_autoset"
 """A flag that some versions of transformers wrote into every `config.json`."""
 COMMON_SETTINGS = ("tie_word_embeddings", "pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id")
-
-
-@dataclass(frozen=True)
-class Weights:
-    """What the weight files of a checkpoint hold, without loading them."""
-
-    names: frozenset[str]
-    """Names of the tensors."""
-    hashes: tuple[str, ...]
-    """SHA-256 of each file, in the order of their names."""
+IGNORED_SETTINGS = {"self", "kwargs", "num_labels"}  # labels are those of a head, which no backbone has
 
 
 def fetch(name: str, revision: str | None, *, weights: bool) -> tuple[Path, str]:
@@ -77,11 +79,14 @@ def fetch(name: str, revision: str | None, *, weights: bool) -> tuple[Path, str]
         return folder, "local"
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise ModulesError(f"backbone {name!r}: there is no such folder")
-    patterns = [CONFIG, *TOKENIZER_FILES]
-    if weights:
-        patterns += ["model.safetensors", "model-*-of-*.safetensors"]
+    small = (CONFIG, *TOKENIZER_FILES)
     with _hub_errors(name, revision):
-        snapshot = _snapshot(name, revision, tuple(patterns))
+        snapshot = _snapshot(name, revision, small)
+        # Of each weight only one copy is downloaded, in the format that is preferred.
+        for format_ in FORMATS if weights else ():
+            snapshot = _snapshot(name, snapshot.name, (*small, *format_.patterns))
+            if weight_files(snapshot)[1]:
+                break
     return snapshot, snapshot.name
 
 
@@ -95,7 +100,7 @@ def read_settings(folder: Path, name: str) -> tuple[str, dict[str, Any]]:
     if (folder / TOKENIZER_CONFIG).is_file():
         _read_json(folder / TOKENIZER_CONFIG, name)
     model_type = settings.get("model_type")
-    if model_type not in ARCHITECTURES:
+    if not isinstance(model_type, str) or model_type not in ARCHITECTURES:
         what = f"model type {model_type!r} is not supported{did_you_mean(str(model_type), ARCHITECTURES)}"
         raise ModulesError(f"backbone {name!r}: {what}; supported: {', '.join(ARCHITECTURES)}")
 
@@ -103,7 +108,7 @@ def read_settings(folder: Path, name: str) -> tuple[str, dict[str, Any]]:
 
     architecture = ARCHITECTURES[model_type]
     parameters = inspect.signature(CONFIG_MAPPING[model_type].__init__).parameters
-    known = {*parameters, *COMMON_SETTINGS, *architecture.unlisted_settings} - {"self", "kwargs"}
+    known = {*parameters, *COMMON_SETTINGS, *architecture.unlisted_settings} - IGNORED_SETTINGS
     return model_type, {key: settings[key] for key in settings if key in known} | architecture.fixed_settings
 
 
@@ -111,35 +116,35 @@ def read_weights(folder: Path, name: str, revision: str) -> Weights:
     """Returns what the weight files hold; those of a repository are asked of the hub unless they are here.
 
     Raises:
-        ModulesError: If there are no safetensors files, or they cannot be read.
+        ModulesError: If there are no weights, or they cannot be read.
     """
-    files = weight_files(folder)
-    if files and len(files) == _number_of_files(files[0]):
-        return Weights(
-            names=frozenset(key for file in files for key in _tensor_names(file)),
-            hashes=tuple(file_hash(file) for file in files),
-        )
-    if files and revision == "local":
-        raise ModulesError(f"backbone {name!r} has {len(files)} of {_number_of_files(files[0])} weight files")
-    if revision == "local":
-        _refuse_pickles(name, [file.name for file in folder.iterdir()])
-    with _hub_errors(name, revision):
-        repository = huggingface_hub.HfApi().model_info(name, revision=revision, files_metadata=True)
+    format_, files = weight_files(folder)
+    if files and len(files) == format_.total(files[0].name):
+        names = tuple(file.name for file in files)
+        return Weights(names, describe_weights(folder), tuple(file_hash(file) for file in files))
+    if revision != "local":
+        return _weights_on_hub(name, revision)
+    if files:
+        raise ModulesError(f"backbone {name!r} has {len(files)} of {format_.total(files[0].name)} weight files")
+    raise missing_weights(name, [file.name for file in folder.iterdir()])
+
+
+@functools.cache
+def _weights_on_hub(name: str, commit: str) -> Weights:
+    with _hub_errors(name, commit):
+        repository = huggingface_hub.HfApi().model_info(name, revision=commit, files_metadata=True)
         listed = {file.rfilename: file.lfs for file in repository.siblings or []}
-        on_hub = {file: listed[file] for file in sorted(listed) if WEIGHTS.fullmatch(file)}
-        if not on_hub:
-            _refuse_pickles(name, list(listed))
-        if not all(on_hub.values()):
+        format_, files = choose_format(list(listed))
+        if not files:
+            raise missing_weights(name, list(listed))
+        stored = [listed[file] for file in files]
+        if not all(stored):
             # The hub tells SHA-256 only of large files, so that small ones have to be looked at.
-            return read_weights(fetch(name, revision, weights=True)[0], name, revision)
-        metadata = huggingface_hub.get_safetensors_metadata(name, revision=revision)
-    names = frozenset(key for file in metadata.files_metadata.values() for key in file.tensors)
-    return Weights(names=names, hashes=tuple(stored.sha256 for stored in on_hub.values() if stored))
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """Returns the safetensors files of a folder, in order."""
-    return sorted(file for file in folder.iterdir() if WEIGHTS.fullmatch(file.name))
+            return read_weights(fetch(name, commit, weights=True)[0], name, "local")
+        tensors: Tensors = {}
+        for file in files:
+            tensors |= format_.describe_on_hub(name, commit, file)
+    return Weights(tuple(files), tensors, tuple(lfs.sha256 for lfs in stored if lfs))
 
 
 def tokenizer_hash(folder: Path, name: str) -> str:
@@ -149,6 +154,9 @@ def tokenizer_hash(folder: Path, name: str) -> str:
         ModulesError: If there is no tokenizer.
     """
     files = [folder / file for file in VOCABULARY_FILES if (folder / file).is_file()]
+    if not files and _has_byte_tokenizer(folder, name):
+        # Nothing but its settings decides the numbers of its tokens.
+        files = [folder / file for file in TOKENIZER_SETTINGS if (folder / file).is_file()]
     if not files:
         raise ModulesError(f"backbone {name!r} has no tokenizer (looked for {', '.join(VOCABULARY_FILES)})")
     # A fast tokenizer is whole in tokenizer.json; the other files are what it was once made of.
@@ -162,21 +170,40 @@ def file_hash(file: Path) -> str:
     return _hash_of(file, status.st_size, status.st_mtime_ns)
 
 
+@contextlib.contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Says of a file that cannot be read which one it is.
+
+    Raises:
+        ModulesError: If the system refuses a file.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ModulesError(f"backbone {name!r}: {error.filename} cannot be read: {error.strerror}") from error
+
+
 def combined_hash(*parts: str) -> str:
     """Returns the SHA-256 of several texts."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _read_json(file: Path, name: str) -> dict[str, Any]:
+    if not file.exists():
+        raise ModulesError(f"backbone {name!r} has no {file.name}")
+    if not file.is_file():  # a pipe, say, would be read for ever
+        raise ModulesError(f"backbone {name!r}: {file.name} is no regular file")
     try:
         settings = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModulesError(f"backbone {name!r} has no {file.name}") from None
+        if not isinstance(settings, dict):
+            raise ModulesError(f"backbone {name!r}: {file.name} holds no mapping")
+        _refuse_unsafe(settings, f"backbone {name!r}: {file.name}")
+    except RecursionError:
+        raise ModulesError(f"backbone {name!r}: {file.name} is nested too deeply") from None
+    except ModulesError:
+        raise
     except ValueError as error:
         raise ModulesError(f"backbone {name!r}: {file.name} is not JSON: {error}") from error
-    if not isinstance(settings, dict):
-        raise ModulesError(f"backbone {name!r}: {file.name} holds no mapping")
-    _refuse_unsafe(settings, f"backbone {name!r}: {file.name}")
     return settings
 
 
@@ -191,25 +218,9 @@ def _refuse_unsafe(settings: Any, where: str) -> None:
         _refuse_unsafe(value, where)
 
 
-def _refuse_pickles(name: str, files: list[str]) -> None:
-    pickles = sorted(file for file in files if file.endswith(PICKLES))
-    hint = f"; {pickles[0]} is refused, since it can run foreign code: look for a converted one" if pickles else ""
-    raise ModulesError(f"backbone {name!r} has no model.safetensors{hint}")
-
-
-def _number_of_files(file: Path) -> int:
-    """Returns how many weight files there are where this is one of them."""
-    name = WEIGHTS.fullmatch(file.name)
-    assert name is not None
-    return int(name["files"] or 1)
-
-
-def _tensor_names(file: Path) -> list[str]:
-    try:
-        with safe_open(file, framework="pt") as tensors:
-            return list(tensors.keys())
-    except (SafetensorError, OSError) as error:
-        raise ModulesError(f"{file} cannot be read as safetensors: {error}") from error
+def _has_byte_tokenizer(folder: Path, name: str) -> bool:
+    file = folder / TOKENIZER_CONFIG
+    return file.is_file() and _read_json(file, name).get("tokenizer_class") in BYTE_TOKENIZERS
 
 
 @functools.cache

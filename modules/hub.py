@@ -26,7 +26,7 @@ HUB_ERRORS: tuple[tuple[type[Exception], str], ...] = (
     (RepositoryNotFoundError, "the hub has no such repository, or it is private and HF_TOKEN is not set"),
     (RevisionNotFoundError, "the hub has the repository, but not this revision"),
     (LocalEntryNotFoundError, f"this is neither a folder nor in the cache, and the hub is out of reach; {CURE}"),
-    (OfflineModeIsEnabled, f"not all of its model*.safetensors are in the cache, and the hub may not be asked; {CURE}"),
+    (OfflineModeIsEnabled, f"not all of its weight files are in the cache, and the hub may not be asked; {CURE}"),
 )
 """What the hub's errors mean, narrow ones before wide ones."""
 HUB_FAILURES = (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError, RuntimeError)

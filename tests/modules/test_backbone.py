@@ -24,8 +24,9 @@ from modules import (
     save_backbone,
 )
 from modules.architectures import ARCHITECTURES as TABLE
-from modules.backbone import UNLIMITED, Precision, seeded
+from modules.backbone import Precision, seeded
 from modules.components import BottleneckConfig
+from modules.construction import UNLIMITED
 from tests.modules import tiny
 
 Folder = Callable[[str], Path]
