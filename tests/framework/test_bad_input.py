@@ -418,11 +418,11 @@ MISTAKES: dict[str, Case] = {
         "/backbone",
         ("model type 'bert-generation' is not supported", "supported: bert,"),
     ),
-    "pickled weights": Case(
+    "pickled weights that are none": Case(
         without_file("model.safetensors"),
         "backbone.name",
         "/backbone",
-        ("has no model.safetensors", "pytorch_model.bin is refused"),
+        ("pytorch_model.bin cannot be read as PyTorch weights",),
     ),
     "no tokenizer": Case(without_file("tokenizer.json"), "backbone.name", "/backbone", ("has no tokenizer",)),
     "masked text without a trained head": Case(

@@ -152,5 +152,5 @@ def test_without_a_hub_or_a_cache(ask: Ask) -> None:
 def test_without_the_weights_in_the_cache(ask: Ask) -> None:
     ask(("inspect", {"name": NAME}), large={"model.safetensors": "0", "onnx/model.safetensors": "0"})
     (answer,) = ask(("load", {"name": NAME}), offline="1")
-    assert "not all of its model*.safetensors are in the cache" in answer
+    assert "not all of its weight files are in the cache" in answer
     assert "`modulingua prefetch " in answer
