@@ -40,11 +40,12 @@ class Repository:
         return self._sha(branch)
 
     def resolve(self, revision: str) -> tuple[str, Mapping[str, bytes]]:
-        """Commit and files of a branch or commit; KeyError if there is none."""
+        """Commit and files of a branch or commit, which may be shortened; KeyError if there is none."""
         files = {self.sha(number): commit for number, commit in enumerate(self.commits)}
         files |= {self.branch_sha(branch): commit for branch, commit in self.branches.items()}
         names = {"main": self.sha(-1), **{branch: self.branch_sha(branch) for branch in self.branches}}
-        sha = names.get(revision, revision)
+        whole = [sha for sha in files if len(revision) >= 7 and sha.startswith(revision)]
+        sha = names.get(revision, *whole) if len(whole) == 1 else names[revision]
         return sha, files[sha]
 
     def _sha(self, name: int | str) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,12 +14,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import save
 
 from modules import BackboneConfig, inspect_backbone
 from tests.hub_server import Repository, hub_server
+from tests.model_hub import first_of, gated, moved
+from tests.modules.layouts import write_layout
+from tests.modules.test_weights import Evil
 
 ROOT = Path(__file__).parents[2]
 NAME = "someone/tiny"
+FORMER = "someone/former"
+"""The name that `NAME` had before."""
+GATED = "someone/gated"
+MT5 = "google/mt5-base"
+EVIL = "someone/evil"
+NO_CONSENT = "backbone 'someone/gated': the hub asks for consent to its terms; give it on the website, and set HF_TOKEN"
 
 ASK = """
 import hashlib, json, sys
@@ -30,7 +43,7 @@ def as_large_files(ask):
     def answer(self, name, **options):
         found = ask(self, name, **options)
         for file in found.siblings:
-            if file.rfilename.endswith(".safetensors"):
+            if file.rfilename in LARGE:
                 file.lfs = BlobLfsInfo(size=1, sha256=LARGE[file.rfilename], pointer_size=1)
         return found
     return answer
@@ -59,12 +72,12 @@ def commits(folder: Callable[[str], Path]) -> list[dict[str, bytes]]:
         found = {file.name: file.read_bytes() for file in folder(model_type).iterdir()}
         return found | {"onnx/model.safetensors": b"of something else", "README.md": b"long"}
 
-    pickled = files("bert")
-    pickled["pytorch_model.bin"] = pickled.pop("model.safetensors")
+    other = files("bert")
+    other["flax_model.msgpack"] = other.pop("model.safetensors")
     unsafe = files("bert")
     settings = json.loads(unsafe["config.json"]) | {"_attn_implementation_internal": "evil/kernel"}
     unsafe["config.json"] = json.dumps(settings).encode()
-    return [pickled, unsafe, files("bert"), files("xlm-roberta")]
+    return [other, unsafe, files("bert"), files("xlm-roberta")]
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +86,36 @@ def repository(commits: list[dict[str, bytes]]) -> Repository:
 
 
 @pytest.fixture(scope="module")
-def endpoint(repository: Repository) -> Iterator[str]:
-    with hub_server([repository]) as address:
+def mt5(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository that has nothing but pickled weights and a SentencePiece model."""
+    return write_layout(MT5, tmp_path_factory.mktemp("mt5") / "repository")
+
+
+@pytest.fixture(scope="module")
+def converted(mt5: Path) -> dict[str, bytes]:
+    """What the hub's converter of weights proposes, in a pull request of its own: the same, and safetensors."""
+    weights = torch.load(mt5 / "pytorch_model.bin", weights_only=True)
+    return files_in(mt5) | {"model.safetensors": save({name: tensor.clone() for name, tensor in weights.items()})}
+
+
+@pytest.fixture(scope="module")
+def endpoint(
+    repository: Repository, mt5: Path, converted: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    pickle = io.BytesIO()
+    torch.save({"weight": Evil(tmp_path_factory.getbasetemp() / "mark")}, pickle)
+    repositories = [
+        repository,
+        Repository("models", MT5, [files_in(mt5)], branches={"refs/pr/2": converted}),
+        Repository("models", GATED, [repository.commits[-1]]),
+        Repository("models", EVIL, [files_in(mt5) | {"pytorch_model.bin": pickle.getvalue()}]),
+    ]
+    with hub_server(repositories, fault=first_of(moved(FORMER, NAME), gated(GATED))) as address:
         yield address
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 @pytest.fixture
@@ -83,9 +123,12 @@ def ask(endpoint: str, tmp_path: Path) -> Ask:
     """Answers requests in a new process, which begins with an empty cache."""
 
     def ask(
-        *requests: tuple[str, dict[str, Any]], large: dict[str, str] | None = None, offline: str = "0"
+        *requests: tuple[str, dict[str, Any]],
+        large: dict[str, str] | None = None,
+        offline: str = "0",
+        **variables: str,
     ) -> list[Any]:
-        environment = os.environ | {
+        environment = os.environ | variables | {
             "HF_ENDPOINT": endpoint,
             "HF_HOME": str(tmp_path),
             "HF_HUB_OFFLINE": offline,
@@ -104,10 +147,12 @@ def test_a_backbone_from_the_hub(ask: Ask, repository: Repository, folder: Calla
     local = {name: inspect_backbone(BackboneConfig(name=str(folder(name)))) for name in ("bert", "xlm-roberta")}
     weights = (folder("xlm-roberta") / "model.safetensors").read_bytes()
     small = ["config.json", "tokenizer.json", "tokenizer_config.json"]
-    inspected, loaded, pinned = ask(
+    inspected, loaded, pinned, former, short = ask(
         ("inspect", {"name": NAME}),
         ("load", {"name": NAME}),
         ("load", {"name": NAME, "revision": repository.sha(2)}),
+        ("inspect", {"name": FORMER}),
+        ("inspect", {"name": NAME, "revision": repository.sha(2)[:8]}),
         large={"model.safetensors": hashlib.sha256(weights).hexdigest(), "onnx/model.safetensors": "0"},
     )
     newest = local["xlm-roberta"]
@@ -115,6 +160,8 @@ def test_a_backbone_from_the_hub(ask: Ask, repository: Repository, folder: Calla
     assert inspected == [*known, small]
     assert loaded == [*known, sorted([*small, "model.safetensors"])]
     assert pinned[:2] == [repository.sha(2), local["bert"].weights_hash]
+    assert former == inspected
+    assert short[0] == repository.sha(2)
     assert ask(("load", {"name": NAME}), offline="1") == [loaded]
 
 
@@ -133,13 +180,40 @@ def test_what_cannot_be_had_is_said_in_one_line(ask: Ask, repository: Repository
         ("inspect", {"name": NAME, "revision": repository.sha(0)}),
         ("load", {"name": NAME, "revision": repository.sha(1)}),
         ("load", {"name": "no such name!"}),
+        ("inspect", {"name": GATED}),
     )
     assert all("\n" not in answer for answer in answers)
     assert answers[0].startswith("backbone 'someone/nothing': the hub has no such repository")
     assert answers[1].startswith("backbone 'someone/tiny' at revision 'v9': the hub has the repository, but not")
-    assert "has no model.safetensors; pytorch_model.bin is refused" in answers[2]
+    assert "neither model.safetensors nor pytorch_model.bin; flax_model.msgpack is in a format that is" in answers[2]
     assert "config.json is refused: '_attn_implementation_internal'" in answers[3]
     assert answers[4] == "backbone 'no such name!': this is neither a folder nor a repository's name"
+    assert answers[5] == NO_CONSENT
+
+
+def test_pickles_and_their_conversions(ask: Ask, mt5: Path, converted: dict[str, bytes], tmp_path: Path) -> None:
+    small = ["config.json", "spiece.model", "tokenizer_config.json"]
+    pickle = hashlib.sha256((mt5 / "pytorch_model.bin").read_bytes()).hexdigest()
+    safe = hashlib.sha256(converted["model.safetensors"]).hexdigest()
+    *pickled, proposed, refused = ask(
+        ("inspect", {"name": MT5}),
+        ("load", {"name": MT5}),
+        ("load", {"name": MT5, "revision": "refs/pr/2"}),
+        ("inspect", {"name": EVIL}),
+        large={"pytorch_model.bin": pickle, "model.safetensors": safe},
+    )
+    local = inspect_backbone(BackboneConfig(name=str(mt5)))
+    for answer, files in zip(pickled, (small, sorted([*small, "pytorch_model.bin"])), strict=True):
+        assert answer[1:] == [local.weights_hash, local.tokenizer_hash, True, files]
+    assert proposed[-1] == sorted([*small, "model.safetensors"])
+    assert proposed[1] != local.weights_hash
+    assert re.search(r"someone/evil/pytorch_model\.bin is refused: it asks to run \w+\.system", refused)
+    assert not (tmp_path.parent / "mark").exists()
+
+
+def test_consent_that_was_not_given_by_somebody_known(ask: Ask) -> None:
+    (answer,) = ask(("inspect", {"name": GATED}), HF_TOKEN="hf_of_nobody")
+    assert answer == NO_CONSENT
 
 
 def test_without_a_hub_or_a_cache(ask: Ask) -> None:
