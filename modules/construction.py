@@ -30,7 +30,7 @@ MOST_LAYERS = 1000
 """More layers are a mistake, and building them would take minutes."""
 LARGEST_TABLES = 2**32
 """Most bytes of what a model computes for itself, such as sinusoidal positions and causal masks."""
-SECONDS_TO_BLAME = 10
+SECONDS_TO_BLAME = 3
 """How long to look for the setting that a failure comes from."""
 
 
