@@ -13,6 +13,8 @@ of the config `default` also outside of any; a split there is one of
     train.tsv                         one file
     train-00000-of-00002.parquet …    several
     train/0000.parquet …              a folder, as in the branches refs/convert/parquet that the hub's viewer writes
+
+or `<split>/<config>.jsonl`, a folder of each split.
 """
 
 from __future__ import annotations
@@ -149,7 +151,10 @@ class Layout:
         for base in (config, f"data/{config}", *(("", "data") if config == "default" else ())):
             for split, files in self._by_names(base):
                 splits[split].append(files)
-        return splits
+        for folder in self.tree.folders(""):
+            names = {f"{config}.{kind}" for kind in KINDS}
+            splits[folder] += [[_joined(folder, name)] for name in self.tree.files(folder) if name in names]
+        return {split: files for split, files in splits.items() if files}
 
     def _by_names(self, base: str) -> Iterator[tuple[str, list[str]]]:
         """Yields the splits whose files or folders lie in a folder, with their files."""

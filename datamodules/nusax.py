@@ -11,6 +11,7 @@ class NusaX(ClassificationDataset):
 
     name = "nusax"
     hub_id = "indonlp/NusaX-senti"
+    hub_revision = "refs/convert/parquet"
     configs = {
         "ace_Latn": "ace",
         "ban_Latn": "ban",

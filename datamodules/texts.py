@@ -80,18 +80,48 @@ class Wikipedia(Dataset):
         return Example(row.name("id"), row.text("text"), language)
 
 
+_RENAMED = {
+    "ajp_Arab": "apc_Arab_sout3123",
+    "apc_Arab": "apc_Arab_nort3139",
+    "est_Latn": "ekk_Latn",
+    "grn_Latn": "gug_Latn",
+    "tgl_Latn": "fil_Latn",
+    "zho_Hans": "cmn_Hans",
+    "zho_Hant": "cmn_Hant",
+}
+"""What FLORES+ calls a language that has another code in FLORES-200."""
+_TWI = "Akuapem Twi (twi_Latn_akua1239) and Asante Twi (twi_Latn_asan1239)"
+_OTHERS_THERE = {
+    "aka_Latn": _TWI,
+    "twi_Latn": _TWI,
+    "kon_Latn": "Kituba (ktu_Latn)",
+    "tzm_Tfng": "Standard Moroccan Tamazight (zgh_Tfng)",
+}
+"""Languages of FLORES-200 whose texts FLORES+ found to be of another one."""
+
+
 class FloresPlus(Dataset):
     """FLORES+: 997 and 1,012 sentences in each language, translations of each other by `id`.
 
-    SIB-200's sentences, its test sentences among them, are taken from both splits.
+    SIB-200's sentences, its test sentences among them, are taken from both splits. The hub asks for consent to its
+    terms, and has other names for some codes of FLORES-200.
     """
 
     name = "flores"
     hub_id = "openlanguagedata/flores_plus"
-    configs = Sib200.configs | {"tgl_Latn": "fil_Latn", "zho_Hans": "cmn_Hans", "zho_Hant": "cmn_Hant"}
+    configs = {code: _RENAMED.get(code, code) for code in Sib200.configs if code not in _OTHERS_THERE}
     splits = {VALIDATION: "dev", TEST: "devtest"}
     parallel = True
     columns = ("id", "text")
+
+    def config_of(self, language: str) -> str:
+        """See `Dataset.config_of`."""
+        if language in _OTHERS_THERE:
+            raise DataError(
+                f"{self.name} has no '{language}': in its place FLORES+ has {_OTHERS_THERE[language]}; leave it out, "
+                "or name a file of your own"
+            )
+        return super().config_of(language)
 
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
         """See `Dataset.to_example`."""

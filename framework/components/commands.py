@@ -134,7 +134,9 @@ def export_component(
 
 @components.command("import")
 def import_component(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="What `adapters` or PEFT saved.")],
+    place: Annotated[
+        str, typer.Argument(metavar="REPO", help="What `adapters` or PEFT saved: a folder, or owner/name[@revision].")
+    ],
     role: Annotated[str, typer.Option("--as", help="language, or task: the role that it serves in.")],
     backbone: Annotated[str, typer.Option(help="The backbone that carries it: a folder, or its name on the hub.")],
     language: Annotated[list[str] | None, typer.Option(help="Its language, such as hau_Latn.")] = None,
@@ -143,11 +145,11 @@ def import_component(
 ) -> None:
     """Put what `adapters` (AdapterHub) or PEFT saved into the store, for `given` in an experiment."""
     from datamodules import language as known_language
-    from framework.components.conversion import import_folder
+    from framework.components.conversion import import_saved
     from framework.store import Store
     from modules import BackboneConfig
 
     codes = [known_language(code).code for code in language or []]
     config = BackboneConfig(name=backbone, revision=revision)
-    passport = import_folder(Store(store), folder, role, codes, config)
+    passport = import_saved(Store(store), place, role, codes, config)
     typer.echo(f"{passport.id}  {passport.stage} · {passport.title}")

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from framework.components.fetching import fetch_saved
 from framework.components.identities import imported_identity
 from framework.components.slots import backbone_config, component_configs
 from framework.errors import UserError, did_you_mean
@@ -47,24 +48,26 @@ def export(store: Store, prefix: str, folder: Path, format_name: str, backbone: 
     return passport
 
 
-def import_folder(store: Store, folder: Path, stage: str, languages: list[str], backbone: BackboneConfig) -> Passport:
+def import_saved(store: Store, place: str, stage: str, languages: list[str], backbone: BackboneConfig) -> Passport:
     """Puts what another library saved into the store.
 
     Its identity is a hash of what it is: weights, settings, role, languages and backbone.
 
     Args:
         store: Where it goes.
-        folder: What the other library saved.
+        place: What the other library saved: a folder, or `OWNER/NAME[@REVISION]` on the hub.
         stage: `language` or `task`: the role that it is to serve in.
         languages: FLORES codes of its languages.
         backbone: What carries it.
 
     Raises:
-        UserError: The stage is none.
-        ModulesError: It is nothing that this version has, or not of this backbone.
+        UserError: The stage is none, or the place holds nothing of the kind.
+        ModulesError: It is nothing that this version has, or not of this backbone, or the hub refuses it.
+        NetworkError: The hub cannot be asked.
     """
     if stage not in ROLES:
         raise UserError(f"--as {stage}: a component serves as {' or '.join(ROLES)}{did_you_mean(stage, ROLES)}")
+    folder, origin = fetch_saved(place)
     settings = read_config(folder)
     reader = next((known for known in FORMATS.values() if known.reads(settings)), None)
     if reader is None:
@@ -81,7 +84,6 @@ def import_folder(store: Store, folder: Path, stage: str, languages: list[str], 
         state |= {f"{stage}.{kind}/{name}": tensor.contiguous() for name, tensor in part.state.items()}
     components = {f"{stage}.{kind}": plain(part.config) for kind, part in parts.items()}
     carrier = BackboneChoice(backbone, loaded.info).passport
-    origin = folder.resolve().name
     title = f"{' + '.join(parts)} from {origin}"
     passport = Passport(
         id=imported_identity(state, components, languages, carrier),

@@ -9,7 +9,6 @@ Nothing else is ever read from a repository; weights are safetensors.
 
 import contextlib
 import dataclasses
-import os
 import re
 import shutil
 import tempfile
@@ -18,28 +17,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
 from framework.components.card import card
+from framework.components.fetching import REASONS, folder_at, is_place_of_folder
 from framework.components.usage import runs_with
 from framework.components.verification import verify
 from framework.errors import UserError
-from framework.files import filled_folder, is_folder, whole_folder
+from framework.files import filled_folder, whole_folder
 from framework.identity import LENGTH
 from framework.store import HISTORY, PASSPORT, WEIGHTS, Passport, Store, read_passport, write_passport
 from modules.errors import NetworkError
-from modules.hub import HUB_ERRORS, HUB_FAILURES, hub_reason, network_failed
+from modules.formats.base import CONFIG
+from modules.hub import HUB_FAILURES, hub_reason, network_failed
 
 FILES = (WEIGHTS, HISTORY, PASSPORT)
 NEEDS = "needs"
 CARD = "README.md"
-REASONS: tuple[tuple[type[Exception], str], ...] = (
-    (HFValidationError, "this is neither a folder nor a repository's name; a folder begins with ./ or /"),
-    (OfflineModeIsEnabled, "HF_HUB_OFFLINE forbids to ask the hub"),
-    (LocalEntryNotFoundError, "it is not in the cache, and the hub is out of reach"),
-    *HUB_ERRORS,
-)
-"""What the hub's errors mean; the first are those that mean something else here than for a backbone."""
 
 
 @dataclass
@@ -80,7 +73,7 @@ def push(store: Store, prefix: str, place: str, runs: Path, *, alone: bool, priv
         if faults := verify(store.path(one), one).faults:
             raise UserError(f"{store.path(one)} is damaged and is not shared: {faults[0]}")
     # A folder's own path would tell of one machine only.
-    pulled_from = "FOLDER" if _is_folder(place) else place
+    pulled_from = "FOLDER" if is_place_of_folder(place) else place
     text = card(store.passport(identity), runs_with(identity, store, runs), pulled_from)
 
     def fill(folder: Path) -> None:
@@ -91,8 +84,8 @@ def push(store: Store, prefix: str, place: str, runs: Path, *, alone: bool, priv
             write_passport(folder / NEEDS / need, store.passport(need).public)
         (folder / CARD).write_text(text, encoding="utf-8")
 
-    if _is_folder(place):
-        target = _folder(place)
+    if is_place_of_folder(place):
+        target = folder_at(place)
         _refuse_to_replace(target, identity)
         with filled_folder(target) as folder:
             fill(folder)
@@ -121,7 +114,7 @@ def pull(store: Store, place: str, revision: str | None = None) -> Pulled:
     """
     source = _fetch(place, revision)
     # The hub's client names the folder of a snapshot by its commit.
-    origin = str(source.resolve()) if _is_folder(place) else f"{place}@{source.name}"
+    origin = str(source.resolve()) if is_place_of_folder(place) else f"{place}@{source.name}"
     passport = read_passport(source)
     pulled = Pulled(passport)
     left = [(passport.id, source)]
@@ -184,15 +177,6 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copyfile(source / name, target / name)
 
 
-def _is_folder(place: str) -> bool:
-    return place.startswith((".", "/", "~")) or is_folder(place)
-
-
-def _folder(place: str) -> Path:
-    """Returns the folder that a person named; a home that is not there stays as it was typed."""
-    return Path(os.path.expanduser(place))
-
-
 def _refuse_to_replace(folder: Path, identity: str) -> None:
     """Sees to it that nothing but an earlier copy of the same component is written over."""
     if not folder.exists():
@@ -207,19 +191,26 @@ def _refuse_to_replace(folder: Path, identity: str) -> None:
 
 
 def _fetch(place: str, revision: str | None) -> Path:
-    if _is_folder(place):
-        folder = _folder(place)
+    if is_place_of_folder(place):
+        folder = folder_at(place)
         if revision is not None:
             raise UserError(f"{folder} is a folder, which has no revision {revision!r}")
-        if not (folder / PASSPORT).is_file():
-            raise UserError(f"{folder}: no component here (it would hold a {PASSPORT})")
+        _require_passport(folder, place)
         return folder
-    patterns = [*FILES, *(f"{NEEDS}/*/{name}" for name in FILES)]
+    patterns = [*FILES, *(f"{NEEDS}/*/{name}" for name in FILES), CONFIG]
     with _hub_errors(place):
         folder = Path(snapshot_download(place, revision=revision, allow_patterns=patterns))
-    if not (folder / PASSPORT).is_file():
-        raise UserError(f"{place}: no component here (it would hold a {PASSPORT})")
+    _require_passport(folder, place)
     return folder
+
+
+def _require_passport(folder: Path, place: str) -> None:
+    if (folder / PASSPORT).is_file():
+        return
+    if (folder / CONFIG).is_file():
+        command = f"`modulingua components import {place} --as language|task --backbone NAME`"
+        raise UserError(f"{place}: `adapters` or PEFT saved this; {command} puts it into the store")
+    raise UserError(f"{place}: no component here (it would hold a {PASSPORT})")
 
 
 @contextlib.contextmanager
