@@ -119,9 +119,7 @@ def _of_group(passport: Passport, group: RunGroup) -> Iterator[str]:
     own = group.results["own"]
     if passport.stage == "language":  # it acts in its own languages alone
         own = {code: of_seeds for code, of_seeds in own.items() if code in passport.languages}
-    scores = [
-        result.scores[metric] for of_seeds in own.values() for result in of_seeds.values() if not result.source
-    ]
+    scores = [result.scores[metric] for of_seeds in own.values() for result in of_seeds.values() if not result.source]
     if scores:
         cells = [record.experiment, group.label, record.dataset, len(group.seeds), len(own)]
         yield f"| {' | '.join(map(str, cells))} | {metric} {sum(scores) / len(scores):.3f} |"

@@ -28,9 +28,7 @@ def print_components(store: Store, words: list[str], console: Console) -> None:
         return
     passports = store.readable()
     rows = [(passport, _row(store, passport)) for passport in sorted(passports, key=_place)]
-    shown = [
-        (passport, row) for passport, row in rows if all(word.lower() in " ".join(row).lower() for word in words)
-    ]
+    shown = [(passport, row) for passport, row in rows if all(word.lower() in " ".join(row).lower() for word in words)]
     table = Table(box=None, header_style="bold")
     for column in ("id", "stage", "what", "backbone"):
         table.add_column(column, no_wrap=column == "id")

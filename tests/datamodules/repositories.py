@@ -85,9 +85,8 @@ class Published:
         return list(getattr(DATASETS[self.name](), "labels", ()))
 
     def _file(self, path: str, config: str, split: str) -> bytes:
-        rows = [
-            {column: self._cell(kind, config, split, row) for column, kind in self.columns.items()} for row in range(ROWS)
-        ]
+        columns = self.columns.items()
+        rows = [{column: self._cell(kind, config, split, row) for column, kind in columns} for row in range(ROWS)]
         if path.endswith(".jsonl"):
             return "".join(f"{json.dumps(row)}\n" for row in rows).encode()
         if path.endswith(".tsv"):
@@ -120,9 +119,7 @@ class Published:
         return values[kind]()
 
 
-PUBLISHED = {
-    entry["name"]: Published(**entry) for entry in yaml.safe_load(TABLE.read_text(encoding="utf-8"))
-}
+PUBLISHED = {entry["name"]: Published(**entry) for entry in yaml.safe_load(TABLE.read_text(encoding="utf-8"))}
 
 
 def table() -> str:
