@@ -219,8 +219,10 @@ class Dataset:
                 continue
             found = self._read(row, f"{split}-{number:05d}", language, split)
             # The predictions of a test split are matched by id; other splits may be too large to keep all ids.
-            if split == TEST and isinstance(found, Example) and places.setdefault(found.id, row.place) != row.place:
-                found = row.error(f"the id {found.id!r} is that of {places[found.id]} too")
+            if split == TEST and isinstance(found, Example):
+                place = f"{row.file}, {row.place}"
+                if (first := places.setdefault(found.id, place)) != place:
+                    found = row.error(f"the id {found.id!r} is that of {first} too")
             yield found
 
     def _read(self, row: Row, row_id: str, language: str, split: str) -> Example | RowError:

@@ -132,6 +132,8 @@ class Table(ClassificationDataset):
         texts = [text for code in self._languages_in(split) for text in self._texts(code, split)]
         found = {text.label for text in texts if not isinstance(text, RowError)} - HIDDEN.keys()
         if len(found) < 2:
+            if errors := [text for text in texts if isinstance(text, RowError)]:
+                raise RowErrors(errors)
             held = f"only {found.pop()!r}" if found else "none"
             raise DataError(f"a classifier needs two labels; the {split} split of the table holds {held}")
         if alike := first_pair_alike(sorted(found)):

@@ -50,16 +50,14 @@ def plan(
     ] = False,
 ) -> None:
     """Say what would run, without training: stages, trained parameters, steps, and every mistake."""
+    from framework.data_check import check_rows
+    from framework.overview import print_plan
     from framework.runner import plan_experiment
 
-    if data:
-        from framework.data_check import check_rows
-
-        check_rows(plan_experiment(experiment, overrides or [], here=False), _console())
-        return
-    from framework.overview import print_plan
-
-    print_plan(plan_experiment(experiment, overrides or []), _console(), verbose=verbose)
+    planned = plan_experiment(experiment, overrides or [], here=not data)
+    check_rows(planned, _console(), whole=data)
+    if not data:
+        print_plan(planned, _console(), verbose=verbose)
 
 
 @app.command()

@@ -22,6 +22,7 @@ from framework.wording import count
 TEXTS = 100
 """Texts that are read of each language for a language stage, whose text may be a whole Wikipedia: what is wrong with a
 column shows in its first rows."""
+
 FEEDING = ("text_prefix", "max_length", "train_max_length", "stride")
 """Settings of the data that do not decide which rows are read: cells of a grid that differ in them read the same."""
 
@@ -48,18 +49,19 @@ class DataCheck:
         return "\n  ".join([f"{len(errors):,} of {count(rows, 'row')} cannot be used:", *listed(errors)])
 
 
-def check_rows(plan: Plan, console: Console) -> None:
+def check_rows(plan: Plan, console: Console, *, whole: bool = True) -> None:
     """Checks the data of the stages that are left to do, and prints which rows are left out.
 
     Args:
         plan: The plan.
         console: Where to print.
+        whole: Whether to read all data; else only what planning reads anyway, see `check_data`.
 
     Raises:
         UserError: Some data cannot be used, and `data.bad_rows` does not say to skip it.
     """
     with console.status("reading the data"):
-        found = check_data(plan.todo)
+        found = check_data(plan.todo, whole=whole)
     if found.skipped:
         text = f"skipped: {found.listed(found.skipped)}\n"
         console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -73,11 +75,13 @@ def check_rows(plan: Plan, console: Console) -> None:
         raise UserError("\n".join(said))
 
 
-def check_data(stages: list[Stage]) -> DataCheck:
+def check_data(stages: list[Stage], *, whole: bool = True) -> DataCheck:
     """Reads the data of some stages: each split of labelled data once, of other text the first rows.
 
     Args:
         stages: Stages of a plan.
+        whole: Whether to read all of it; else only the labelled data of languages that are source and target, whose
+            splits every plan compares (`framework.checks.check_leaks`).
 
     Returns:
         What cannot be used.
@@ -85,13 +89,16 @@ def check_data(stages: list[Stage]) -> DataCheck:
     found = DataCheck()
     read: set[str] = set()
     for stage in stages:
-        if isinstance(stage, LanguageStage):
+        experiment = stage.experiment
+        if isinstance(stage, LanguageStage) and whole:
             _read_text(stage, found)
         for language, split in splits_of(stage):
-            part = identity(data=_choosing_rows(stage.experiment), language=language, split=split)
+            if not whole and not (language in experiment.languages.source and language in experiment.targets):
+                continue
+            part = identity(data=_choosing_rows(experiment), language=language, split=split)
             if part not in read:
                 read.add(part)
-                _read_split(stage.experiment.dataset, language, split, found)
+                _read_split(experiment.dataset, language, split, found)
     return found
 
 
@@ -105,7 +112,7 @@ def note_on_skipped_rows(experiment: Experiment) -> list[str]:
     if not found.skipped:
         return []
     sources, number = ", ".join(experiment.languages.source), len(found.skipped)
-    return [f"Training and validation rows left out, for they cannot be used: {number:,} of {sources}."]
+    return [f"Training and validation rows left out because they cannot be used: {number:,} of {sources}."]
 
 
 @singledispatch

@@ -65,7 +65,7 @@ def _read_labelled_data(plan: Plan) -> None:
             part = (repr(experiment.data), language, split)
             if part not in seen:
                 seen.add(part)
-                for _ in experiment.dataset.examples(language, split):
+                for _ in experiment.dataset.read(language, split):
                     pass
 
 

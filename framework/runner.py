@@ -74,8 +74,8 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> None:
     else:
         if experiment.trainer.num_nodes > 1:
             raise UserError("trainer.num_nodes: `run` works on one machine; `modulingua launch` takes several")
-        _require_writable(plan)
         check_rows(plan, console)
+        _require_writable(plan)
         clock = _Clock(plan.todo)
         children = _Children(file, overrides, experiment.trainer.devices)
         with listening(children.ask):

@@ -146,7 +146,7 @@ def about_runs(groups: list[RunGroup], empty: list[RunFolder]) -> Iterator[str]:
     skipped = {result.language: result.skipped for result in _all_results(groups) if result.skipped}
     if skipped:
         listed = _some([f"{number:,} of {language}" for language, number in skipped.items()])
-        yield f"Test rows left out, for they cannot be used: {listed}."
+        yield f"Test rows left out because they cannot be used: {listed}."
     notes = [note for group in groups for run in group.runs.values() for note in run.record.notes]
     yield from dict.fromkeys(notes)
     if empty:

@@ -16,6 +16,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from datamodules import ClassificationDataset, DataError, Example, RowError, dataset, labelled_dataset
+from datamodules.errors import RowErrors
 from datamodules.table import TableConfig
 from tests.datamodules.conftest import Write
 
@@ -404,3 +405,45 @@ def test_folders_may_have_any_name(name: str, tmp_path: Path, write: Write) -> N
     assert [example.text for example in table(tmp_path / name, **settings).examples("eng_Latn", "test")] == ["w1"]
     texts = dataset("texts", str(tmp_path / name))
     assert [example.text for example in texts.examples("swh_Latn", "train")] == ["w1"]
+
+
+@pytest.mark.parametrize("label", ['["sports"]', "NaN", "null"])
+def test_labels_of_which_none_can_be_used_are_named_by_line(label: str, tmp_path: Path) -> None:
+    lines = (f'{{"claim": "t{number}", "verdict": {label}}}\n' for number in range(3))
+    (tmp_path / "train.jsonl").write_text("".join(lines))
+    found = table(tmp_path, files={"train": {"eng_Latn": "train.jsonl"}, "test": {"eng_Latn": "train.jsonl"}})
+    with pytest.raises(RowErrors) as raised:
+        found.verify()
+    assert [(error.row, error.column) for error in raised.value.errors] == [
+        (f"line {number}", "verdict") for number in (1, 2, 3)
+    ]
+
+
+@pytest.mark.parametrize("hidden", ["-", "-1"])
+def test_hidden_labels_are_no_class_unless_they_are_named(hidden: str, tmp_path: Path) -> None:
+    rows = [("a", "no"), ("b", "yes"), ("c", hidden)]
+    (tmp_path / "a.csv").write_text("claim,verdict\n" + "".join(f"{text},{label}\n" for text, label in rows))
+    files = {"train": {"eng_Latn": "a.csv"}, "test": {"eng_Latn": "a.csv"}}
+    with pytest.raises(RowErrors, match=f"line 4: the column 'verdict' holds '{hidden}', which marks"):
+        table(tmp_path, files=files).verify()
+    table(tmp_path, files=files, labels=["no", "yes", hidden]).verify()
+
+
+def test_labels_that_differ_only_in_case_are_refused_unless_they_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("claim,verdict\na,Sport\nb,sport\n")
+    files = {"train": {"eng_Latn": "a.csv"}, "test": {"eng_Latn": "a.csv"}}
+    with pytest.raises(DataError, match="^the labels 'Sport' and 'sport' of the train split differ only in case;"):
+        table(tmp_path, files=files).verify()
+    table(tmp_path, files=files, labels=["Sport", "sport"]).verify()
+
+
+def test_skipped_rows_of_a_table_change_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("claim,verdict\na,no\nb,yes\n,yes\n")
+    files = {"train": {"eng_Latn": "a.csv"}, "test": {"eng_Latn": "a.csv"}}
+    with pytest.raises(RowErrors, match="line 4: the column 'claim' is empty"):
+        table(tmp_path, files=files).verify()
+    found = table(tmp_path, files=files, bad_rows="skip")
+    found.verify()
+    assert [example.text for example in found.examples("eng_Latn", "test")] == ["a", "b"]
+    (tmp_path / "a.csv").write_text("claim,verdict\na,no\nb,yes\n")
+    assert table(tmp_path, files=files).fingerprint("eng_Latn", "test") == found.fingerprint("eng_Latn", "test")

@@ -9,8 +9,9 @@ import pytest
 
 from datamodules import Dataset
 from datamodules.errors import LISTED
-from framework.data_check import check_data
+from framework.data_check import check_data, splits_of
 from tests.framework.conftest import Modulingua
+from tests.framework.test_bad_input import WORDS, answering
 from tests.framework.tiny import SOURCE, TARGETS, Desk, outcome, read_rows, runs, write_rows
 
 TEST = TARGETS[0]
@@ -47,7 +48,7 @@ def test_all_unusable_rows_are_listed_together_before_anything_is_trained(desk: 
             (f"{SOURCE}/train", 4, "the text is empty\n"),
             (f"{SOURCE}/validation", 1, "the column 'category' holds the unknown label 'Sports'; 'sports' differs "),
             (f"{TEST}/test", 6, "the column 'category' holds '-', which marks an example without a gold label\n"),
-            (f"{TEST}/test", 7, "the id '2' is that of row 3 too\n"),
+            (f"{TEST}/test", 7, "the id '2' is that of "),
         ):
             assert f"texts/{file_}.parquet, row {row}: {reason}" in answer.err
         assert desk.files() == before
@@ -61,8 +62,8 @@ def test_what_is_skipped_is_counted(desk: Desk, modulingua: Modulingua) -> None:
     [run] = runs(desk.plan(changes))
     result, predictions = outcome(run)["own", TEST]
     assert (result.examples, result.skipped, len(predictions)) == (12, 2, 12)
-    assert f"Test rows left out, for they cannot be used: 2 of {TEST}." in printed
-    assert f"Training and validation rows left out, for they cannot be used: 2 of {SOURCE}." in printed
+    assert f"Test rows left out because they cannot be used: 2 of {TEST}." in printed
+    assert f"Training and validation rows left out because they cannot be used: 2 of {SOURCE}." in printed
 
 
 def test_skipping_belongs_to_the_identity_and_refusing_does_not(desk: Desk) -> None:
@@ -106,3 +107,19 @@ def test_texts_of_a_language_stage_are_looked_at(value: Any, desk: Desk, tmp_pat
     assert [error.partition("corpus/")[2].partition(" holds ")[0] for error in found.other] == [
         f"{language}/train.parquet, row 1: the column 'text'" for language in TARGETS
     ]
+
+
+def test_a_plan_lists_the_rows_that_it_reads_anyway(desk: Desk, modulingua: Modulingua) -> None:
+    changes = with_rows(desk, {(SOURCE, "train"): {3: {"text": " "}}, (TEST, "test"): {5: {"category": "-"}}})
+    assert modulingua("plan", desk.write(changes)).code == 0
+    answer = modulingua("plan", desk.write(changes | {"languages.targets": [SOURCE, TEST]}))
+    assert answer.code == 2
+    assert f"{SOURCE}/train.parquet, row 4: the text is empty" in answer.err
+    assert TEST not in answer.err
+
+
+def test_examples_that_stand_before_a_text_are_read(desk: Desk) -> None:
+    answer = {"label_words": {"template": "{text}", "words": WORDS, "examples": {"count": 2, "language": "target"}}}
+    changes = answering("llama", answer, **{"combination.task": {}, "stages.task.training": None})(desk)
+    [stage] = desk.plan(changes).todo
+    assert set(splits_of(stage)) == {(language, split) for language in TARGETS for split in ("train", "test")}
