@@ -10,6 +10,7 @@ import typer
 
 from framework.components.commands import components
 from framework.errors import said_plainly
+from framework.launchers import forget_ranks
 from framework.screen import console as _console
 from framework.screen import flushed_output
 
@@ -232,6 +233,7 @@ def tokenization(experiment: ExperimentFile, overrides: Overrides = None) -> Non
 
 def main() -> None:
     """Runs the command line; a mistake of the user's is one message and exit code 2."""
+    forget_ranks()
     with said_plainly(), flushed_output():
         app()
 

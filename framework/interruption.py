@@ -65,6 +65,11 @@ def interrupted(where: str) -> Interrupted:
     return Interrupted(f"stopped{by} {where}; the same command goes on from there")
 
 
+def is_child() -> bool:
+    """Says whether a process of ours started this one; see `die_with_parent`."""
+    return os.environ.get(PARENT) == str(os.getppid())
+
+
 def die_with_parent(every: float = 0.5) -> None:
     """Ends this process soon after the one that started it, even if that was killed: nobody waits for it any more.
 

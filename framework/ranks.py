@@ -16,12 +16,17 @@ from framework.errors import UserError
 
 def slurm_tasks() -> int:
     """Returns the number of tasks of the Slurm step that this process belongs to; 1 outside of one."""
-    return int(os.environ["SLURM_NTASKS"]) if "SLURM_STEP_ID" in os.environ else 1
+    return _number("SLURM_NTASKS", 1) if "SLURM_STEP_ID" in os.environ else 1
 
 
 def own_rank() -> int:
     """Returns the number of this process among its stage's, as far as it is known before they have met."""
-    return int(os.environ["SLURM_PROCID"]) if slurm_tasks() > 1 else int(os.environ.get("LOCAL_RANK", "0"))
+    return _number("SLURM_PROCID", 0) if slurm_tasks() > 1 else _number("LOCAL_RANK", 0)
+
+
+def _number(variable: str, otherwise: int) -> int:
+    written = os.environ.get(variable, "")
+    return int(written) if written.isascii() and written.isdigit() else otherwise
 
 
 def slurm_step() -> str:

@@ -22,7 +22,8 @@ from framework.data_check import check_rows
 from framework.errors import INTERRUPTED, Interrupted, UserError, said_plainly
 from framework.files import require_writable, sweep
 from framework.fitting import Report
-from framework.interruption import PARENT, asked, die_with_parent, interrupted, listening
+from framework.interruption import PARENT, asked, die_with_parent, interrupted, is_child, listening
+from framework.launchers import forget_ranks
 from framework.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage, make_plan
 from framework.progress import StageProgress, duration
 from framework.provenance import COMMAND
@@ -114,6 +115,8 @@ def carry_out_one(file: Path, overrides: list[str], identity: str) -> None:
     Lightning starts the others by repeating this process's command line. The first rank writes its progress to
     standard output, a step and its figures a line.
     """
+    if not is_child() and slurm_tasks() == 1:  # else its rank is meant
+        forget_ranks()
     die_with_parent()
     plan = plan_experiment(file, overrides)
     [stage] = [stage for stage in plan.stages if stage.id == identity]

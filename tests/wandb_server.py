@@ -96,6 +96,10 @@ class WandbServer:
         """Whether requests get no answer, until this is over."""
         self.slow: str | None = None
         """Requests of paths that begin so get no answer, until this is over."""
+        self.nonsense: bytes | None = None
+        """What every request is answered with instead, as if it were JSON."""
+        self.deleted: set[str] = set()
+        """Ids of runs that were deleted: they can never be used again."""
         self._artifacts: dict[str, ServedArtifact] = {}
         self._lock = threading.Lock()
         self._http = _HttpServer(("127.0.0.1", 0), _handler(self))
@@ -134,16 +138,20 @@ class WandbServer:
         self._artifacts.clear()
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
-        """Returns the status and the JSON for one request."""
+        """Returns the status and the JSON for one request, or bytes as they are."""
         self.received.append((path, body))
         while self.silent or (self.slow and path.startswith(self.slow)):
             time.sleep(0.05)
         with self._lock:
+            if self.nonsense is not None:
+                return 200, self.nonsense
             if self.broken and path.startswith(self.broken):
                 return 500, {"errors": [{"message": "out of order"}]}
             if path == "/graphql":
                 query = json.loads(body)
                 [name] = re.findall(r"\b(?:query|mutation)\s+(\w+)", query["query"])[:1]
+                if name == "UpsertBucket" and query["variables"]["name"] in self.deleted:
+                    return 409, self._refuse_deleted(query["variables"])
                 return 200, {"data": self._operation(name, query.get("variables") or {})}
             if upload := re.fullmatch(r"/upload/run/([^/]+)/(.+)", path):
                 self.runs[upload[1]].files[upload[2]] = body
@@ -217,6 +225,12 @@ class WandbServer:
             "project": self._project(run.project),
         }
         return {"upsertBucket": {"bucket": bucket, "inserted": new}}
+
+    def _refuse_deleted(self, variables: Fields) -> Fields:
+        """What W&B's own server says, by github.com/wandb/wandb/issues/4948 and mozilla/translations/issues/875."""
+        run = f"{self.entity}/{variables['project']}/{variables['name']}"
+        message = f"run {run} was previously created and deleted; try a new run name"
+        return {"errors": [{"message": message, "path": ["upsertBucket"]}], "data": {"upsertBucket": None}}
 
     def _create_files(self, variables: Fields) -> Fields:
         name = variables["run"]
@@ -344,7 +358,7 @@ def _handler(server: WandbServer) -> type[BaseHTTPRequestHandler]:
             if self.headers.get("content-encoding") == "gzip":
                 body = gzip.decompress(body)
             status, answer = server.answer(self.command, unquote(urlsplit(self.path).path), body)
-            content = json.dumps(answer).encode()
+            content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(content)))

@@ -8,8 +8,8 @@ from rich.console import Console
 from framework.files import write_whole
 from framework.runner import plan_experiment
 from framework.slurm import cluster
-from framework.slurm.place import CANCELLED, Place
-from framework.slurm.record import launches
+from framework.slurm.place import CANCELLED
+from framework.slurm.record import launches, read, stages_in
 
 
 def cancel(file: Path, overrides: list[str], console: Console) -> None:
@@ -31,8 +31,8 @@ def cancel(file: Path, overrides: list[str], console: Console) -> None:
         return
     for entry in own:
         if entry.state == "PENDING":  # its script, which would say how it ended, never begins
-            place = Place(str(entry.script.parent), entry.script.stem, entry.job, entry.index)
-            write_whole(place.end, CANCELLED.encode())
+            for place in stages_in(entry, read(entry.script.parent)).values():
+                write_whole(place.end, CANCELLED.encode())
     jobs = Counter((entry.job, entry.script.stem) for entry in own)
     cluster.cancel(job for job, _ in jobs)
     for (job, name), elements in jobs.items():

@@ -11,6 +11,7 @@ SCHEMA = ConfigDict(extra="forbid")
 TABLE = "table"
 """The kind of the last job, which lays the runs side by side; the others are the kinds of stages."""
 TABLE_MINUTES = 30
+GPUS = re.compile(r"(?:[A-Za-z][\w.-]*:)?[0-9]{1,4}")
 TIME = re.compile(r"(?:(?P<days>\d+)-)?(?P<first>\d+)(?::(?P<second>\d+))?(?::(?P<third>\d+))?")
 
 
@@ -28,8 +29,8 @@ class Resources:
     """Features that the nodes must have."""
     nodes: int | None = Field(default=None, ge=1)
     """Machines; null for `trainer.num_nodes`."""
-    gpus: int | None = Field(default=None, ge=1)
-    """GPUs of each machine, one for each process; null for none."""
+    gpus: int | str | None = None
+    """GPUs of each machine, one for each process, with their type where it matters: `4` or `a100:4`; null for none."""
     cpus: int | None = Field(default=None, ge=1)
     """Processor cores of each process, and so its threads; null for one."""
     memory: str | None = None
@@ -37,9 +38,21 @@ class Resources:
     time: int | str | None = None
     """Time limit, as Slurm writes it: minutes, `H:MM:SS` or `D-HH:MM:SS`."""
     throttle: int | None = Field(default=None, ge=1)
-    """Most stages of one array that run at once."""
+    """Most elements of one array that run at once."""
+    per_job: int | None = Field(default=None, ge=1)
+    """Most stages that one element of an array carries out, one after the other; null for one."""
     extra: list[str] | None = None
     """Further options of sbatch, one each: `--exclude=n7`."""
+
+    def __post_init__(self) -> None:
+        """Checks the GPUs."""
+        if self.gpus is not None and (GPUS.fullmatch(str(self.gpus)) is None or self.gpu_count == 0):
+            raise ValueError(f"gpus {self.gpus!r} is not a number of GPUs, such as 4, or a type and a number: a100:4")
+
+    @property
+    def gpu_count(self) -> int | None:
+        """GPUs of each machine, of whatever type."""
+        return None if self.gpus is None else int(str(self.gpus).rpartition(":")[2])
 
     def over(self, below: "Resources") -> "Resources":
         """Returns these resources, with those of `below` where these say nothing."""
@@ -67,6 +80,8 @@ class SlurmConfig(Resources):
 
     stages: StageResources = StageResources()
     """Resources by kind of stage."""
+    gpu_option: Literal["gres", "gpus-per-node"] = "gres"
+    """The option of sbatch that asks for GPUs; some sites take only the second."""
     setup: list[str] = field(default_factory=list)
     """Shell lines before the work: `module load cuda`, `export HF_HUB_OFFLINE=1`."""
     retries: int = Field(default=2, ge=0)

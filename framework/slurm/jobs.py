@@ -1,13 +1,14 @@
 """From a plan to job arrays: which stages go together, and what each array waits for.
 
-The stages that are left become arrays of one kind that wait for the same things. An evaluation waits for its own task
-stage only: it is the element of its array that has that stage's index in the other array (`aftercorr`), so that one
-failed seed does not take the others' evaluations with it. Nothing here calls Slurm.
+The stages that are left become arrays of one kind that wait for the same things. An element of an array carries out one
+stage, or up to `slurm.per_job` of them in turn. An evaluation waits for the element of its own task stage only: it is
+in the element of its array that has the same index (`aftercorr`), so that one failed seed does not take the others'
+evaluations with it. Nothing here calls Slurm.
 """
 
 import itertools
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from framework.plan import EvaluateStage, Plan, Stage
@@ -24,12 +25,17 @@ class Element:
 
 
 class Work(NamedTuple):
-    """What one element of an array does."""
+    """A stage that an element of an array carries out."""
 
     id: str
     """Identity of the stage."""
     title: str
     """What it is, for a person."""
+
+
+def part_of(index: int, turn: int) -> str:
+    """Names a stage's part of an array: `5` for the first stage of element 5, `5.1` for the next one of it."""
+    return f"{index}.{turn}" if turn else str(index)
 
 
 @dataclass
@@ -39,8 +45,8 @@ class Job:
     name: str
     kind: str
     """Kind of its stages, or `table`."""
-    work: dict[int, Work] = field(default_factory=dict)
-    """What each element does, by its index."""
+    work: dict[int, list[Work]] = field(default_factory=dict)
+    """What each element does in turn, by its index."""
     after: list[Element] = field(default_factory=list)
     """What must have ended well before any element starts."""
     twin: str | None = None
@@ -51,6 +57,22 @@ class Job:
         """Names the arrays that it waits for, for a person."""
         twin = [f"{self.twin} (each its own)"] if self.twin else []
         return ", ".join([*twin, *dict.fromkeys(element.job for element in self.after)]) or "–"
+
+    @property
+    def stages(self) -> int:
+        """How many stages it carries out."""
+        return sum(map(len, self.work.values()))
+
+    def parts(self) -> Iterator[tuple[str, Work]]:
+        """Yields each stage with the name of its part; see `part_of`."""
+        for index, works in self.work.items():
+            for turn, work in enumerate(works):
+                yield part_of(index, turn), work
+
+    def first(self, count: int) -> "Job":
+        """Returns it with its first `count` elements only."""
+        kept = sorted(self.work)[:count]
+        return replace(self, work={index: self.work[index] for index in kept})
 
     def dependency(self, jobs: Iterable["Job"], ids: Mapping[str, str]) -> str:
         """Writes what it waits for as Slurm does.
@@ -87,24 +109,27 @@ def jobs_for(plan: Plan, queued: Mapping[str, Element], most: int) -> list[Job]:
     places = dict(queued)
     left = [stage for stage in plan.todo if stage.id not in queued]
     for stage in left:
-        task = stage.task.id if isinstance(stage, EvaluateStage) else None
-        twin = places.get(task) if task else None
+        task = stage.task.id if isinstance(stage, EvaluateStage) else ""
+        twin = places.get(task)
+        if twin and twin.index >= most:  # of an array from before the cluster's limit was lowered
+            twin = None
         array = twin.job if twin else None
-        after = sorted({places[need] for need in stage.needs if need in places and need != task})
-        for part in itertools.count():  # the first part whose place for this stage is free
+        after = sorted({places[need] for need in stage.needs if need in places and not (twin and need == task)})
+        per_job = stage.experiment.slurm.resources(stage.kind).per_job or 1
+        for part in itertools.count():  # the first part whose place for this stage has room
             group = (stage.kind, array, *after, part)
             if group not in groups:
                 groups[group] = Job(_name(stage.kind, groups.values()), stage.kind, {}, after, array)
             job = groups[group]
-            index = twin.index if twin else len(job.work)
-            if index < most and index not in job.work:
+            index = twin.index if twin else (job.stages // per_job)
+            if index < most and len(job.work.get(index, [])) < per_job:
                 break
-        job.work[index] = Work(stage.id, f"{stage.kind} · {stage.title}")
+        job.work.setdefault(index, []).append(Work(stage.id, f"{stage.kind} · {stage.title}"))
         places[stage.id] = Element(job.name, index)
     jobs = list(groups.values())
     if _wants_table(plan, left, queued):
         runs = sorted(places[stage.id] for stage in plan.of_kind("evaluate") if stage.id in places)
-        jobs.append(Job(TABLE, TABLE, {0: Work(TABLE, "combinations × languages")}, runs))
+        jobs.append(Job(TABLE, TABLE, {0: [Work(TABLE, "combinations × languages")]}, runs))
     return jobs
 
 

@@ -1,7 +1,9 @@
 """Submits what is left of a plan as job arrays that wait for each other."""
 
 import json
+from bisect import bisect_left
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -16,12 +18,15 @@ from framework.reading import read
 from framework.runner import plan_experiment
 from framework.slurm import cluster
 from framework.slurm.checks import refuse_auto_precision
+from framework.slurm.cluster import LimitReached
 from framework.slurm.config import TABLE
 from framework.slurm.jobs import Job, jobs_for
+from framework.slurm.limits import Limit, Limits
+from framework.slurm.memory import SMALL, default_memory
 from framework.slurm.place import Place
 from framework.slurm.record import Array, Launch, next_folder, queued, store_of, write
+from framework.slurm.script import on_one_line, size, write_script
 from framework.slurm.script import overrides as stage_overrides
-from framework.slurm.script import size, write_script
 from framework.wording import count
 
 FROZEN = "experiment.yaml"
@@ -62,13 +67,16 @@ def launch_plan(plan: Plan, file: Path, overrides: list[str], console: Console, 
             console.print(_script(plan, job, jobs, {}, folder), markup=False, highlight=False, soft_wrap=True)
         _print_jobs(plan, jobs, {}, console)
     else:
-        ids = _submit(plan, jobs, found, folder, frozen)
-        _print_jobs(plan, jobs, ids, console)
+        submission = _submit(plan, jobs, found, folder, frozen)
+        _print_jobs(plan, submission.jobs, submission.ids, console)
         console.print(f"\n scripts and logs: {folder}/", highlight=False, soft_wrap=True)
         if waiting:
             console.print(
                 f" not submitted again: {count(len(waiting), 'stage')}, in the queue already", highlight=False
             )
+        if submission.limit:
+            console.print(f"\n{_how_to_go_on(jobs, submission)}", highlight=False, soft_wrap=True)
+        _warn_of_memory(plan, submission.jobs, console)
 
 
 def _check_stages(plan: Plan, file: Path, overrides: list[str]) -> None:
@@ -103,38 +111,124 @@ def _frozen(file: Path, overrides: list[str]) -> str:
     text = yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=1000)
     if "${slurm." in text:
         raise UserError(f"{file}: a key refers to ${{slurm.…}}, which jobs do not read; let slurm refer to the key")
-    return f"# as launched by: {typed()}\n{text}"
+    return f"# as launched by: {on_one_line(typed())}\n{text}"
 
 
-def _submit(plan: Plan, jobs: list[Job], found: dict[str, Place], folder: Path, frozen: str) -> dict[str, str]:
-    """Writes and submits the scripts, each after those that it waits for: all of them, or none stays submitted."""
+@dataclass
+class _Submission:
+    """What Slurm took of a plan's jobs."""
+
+    jobs: list[Job] = field(default_factory=list)
+    ids: dict[str, str] = field(default_factory=dict)
+    """Job ids by name."""
+    limit: str = ""
+    """The limit that the rest of the jobs would exceed; empty when there is no rest."""
+
+
+def _submit(plan: Plan, jobs: list[Job], found: dict[str, Place], folder: Path, frozen: str) -> _Submission:
+    """Writes and submits the scripts, each after those that it waits for.
+
+    A limit on submitted jobs ends it early, with what fits. After any other failure nothing stays submitted.
+
+    Raises:
+        UserError: Slurm refuses a job, or nothing fits.
+    """
     experiment = plan.variants[0].experiment
     require_writable(Path(experiment.store), "store")
     require_writable(Path(experiment.runs), "runs")
+    limits = Limits()
+    _require_room(limits.tightest(experiment.slurm.resources(jobs[0].kind)))
     folder.mkdir(parents=True)
     for name in ("logs", "ends"):
         (folder / name).mkdir()
     write_whole(folder / FROZEN, frozen.encode())
-    ids: dict[str, str] = {}
-    _record(plan, jobs, found, ids, folder)
+    taken = _Submission()
+    _record(plan, jobs, found, {}, folder)
     try:
         for job in jobs:
-            script = folder / f"{job.name}.sbatch"
-            write_whole(script, _script(plan, job, jobs, ids, folder).encode())
-            ids[job.name] = cluster.submit(script)
-            _record(plan, jobs, found, ids, folder)
+            limit = limits.tightest(experiment.slurm.resources(job.kind))
+            part = job if limit is None else job.first(limit.left)
+            taken.limit = str(limit) if len(part.work) < len(job.work) else ""
+            part = _submit_most(plan, part, taken, folder)
+            if part.work:
+                taken.jobs.append(part)
+                _record(plan, [*taken.jobs, *jobs[len(taken.jobs) :]], found, taken.ids, folder)
+            if taken.limit:
+                break
     except BaseException:
-        if ids:
-            cluster.cancel(ids.values())
+        if taken.ids:
+            cluster.cancel(taken.ids.values())
         _record(plan, jobs, found, {}, folder)
         raise
-    return ids
+    _record(plan, taken.jobs, found, taken.ids, folder)
+    return taken
+
+
+def _submit_most(plan: Plan, job: Job, taken: _Submission, folder: Path) -> Job:
+    """Submits a job array, or as many of its elements as Slurm takes, and notes its id.
+
+    Returns:
+        What was submitted; without elements where nothing of it was.
+
+    Raises:
+        LimitReached: Nothing of the first job was submitted.
+        UserError: Slurm refuses it for another reason than a limit on submitted jobs.
+    """
+    script = folder / f"{job.name}.sbatch"
+    while job.work:
+        write_whole(script, _script(plan, job, [*taken.jobs, job], taken.ids, folder).encode())
+        try:
+            taken.ids[job.name] = cluster.submit(script)
+            break
+        except LimitReached as error:
+            fewer = range(1, len(job.work))
+            job = job.first(bisect_left(fewer, True, key=lambda count: not cluster.fits(script, count)))
+            if not job.work:
+                if not taken.jobs:
+                    raise
+                script.unlink()
+            taken.limit = str(error)
+    return job
+
+
+def _require_room(limit: Limit | None) -> None:
+    if limit is not None and not limit.left:
+        raise UserError(f"nothing was submitted: {limit}; call launch again when some have ended")
+
+
+def _how_to_go_on(jobs: list[Job], taken: _Submission) -> str:
+    """Says what a limit on submitted jobs left out, and how it is submitted later."""
+    done, whole = (sum(len(job.work) for job in some) for some in (taken.jobs, jobs))
+    return (
+        f"submitted: {done} of {count(whole, 'array element')}, because of a limit on submitted jobs:\n"
+        f"{taken.limit}\n"
+        "For the rest, call launch again when some have ended, as often as needed; or set slurm.per_job, so that each "
+        "element carries out several stages"
+    )
+
+
+def _warn_of_memory(plan: Plan, jobs: list[Job], console: Console) -> None:
+    """Warns of jobs to which the cluster gives little memory, because the experiment asks for none."""
+    experiment = plan.variants[0].experiment
+    for kind in dict.fromkeys(job.kind for job in jobs if job.kind != TABLE):
+        resources = experiment.slurm.resources(kind)
+        _, processes = size(resources, experiment.trainer)
+        try:
+            default = default_memory(resources, processes)
+        except UserError:  # the jobs are submitted; a warning is not worth a failure
+            return
+        if default and default[0] < SMALL * processes:
+            console.print(
+                f"\nwarning: the jobs of {kind} get {default[0]} MiB of memory each, the cluster's default "
+                f"({default[1]}), and may be killed for want of more; set slurm.memory, such as 16G",
+                highlight=False,
+                soft_wrap=True,
+            )
 
 
 def _record(plan: Plan, jobs: list[Job], found: dict[str, Place], ids: dict[str, str], folder: Path) -> None:
     arrays = {
-        job.name: Array(job.kind, {index: work.id for index, work in job.work.items()}, ids.get(job.name, ""))
-        for job in jobs
+        job.name: Array(job.kind, {part: work.id for part, work in job.parts()}, ids.get(job.name, "")) for job in jobs
     }
     write(folder, Launch(store_of(plan), arrays, found))
 
@@ -163,5 +257,5 @@ def _print_jobs(plan: Plan, jobs: list[Job], ids: dict[str, str], console: Conso
     for job in jobs:
         nodes, processes = size(experiment.slurm.resources(job.kind), experiment.trainer)
         shape = "1 × 1" if job.kind == TABLE else f"{nodes} × {processes}"
-        table.add_row(job.name, ids.get(job.name, "–"), str(len(job.work)), shape, job.awaited)
+        table.add_row(job.name, ids.get(job.name, "–"), str(job.stages), shape, job.awaited)
     console.print(table)

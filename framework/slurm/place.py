@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from framework.slurm.jobs import Element
+from framework.slurm.jobs import Element, part_of
 
 PROGRESS = re.compile(r"(\d+)\t(.*)")
 """A step and its figures, as the first process of a stage prints them."""
@@ -18,7 +18,7 @@ CANCELLED = "– CANCELLED"
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Place:
-    """An element of a job array, and the folder of its launch."""
+    """A stage in an element of a job array, and the folder of its launch."""
 
     folder: str
     name: str
@@ -26,6 +26,13 @@ class Place:
     job: str
     """The array's job id."""
     index: int
+    turn: int = 0
+    """Its number among the stages that the element carries out one after the other."""
+
+    @property
+    def part(self) -> str:
+        """What the names of its files end with."""
+        return part_of(self.index, self.turn)
 
     @property
     def element(self) -> Element:
@@ -40,16 +47,16 @@ class Place:
     @property
     def log(self) -> Path:
         """What it prints."""
-        return Path(self.folder) / "logs" / f"{self.name}-{self.index}.log"
+        return Path(self.folder) / "logs" / f"{self.name}-{self.part}.log"
 
     @property
     def end(self) -> Path:
         """Where its script writes how it ended."""
-        return Path(self.folder) / "ends" / f"{self.name}-{self.index}"
+        return Path(self.folder) / "ends" / f"{self.name}-{self.part}"
 
     def ended(self) -> str:
         """Returns its exit code and what Slurm then said of the job; empty while it has not said how it ended."""
-        return self.end.read_text(encoding="utf-8").strip() if self.end.is_file() else ""
+        return self.end.read_text(encoding="utf-8", errors="replace").strip() if self.end.is_file() else ""
 
     def progress(self) -> tuple[str, str]:
         """Returns the last step and its figures; both are empty before the first."""

@@ -4,8 +4,10 @@
       experiment.yaml           the experiment as it was launched: later edits do not reach jobs that wait
       <job>.sbatch              the script of each job array
       launch.json               Launch: which stage is in which job
-      logs/<job>-<index>.log    what an element printed; a requeued one goes on in the same file
-      ends/<job>-<index>        how an element ended, if it has
+      logs/<job>-<part>.log     what a stage printed; a requeued one goes on in the same file
+      ends/<job>-<part>         how a stage ended, if it has
+
+For parts see `framework.slurm.jobs.part_of`.
 
 Every file but the logs appears whole or not at all.
 """
@@ -13,8 +15,9 @@ Every file but the logs appears whole or not at all.
 from collections.abc import Iterator
 from dataclasses import field
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from framework.errors import UserError
@@ -25,6 +28,7 @@ from framework.slurm.config import TABLE
 from framework.slurm.place import Place
 
 RECORD = "launch.json"
+Part = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?$")]
 SCHEMA = ConfigDict(extra="forbid")
 
 
@@ -34,8 +38,8 @@ class Array:
 
     kind: str
     """Kind of its stages, or `table`."""
-    stages: dict[int, str]
-    """Identity of the stage of each element."""
+    stages: dict[Part, str]
+    """Identity of each stage, by its part."""
     id: str = ""
     """Its job id, once Slurm gave it one."""
 
@@ -91,7 +95,7 @@ def submitted(plan: Plan) -> dict[str, Place]:
         places |= launch.borrowed
         for name, array in launch.arrays.items():
             if array.id:
-                places |= {stage: _place(folder, name, array.id, index) for index, stage in array.stages.items()}
+                places |= {stage: _place(folder, name, array.id, part) for part, stage in array.stages.items()}
     return places
 
 
@@ -113,14 +117,27 @@ def queued(plan: Plan, queue: list[Queued]) -> dict[str, tuple[Place, Queued]]:
         if not (folder / RECORD).is_file():  # a job of the user's that is not ours
             continue
         launch = read(folder)
-        array = launch.arrays[name]
+        if name not in launch.arrays:  # a script that somebody put there and submitted
+            continue
         is_own = folder.parent == launches(plan)
-        is_shared = launch.store == store_of(plan) and array.kind not in ("evaluate", TABLE)
-        place = _place(folder, name, entry.job, entry.index)
-        is_over = entry.state == "COMPLETING" and place.ended()
-        if (is_own or is_shared) and not is_over:
-            found[array.stages[entry.index]] = place, entry
+        is_shared = launch.store == store_of(plan) and launch.arrays[name].kind not in ("evaluate", TABLE)
+        for stage, place in stages_in(entry, launch).items():
+            is_over = entry.state != "PENDING" and place.ended()
+            if (is_own or is_shared) and not is_over:
+                found[stage] = place, entry
     return found
+
+
+def stages_in(entry: Queued, launch: Launch) -> dict[str, Place]:
+    """Returns the places of the stages that an element carries out, by their identities.
+
+    Args:
+        entry: The element.
+        launch: The launch that submitted it.
+    """
+    folder, name = entry.script.parent, entry.script.stem
+    places = {stage: _place(folder, name, entry.job, part) for part, stage in launch.arrays[name].stages.items()}
+    return {stage: place for stage, place in places.items() if place.index == entry.index}
 
 
 def store_of(plan: Plan) -> str:
@@ -129,8 +146,9 @@ def store_of(plan: Plan) -> str:
 
 
 def _folders(plan: Plan) -> Iterator[Path]:
-    return (record.parent for record in launches(plan).glob(f"*/{RECORD}"))
+    return (record.parent for record in launches(plan).glob(f"*/{RECORD}") if record.parent.name.isdecimal())
 
 
-def _place(folder: Path, name: str, job: str, index: int) -> Place:
-    return Place(str(folder), name, job, index)
+def _place(folder: Path, name: str, job: str, part: str) -> Place:
+    index, _, turn = part.partition(".")
+    return Place(str(folder), name, job, int(index), int(turn or 0))

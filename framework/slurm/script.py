@@ -3,26 +3,30 @@
 import re
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from framework.config import TrainerConfig
+from framework.errors import UserError
 from framework.provenance import command as typed
 from framework.slurm.config import TABLE, Resources, SlurmConfig
 from framework.slurm.jobs import Job
 
 TEMPLATE = Path(__file__).with_name("job.sbatch")
 PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, and what Python makes of bytes in a path that are no UTF-8."""
 PLACEHOLDERS = {
     "title": "the experiment's name and what the job does",
     "typed": "the command that launched it",
     "options": "all #SBATCH lines",
     "setup": "the lines of slurm.setup",
-    "stages": "an entry `[index]=identity` for each element of the array",
+    "stages": "for each element of the array an entry `[index]=identity`, and `[index]+=` for further stages",
     "command": "what each process runs; it names the stage as $stage",
     "cpus": "processor cores of each process",
     "retries": "slurm.retries",
-    "end": "the file, less `-<index>`, into which an element writes how it ended",
+    "end": "the file, less `-<part>`, into which a stage's outcome is written",
+    "log": "the file, less `-<part>.log`, into which a further stage of an element prints",
 }
 """What a template may say between double braces."""
 REQUIRED = ("options", "stages", "command")
@@ -31,7 +35,7 @@ REQUIRED = ("options", "stages", "command")
 
 def size(resources: Resources, trainer: TrainerConfig) -> tuple[int, int]:
     """Returns on how many machines a stage runs, and in how many processes on each."""
-    return resources.nodes or trainer.num_nodes, resources.gpus or trainer.devices
+    return resources.nodes or trainer.num_nodes, resources.gpu_count or trainer.devices
 
 
 def overrides(config: SlurmConfig, kind: str, trainer: TrainerConfig) -> list[str]:
@@ -64,6 +68,9 @@ def write_script(
 
     Returns:
         The script.
+
+    Raises:
+        UserError: An option holds a line break, which would end the line of the script.
     """
     resources = config.resources(job.kind)
     nodes, processes = (1, 1) if job.kind == TABLE else size(resources, trainer)
@@ -73,13 +80,13 @@ def write_script(
         "dependency": dependency or None,
         "kill-on-invalid-dep": "yes",
         "chdir": Path.cwd(),
-        "output": folder / "logs" / f"{job.name}-%a.log",
+        "output": f"{_literal(folder / 'logs' / job.name)}-%a.log",
         "open-mode": "append",
         "signal": f"{config.signal}@{config.warning}",
         "nodes": nodes,
         "ntasks-per-node": processes,
         "cpus-per-task": resources.cpus or 1,
-        "gres": f"gpu:{resources.gpus}" if resources.gpus else None,
+        **_gpus(resources, config),
         "mem": resources.memory,
         "time": resources.time,
         "partition": resources.partition,
@@ -90,17 +97,47 @@ def write_script(
     written = [shlex.quote(f"--{name}={value}") for name, value in options.items() if value is not None]
     words = [shlex.quote(sys.executable), *(word if word == '"$stage"' else shlex.quote(word) for word in command)]
     values = {
-        "title": f"{experiment} · {job.name}",
-        "typed": shlex.quote(typed()),
+        "title": on_one_line(f"{experiment} · {job.name}"),
+        "typed": shlex.quote(on_one_line(typed())),
         "options": "\n".join(f"#SBATCH {word}" for word in [*written, "--requeue", *(resources.extra or [])]),
         "setup": "\n".join(config.setup),
-        "stages": "\n".join(f"  [{index}]={work.id}  # {work.title}" for index, work in job.work.items()),
+        "stages": "\n".join(_stages(job)),
         "command": " ".join(words),
         "cpus": str(resources.cpus or 1),
         "retries": str(config.retries),
         "end": shlex.quote(str(folder / "ends" / job.name)),
+        "log": shlex.quote(str(folder / "logs" / job.name)),
     }
+    for option, value in options.items():
+        if CONTROL.search(str(value)):
+            raise UserError(
+                f"{option} of the job {job.name}: {str(value)!r} holds a line break or another letter that sbatch "
+                "cannot read"
+            )
     return fill(template_of(config).read_text(encoding="utf-8"), values)
+
+
+def on_one_line(text: str) -> str:
+    """Returns a text for a comment of a script: a line break in it would begin a command."""
+    return CONTROL.sub(" ", text)
+
+
+def _gpus(resources: Resources, config: SlurmConfig) -> dict[str, object]:
+    if resources.gpus is None:
+        return {}
+    return {config.gpu_option: f"gpu:{resources.gpus}" if config.gpu_option == "gres" else resources.gpus}
+
+
+def _stages(job: Job) -> Iterator[str]:
+    for part, work in job.parts():
+        index, _, turn = part.partition(".")
+        entry = f"[{index}]+=' {work.id}'" if turn else f"[{index}]={work.id}"
+        yield f"  {entry}  # {on_one_line(work.title)}"
+
+
+def _literal(path: Path) -> str:
+    """Writes a path for `--output`, in which `%` begins a placeholder."""
+    return str(path).replace("%", "%%")
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:

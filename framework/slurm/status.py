@@ -1,5 +1,6 @@
 """How every stage of a launched plan fares, from squeue and from what the jobs themselves wrote."""
 
+import signal
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,8 @@ from framework.slurm.record import queued, submitted
 
 LAST_LINES = 8
 """Lines of a failed stage's log that are shown."""
+KILLED = 128 + signal.SIGKILL
+"""Exit code of a process that was killed; on a cluster, the kernel does so when a job exceeds its memory."""
 BROKEN = {
     "failed": "failed",
     "interrupted": "was interrupted",
@@ -85,18 +88,19 @@ def statuses(plan: Plan, queue: list[Queued] | None) -> list[Status]:
     found: dict[str, Status] = {}
     for stage in plan.stages:
         place = places.get(stage.id)
-        if stage.id in plan.done:
+        # A stage may have ended since the plan was made.
+        if stage.id in plan.done or (place and place.ended().startswith("0 ") and plan.is_done(stage)):
             state, news = "done", ""
         elif place is None:
             state, news = "not submitted", ""
         elif stage.id in present:
-            state, news = _in_queue(present[stage.id][1], partial(_progress, stage, place))
+            state, news = _in_queue(*present[stage.id], partial(_progress, stage, place))
         else:
             state, news = _gone(place, accounts, _cause(found, stage.needs), is_known=queue is not None)
         found[stage.id] = Status(stage.kind, stage.title, state, news, place)
     if place := places.get(TABLE):
         if TABLE in present:
-            state, news = _in_queue(present[TABLE][1], str)
+            state, news = _in_queue(*present[TABLE], str)
         elif place.ended().startswith("0 "):
             state, news = "done", str(place.log)
         else:
@@ -116,9 +120,11 @@ def _queue(console: Console) -> list[Queued] | None:
     return None
 
 
-def _in_queue(entry: Queued, progress: Callable[[], str]) -> tuple[str, str]:
+def _in_queue(place: Place, entry: Queued, progress: Callable[[], str]) -> tuple[str, str]:
     if entry.state == "PENDING":
         return ("waiting", "for other jobs") if entry.needs_others else ("queued", entry.reason)
+    if place.turn and not place.log.exists():
+        return "waiting", "for the stages before it in its job"
     return entry.state.lower(), progress()
 
 
@@ -150,6 +156,10 @@ def _gone(place: Place, accounts: Mapping[str, str], cause: str, *, is_known: bo
         return "not submitted", "its result was there and is gone"
     if slurm.startswith("TIMEOUT") or slurm.endswith("TimeLimit"):
         return "failed", "out of time (slurm.time)"
+    if slurm.startswith("OUT_OF_ME"):  # sacct may shorten it
+        return "failed", "out of memory (slurm.memory)"
+    if code == str(KILLED):
+        return "failed", f"exit code {code}: killed, most likely out of memory (slurm.memory)"
     if code == str(INTERRUPTED):
         return "interrupted", "saved, but not requeued"
     if code == str(UNAVAILABLE):

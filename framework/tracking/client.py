@@ -4,7 +4,7 @@ In an entry's folder:
 
     wandb/             the client's own files, until their content is sent
     wandb/data/        what waits in them for an upload
-    wandb/sent.json    server, entity and project -> a hash of what was sent there
+    wandb/sent.json    server, entity, project and suffix of the ids -> a hash of what was sent there
 
 Whatever the client, its service process or the server come up with is raised as it is.
 """
@@ -64,7 +64,7 @@ class Page:
             mode="online" if online else "offline",
             project=config.project,
             entity=config.entity,
-            id=entry.id,
+            id=config.run_id(entry.id),
             resume="allow",
             reinit="create_new",
             dir=entry.folder,
@@ -174,8 +174,9 @@ def content(entry: Entry, linked: Iterable[str]) -> str:
 
 
 def destination(config: TrackingConfig) -> str:
-    """Names the server, the entity and the project."""
-    return "/".join([_session().settings.base_url, config.entity or "", config.project])
+    """Names the server, the entity, the project and, where there is one, the suffix of the runs' ids."""
+    place = "/".join([_session().settings.base_url, config.entity or "", config.project])
+    return f"{place}#{config.run_suffix}" if config.run_suffix else place
 
 
 def default_entity() -> str:

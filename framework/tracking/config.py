@@ -20,6 +20,8 @@ class TrackingConfig:
     """The W&B team or user; null is the login's default."""
     tags: list[str] = field(default_factory=list)
     """Tags that each W&B run gets."""
+    run_suffix: str = ""
+    """Ends the id of each W&B run, after a hyphen: W&B never gives an id a second time, also after its run was deleted."""
 
     def __post_init__(self) -> None:
         """Checks what W&B would refuse only after the work is done."""
@@ -28,3 +30,9 @@ class TrackingConfig:
         for tag in self.tags:
             if not 1 <= len(tag) <= 64:
                 raise ValueError(f"tag '{tag}' must have 1 to 64 letters")
+        if re.fullmatch(r"[A-Za-z0-9_-]{0,32}", self.run_suffix) is None:
+            raise ValueError(f"run_suffix '{self.run_suffix}' must have up to 32 of the letters A-Z a-z 0-9 _ -")
+
+    def run_id(self, identity: str) -> str:
+        """Returns the id of the W&B run that shows the stage of an identity."""
+        return f"{identity}-{self.run_suffix}" if self.run_suffix else identity

@@ -34,7 +34,7 @@ def by_name(jobs: list[Job]) -> dict[str, Job]:
 
 
 def size(job: Job) -> tuple[str, int]:
-    return job.name, len(job.work)
+    return job.name, job.stages
 
 
 class TestJobs:
@@ -56,9 +56,9 @@ class TestJobs:
             *((f"evaluate{part}", 8) for part in ("", "-2", "-3", "-4")),
             ("table", 1),
         ]
-        places = {work.id: Element(job.name, index) for job in jobs for index, work in job.work.items()}
+        places = {work.id: Element(job.name, index) for job in jobs for index, [work] in job.work.items()}
         for job in jobs:
-            for index, work in job.work.items():
+            for index, [work] in job.work.items():
                 [stage] = [stage for stage in plan.stages if stage.id == work.id] or [None]
                 if stage is None:
                     continue
@@ -72,11 +72,11 @@ class TestJobs:
         evaluations = [job for job in jobs.values() if job.kind == "evaluate"]
         assert [len(job.work) for job in evaluations] == [8, 8, 8, 8]
         for job in evaluations:
-            for index, work in job.work.items():
+            for index, [work] in job.work.items():
                 stage = stages[work.id]
                 assert isinstance(stage, EvaluateStage)
                 assert job.twin == "task"
-                assert jobs["task"].work[index].id == stage.task.id
+                assert [work.id for work in jobs["task"].work[index]] == [stage.task.id]
 
     def test_what_is_done_is_left_out(self, desk: Desk, finished: Desk) -> None:
         desk.copy_of(finished.folder / "store", "store")
@@ -328,7 +328,8 @@ def pretend_cluster(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
     monkeypatch.setattr(cluster, "require", lambda: None)
     monkeypatch.setattr(cluster, "queue", lambda: [])
-    monkeypatch.setattr(cluster, "largest_array", lambda: MOST)
+    monkeypatch.setattr(cluster, "settings", lambda: {})
+    monkeypatch.setattr(cluster, "partitions", lambda: [])
     monkeypatch.setattr(cluster, "submit", submit)
     return taken
 

@@ -1,0 +1,90 @@
+"""Runs one of Slurm's commands, within bounded time and space, whatever it answers."""
+
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO
+
+from framework.errors import UserError
+
+SECONDS = 30.0
+"""How long a command may take; a controller that is not overloaded answers within ten seconds."""
+MOST_BYTES = 64 * 2**20
+"""Longest answer; `squeue` prints about 200 bytes for each job."""
+POLL = 0.05
+"""Seconds between two looks at how much a command has printed."""
+MOST_SHOWN = 2000
+"""Letters of an answer that a message repeats."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command left; bytes that are no UTF-8 are replaced."""
+
+    code: int
+    out: str
+    err: str
+
+
+def call(*command: str, environment: Mapping[str, str] | None = None) -> Answer:
+    """Runs a command without a terminal and waits for its end.
+
+    Args:
+        command: The program, found on the PATH, and its arguments.
+        environment: Its environment variables; None for those of this process.
+
+    Raises:
+        UserError: It cannot be started, does not end in time, or prints without end.
+    """
+    # Files and not pipes: a pipe stays open for as long as any child of a wrapper script has it.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        try:
+            process = subprocess.Popen(
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,  # so that a wrapper script is ended together with its children
+            )
+        except (OSError, ValueError) as error:  # ValueError: an argument holds NUL
+            raise UserError(f"{command[0]} cannot be run: {error}") from error
+        try:
+            _wait(command[0], process, out, err)
+        except UserError as error:
+            printed = shown(_read(err))
+            raise UserError(f"{error}: {printed}" if printed else str(error)) from None
+        finally:
+            if process.poll() is None:  # also after Ctrl-C
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        return Answer(process.returncode, _read(out), _read(err))
+
+
+def shown(text: str) -> str:
+    """Returns what a command printed, for a message: not too long, and without control characters."""
+    clean = "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text[:MOST_SHOWN])
+    return clean.strip() + (" …" if len(text) > MOST_SHOWN else "")
+
+
+def _wait(name: str, process: subprocess.Popen[bytes], out: IO[bytes], err: IO[bytes]) -> None:
+    end = time.monotonic() + SECONDS
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(POLL)
+            return
+        if time.monotonic() > end:
+            raise UserError(f"{name} did not end within {SECONDS:g} seconds")
+        if any(os.fstat(file.fileno()).st_size > MOST_BYTES for file in (out, err)):
+            raise UserError(f"{name} printed more than {MOST_BYTES // 2**20} MiB")
+
+
+def _read(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read(MOST_BYTES).decode(errors="replace")

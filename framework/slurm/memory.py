@@ -1,0 +1,45 @@
+"""Warns of jobs that get little memory, because neither the experiment nor the cluster gives them more."""
+
+import re
+from collections.abc import Mapping
+
+from framework.slurm import cluster
+from framework.slurm.config import Resources
+
+SMALL = 8 * 1024
+"""MiB of a process below which a warning is due: a backbone of 2 GiB needs two to three times that while it loads."""
+GIVEN = re.compile(r"--mem(?:-per-(?:cpu|gpu))?\b")
+"""An option of sbatch that asks for memory."""
+PER_GPU = re.compile(r"DefMemPerGPU=([0-9]+)")
+
+
+def default_memory(resources: Resources, processes: int) -> tuple[int, str] | None:
+    """Returns the memory that a cluster gives each machine of a job that asks for none.
+
+    Args:
+        resources: What the job asks for.
+        processes: Processes on each machine.
+
+    Returns:
+        MiB, and the setting of the cluster that says so; None where memory is asked for or not limited.
+
+    Raises:
+        UserError: `scontrol` fails.
+    """
+    if resources.memory is not None or any(map(GIVEN.match, resources.extra or [])):
+        return None
+    partition = next(filter(lambda one: _is_meant(one, resources.partition), cluster.partitions()), {})
+    # The first that says something wins, as in Slurm: of a partition before that of the cluster.
+    for settings in (partition, cluster.settings()):
+        per_gpu = PER_GPU.search(settings.get("JobDefaults", ""))
+        cpus, gpus = (resources.cpus or 1) * processes, resources.gpu_count
+        if per_gpu and gpus:
+            return int(per_gpu[1]) * gpus, per_gpu[0]
+        for name, times in (("DefMemPerCPU", cpus), ("DefMemPerNode", 1)):
+            if (mebibytes := settings.get(name, "")).isdecimal():
+                return int(mebibytes) * times, f"{name}={mebibytes}"
+    return None
+
+
+def _is_meant(partition: Mapping[str, str], name: str | None) -> bool:
+    return partition["PartitionName"] == name if name else partition.get("Default") == "YES"
