@@ -20,6 +20,8 @@ POLL = 0.05
 """Seconds between two looks at how much a command has printed."""
 MOST_SHOWN = 2000
 """Letters of an answer that a message repeats."""
+MOST_LINES = 20
+"""Lines of an answer that a message repeats."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,10 @@ def call(*command: str, environment: Mapping[str, str] | None = None) -> Answer:
 
 def shown(text: str) -> str:
     """Returns what a command printed, for a message: not too long, and without control characters."""
-    clean = "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text[:MOST_SHOWN])
-    return clean.strip() + (" …" if len(text) > MOST_SHOWN else "")
+    lines = text[:MOST_SHOWN].strip().split("\n")
+    clean = ["".join(letter if letter.isprintable() else "\ufffd" for letter in line) for line in lines[:MOST_LINES]]
+    is_whole = len(text) <= MOST_SHOWN and len(lines) <= MOST_LINES
+    return "\n".join(clean) + ("" if is_whole else " …")
 
 
 def _wait(name: str, process: subprocess.Popen[bytes], out: IO[bytes], err: IO[bytes]) -> None:

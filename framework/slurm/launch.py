@@ -134,10 +134,10 @@ def _submit(plan: Plan, jobs: list[Job], found: dict[str, Place], folder: Path, 
         UserError: Slurm refuses a job, or nothing fits.
     """
     experiment = plan.variants[0].experiment
-    require_writable(Path(experiment.store), "store")
-    require_writable(Path(experiment.runs), "runs")
     limits = Limits()
     _require_room(limits.tightest(experiment.slurm.resources(jobs[0].kind)))
+    require_writable(Path(experiment.store), "store")
+    require_writable(Path(experiment.runs), "runs")
     folder.mkdir(parents=True)
     for name in ("logs", "ends"):
         (folder / name).mkdir()

@@ -28,7 +28,7 @@ from framework.slurm.config import TABLE
 from framework.slurm.place import Place
 
 RECORD = "launch.json"
-Part = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?$")]
+Part = Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$")]
 SCHEMA = ConfigDict(extra="forbid")
 
 
@@ -72,8 +72,12 @@ def read(folder: Path) -> Launch:
     """
     try:
         return _RECORD.validate_json((folder / RECORD).read_bytes())
-    except (OSError, ValidationError) as error:
-        raise UserError(f"{folder / RECORD}: not the record of a launch ({error})") from error
+    except OSError as error:
+        raise UserError(f"{folder / RECORD}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(key)[:40] for key in first["loc"])
+        raise UserError(f"{folder / RECORD}: not the record of a launch ({where}: {first['msg']})") from error
 
 
 def launches(plan: Plan) -> Path:

@@ -21,7 +21,7 @@ class TrackingConfig:
     tags: list[str] = field(default_factory=list)
     """Tags that each W&B run gets."""
     run_suffix: str = ""
-    """Ends the id of each W&B run, after a hyphen: W&B never gives an id a second time, also after its run was deleted."""
+    """Ends the id of each W&B run, after a hyphen: W&B refuses the ids of runs that were deleted for ever."""
 
     def __post_init__(self) -> None:
         """Checks what W&B would refuse only after the work is done."""

@@ -101,7 +101,7 @@ def _entries(place: Path, overrides: list[str]) -> Iterator[Told]:
         yield from _of_plan(plan_experiment(place, overrides, here=False))
     else:
         for run in read_runs([place]):
-            yield from _of_run(run)
+            yield from _of_run(run, overrides)
 
 
 def _of_plan(plan: Plan) -> Iterator[Told]:
@@ -118,9 +118,10 @@ def _of_plan(plan: Plan) -> Iterator[Told]:
             yield entry_of_run(stage.folder, plan.store), config
 
 
-def _of_run(run: RunFolder) -> Iterator[Told]:
+def _of_run(run: RunFolder, overrides: list[str]) -> Iterator[Told]:
     """Yields a run, and before it all that is in the store of what it stands on."""
-    [variant] = read_experiment(run.path / "experiment.yaml", check=False)
+    own = [word for word in overrides if word.startswith("tracking.")]
+    [variant] = read_experiment(run.path / "experiment.yaml", own, check=False)
     store, config = Store(Path(variant.experiment.store)), variant.experiment.tracking
     for passport in _standing_on(run.record.components.values(), store, set()):
         yield entry_of_component(passport, store, about_run(run.record)), config

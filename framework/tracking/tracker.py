@@ -29,6 +29,10 @@ HURRY_SECONDS = 5
 FAILED = 1
 """Exit code of a stage that failed."""
 
+DELETED = "was previously created and deleted"
+"""What the server says of a run whose id was in use before the run was deleted."""
+NEW_IDS = "W&B accepts no id a second time; a new word for tracking.run_suffix gives the runs new ids"
+
 UNTOLD = "MODULINGUA_UNTOLD"
 """Environment variable: a file that is there once tracking failed in a process of this run; then W&B is left alone."""
 
@@ -206,5 +210,6 @@ def _noted() -> Iterator[None]:
 
 
 def reason(error: BaseException) -> str:
-    """Returns in one line why W&B failed."""
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    """Returns in one line why W&B failed, and what to do where that is known."""
+    said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return f"{said}: {NEW_IDS}" if DELETED in said else said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from safetensors.torch import load_file
 from framework import stages
 from framework.config import TrainerConfig
 from framework.errors import UserError
+from framework.interruption import PARENT, is_child
+from framework.launchers import RANKS
 from framework.ranks import environment
 from framework.runner import _Children
 from framework.store import WEIGHTS
@@ -27,7 +30,8 @@ TWO = {"trainer.devices": 2, "languages.targets": ["swh_Latn"]}
 @pytest.mark.slow
 def test_two_processes_come_to_what_one_does(desk: Desk, finished: Desk, modulingua: Modulingua) -> None:
     file = desk.write(TWO)
-    answer = command_line("run", file)
+    # What another launcher left in the shell assigns no rank to a process of ours.
+    answer = command_line("run", file, LOCAL_RANK="1", NODE_RANK="1", WORLD_SIZE="8", MASTER_ADDR="nowhere")
     assert (answer.returncode, answer.stderr) == (0, "")
     heads = dict.fromkeys(line.split(" · ")[0] for line in answer.stdout.splitlines() if line.startswith("["))
     assert list(heads) == ["[1/3] language", "[2/3] task", "[3/3] evaluate"]
@@ -87,6 +91,25 @@ def test_ranks_that_share_a_backbone_find_the_same(desk: Desk, tmp_path: Path) -
     assert whole == shared
     found = [outcome(runs(place.plan(changes))[0]) for place in (desk, other)]
     assert found[0] == found[1]
+
+
+def test_one_process_has_no_rank_of_another_launcher(
+    trained: Desk, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in RANKS:
+        monkeypatch.setenv(name, "1")
+    answer = modulingua("run", trained.write())
+    assert (answer.code, answer.err) == (0, "")
+    [run] = runs(trained.plan())
+    assert outcome(run)
+    assert not set(RANKS) & os.environ.keys()
+
+
+def test_a_process_of_ours_keeps_its_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(PARENT, raising=False)
+    assert not is_child()
+    monkeypatch.setenv(PARENT, str(os.getppid()))
+    assert is_child()
 
 
 def test_a_mistake_in_a_process_is_said_as_plainly(desk: Desk, finished: Desk, modulingua: Modulingua) -> None:

@@ -111,6 +111,33 @@ class TestJobs:
         assert [job.twin for job in jobs] == [None, None, None, "task", "task-2", "task-3", None]
         assert all(index < 3 for job in jobs for index in job.work)
 
+    def test_several_stages_in_one_element(self, desk: Desk) -> None:
+        slurm = {"per_job": 4, "stages": {"evaluate": {"per_job": 2}}}
+        plan = desk.plan({"seeds": list(range(7)), "combination.language": {}, "slurm": slurm})
+        jobs = jobs_for(plan, {}, MOST)
+        sizes = [(job.name, [len(works) for works in job.work.values()], job.twin) for job in jobs]
+        # An evaluation is in an element of the same index as its task stage, for that is what it waits for.
+        assert sizes == [
+            ("task", [4, 3], None),
+            ("evaluate", [2, 2], "task"),
+            ("evaluate-2", [2, 1], "task"),
+            ("table", [1], None),
+        ]
+        task = {work.id: index for index, works in jobs[0].work.items() for work in works}
+        stages = {stage.id: stage for stage in plan.stages}
+        for job in jobs[1:3]:
+            for index, works in job.work.items():
+                for work in works:
+                    stage = stages[work.id]
+                    assert isinstance(stage, EvaluateStage)
+                    assert task[stage.task.id] == index
+
+    def test_an_array_that_is_larger_than_the_cluster_now_takes(self, desk: Desk) -> None:
+        plan = desk.plan({"combination.language": {}})
+        [task] = plan.of_kind("task")
+        [evaluate, _] = jobs_for(plan, {task.id: Element("9", 5)}, 2)
+        assert evaluate.dependency([evaluate], {}) == "afterok:9_5"
+
     def test_an_experiment_without_data_has_no_table(self, desk: Desk) -> None:
         plan = desk.plan({"data": None, "combination.task": {}, "stages.task": None} | desk.masked)
         assert [job.name for job in jobs_for(plan, {}, MOST)] == ["language"]
@@ -188,6 +215,54 @@ class TestScripts:
             assert f"#SBATCH {line}\n" in table
         assert "--mem" not in table
         assert re.search(r"-m framework.cli compare \S+/runs/tiny\n", table)
+
+    @pytest.mark.parametrize(
+        ("slurm", "line"),
+        [
+            ({"gpus": 4}, "--gres=gpu:4"),
+            ({"gpus": "a100:4"}, "--gres=gpu:a100:4"),
+            ({"gpus": "a100:4", "gpu_option": "gpus-per-node"}, "--gpus-per-node=a100:4"),
+        ],
+    )
+    def test_gpus_of_a_type(self, dry_run: Callable[..., str], slurm: dict[str, Any], line: str) -> None:
+        whole = {"trainer.accelerator": "auto", "trainer.devices": 4, "combination.language": {}, "slurm": slurm}
+        task, evaluate, table = dry_run(whole).split("#!/bin/bash")[1:]
+        for script in (task, evaluate):
+            assert f"#SBATCH {line}\n" in script
+            assert "#SBATCH --ntasks-per-node=4\n" in script
+        assert "gpu:" not in table
+
+    @pytest.mark.parametrize("gpus", ["a100", "a100:0", ":4", "0", "4:a100", -1])
+    def test_gpus_that_are_none(self, desk: Desk, modulingua: Modulingua, gpus: str | int) -> None:
+        answer = modulingua("plan", desk.write({"slurm.gpus": gpus}))
+        assert answer.code == 2
+        assert "slurm.gpus" in answer.err
+        assert "a100:4" in answer.err
+
+    def test_options_that_are_not_the_users(self, desk: Desk, modulingua: Modulingua) -> None:
+        reasons = {
+            "--job-name=x": "launch writes --job-name itself",
+            "--job-na=x": "launch writes --job-name itself",
+            "-Jx": "launch writes --job-name itself",
+            "--exclude=n7 --array=3": "'--exclude=n7 --array=3' holds several options",
+            "--clusters=other": "--clusters would reach sbatch alone; set the environment variable SLURM_CLUSTERS",
+            "-Mother": "-M would reach sbatch alone; set the environment variable SLURM_CLUSTERS",
+            "exclude=n7": "'exclude=n7' is not an option of sbatch",
+            "": "'' is not an option of sbatch",
+            "--comment='a": '"--comment=\'a" cannot be read',
+        }
+        answer = modulingua("plan", desk.write({"slurm.extra": ["--comment='a b'", *reasons]}))
+        assert answer.code == 2
+        assert f"{len(reasons)} mistakes" in answer.err
+        for number, reason in enumerate(reasons.values(), start=1):
+            assert f"slurm.extra[{number}]  {reason}" in answer.err
+
+    def test_a_template_from_before_several_stages(self, desk: Desk, modulingua: Modulingua, tmp_path: Path) -> None:
+        (tmp_path / "mine.sbatch").write_text("#!/bin/bash\n{{options}} {{stages}} {{command}}\n")
+        changes = {"slurm.template": "./mine.sbatch", "slurm.stages": {"evaluate": {"per_job": 2}}}
+        answer = modulingua("plan", desk.write(changes))
+        assert answer.code == 2
+        assert "lacks the placeholder {{log}}, which slurm.per_job needs" in answer.err
 
     def test_a_sum_is_a_job_with_resources_of_its_own(self, dry_run: Callable[..., str]) -> None:
         slurm = {"partition": "gpus", "stages": {"merge": {"partition": "short", "time": 10}}}
@@ -376,6 +451,8 @@ class TestStatus:
         [
             ("1 RUNNING None", "failed", "exit code 1"),
             ("2 RUNNING None", "failed", "exit code 2"),
+            ("137 RUNNING None", "failed", "exit code 137: killed, most likely out of memory (slurm.memory)"),
+            ("1 OUT_OF_MEMORY None", "failed", "out of memory (slurm.memory)"),
             ("75 COMPLETING None", "cancelled", ""),
             ("0 COMPLETING None", "cancelled", ""),
             ("143 COMPLETING TimeLimit", "failed", "out of time (slurm.time)"),
@@ -395,7 +472,7 @@ class TestStatus:
         assert self.states(desk, [])[0] == ("lost", "left the queue without a word")
         assert self.states(desk, None)[0] == ("unknown", "Slurm does not say")
         monkeypatch.setattr(cluster, "accounted", lambda elements: {"101_0": "OUT_OF_MEMORY"})
-        assert self.states(desk, [])[0] == ("failed", "out_of_memory")
+        assert self.states(desk, [])[0] == ("failed", "out of memory (slurm.memory)")
 
     def test_a_launch_that_could_not_be_written_stands_in_nobodys_way(self, desk: Desk, launched: Path) -> None:
         (launched.parent / "2").mkdir()
@@ -469,9 +546,9 @@ def test_what_a_surrounding_job_says_of_itself_is_not_handed_on(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     sbatch = tmp_path / "sbatch"
-    sbatch.write_text('#!/bin/bash\necho "$SLURM_NTASKS$SLURM_CONF"\n')
+    sbatch.write_text('#!/bin/bash\necho "$SLURM_CONF;$SLURM_NTASKS"\n')
     sbatch.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("SLURM_NTASKS", "8")
-    monkeypatch.setenv("SLURM_CONF", "here")
-    assert cluster.submit(tmp_path / "job.sbatch") == "here"
+    monkeypatch.setenv("SLURM_CONF", "12")
+    assert cluster.submit(tmp_path / "job.sbatch") == "12"

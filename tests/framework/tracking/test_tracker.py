@@ -236,6 +236,23 @@ class TestTrouble:
         with pytest.raises(UserError, match=r"^\[1/4\] language · .*: W&B: .*; call sync again to go on from here$"):
             sync_quietly(unsent.write(OFFLINE | {"tracking.entity": "team"}))
 
+    def test_runs_that_were_deleted_there_get_new_ids(self, unsent: Desk, server: WandbServer) -> None:
+        server.deleted = {stage.id for stage in unsent.plan(OFFLINE).stages}
+        file = unsent.write(OFFLINE | {"tracking.entity": "team"})
+        with pytest.raises(UserError, match=r"was previously created and deleted.*: W&B .* tracking\.run_suffix gives"):
+            sync_quietly(file)
+        restart()
+        assert sync_quietly(file, "tracking.run_suffix=b") == "4 of 4 sent"
+        assert set(server.runs) == {f"{stage.id}-b" for stage in unsent.plan(OFFLINE).stages}
+        # The runs alone, too; the identities of stages and runs stay what they are.
+        assert sync_quietly(unsent.folder / "runs" / "tiny", "tracking.run_suffix=b") == "0 of 4 sent; 4 were there already"
+
+    @pytest.mark.parametrize("answer", [b"", b"<html>login</html>", b"\xff\x00", b"[]", b'{"data": 7}'])
+    def test_a_server_that_answers_nonsense(self, unsent: Desk, server: WandbServer, answer: bytes) -> None:
+        server.nonsense = answer
+        with pytest.raises(UserError, match=r"W&B: .*call sync again"):
+            sync_quietly(unsent.write(OFFLINE | {"tracking.entity": "team"}))
+
     def test_what_keeps_sync_away_is_said(
         self, unsent: Desk, server: WandbServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
