@@ -31,12 +31,12 @@ test-browser: setup ## Open a report in Chromium, which is installed for it, and
 	    || echo "Chromium could not be installed; its tests will say so"
 	$(BIN)/pytest -m browser tests/framework/test_report.py
 
-SLURM = slurmctld slurmd slurm-client munge
+SLURM = slurmctld slurmd slurm-client munge slurmdbd mariadb-server-core
 
 # The cluster shares its nodes: one test at a time.
 test-slurm: export OMP_NUM_THREADS = 1
 test-slurm: setup ## Run the tests on a SLURM cluster that is started for them
-	@command -v slurmctld /usr/sbin/slurmctld >/dev/null || { apt-get update -q && apt-get install -qy --no-install-recommends $(SLURM); } \
+	@command -v slurmdbd /usr/sbin/slurmdbd >/dev/null || { apt-get update -q && apt-get install -qy --no-install-recommends $(SLURM); } \
 	    || echo "SLURM could not be installed; its tests will say so"
 	$(BIN)/pytest -m slurm tests/slurm
 

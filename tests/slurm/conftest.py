@@ -31,9 +31,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slurm)
 
 
-@pytest.fixture(scope="session")
-def cluster(real_data: Path) -> Iterator[Path]:
-    """A cluster that starts before the first test that needs it; its folder."""
+def start_cluster(real_data: Path) -> Path:
+    """Starts a cluster and returns its folder; with `ACCT=1` in the environment it keeps accounts."""
     start = real_data.parent / "slurm" / "start_cluster.sh"
     if not start.is_file():
         pytest.skip(f"no script that starts a SLURM cluster at {start}")
@@ -44,11 +43,22 @@ def cluster(real_data: Path) -> Iterator[Path]:
     folder.chmod(0o755)  # munge wants a path that everybody may pass
     started = subprocess.run([start, folder, str(NODES), str(CORES)], capture_output=True, text=True)
     assert started.returncode == 0, started.stderr
+    return folder
+
+
+def stop_cluster(real_data: Path, folder: Path) -> None:
+    subprocess.run([real_data.parent / "slurm" / "stop_cluster.sh", folder], check=True)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def cluster(real_data: Path) -> Iterator[Path]:
+    """A cluster that starts before the first test that needs it; its folder."""
+    folder = start_cluster(real_data)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
         yield folder
-    subprocess.run([start.with_name("stop_cluster.sh"), folder], check=True)
-    shutil.rmtree(folder)
+    stop_cluster(real_data, folder)
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -141,3 +142,37 @@ def test_a_job_of_one_element_of_many_requeues_itself_alone(
     logs = [file.read_text().count("modulingua: 2") for file in files]
     assert logs == [1, 1, 2]
     assert queue() == []
+
+
+def test_several_stages_in_one_element(desk: Desk, modulingua: Modulingua, pretend: Pretend) -> None:
+    changes: dict[str, Any] = {**ONE, "seeds": [0, 1, 2], "slurm.per_job": 3, "slurm.retries": 1}
+    # The second stage is interrupted once, and then fails for good; the third one is carried out all the same.
+    _, second, _ = desk.plan(changes).of_kind("task")
+    mark = desk.folder / "interrupted"
+    once = f"[ -e {mark} ] || {{ touch {mark}; exit 75; }}"
+    pretend(f'{COUNT}; echo "call $n"; case "$*" in *{second.id}) {once}; exit 1 ;; esac')
+    modulingua("launch", desk.write(changes))
+    ended()
+    assert calls(desk) == 5  # the stages' two, one and one attempts, and the interrupted one
+    launched = desk.folder / "runs/tiny/launch/1"
+    parts = ("0", "0.1", "0.2")
+    logs = [(launched / "logs" / f"task-{part}.log").read_text() for part in parts]
+    assert [re.findall(r"call (\d)", log) for log in logs] == [["1"], ["2", "3", "4"], ["5"]]
+    assert "the job is requeued" in logs[1]
+    assert [(launched / "ends" / f"task-{part}").read_text().split()[0] for part in parts] == ["0", "1", "0"]
+    states = [row.state for row in status_of(desk, changes).values() if row.kind != "task"]
+    assert states == ["cancelled"] * 4  # three evaluations and the table
+    assert status_of(desk, changes)["task · task adapter · seed 1"].news == "exit code 1"
+
+
+def test_nothing_of_the_shell_that_submits_is_needed_or_taken_for_a_rank(
+    desk: Desk, modulingua: Modulingua, pretend: Pretend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretend('echo "process: ${OMP_NUM_THREADS-none} ${LOCAL_RANK-none} ${MASTER_ADDR-none} $(type -t env)"')
+    for number, option in enumerate(("--export=ALL", "--export=NONE"), start=1):
+        monkeypatch.setenv("LOCAL_RANK", "1")
+        monkeypatch.setenv("MASTER_ADDR", "nowhere")
+        modulingua("launch", desk.write({**ONE, "slurm.extra": [option]}))
+        ended()
+        log = (desk.folder / f"runs/tiny/launch/{number}/logs/task-0.log").read_text()
+        assert "process: 1 none none file" in log

@@ -245,7 +245,8 @@ class TestTrouble:
         assert sync_quietly(file, "tracking.run_suffix=b") == "4 of 4 sent"
         assert set(server.runs) == {f"{stage.id}-b" for stage in unsent.plan(OFFLINE).stages}
         # The runs alone, too; the identities of stages and runs stay what they are.
-        assert sync_quietly(unsent.folder / "runs" / "tiny", "tracking.run_suffix=b") == "0 of 4 sent; 4 were there already"
+        again = sync_quietly(unsent.folder / "runs" / "tiny", "tracking.run_suffix=b")
+        assert again == "0 of 4 sent; 4 were there already"
 
     @pytest.mark.parametrize("answer", [b"", b"<html>login</html>", b"\xff\x00", b"[]", b'{"data": 7}'])
     def test_a_server_that_answers_nonsense(self, unsent: Desk, server: WandbServer, answer: bytes) -> None:
