@@ -13,13 +13,12 @@ from framework.validation import Problem
 
 SHORT = {"-J": "--job-name", "-a": "--array", "-o": "--output", "-D": "--chdir", "-d": "--dependency", "-N": "--nodes"}
 SHORT |= {"-n": "--ntasks", "-c": "--cpus-per-task", "-p": "--partition", "-A": "--account", "-q": "--qos"}
-SHORT |= {"-C": "--constraint", "-t": "--time"}
+SHORT |= {"-C": "--constraint", "-t": "--time", "-M": "--clusters"}
+CLUSTERS = "--clusters"
 OWN = frozenset([*SHORT.values(), "--ntasks-per-node", "--mem", "--signal", "--open-mode", "--requeue", "--no-requeue"])
 """Options that launch writes itself."""
 KINDS = ("pretrain", "language", "task", "merge", "evaluate", "table")
 """Kinds of jobs, each with resources of its own."""
-CLUSTERS = ("-M", "--cluster", "--clusters")
-"""Options that choose another cluster."""
 START = 120
 """Seconds of a job before the warning at least: it may come a minute early, and the work needs a minute to begin."""
 HIDING = re.compile(r"^#SBATCH.*?\s(?:--job-name[=\s]\s*|-J\s*)[\"']?(bash|interactive)[\"']?(?:\s|$)", re.MULTILINE)
@@ -106,9 +105,9 @@ def _mistake_in_extra(word: str) -> str:
         return f"{word!r} holds several options; write each as an entry of its own"
     option = parts[0].partition("=")[0]
     option = option if option.startswith("--") else SHORT.get(option[:2], option)
-    if option in CLUSTERS:
-        return f"{option} would reach sbatch alone; set the environment variable SLURM_CLUSTERS for all commands"
-    if own := next((own for own in sorted(OWN) if own.startswith(option)), None):  # sbatch takes beginnings too
+    if CLUSTERS.startswith(option):  # sbatch takes beginnings too
+        return f"{CLUSTERS} would reach sbatch alone; set the environment variable SLURM_CLUSTERS for all commands"
+    if own := next((own for own in sorted(OWN) if own.startswith(option)), None):
         return f"launch writes {own} itself, from the other keys of slurm and from trainer"
     return ""
 

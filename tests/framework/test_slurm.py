@@ -242,11 +242,10 @@ class TestScripts:
     def test_options_that_are_not_the_users(self, desk: Desk, modulingua: Modulingua) -> None:
         reasons = {
             "--job-name=x": "launch writes --job-name itself",
-            "--job-na=x": "launch writes --job-name itself",
-            "-Jx": "launch writes --job-name itself",
+            "--arr=3": "launch writes --array itself",
+            "-N3": "launch writes --nodes itself",
             "--exclude=n7 --array=3": "'--exclude=n7 --array=3' holds several options",
-            "--clusters=other": "--clusters would reach sbatch alone; set the environment variable SLURM_CLUSTERS",
-            "-Mother": "-M would reach sbatch alone; set the environment variable SLURM_CLUSTERS",
+            "-Mother": "--clusters would reach sbatch alone; set the environment variable SLURM_CLUSTERS",
             "exclude=n7": "'exclude=n7' is not an option of sbatch",
             "": "'' is not an option of sbatch",
             "--comment='a": '"--comment=\'a" cannot be read',
