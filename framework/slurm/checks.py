@@ -17,7 +17,7 @@ SHORT |= {"-C": "--constraint", "-t": "--time", "-M": "--clusters"}
 CLUSTERS = "--clusters"
 OWN = frozenset([*SHORT.values(), "--ntasks-per-node", "--mem", "--signal", "--open-mode", "--requeue", "--no-requeue"])
 """Options that launch writes itself."""
-KINDS = ("pretrain", "language", "task", "merge", "evaluate", "table")
+KINDS = ("data", "pretrain", "language", "task", "merge", "evaluate", "table")
 """Kinds of jobs, each with resources of its own."""
 START = 120
 """Seconds of a job before the warning at least: it may come a minute early, and the work needs a minute to begin."""

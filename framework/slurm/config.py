@@ -8,9 +8,13 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 SCHEMA = ConfigDict(extra="forbid")
+DATA = "data"
+"""The kind of the first job, which reads the rows that the stages will use."""
 TABLE = "table"
 """The kind of the last job, which lays the runs side by side; the others are the kinds of stages."""
-TABLE_MINUTES = 30
+LIGHT = (DATA, TABLE)
+"""Kinds of jobs that are no stages: one process on one core."""
+LIGHT_MINUTES = {DATA: 120, TABLE: 30}
 GPUS = re.compile(r"(?:[A-Za-z][\w.-]*:)?[0-9]{1,4}")
 TIME = re.compile(r"(?:(?P<days>\d+)-)?(?P<first>\d+)(?::(?P<second>\d+))?(?::(?P<third>\d+))?")
 
@@ -65,6 +69,8 @@ class Resources:
 class StageResources:
     """What single kinds of stages ask for beside or instead of the section's own resources."""
 
+    data: Resources = Resources()
+    """The first job, which reads all rows on one core; see `check_data`."""
     pretrain: Resources = Resources()
     language: Resources = Resources()
     task: Resources = Resources()
@@ -80,6 +86,8 @@ class SlurmConfig(Resources):
 
     stages: StageResources = StageResources()
     """Resources by kind of stage."""
+    check_data: bool = True
+    """Whether a first job reads all rows that the stages will use, and the others wait for it."""
     gpu_option: Literal["gres", "gpus-per-node"] = "gres"
     """The option of sbatch that asks for GPUs; some sites take only the second."""
     setup: list[str] = field(default_factory=list)
@@ -96,9 +104,9 @@ class SlurmConfig(Resources):
     def resources(self, kind: str) -> Resources:
         """Returns what the job of a kind of stage asks for."""
         own: Resources = getattr(self.stages, kind)
-        if kind != TABLE:
+        if kind not in LIGHT:
             return own.over(self)
-        # One process that reads small files: of the section's resources only those that say where it may run.
+        # One process that reads files: of the section's resources only those that say where it may run.
         light = Resources(
             partition=self.partition,
             account=self.account,
@@ -106,7 +114,8 @@ class SlurmConfig(Resources):
             constraint=self.constraint,
             nodes=1,
             cpus=1,
-            time=TABLE_MINUTES,
+            memory=self.memory if kind == DATA else None,
+            time=LIGHT_MINUTES[kind],
             extra=self.extra,
         )
         return own.over(light)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from framework.plan import EvaluateStage, Plan, Stage
-from framework.slurm.config import TABLE
+from framework.slurm.config import DATA, TABLE
 
 
 @dataclass(frozen=True, order=True)
@@ -44,7 +44,7 @@ class Job:
 
     name: str
     kind: str
-    """Kind of its stages, or `table`."""
+    """Kind of its stages, `data` or `table`."""
     work: dict[int, list[Work]] = field(default_factory=dict)
     """What each element does in turn, by its index."""
     after: list[Element] = field(default_factory=list)
@@ -94,13 +94,14 @@ class Job:
         return ",".join(words)
 
 
-def jobs_for(plan: Plan, queued: Mapping[str, Element], most: int) -> list[Job]:
+def jobs_for(plan: Plan, queued: Mapping[str, Element], most: int, *, check_data: bool = False) -> list[Job]:
     """Groups what is left of a plan into job arrays.
 
     Args:
         plan: The plan.
         queued: Stages that wait or run already, and where; `table` for the last job.
         most: How many elements an array may have.
+        check_data: Whether the stages wait for a first job that reads their data.
 
     Returns:
         The arrays, each after those that it waits for.
@@ -108,13 +109,17 @@ def jobs_for(plan: Plan, queued: Mapping[str, Element], most: int) -> list[Job]:
     groups: dict[tuple[object, ...], Job] = {}
     places = dict(queued)
     left = [stage for stage in plan.todo if stage.id not in queued]
+    check_data = check_data and any(stage.kind != "merge" for stage in left)  # a merge reads components alone
     for stage in left:
         task = stage.task.id if isinstance(stage, EvaluateStage) else ""
         twin = places.get(task)
         if twin and twin.index >= most:  # of an array from before the cluster's limit was lowered
             twin = None
         array = twin.job if twin else None
-        after = sorted({places[need] for need in stage.needs if need in places and not (twin and need == task)})
+        awaited = {need for need in stage.needs if need in places}
+        after = sorted(places[need] for need in awaited if not (twin and need == task))
+        if check_data and awaited <= queued.keys():  # the others wait for these
+            after.append(Element(DATA, 0))
         per_job = stage.experiment.slurm.resources(stage.kind).per_job or 1
         for part in itertools.count():  # the first part whose place for this stage has room
             group = (stage.kind, array, *after, part)
@@ -126,7 +131,8 @@ def jobs_for(plan: Plan, queued: Mapping[str, Element], most: int) -> list[Job]:
                 break
         job.work.setdefault(index, []).append(Work(stage.id, f"{stage.kind} · {stage.title}"))
         places[stage.id] = Element(job.name, index)
-    jobs = list(groups.values())
+    first = Job(DATA, DATA, {0: [Work(DATA, "all rows that the stages will use")]})
+    jobs = [*([first] if check_data else []), *groups.values()]
     if _wants_table(plan, left, queued):
         runs = sorted(places[stage.id] for stage in plan.of_kind("evaluate") if stage.id in places)
         jobs.append(Job(TABLE, TABLE, {0: [Work(TABLE, "combinations × languages")]}, runs))

@@ -19,7 +19,7 @@ from framework.runner import plan_experiment
 from framework.slurm import cluster
 from framework.slurm.checks import refuse_auto_precision
 from framework.slurm.cluster import LimitReached
-from framework.slurm.config import TABLE
+from framework.slurm.config import DATA, LIGHT, TABLE
 from framework.slurm.jobs import Job, jobs_for
 from framework.slurm.limits import Limit, Limits
 from framework.slurm.memory import SMALL, default_memory
@@ -55,7 +55,8 @@ def launch_plan(plan: Plan, file: Path, overrides: list[str], console: Console, 
     if not dry_run:
         cluster.require()
     found, largest = _cluster(plan, console, dry_run)
-    jobs = jobs_for(plan, {stage: place.element for stage, place in found.items()}, largest)
+    places = {stage: place.element for stage, place in found.items()}
+    jobs = jobs_for(plan, places, largest, check_data=plan.variants[0].experiment.slurm.check_data)
     waiting = [stage for stage in plan.todo if stage.id in found]
     folder = next_folder(plan)
     if not jobs:
@@ -210,7 +211,7 @@ def _how_to_go_on(jobs: list[Job], taken: _Submission) -> str:
 def _warn_of_memory(plan: Plan, jobs: list[Job], console: Console) -> None:
     """Warns of jobs to which the cluster gives little memory, because the experiment asks for none."""
     experiment = plan.variants[0].experiment
-    for kind in dict.fromkeys(job.kind for job in jobs if job.kind != TABLE):
+    for kind in dict.fromkeys(job.kind for job in jobs if job.kind not in LIGHT):
         resources = experiment.slurm.resources(kind)
         _, processes = size(resources, experiment.trainer)
         try:
@@ -236,7 +237,10 @@ def _record(plan: Plan, jobs: list[Job], found: dict[str, Place], ids: dict[str,
 def _script(plan: Plan, job: Job, jobs: Iterable[Job], ids: dict[str, str], folder: Path) -> str:
     experiment = plan.variants[0].experiment
     words = json.dumps(stage_overrides(experiment.slurm, job.kind, experiment.trainer))
-    table = ["-m", "framework.cli", "compare", str(plan.folder.resolve())]
+    of_kind = {
+        DATA: ["-m", "framework.cli", "plan", "--data", str(folder / FROZEN)],
+        TABLE: ["-m", "framework.cli", "compare", str(plan.folder.resolve())],
+    }
     stage = ["-m", "framework.runner", str(folder / FROZEN), words, '"$stage"']
     return write_script(
         job,
@@ -244,7 +248,7 @@ def _script(plan: Plan, job: Job, jobs: Iterable[Job], ids: dict[str, str], fold
         experiment.trainer,
         experiment=plan.name,
         folder=folder,
-        command=table if job.kind == TABLE else stage,
+        command=of_kind.get(job.kind, stage),
         dependency=job.dependency(jobs, ids),
     )
 
@@ -256,6 +260,6 @@ def _print_jobs(plan: Plan, jobs: list[Job], ids: dict[str, str], console: Conso
         table.add_column(column, justify="right" if column == "stages" else "left")
     for job in jobs:
         nodes, processes = size(experiment.slurm.resources(job.kind), experiment.trainer)
-        shape = "1 × 1" if job.kind == TABLE else f"{nodes} × {processes}"
+        shape = "1 × 1" if job.kind in LIGHT else f"{nodes} × {processes}"
         table.add_row(job.name, ids.get(job.name, "–"), str(job.stages), shape, job.awaited)
     console.print(table)

@@ -24,7 +24,7 @@ from framework.errors import UserError
 from framework.files import write_whole
 from framework.plan import Plan
 from framework.slurm.cluster import Queued
-from framework.slurm.config import TABLE
+from framework.slurm.config import LIGHT
 from framework.slurm.place import Place
 
 RECORD = "launch.json"
@@ -37,7 +37,7 @@ class Array:
     """A job array of a launch."""
 
     kind: str
-    """Kind of its stages, or `table`."""
+    """Kind of its stages, `data` or `table`."""
     stages: dict[Part, str]
     """Identity of each stage, by its part."""
     id: str = ""
@@ -92,7 +92,7 @@ def next_folder(plan: Plan) -> Path:
 
 
 def submitted(plan: Plan) -> dict[str, Place]:
-    """Returns where this experiment's launches last submitted each stage; `table` for the last job."""
+    """Returns where this experiment's launches last submitted each stage, and the jobs `data` and `table`."""
     places: dict[str, Place] = {}
     for folder in sorted(_folders(plan), key=lambda folder: int(folder.name)):
         launch = read(folder)
@@ -113,7 +113,7 @@ def queued(plan: Plan, queue: list[Queued]) -> dict[str, tuple[Place, Queued]]:
         queue: The jobs that wait or run.
 
     Returns:
-        By stage (`table` for the last job) its place and what Slurm says of it.
+        By stage (`data` and `table` for the first and the last job) its place and what Slurm says of it.
     """
     found: dict[str, tuple[Place, Queued]] = {}
     for entry in queue:
@@ -124,7 +124,7 @@ def queued(plan: Plan, queue: list[Queued]) -> dict[str, tuple[Place, Queued]]:
         if name not in launch.arrays:  # a script that somebody put there and submitted
             continue
         is_own = folder.parent == launches(plan)
-        is_shared = launch.store == store_of(plan) and launch.arrays[name].kind not in ("evaluate", TABLE)
+        is_shared = launch.store == store_of(plan) and launch.arrays[name].kind not in ("evaluate", *LIGHT)
         for stage, place in stages_in(entry, launch).items():
             is_over = entry.state != "PENDING" and place.ended()
             if (is_own or is_shared) and not is_over:

@@ -9,7 +9,7 @@ from pathlib import Path
 from framework.config import TrainerConfig
 from framework.errors import UserError
 from framework.provenance import command as typed
-from framework.slurm.config import TABLE, Resources, SlurmConfig
+from framework.slurm.config import LIGHT, Resources, SlurmConfig
 from framework.slurm.jobs import Job
 
 TEMPLATE = Path(__file__).with_name("job.sbatch")
@@ -73,7 +73,7 @@ def write_script(
         UserError: An option holds a line break, which would end the line of the script.
     """
     resources = config.resources(job.kind)
-    nodes, processes = (1, 1) if job.kind == TABLE else size(resources, trainer)
+    nodes, processes = (1, 1) if job.kind in LIGHT else size(resources, trainer)
     options: dict[str, object] = {
         "job-name": f"{experiment}.{job.name}",
         "array": _ranges(list(job.work)) + (f"%{resources.throttle}" if resources.throttle else ""),

@@ -15,7 +15,7 @@ from framework.runner import plan_experiment
 from framework.slurm import cluster
 from framework.slurm.checks import refuse_auto_precision
 from framework.slurm.cluster import Queued
-from framework.slurm.config import TABLE
+from framework.slurm.config import DATA, TABLE
 from framework.slurm.place import Place
 from framework.slurm.record import queued, submitted
 
@@ -79,13 +79,28 @@ def statuses(plan: Plan, queue: list[Queued] | None) -> list[Status]:
         queue: The jobs that wait or run; None where Slurm does not say.
 
     Returns:
-        The stages in the plan's order, and last the job of the table where one was submitted.
+        The stages in the plan's order; before and after them the jobs of data and table, where these were submitted.
     """
     present = queued(plan, queue or [])
     places = submitted(plan) | {stage: place for stage, (place, _) in present.items()}
     silent = [place.shown for stage, place in places.items() if stage not in present and not place.ended()]
     accounts = cluster.accounted(silent) if queue is not None else {}
     found: dict[str, Status] = {}
+
+    def add_job(kind: str, title: str, needs: Iterable[str]) -> None:
+        """Adds a job that is no stage, where one was submitted."""
+        place = places.get(kind)
+        if place is None:
+            return
+        if kind in present:
+            state, news = _in_queue(*present[kind], str)
+        elif place.ended().startswith("0 "):
+            state, news = "done", str(place.log)
+        else:
+            state, news = _gone(place, accounts, _cause(found, needs), is_known=queue is not None)
+        found[kind] = Status(kind, title, state, news, place)
+
+    add_job(DATA, "all rows", [])
     for stage in plan.stages:
         place = places.get(stage.id)
         # A stage may have ended since the plan was made.
@@ -96,17 +111,9 @@ def statuses(plan: Plan, queue: list[Queued] | None) -> list[Status]:
         elif stage.id in present:
             state, news = _in_queue(*present[stage.id], partial(_progress, stage, place))
         else:
-            state, news = _gone(place, accounts, _cause(found, stage.needs), is_known=queue is not None)
+            state, news = _gone(place, accounts, _cause(found, [DATA, *stage.needs]), is_known=queue is not None)
         found[stage.id] = Status(stage.kind, stage.title, state, news, place)
-    if place := places.get(TABLE):
-        if TABLE in present:
-            state, news = _in_queue(*present[TABLE], str)
-        elif place.ended().startswith("0 "):
-            state, news = "done", str(place.log)
-        else:
-            runs = [stage.id for stage in plan.of_kind("evaluate")]
-            state, news = _gone(place, accounts, _cause(found, runs), is_known=queue is not None)
-        found[TABLE] = Status(TABLE, "combinations × languages", state, news, place)
+    add_job(TABLE, "combinations × languages", [stage.id for stage in plan.of_kind("evaluate")])
     return list(found.values())
 
 
@@ -173,7 +180,7 @@ def _gone(place: Place, accounts: Mapping[str, str], cause: str, *, is_known: bo
 
 def _cause(found: Mapping[str, Status], needs: Iterable[str]) -> str:
     """Names the first broken stage behind those that are needed: `needs task · adapter · seed 1, which failed`."""
-    for status in (found[need] for need in needs):
+    for status in (found[need] for need in needs if need in found):
         if status.state in BROKEN:
             is_root = not status.news.startswith("needs ")
             return f"needs {status.kind} · {status.title}, which {BROKEN[status.state]}" if is_root else status.news

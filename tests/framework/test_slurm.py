@@ -155,6 +155,23 @@ class TestJobs:
             ("table", "evaluate", 1),
         ]
 
+    def test_all_wait_for_the_reading_of_the_data(self, desk: Desk, finished: Desk) -> None:
+        plan = desk.plan({"seeds": [0, 1]})
+        jobs = jobs_for(plan, {}, MOST, check_data=True)
+        ids = {job.name: str(number) for number, job in enumerate(jobs, start=10)}
+        assert [(job.name, job.dependency(jobs, ids)) for job in jobs] == [
+            ("data", ""),
+            ("language", "afterok:10"),
+            ("task", "afterok:10"),
+            ("evaluate", "aftercorr:12,afterok:11"),
+            ("table", "afterok:13"),
+        ]
+        # What waits for nothing but stages in the queue waits for the reading of its own data too.
+        waiting = {stage.id: Element("7", index) for index, stage in enumerate(plan.stages[:4])}
+        evaluate = by_name(jobs_for(plan, waiting, MOST, check_data=True))["evaluate"]
+        assert evaluate.dependency([], {}).endswith(",afterok:data_0")
+        assert jobs_for(finished.plan(), {}, MOST, check_data=True) == []
+
     def test_pretraining_comes_before_everything(self, desk: Desk) -> None:
         pretrain = {"languages": ["swh_Latn"], "objective": {"masked": desk.text}, "training": {"steps": 1}}
         jobs = jobs_for(desk.plan({"pretrain": pretrain}), {}, MOST)
@@ -174,7 +191,7 @@ class TestScripts:
         monkeypatch.setattr(cluster, "_call", _no_slurm)
 
         def show(changes: dict[str, Any], *words: str) -> str:
-            answer = modulingua("launch", desk.write(changes), *words, "--dry-run")
+            answer = modulingua("launch", desk.write(changes | {"slurm.check_data": False}), *words, "--dry-run")
             assert (answer.code, answer.err) == (0, "")
             assert desk.files() == {}
             return answer.out
@@ -411,7 +428,7 @@ def pretend_cluster(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 class TestStatus:
     """States from files and from what squeue says."""
 
-    CHANGES: dict[str, Any] = {"combination.language": {}}
+    CHANGES: dict[str, Any] = {"combination.language": {}, "slurm.check_data": False}
 
     @pytest.fixture
     def launched(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -466,6 +483,25 @@ class TestStatus:
         if state in ("failed", "cancelled"):
             cause = f"needs task · task adapter · seed 0, which {'was ' if state == 'cancelled' else ''}{state}"
             assert self.states(desk, [])[1:] == [("cancelled", cause)] * 2
+
+    def test_rows_that_cannot_be_used_are_named_as_the_cause(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pretend_cluster(monkeypatch)
+        monkeypatch.setattr(cluster, "accounted", lambda elements: {})
+        changes = {"combination.language": {}}
+        launch(desk.write(changes), [], _silent(), dry_run=False)
+        launched = desk.folder / "runs" / "tiny" / "launch" / "1"
+        script = (launched / "data.sbatch").read_text()
+        assert f"-m framework.cli plan --data {launched / 'experiment.yaml'}\n" in script
+        assert "--ntasks-per-node=1\n" in script
+        assert "--dependency=afterok:101\n" in (launched / "task.sbatch").read_text()
+        (launched / "ends" / "data-0").write_text("2 RUNNING None")
+        cause = "needs data · all rows, which failed"
+        assert [(row.kind, row.state, row.news) for row in statuses(desk.plan(changes), [])] == [
+            ("data", "failed", "exit code 2"),
+            *((kind, "cancelled", cause) for kind in ("task", "evaluate", "table")),
+        ]
 
     def test_gone_without_a_word(self, desk: Desk, launched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert self.states(desk, [])[0] == ("lost", "left the queue without a word")

@@ -14,7 +14,7 @@ from tests.framework.conftest import Modulingua
 from tests.framework.tiny import Desk
 from tests.slurm.conftest import ended, slurm, status_of, wait_until
 
-ONE = {"combination.language": {}, "slurm.retries": 2}
+ONE = {"combination.language": {}, "slurm.retries": 2, "slurm.check_data": False}
 """A change: the plan is a task stage, its evaluation and the table."""
 TASK = "task · task adapter · seed 0"
 COUNT = 'n=$(($(cat "$0.n" 2>/dev/null || echo 0) + 1)); echo $n >"$0.n"'

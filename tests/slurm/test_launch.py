@@ -14,7 +14,9 @@ from tests.framework.conftest import Modulingua
 from tests.framework.tiny import Desk, command_line, outcome, runs
 from tests.slurm.conftest import ended, slurm, status_of, wait_until
 
-LATER = {"slurm.extra": ["--begin=now+1hour"]}
+UNREAD = {"slurm.check_data": False}
+"""A change: no job reads the data first."""
+LATER = UNREAD | {"slurm.extra": ["--begin=now+1hour"]}
 """A change: the jobs wait, and nothing is trained."""
 
 
@@ -26,12 +28,13 @@ def test_a_whole_plan_on_two_nodes_with_two_processes_each(desk: Desk, finished:
     changes = {"trainer.devices": 2, "trainer.num_nodes": 2}
     answer = modulingua("launch", desk.write(changes))
     assert (answer.code, answer.err) == (0, "")
-    shapes = {line.split()[0]: line.split()[3:6] for line in answer.out.splitlines()[1:5]}
-    assert shapes == {name: ["2", "×", "2"] for name in ("language", "task", "evaluate")} | {"table": ["1", "×", "1"]}
+    shapes = {line.split()[0]: line.split()[3:6] for line in answer.out.splitlines()[1:6]}
+    one, four = ["1", "×", "1"], ["2", "×", "2"]
+    assert shapes == {"data": one, "language": four, "task": four, "evaluate": four, "table": one}
     ended()
     rows = status_of(desk, changes)
     assert {name: row.state for name, row in rows.items()} == dict.fromkeys(rows, "done")
-    assert [row.kind for row in rows.values()] == ["language", "language", "task", "evaluate", "table"]
+    assert [row.kind for row in rows.values()] == ["data", "language", "language", "task", "evaluate", "table"]
     printed = rows["table · combinations × languages"].place
     assert printed is not None
     assert "language prompt + task adapter" in printed.log.read_text()
@@ -91,7 +94,7 @@ def test_experiments_that_share_a_store_share_their_jobs(desk: Desk, modulingua:
 
 
 def test_what_was_cancelled_is_launched_again(desk: Desk, modulingua: Modulingua) -> None:
-    changes: dict[str, Any] = {"stages.task.training.steps": 100_000}
+    changes: dict[str, Any] = UNREAD | {"stages.task.training.steps": 100_000}
     modulingua("launch", desk.write(changes))
     task = "task · task adapter · seed 0"
     wait_until(lambda: re.match(r"\d+/100000  loss ", status_of(desk, changes)[task].news))
@@ -110,7 +113,7 @@ def test_what_was_cancelled_is_launched_again(desk: Desk, modulingua: Modulingua
         "table": ("cancelled", f"needs {task}, which was cancelled"),
     }
     # A shorter training is another stage; the languages are there.
-    shorter = desk.write({})
+    shorter = desk.write(UNREAD)
     again = modulingua("launch", shorter)
     assert [line.split()[0] for line in again.out.splitlines()[1:4]] == ["task", "evaluate", "table"]
     ended()
@@ -118,7 +121,7 @@ def test_what_was_cancelled_is_launched_again(desk: Desk, modulingua: Modulingua
 
 
 def test_the_command_cancels_what_runs_and_what_waits(desk: Desk, modulingua: Modulingua) -> None:
-    changes = {"stages.language.training.steps": 100_000}
+    changes = UNREAD | {"stages.language.training.steps": 100_000}
     file = desk.write(changes)
     modulingua("launch", file)
     wait_until(lambda: any(row.state == "running" for row in status_of(desk, changes).values()))
@@ -136,7 +139,7 @@ def test_the_command_cancels_what_runs_and_what_waits(desk: Desk, modulingua: Mo
 
 
 def test_a_partition_that_does_not_exist_is_said_in_the_words_of_slurm(desk: Desk, modulingua: Modulingua) -> None:
-    answer = modulingua("launch", desk.write({"slurm.stages": {"evaluate": {"partition": "gpus"}}}))
+    answer = modulingua("launch", desk.write(UNREAD | {"slurm.stages": {"evaluate": {"partition": "gpus"}}}))
     assert (answer.code, answer.out) == (2, "")
     first, *words = answer.err.splitlines()
     script = desk.folder / "runs" / "tiny" / "launch" / "1" / "evaluate.sbatch"
@@ -152,7 +155,7 @@ def test_a_partition_that_does_not_exist_is_said_in_the_words_of_slurm(desk: Des
 def test_a_dry_run_shows_everything_and_does_nothing(desk: Desk, modulingua: Modulingua) -> None:
     answer = modulingua("launch", desk.write(), "--dry-run")
     assert (answer.code, answer.err) == (0, "")
-    assert answer.out.count("#!/bin/bash") == 4
+    assert answer.out.count("#!/bin/bash") == 5
     assert queue() == []
     assert desk.files() == {}
 
@@ -161,7 +164,7 @@ def test_a_folder_with_a_space_is_no_hindrance(
     tmp_path: Path, desk: Desk, modulingua: Modulingua, pretend: Callable[[str], None]
 ) -> None:
     pretend("exit 3")
-    changes = {"runs": str(tmp_path / "my runs"), "slurm.retries": 0}
+    changes = UNREAD | {"runs": str(tmp_path / "my runs"), "slurm.retries": 0}
     modulingua("launch", desk.write(changes))
     ended()
     language, *_ = status_of(desk, changes).values()

@@ -17,7 +17,12 @@ from tests.framework.conftest import Modulingua
 from tests.framework.tiny import Desk
 from tests.slurm.conftest import slurm, start_cluster, stop_cluster, wait_until
 
-WAITING = {"combination.language": {}, "seeds": [0, 1, 2, 3], "slurm.extra": ["--begin=now+1hour"]}
+WAITING = {
+    "combination.language": {},
+    "seeds": [0, 1, 2, 3],
+    "slurm.extra": ["--begin=now+1hour"],
+    "slurm.check_data": False,
+}
 """A change: nine elements, all of which wait."""
 
 

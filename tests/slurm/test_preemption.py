@@ -21,6 +21,7 @@ LONG: dict[str, Any] = {
     "stages.task.validate_every": 150,
     "stages.task.answer.classification_head.dropout": 0.1,
     "slurm.retries": 0,
+    "slurm.check_data": False,
 }
 """A change: the plan is a task stage of some seconds, its evaluation and the table."""
 TASK = "task · task adapter · seed 0"
