@@ -48,8 +48,8 @@ class BackboneConfig:
     """Branch, tag or commit on the hub; null is the main branch."""
     precision: Precision = "auto"
     """`bf16` computes in bfloat16 where that is safe, `fp16` in float16 (for GPUs without bfloat16), `32` in float32;
-    `auto` is bf16 where the device is fast at it, else 32: name one, and every machine computes alike. The weights stay
-    in float32."""
+    `auto` is bf16 where the device is fast at it, else 32, so that two machines may differ. The weights stay in
+    float32."""
     random_init_seed: int | None = None
     """Draws the weights from this seed, for pretraining from nothing; null loads them."""
 
