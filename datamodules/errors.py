@@ -8,6 +8,9 @@ import itertools
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Sequence
 
+_LONGEST_NAME = 60
+"""Characters of a name that messages show, and that are compared with others."""
+
 
 class DataError(ValueError):
     """A mistake about data, in one line that says where, what and the nearest right spelling."""
@@ -75,7 +78,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     for other in known:
         if difference := difference_of(word, other):
             return f"; {other!r} differs only in {difference}"
-    near = difflib.get_close_matches(word[:100], known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(word[:_LONGEST_NAME], known, n=1, cutoff=0.5)
     return f"; did you mean '{near[0]}'?{_foreign_letter(word, near[0])}" if near else ""
 
 
@@ -124,6 +127,14 @@ def shown(value: object, most: int = 80) -> str:
     """A value of a file as a message shows it: as Python writes it, and no longer than so many characters."""
     text = repr(value)
     return text if len(text) <= most else f"{text[:most]}…"
+
+
+def comma_list(names: Sequence[str], most: int = 20) -> str:
+    """Returns names for a message, separated by commas: the first of many, long ones shortened; "none" of none."""
+    plain = (name.isprintable() and len(name) <= _LONGEST_NAME for name in names)
+    short = [name if is_plain else f"{name[:_LONGEST_NAME]!r}…" for name, is_plain in zip(names, plain, strict=True)]
+    more = [f"{len(names) - most:,} more"] if len(names) > most else []
+    return ", ".join([*short[:most], *more]) or "none"
 
 
 def first_line(error: BaseException) -> str:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from datamodules.errors import difference_of, nearest, shown
+from datamodules.errors import comma_list, difference_of, nearest, shown
 
 HIDDEN = {
     "-1": "marks a label that is not published",
@@ -49,7 +49,7 @@ def unknown_label(value: Any, labels: Sequence[str], *, numbered: bool = False) 
     if numbered and isinstance(value, str | float) and written.removesuffix(".0").isdecimal():
         kind = "a text" if isinstance(value, str) else "a fraction (whole numbers in a column with gaps become such)"
         return f"holds {shown(value)}, which is {kind}, not the number of a label"
-    return f"holds the unknown label {shown(value)}{nearest(written, labels)}; known: {', '.join(labels)}"
+    return f"holds the unknown label {shown(value)}{nearest(written, labels)}; known: {comma_list(labels)}"
 
 
 def first_pair_alike(labels: Iterable[str]) -> tuple[str, str, str] | None:

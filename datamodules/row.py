@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from datamodules.errors import DataError, RowError, nearest
+from datamodules.errors import DataError, RowError, comma_list, nearest
 
 
 class Row(dict[str, Any]):
@@ -85,8 +85,7 @@ def wanted_columns(found: Collection[str], columns: Collection[str], optional: C
     found = list(found)
     for column in columns:
         if column not in found:
-            known = ", ".join(found) or "none"
-            raise ValueError(f"there is no column '{column}'{nearest(column, found)}; found: {known}")
+            raise ValueError(f"there is no column '{column}'{nearest(column, found)}; found: {comma_list(found)}")
     wanted = list(dict.fromkeys([*columns, *(column for column in optional if column in found)]))
     if twice := [column for column in wanted if found.count(column) > 1]:
         raise ValueError(f"{found.count(twice[0])} columns are called '{twice[0]}'; rename all but one of them")

@@ -65,8 +65,8 @@ def _quoted(file: Path, columns: tuple[str, ...], optional: tuple[str, ...], *, 
     try:
         header = next(reader, [])
     except csv.Error as error:
-        raise DataError(f"{file}, line 1: {error}") from error
-    wanted = wanted_columns_of(str(file), header, columns, optional)
+        raise DataError(f"{file}, line 1: {error}; {_QUOTING}") from error
+    wanted = _wanted(file, header, columns, optional)
     while True:
         place = f"line {reader.line_num + 1}"
         lines.recent.clear()
@@ -91,14 +91,20 @@ def _unquoted(file: Path, columns: tuple[str, ...], optional: tuple[str, ...]) -
     lines = ((number, line.rstrip("\r\n")) for number, line in enumerate(_lines(file), start=1))
     _, first = next(lines, (1, ""))
     header = first.split("\t") if first else []
-    wanted = wanted_columns_of(str(file), header, columns, optional)
+    wanted = _wanted(file, header, columns, optional)
     for number, line in lines:
         if line:
             yield _row(file, f"line {number}", header, line.split("\t"), wanted)
 
 
+def _wanted(file: Path, header: list[str], columns: tuple[str, ...], optional: tuple[str, ...]) -> list[str]:
+    if any(map(_UNDECODED.search, header)):
+        raise DataError(f"{file}, line 1: {_NOT_UTF8}")
+    return wanted_columns_of(str(file), header, columns, optional)
+
+
 def _row(file: Path, place: str, header: list[str], cells: list[str], wanted: list[str]) -> Row | RowError:
-    if any(_UNDECODED.search(cell) for cell in cells):
+    if any(map(_UNDECODED.search, cells)):
         return RowError(str(file), place, _NOT_UTF8)
     if len(cells) != len(header):
         return RowError(str(file), place, f"{len(cells)} cells, but {len(header)} columns")

@@ -98,7 +98,7 @@ class _Reader:
         """Raises one error for all lines that could not be read, if there were any."""
         if self.unreadable:
             more = self.unreadable - len(self.errors)
-            raise UserError("\n".join([*self.errors, *([f"and {more} lines more"] if more else [])]))
+            raise UserError("\n".join([*self.errors, *([f"and {more} more lines"] if more else [])]))
 
     def _texts(self, line: str) -> tuple[str, str]:
         """Returns the text of a line, or both of a pair.

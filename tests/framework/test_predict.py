@@ -124,7 +124,7 @@ class TestMistakes:
             found += answers
         assert [answer is None for answer in found] == [False, True, False, True, True, True]
         reason = "this is not UTF-8, and its answer is left blank"
-        assert str(error.value) == f"line 2: {reason}\nline 4: {reason}\nand 1 lines more"
+        assert str(error.value) == f"line 2: {reason}\nline 4: {reason}\nand 1 more lines"
 
     def test_a_component_that_is_gone(self, desk: Desk) -> None:
         desk.run({"languages.targets": ["swh_Latn"]})
