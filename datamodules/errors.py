@@ -84,7 +84,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def difference_of(word: str, other: str) -> str:
     """Names in what alone two spellings differ; an empty text where they differ in more, or in nothing."""
-    equal = (name for name, normalized in _DIFFERENCES.items() if normalized(word) == normalized(other))
+    equal = (name for name, normalized in DIFFERENCES.items() if normalized(word) == normalized(other))
     return next(equal, "") if word != other else ""
 
 
@@ -113,7 +113,7 @@ def _number(word: str) -> str:
         return word
 
 
-_DIFFERENCES: dict[str, Callable[[str], str]] = {
+DIFFERENCES: dict[str, Callable[[str], str]] = {
     "Unicode form (composed or decomposed letters)": functools.partial(unicodedata.normalize, "NFC"),
     "spaces": _without_spaces,
     "invisible characters": _without_invisible,

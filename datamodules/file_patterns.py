@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from datamodules.errors import DataError
-from datamodules.files import names_in, require_file
-from datamodules.languages import LANGUAGES, flores_code
+from datamodules.files import is_file, names_in, shown
+from datamodules.languages import LANGUAGES, MEANINGS, flores_code
 
 PLACEHOLDER = "{language}"
 
@@ -21,8 +21,12 @@ class LanguageFiles:
 
     by_language: dict[str, Path]
     """By FLORES code, in the order of `LANGUAGES`."""
-    others: list[str]
-    """What else matches, with the reason: its code means no language, or several; or it is no file."""
+    others: list[tuple[str, Path]]
+    """What else matches, with its code: that means no language, or several; or the path is no file's."""
+
+    def reasons(self, most: int) -> list[str]:
+        """Returns why the first of the others are not taken."""
+        return [_reason(code, file) for code, file in self.others[:most]]
 
 
 def language_files(folder: Path, pattern: str) -> LanguageFiles:
@@ -41,20 +45,22 @@ def language_files(folder: Path, pattern: str) -> LanguageFiles:
     found: dict[str, Path] = {}
     others = []
     for code, file in _matches(start, parts, None):
-        try:
-            language = flores_code(code)
-        except DataError as error:
-            others.append(f"{file}: {error}")
-            continue
-        try:
-            require_file(file)
-        except DataError as error:
-            others.append(str(error))
-            continue
-        if language in found:
-            raise DataError(f"{found[language]} and {file} are both of {language}: remove or rename one of them")
-        found[language] = file
+        meanings = MEANINGS.get(code, ())
+        if len(meanings) != 1 or not is_file(file):
+            others.append((code, file))
+        elif meanings[0] in found:
+            raise DataError(f"{found[meanings[0]]} and {file} are both of {meanings[0]}: remove or rename one of them")
+        else:
+            found[meanings[0]] = file
     return LanguageFiles({code: found[code] for code in LANGUAGES if code in found}, others)
+
+
+def _reason(code: str, file: Path) -> str:
+    try:
+        flores_code(code)
+    except DataError as error:
+        return f"{shown(file)}: {error}"
+    return f"{shown(file)}: this is not a file"
 
 
 def _matches(folder: Path, parts: tuple[str, ...], code: str | None) -> Iterator[tuple[str, Path]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import math
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from datamodules.errors import comma_list, difference_of, nearest, shown
+from datamodules.errors import DIFFERENCES, comma_list, nearest, shown
 
 HIDDEN = {
     "-1": "marks a label that is not published",
@@ -26,6 +26,8 @@ def index_of(value: Any, labels: Sequence[str], *, numbered: bool) -> int | None
         numbered: Whether the value may be a label's number too.
     """
     if isinstance(value, str):
+        if value not in labels:  # at most in another Unicode form
+            value, labels = in_one_form(value), [in_one_form(label) for label in labels]
         return labels.index(value) if value in labels else None
     is_number = numbered and isinstance(value, int) and not isinstance(value, bool)
     return value if is_number and value in range(len(labels)) else None
@@ -52,9 +54,17 @@ def unknown_label(value: Any, labels: Sequence[str], *, numbered: bool = False) 
     return f"holds the unknown label {shown(value)}{nearest(written, labels)}; known: {comma_list(labels)}"
 
 
+def in_one_form(label: str) -> str:
+    """Returns a label in the Unicode form in which labels are compared: files and editors write é in two ways."""
+    return unicodedata.normalize("NFC", label)
+
+
 def first_pair_alike(labels: Iterable[str]) -> tuple[str, str, str] | None:
-    """Returns the first two labels that may be one in two spellings, and in what they differ."""
-    for first, second in itertools.combinations(labels, 2):
-        if difference := difference_of(first, second):
-            return first, second, difference
+    """Returns two labels that may be one in two spellings, and in what they differ; None if there are no such two."""
+    labels = list(labels)
+    for difference, normalized in DIFFERENCES.items():
+        found: dict[str, str] = {}
+        for label in labels:
+            if (other := found.setdefault(normalized(label), label)) != label:
+                return other, label, difference
     return None

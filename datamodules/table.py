@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import hashlib
 import json
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,10 +15,10 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from datamodules.dataset import TEST, ClassificationDataset, DatasetConfig, Example
-from datamodules.errors import DataError, RowError, RowErrors, nearest
+from datamodules.errors import DataError, RowError, RowErrors, comma_list, nearest, shown
 from datamodules.file_patterns import PLACEHOLDER, LanguageFiles, language_files
 from datamodules.files import require_file, user_path
-from datamodules.labels import HIDDEN, first_pair_alike, unknown_label
+from datamodules.labels import HIDDEN, first_pair_alike, in_one_form, unknown_label
 from datamodules.languages import LANGUAGES, flores_code, nearest_languages
 from datamodules.row import Row
 from datamodules.table_files import table_rows
@@ -81,7 +80,7 @@ class TableConfig(DatasetConfig):
                     f"files say nothing of the language of {files}: write {split}: {{eng_Latn: {files}}}, put "
                     f"{PLACEHOLDER} into the name of one file per language, or name columns.language"
                 )
-        if self.labels is not None and len(set(map(_label, self.labels))) < max(2, len(self.labels)):
+        if self.labels is not None and len(set(map(in_one_form, self.labels))) < max(2, len(self.labels)):
             raise ValueError("labels must be two or more different names")
 
 
@@ -98,10 +97,10 @@ class Table(ClassificationDataset):
         self.files: dict[str, str | dict[str, str]] = dict(config.files.items())
         self.pairs = config.columns.second_text is not None
         self.columns = config.columns.names
-        self._labels = tuple(map(_label, config.labels or ()))
+        self._labels = tuple(map(in_one_form, config.labels or ()))
         self._found: dict[str, LanguageFiles] = {}
         self._spoken: dict[str, tuple[str, ...]] = {}
-        self.positive = None if config.positive is None else _label(config.positive)
+        self.positive = None if config.positive is None else in_one_form(config.positive)
 
     @classmethod
     def from_config(cls, config: DatasetConfig) -> Self:
@@ -134,12 +133,13 @@ class Table(ClassificationDataset):
         if len(found) < 2:
             if errors := [text for text in texts if isinstance(text, RowError)]:
                 raise RowErrors(errors)
-            held = f"only {found.pop()!r}" if found else "none"
+            held = f"only {shown(found.pop())}" if found else "none"
             raise DataError(f"a classifier needs two labels; the {split} split of the table holds {held}")
         if alike := first_pair_alike(sorted(found)):
+            one, other = map(shown, alike[:2])
             raise DataError(
-                f"the labels {alike[0]!r} and {alike[1]!r} of the {split} split differ only in {alike[2]}; correct the "
-                "file, or name both in data.labels"
+                f"the labels {one} and {other} of the {split} split differ only in {alike[2]}; correct the file, or "
+                "name both in data.labels"
             )
         self._labels = tuple(sorted(found))
         return self._labels
@@ -147,7 +147,7 @@ class Table(ClassificationDataset):
     def verify(self) -> None:
         """See `ClassificationDataset.verify`."""
         if self.positive is not None and self.positive not in self.labels:
-            near, known = nearest(self.positive, self.labels), ", ".join(self.labels)
+            near, known = nearest(self.positive, self.labels), comma_list(self.labels)
             raise DataError(f"positive: no label of the table is called {self.positive!r}{near}; known: {known}")
         errors: dict[str, RowError] = {}  # a row that does not tell its language is in each of them
         for split in self.files:
@@ -228,15 +228,16 @@ class Table(ClassificationDataset):
 
     def _not_taken(self, *splits: str) -> str:
         """Words for files that lie where a language's file is looked for, but have no language's code."""
-        patterns = {split: self.files[split] for split in splits}
-        others = [
-            other
-            for split, pattern in patterns.items()
-            if isinstance(pattern, str) and PLACEHOLDER in pattern
-            for other in self._language_files(split, pattern).others
-        ]
-        more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
-        return f"; not taken: {', '.join(others[:_SHOWN])}{more}" if others else ""
+        reasons = []
+        count = 0
+        for split in splits:
+            pattern = self.files[split]
+            if isinstance(pattern, str) and PLACEHOLDER in pattern:
+                files = self._language_files(split, pattern)
+                reasons += files.reasons(_SHOWN)
+                count += len(files.others)
+        more = f" and {count - _SHOWN} more" if count > _SHOWN else ""
+        return f"; not taken: {', '.join(reasons[:_SHOWN])}{more}" if reasons else ""
 
     @property
     def _folder(self) -> Path:
@@ -331,7 +332,7 @@ def _text(row: Row, columns: ColumnsConfig, ids: dict[str, str]) -> _Text | RowE
             row.place,
             row.name(columns.text),
             None if columns.second_text is None else row.name(columns.second_text),
-            _label(row.name(columns.label)),
+            in_one_form(row.name(columns.label)),
             None if columns.id is None else row.name(columns.id),
         )
     except RowError as error:
@@ -339,11 +340,6 @@ def _text(row: Row, columns: ColumnsConfig, ids: dict[str, str]) -> _Text | RowE
     if text.id is not None and (before := ids.setdefault(text.id, row.place)) != row.place:
         return row.error(f"holds {text.id!r}, which is the id of {before} too", columns.id)
     return text
-
-
-def _label(name: str) -> str:
-    """Returns a label in the one Unicode form in which labels are compared: files and editors write é in two ways."""
-    return unicodedata.normalize("NFC", name)
 
 
 def _language(row: Row | RowError, columns: ColumnsConfig) -> str | RowError:

@@ -93,11 +93,11 @@ def test_files_whose_code_is_of_no_use_are_named(tmp_path: Path) -> None:
     (tmp_path / "test-hau.csv").mkdir()
     found = language_files(tmp_path, "test-{language}.csv")
     assert list(found.by_language) == ["eng_Latn", "spa_Latn"]
-    assert sorted(found.others) == [
+    assert sorted(found.reasons(4)) == [
         f"{tmp_path}/test-ZH.csv: unknown language 'ZH'; nearest: zho_Hans (Chinese (Simplified)), "
         "zho_Hant (Chinese (Traditional))",
         f"{tmp_path}/test-cn.csv: unknown language 'cn'; nearest: cni_Latn (Asháninka), scn_Latn (Sicilian)",
-        f"{tmp_path}/test-hau.csv is a folder, not a file",
+        f"{tmp_path}/test-hau.csv: this is not a file",
         f"{tmp_path}/test-zh.csv: the language 'zh' may be zho_Hans or zho_Hant; write one of these",
     ]
 
