@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase
 
 from datamodules.batches import Batch, ResumableData, global_batches, shuffled_epochs, training_loader
-from datamodules.dataset import TRAIN, refuse_test_split
+from datamodules.dataset import TRAIN, Example, refuse_test_split
 from datamodules.errors import DataError, RowError
 from datamodules.files import user_path
 from datamodules.languages import language as look_up
@@ -136,19 +136,29 @@ class ParallelText:
         return self._file_pairs(language) if self.dataset is None else self._dataset_pairs(language)
 
     def _dataset_pairs(self, language: str) -> Iterator[Pair | RowError]:
-        assert self.dataset is not None
-        split = self.config.split
         pivots = {}
-        for pivot in self.dataset.read(self.config.pivot, split):
+        for pivot in self._examples(self.config.pivot):
             if isinstance(pivot, RowError):
                 yield pivot
             else:
                 pivots[pivot.id] = pivot.text
-        for example in self.dataset.read(language, split):
+        for example in self._examples(language):
             if isinstance(example, RowError):
                 yield example
             elif example.id in pivots:
                 yield Pair(example.id, example.text, pivots[example.id], language)
+
+    def _examples(self, language: str) -> Iterator[Example | RowError]:
+        """Reads the dataset without the checks of labelled examples: a blank text is left out here, not refused."""
+        assert self.dataset is not None
+        split = self.config.split
+        for number, row in enumerate(self.dataset.rows(language, split)):
+            try:
+                if isinstance(row, RowError):
+                    raise row
+                yield self.dataset.to_example(row, f"{split}-{number:05d}", language)
+            except RowError as error:
+                yield error
 
     def _file_pairs(self, language: str) -> Iterator[Pair | RowError]:
         file, target, pivot = self._file(language), self._target_column(language), self.config.pivot_column
