@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -72,6 +73,25 @@ def other_scheme(place: Place) -> str:
     return place.plan({"data.name": f"{__name__}.Iobes"})
 
 
+def claims(place: Place, train: str, test: str, target: str) -> str:
+    """Plans an experiment on tables, of which a test file is there by the codes of two countries too."""
+    for name, content in {"train.tsv": train, "test-zh.csv": test, "test-cn.csv": test, "test-swh.csv": test}.items():
+        (place.desk.folder / name).write_text(content)
+    data = {"name": "table", "path": str(place.desk.folder), "held_out": 0.25, "max_length": 24}
+    data |= {"files": {"train": {"eng_Latn": "train.tsv"}, "test": "test-{language}.csv"}}
+    return place.plan({"data": data, "combination.language": {}, "languages.targets": [target]})
+
+
+ROWS = "text\tlabel\n" + "".join(f"w{n} w{n + 1}\t{'yes' if n % 2 else 'no'}\n" for n in range(8))
+TEST = ROWS.replace("\t", ",")
+STRAY = ROWS.replace("w3", '"w3').replace("w7\t", 'w7"\t')
+
+
+def latin_input(place: Place) -> str:
+    place.here.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("w1\ncaf\xe9\n".encode("latin-1"))))
+    return place.says("predict", a_run(place.finished), "--language", "swh_Latn")
+
+
 def damaged(place: Place) -> str:
     place.desk.run()
     for weights in place.desk.store.folder.rglob("components.safetensors"):
@@ -93,6 +113,9 @@ MISSPELT = {"stages.task.bach_size": 4, "languages.targets": ["swh_Latn", "swa_L
 MISTAKES: dict[str, Callable[[Place], str]] = {
     "stages.task.bach_size": lambda place: place.plan(MISSPELT),
     "does not exist": lambda place: place.plan({"data.path": str(place.desk.folder / "nowhere")}),
+    "not taken": lambda place: claims(place, ROWS, TEST, "zho_Hans"),
+    "a quote makes one row": lambda place: claims(place, STRAY, TEST, "swh_Latn"),
+    "not UTF-8": latin_input,
     "backbone.name": offline,
     "prefix is not possible": prefix_on_modernbert,
     "no trained language-modelling head": lambda place: place.plan(without_head()(place.desk)),
