@@ -73,21 +73,22 @@ def cases(world: World) -> Iterator[Case]:
         path = Path("texts", f"{file}.parquet")
         for name, (value, says) in VALUES.items():
             change = functools.partial(_set, path, "text", value)
-            yield case(f"{split}: a text is {name}", change, command="run", says=says)
+            yield case(f"{split}: a text is {name}", change, reads=True, says=says)
         for name, damage in DAMAGES.items():
-            yield case(f"{split}: a file is {name}", functools.partial(_damage, path, damage), command="run")
+            yield case(f"{split}: a file is {name}", functools.partial(_damage, path, damage), reads=True)
         for name, obstacle in AT_A_FILE.items():
-            yield case(f"{split}: {name} in its place", functools.partial(_replace, path, obstacle), says=obstacle.says)
+            says = "" if name == "a folder" else obstacle.says  # no split is looked for in a folder of such a name
+            yield case(f"{split}: {name} in its place", functools.partial(_replace, path, obstacle), says=says)
             for part in ("a part", "the other part"):
                 parts = functools.partial(_split, path, obstacle, part == "a part")
-                yield case(f"{split}: {name} in the place of {part}", parts, says=obstacle.says, command="run")
-        yield case(f"{split}: parts with other columns", functools.partial(_split_columns, path), command="run")
+                yield case(f"{split}: {name} in the place of {part}", parts, says=says, reads=True)
+        yield case(f"{split}: parts with other columns", functools.partial(_split_columns, path), reads=True)
         for name, place in {"file": path, "folder": path.parent, "folder above": path.parent.parent}.items():
             close = functools.partial(_close, place)
             yield case(f"{split}: a {name} without permissions", close, unprivileged=True, says=CLOSED.says)
         for name, metadata in METADATA.items():
             says = "its metadata of `datasets` is not JSON"
-            yield case(f"{split}: metadata that is {name}", _metadata(path, metadata), command="run", says=says)
+            yield case(f"{split}: metadata that is {name}", _metadata(path, metadata), reads=True, says=says)
         for name, entry in ODD_METADATA.items():
             odd = _metadata(path, json.dumps(entry).encode())
             yield case(f"{split}: metadata with {name}", odd, codes=DONE)
@@ -142,7 +143,7 @@ def _case(
     name: str,
     change: Callable[[Path], object],
     *,
-    command: str = "plan",
+    reads: bool = False,
     codes: frozenset[int] = REFUSED,
     says: str = "",
     unprivileged: bool = False,
@@ -153,7 +154,7 @@ def _case(
 
     return Case(
         name,
-        [command, "e.yaml"],
+        ["plan", "e.yaml", *(["--data"] if reads else [])],
         {"e.yaml": experiment},
         setup=setup,
         codes=codes,
