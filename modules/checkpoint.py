@@ -72,7 +72,7 @@ def fetch(name: str, revision: str | None, *, weights: bool) -> tuple[Path, str]
     Raises:
         ModulesError: If there is no such folder or repository, or it cannot be reached.
     """
-    folder = Path(name).expanduser()
+    folder = Path(os.path.expanduser(name))  # unlike Path's, it leaves `~` of an unknown user as it is
     if folder.is_dir():
         if revision is not None:
             raise ModulesError(f"backbone {name!r} is a folder, which has no revision {revision!r}")
