@@ -267,7 +267,11 @@ class RunFolder:
         """
         if self._experiment is None:
             path = self.path / "experiment.yaml"
-            self._experiment = read_stored_yaml(path) if path.exists() else {}
+            found = read_stored_yaml(path) if path.exists() else {}
+            for key in ("backbone", "pretrain", "data"):
+                if not isinstance(found.get(key) or {}, dict):
+                    raise Damaged(f"{path} is damaged: {key} is no mapping")
+            self._experiment = found
         return self._experiment
 
     def write_record(self, record: RunRecord) -> None:

@@ -7,17 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from framework.documents import DocumentError, parse
 from framework.errors import UserError, file_error
 
 T = TypeVar("T")
 
 LARGEST = 256 * 2**20
 """Bytes of the largest file that is read whole. Records of all 205 languages take less than one of its MiB."""
-
-_YamlLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # many runs are read at once
 
 
 class Damaged(UserError):
@@ -66,16 +64,16 @@ def read_stored_lines(path: Path, adapter: TypeAdapter[T], what: str) -> list[T]
 
 
 def read_stored_yaml(path: Path) -> dict[str, Any]:
-    """Reads a YAML mapping that an earlier command wrote, without interpreting it.
+    """Reads a YAML mapping that an earlier command wrote; references in it are left as they are.
 
     Raises:
         UserError: It cannot be read.
-        Damaged: It is no YAML, or no mapping.
+        Damaged: It is not YAML within the bounds of `framework.documents`, or no mapping.
     """
     try:
-        found = yaml.load(stored_bytes(path), _YamlLoader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a number of thousands of digits
-        raise Damaged(f"{path} is damaged: not YAML ({first_line(error)})") from None
+        found = parse(stored_bytes(path)).data
+    except DocumentError as error:
+        raise Damaged(f"{path} is damaged: line {error.line}: {error}") from None
     if not isinstance(found, dict):
         raise Damaged(f"{path} is damaged: no mapping of keys to values")
     return found

@@ -15,6 +15,8 @@ from modules.backbone import Backbone
 from modules.errors import ModulesError
 
 CONFIG = "adapter_config.json"
+LARGEST_CONFIG = 16 * 2**20
+"""Bytes of the largest configuration that is read."""
 T = TypeVar("T")
 
 
@@ -68,6 +70,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         if file.exists() and not file.is_file():  # reading a pipe would wait for its writer
             raise ModulesError(f"{file}: is not a file")
+        if file.stat().st_size > LARGEST_CONFIG:
+            raise ModulesError(f"{file}: is larger than {LARGEST_CONFIG // 2**20} MiB")
         settings = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModulesError(f"{folder}: no {CONFIG} here") from None

@@ -389,7 +389,7 @@ class TestGroups:
         for number in range(2):
             run = self.make(tmp_path, recipe=f"{number}")
             (run.path / "experiment.yaml").write_text("a: [1")
-        with pytest.raises(UserError, match="run00/experiment.yaml is damaged: not YAML"):
+        with pytest.raises(UserError, match="run00/experiment.yaml is damaged: line 1"):
             group_runs(read_runs([tmp_path]))
 
     @pytest.mark.parametrize(

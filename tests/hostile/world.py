@@ -60,6 +60,8 @@ class World:
         from framework.runner import run_experiment
 
         tiny.build_encoder(self.encoder)
+        for file in self.encoder.iterdir():
+            file.chmod(0o644)  # safetensors makes its files private, and some cases run as another user
         tiny.build_texts(self.texts)
         tiny.build_corpus(self.corpus)
         self.finished.mkdir()

@@ -1,0 +1,220 @@
+"""Files and folders: whole or not at all, readable by the group, and named in what the file system refuses."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from filelock import SoftFileLease
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+
+from framework import claim as claims
+from framework.claim import claimed, claimed_if_free
+from framework.errors import UserError, said_plainly
+from framework.files import filled_folder, require_writable, whole_folder, write_whole
+from framework.stored import Damaged, stored_bytes
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as two users of a group")
+GROUP, FIRST, SECOND = 4000, 4001, 4002
+
+
+def as_user(user: int, umask: int, work: Callable[[], object]) -> str:
+    """Does something as a user of the group, in a process of its own; returns the message of its mistake, if any."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        said = "the child failed"
+        try:
+            os.setgroups([])
+            os.setgid(GROUP)
+            os.setuid(user)
+            os.umask(umask)
+            work()
+            said = ""
+        except (UserError, OSError) as error:
+            said = str(error)
+        finally:
+            os.write(write, said.encode())
+            os._exit(0)
+    os.close(write)
+    os.waitpid(child, 0)
+    with open(read, "rb") as said_there:
+        return said_there.read().decode()
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """A folder of the group, as `chmod 2775` makes it; not below pytest's own, which only its user may enter."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.chown(folder, 0, GROUP)
+        folder.chmod(0o2775)
+        yield folder
+
+
+class TestSharedFolders:
+    @needs_root
+    @pytest.mark.parametrize("umask", [0o002, 0o022, 0o007])
+    def test_what_is_written_has_the_permissions_of_the_umask(self, shared: Path, umask: int) -> None:
+        def work() -> None:
+            with whole_folder(shared / "store" / "7f3a") as folder:
+                save_file({"x": torch.ones(2)}, folder / "weights")  # this library's own files are private
+                (folder / "needs").mkdir()
+                (folder / "needs" / "text").write_text("text")
+            write_whole(shared / "runs" / "run.json", b"{}")
+
+        assert as_user(FIRST, umask, work) == ""
+        written = [*shared.rglob("*")]
+        assert len(written) == 7
+        for path in written:
+            mode = path.stat().st_mode
+            expected = (0o777 if path.is_dir() else 0o666) & ~umask
+            assert (stat.S_IMODE(mode) & 0o777, path.stat().st_gid) == (expected, GROUP), path
+            assert bool(mode & stat.S_ISGID) == path.is_dir()
+
+    @needs_root
+    def test_a_folder_of_another_user_is_named_with_its_owner(self, shared: Path) -> None:
+        runs = shared / "runs"
+        assert as_user(FIRST, 0o022, lambda: require_writable(runs / "mine", "runs")) == ""
+        said = as_user(SECOND, 0o002, lambda: require_writable(runs / "hers", "runs"))
+        assert said == (
+            f"runs: cannot write in the folder {runs / 'hers'}: Permission denied; {runs} belongs to user {FIRST}, "
+            f"who can open it to the group: `chmod -R g+w {runs}`"
+        )
+        assert as_user(FIRST, 0o022, lambda: runs.chmod(0o2775)) == ""
+        assert as_user(SECOND, 0o002, lambda: require_writable(runs / "hers", "runs")) == ""
+
+    @needs_root
+    def test_a_stale_claim_of_another_user_is_taken_over(self, shared: Path) -> None:
+        def take() -> None:
+            claims.LEASE, claims.POLL = 0.5, 0.05
+            with claimed(shared / "x.claim", lambda: False, print) as mine:
+                assert mine
+
+        def leave() -> None:
+            lease = SoftFileLease(shared / "x.claim", lease_duration=0.5)
+            lease.acquire()
+            record = (shared / "x.claim").read_text().replace(os.uname().nodename, "elsewhere")
+            lease.release()
+            (shared / "x.claim").write_text(record)
+
+        assert as_user(FIRST, 0o022, leave) == ""
+        assert as_user(SECOND, 0o022, take) == ""
+
+
+class TestPlaces:
+    def test_a_folder_that_is_there_stays_with_what_it_holds(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        there = tmp_path / "there"
+        (there / "needs" / "old").mkdir(parents=True)
+        (there / "mine").write_text("mine")
+        (tmp_path / "link").symlink_to(there)
+        before = there.stat().st_ino
+        monkeypatch.chdir(there)
+        for place in (Path("."), tmp_path / "link", there):
+            with filled_folder(place) as folder:
+                (folder / "needs").mkdir()
+                (folder / "needs" / "new").write_text("new")
+        assert there.stat().st_ino == before
+        assert sorted(str(path.relative_to(there)) for path in there.rglob("*")) == ["mine", "needs", "needs/new"]
+
+    def test_an_error_leaves_it_as_it_was(self, tmp_path: Path) -> None:
+        (tmp_path / "mine").write_text("mine")
+
+        def fill() -> None:
+            with filled_folder(tmp_path) as folder:
+                (folder / "new").write_text("new")
+                raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            fill()
+        assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+    def test_a_link_to_nowhere_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to("nowhere")
+        with pytest.raises(UserError, match="link: is a link to nowhere, which is not there"), filled_folder(
+            tmp_path / "link"
+        ):
+            pass
+
+
+class TestErrors:
+    @pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG])
+    def test_what_the_file_system_refuses_is_one_line(self, number: int, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as left, said_plainly():
+            raise OSError(number, os.strerror(number), "store/7f3a")
+        assert (left.value.code, capsys.readouterr().err) == (2, f"store/7f3a: {os.strerror(number)}\n")
+
+    def test_other_errors_keep_their_traceback(self) -> None:
+        with pytest.raises(OSError, match="no child"), said_plainly():
+            raise OSError(errno.ECHILD, "no child")
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),  # as `write` raises it
+            SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        ],
+        ids=repr,
+    )
+    def test_a_full_disk_is_named(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], error: Exception
+    ) -> None:
+        with pytest.raises(SystemExit), said_plainly(), whole_folder(tmp_path / "7f3a"):
+            raise error
+        assert capsys.readouterr().err == f"{tmp_path / '7f3a'}: No space left on device\n"
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_pipe_and_a_huge_file_are_not_read(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(UserError, match="pipe: is not a file"):
+            stored_bytes(tmp_path / "pipe")
+        with (tmp_path / "huge").open("wb") as file:
+            file.truncate(2**40)
+        with pytest.raises(Damaged, match="huge is damaged: it is larger than 256 MiB"):
+            stored_bytes(tmp_path / "huge")
+
+
+class TestStaleClaims:
+    @pytest.fixture(autouse=True)
+    def soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(claims, "WRITING", 0.2)
+        monkeypatch.setattr(claims, "POLL", 0.05)
+
+    @pytest.mark.parametrize("age", [0, -3600, 86400], ids=["now", "an hour ago", "tomorrow"])
+    def test_one_without_a_record_is_taken_over(self, tmp_path: Path, age: int) -> None:
+        file = tmp_path / "x.claim"
+        file.touch()
+        os.utime(file, (time.time() + age,) * 2)
+        with claimed_if_free(file) as free:
+            assert not free
+        with claimed(file, lambda: False, lambda why: None) as mine:
+            assert mine
+        assert not file.exists()
+
+    @pytest.mark.parametrize(
+        "record",
+        [
+            "1\nelsewhere\n",
+            f"{os.getppid()}\n{os.uname().nodename}\n",
+            "filelock/2\npid=7\nhost=elsewhere\nmode=lease\ntoken=00\nduration=1e+300\n",
+        ],
+    )
+    def test_one_of_another_version_is_refused_with_how_to_free_it(self, tmp_path: Path, record: str) -> None:
+        file = tmp_path / "x.claim"
+        file.write_text(record)
+        waited: list[str] = []
+        words = f"claimed by .*, last sign of life .*`rm {file}` frees the stage"
+        with pytest.raises(UserError, match=words), claimed(file, lambda: False, waited.append):
+            pass
+        assert len(waited) == 1
+        assert file.read_text() == record
