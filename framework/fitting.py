@@ -254,6 +254,7 @@ def _quieten_lightning() -> None:
         ".*have no `val_dataloader`.*",
         ".*GPU available but not used.*",
         ".*LeafSpec.*deprecated.*",
+        ".*callbacks used to create the checkpoint.*",
         ".*`srun` command is available.*",
     ):
         warnings.filterwarnings("ignore", message=note)

@@ -11,9 +11,11 @@ Whatever the client, its service process or the server come up with is raised as
 
 import atexit
 import json
+import logging
 import math
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -216,6 +218,8 @@ def _end_service() -> None:
         if connection is not None and connection._proc is not None:
             connection._proc._process.kill()  # there is no public way
         wandb.teardown()
+    for socket in Path(tempfile.gettempdir()).glob(f"wandb-{os.getpid()}-*"):  # which a killed service cannot remove
+        shutil.rmtree(socket, ignore_errors=True)
 
 
 @contextmanager
@@ -237,6 +241,7 @@ def beside(folder: Path) -> Iterator[None]:
 
 def _session() -> Any:
     """Begins the process's session with the client, quietly, and returns it."""
+    logging.raiseExceptions = False  # on a full disk, each line of the client's own log would be a traceback
     return wandb.setup(settings=wandb.Settings(silent=True))
 
 
