@@ -55,11 +55,11 @@ def edited(mapping: Mapping[str, Any]) -> Iterator[tuple[str, str | bytes]]:
 
 
 def variants(mapping: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields mappings without one key, or with a wrong value of it: each key takes every third value, in turn."""
+    """Yields mappings without one key, or with a wrong value of it: each key takes every fifth value, in turn."""
     for number, key in enumerate(mapping):
         yield f"without {key}", {name: value for name, value in mapping.items() if name != key}
         for place, (what, value) in enumerate(VALUES.items()):
-            if place % 3 == number % 3:
+            if place % 5 == number % 5:
                 yield f"with {key} that is {what}", {**mapping, key: value}
 
 
