@@ -120,7 +120,7 @@ def _hub_errors(hub_id: str, what: str) -> Iterator[None]:
         raise DataError(f"the hub has no dataset {hub_id}, or it is private and HF_TOKEN is not set") from error
     except HfHubHTTPError as error:
         raise _failure(error, f"{hub_id} {what}") from error
-    except (requests.RequestException, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (requests.RequestException, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         # The hub cannot be reached, or its client cannot make anything of the answer.
         reason = "" if isinstance(error, requests.ConnectionError | requests.Timeout) else f" ({first_line(error)})"
         raise NetworkError(
