@@ -17,8 +17,13 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
+
+import huggingface_hub
+import pytest
+from huggingface_hub import constants, file_download
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +82,15 @@ def hub_server(
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def use_hub(endpoint: str, cache: Path, patch: pytest.MonkeyPatch) -> None:
+    """Makes this process's client use a server and a cache of its own; what fails is not repeated."""
+    huggingface_hub.configure_http_backend()  # a command that ran in this process may have set another
+    patch.setattr(constants, "ENDPOINT", endpoint)
+    patch.setattr(constants, "HF_HUB_OFFLINE", False)
+    patch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    patch.setattr(file_download, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + "/{repo_id}/resolve/{revision}/{filename}")
 
 
 class _Missing(Exception):

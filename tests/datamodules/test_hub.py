@@ -13,12 +13,12 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 import pytest
-from huggingface_hub import constants, file_download, snapshot_download
+from huggingface_hub import constants, snapshot_download
 
 from datamodules import DataError, Example, dataset, hub, hub_requests, keeping_what_is_read, labelled_dataset
 from datamodules.dataset import DatasetConfig
 from datamodules.errors import NetworkError
-from tests.hub_server import Fault, Repository, hub_server
+from tests.hub_server import Fault, Repository, hub_server, use_hub
 
 Serve = Callable[..., AbstractContextManager[list[str]]]
 
@@ -58,16 +58,11 @@ def forget() -> None:
 @pytest.fixture
 def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     """Serves repositories as the hub of this process, whose cache is empty at first; gives the requests."""
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-
     @contextmanager
     def serve(*repositories: Repository, fault: Fault | None = None) -> Iterator[list[str]]:
         requests: list[str] = []
         with hub_server(repositories, requests, fault) as endpoint:
-            monkeypatch.setattr(constants, "ENDPOINT", endpoint)
-            address = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-            monkeypatch.setattr(file_download, "HUGGINGFACE_CO_URL_TEMPLATE", address)
+            use_hub(endpoint, tmp_path / "cache", monkeypatch)
             forget()
             yield requests
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from huggingface_hub import constants, file_download
+from huggingface_hub import constants
 
 from framework.components.fetching import fetch_saved
 from framework.components.sharing import pull
 from framework.errors import UserError
 from framework.store import Store
 from modules.errors import ModulesError, NetworkError
-from tests.hub_server import Repository, hub_server
+from tests.hub_server import Repository, hub_server, use_hub
 
 # The first is made as AdapterHub's own repositories are: `adapters` saves the head beside the adapter, and the hub's
 # client adds a card. PEFT's examples also upload states of the training.
@@ -49,11 +49,7 @@ def requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[s
     """The requests to a hub that serves the repositories."""
     seen: list[str] = []
     with hub_server(REPOSITORIES, seen) as endpoint:
-        monkeypatch.setattr(constants, "ENDPOINT", endpoint)
-        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-        address = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(file_download, "HUGGINGFACE_CO_URL_TEMPLATE", address)
+        use_hub(endpoint, tmp_path / "cache", monkeypatch)
         yield seen
 
 

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import huggingface_hub.constants
+import huggingface_hub
 import pytest
 
 from datamodules import TaggingDataset
+from framework.errors import UNAVAILABLE
 from tests.framework.conftest import Modulingua
 from tests.framework.docs.pages import DOCS, Block, blocks
 from tests.framework.test_bad_input import leaking, without_head
 from tests.framework.test_data_check import with_rows
 from tests.framework.tiny import Desk
+from tests.hub_server import use_hub
 from tests.modules import tiny
 
 PAGE = DOCS / "troubleshooting.md"
@@ -33,9 +35,9 @@ class Place:
     modulingua: Modulingua
     here: pytest.MonkeyPatch
 
-    def says(self, *words: str | Path) -> str:
+    def says(self, *words: str | Path, code: int = 2) -> str:
         answer = self.modulingua(*words)
-        assert answer.code == 2, answer
+        assert answer.code == code, answer
         return answer.out + answer.err
 
     def plan(self, changes: dict[str, Any]) -> str:
@@ -45,6 +47,17 @@ class Place:
 def offline(place: Place) -> str:
     place.here.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     return place.plan({"backbone.name": "FacebookAI/no-such-model"})
+
+
+def out_of_reach(place: Place) -> str:
+    use_hub("http://127.0.0.1:9", place.desk.folder / "cache", place.here)
+    place.here.setattr("time.sleep", lambda seconds: None)
+    parallel = {"dataset": "sib200", "max_length": 24}
+    changes = {"data": {"name": "sib200"}, "stages.language.objective": {"alignment": {"parallel": parallel}}}
+    try:
+        return place.says("plan", place.desk.write(changes), code=UNAVAILABLE)
+    finally:
+        huggingface_hub.configure_http_backend()
 
 
 def prefix_on_modernbert(place: Place) -> str:
@@ -117,6 +130,7 @@ MISTAKES: dict[str, Callable[[Place], str]] = {
     "a quote makes one row": lambda place: claims(place, STRAY, TEST, "swh_Latn"),
     "not UTF-8": latin_input,
     "backbone.name": offline,
+    "try 2 of 7": out_of_reach,
     "prefix is not possible": prefix_on_modernbert,
     "no trained language-modelling head": lambda place: place.plan(without_head()(place.desk)),
     "exceed": lambda place: place.plan({"data.max_length": 512}),

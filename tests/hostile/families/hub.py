@@ -13,11 +13,12 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.hostile.case import DONE, REFUSED, Case
 from tests.hostile.world import World
-from tests.hub_server import Fault, Repository, hub_server
+from tests.hub_server import Fault, Repository, hub_server, use_hub
 
 UNAVAILABLE = frozenset({69})
 LANGUAGES = ("eng_Latn", "hau_Latn")
@@ -136,18 +137,13 @@ def _parquet(content: bytes) -> dict[str, bytes]:
 
 def _serve(folder: Path, *, repository: Repository, fault: Fault | None) -> None:
     """Makes this process's hub one that answers so, and its patience short; the cache is in the case's folder."""
-    from huggingface_hub import constants, file_download
-
     from datamodules import hub_requests
     from framework import network
 
     server = hub_server([repository], fault=fault)
     endpoint = server.__enter__()
     _SERVERS.append(server)
-    constants.ENDPOINT = endpoint
-    file_download.HUGGINGFACE_CO_URL_TEMPLATE = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-    constants.HF_HUB_OFFLINE = False
-    constants.HF_HUB_CACHE = str(folder / "cache")
+    use_hub(endpoint, folder / "cache", pytest.MonkeyPatch())
     network.FIRST_PAUSE = 0.001
     hub_requests.TIMEOUT = 0.1
 
