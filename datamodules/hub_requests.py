@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 import requests
-from huggingface_hub import HfApi, constants, hf_hub_url
+from huggingface_hub import HfApi, constants, get_session, hf_hub_url
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -17,7 +17,8 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+from huggingface_hub.utils._headers import build_hf_headers
+from huggingface_hub.utils._http import hf_raise_for_status
 
 from datamodules.errors import DataError, NetworkError, first_line
 
@@ -132,7 +133,7 @@ def _hub_errors(hub_id: str, what: str) -> Iterator[None]:
 def _failure(error: HfHubHTTPError, where: str) -> DataError | NetworkError:
     status = getattr(error.response, "status_code", None)
     temporary = status is None or status in (408, 429) or status >= 500
-    reason = f"the hub answers {status}, {_ANSWERS.get(status, first_line(error))}"
+    reason = f"the hub answers {status}, {_ANSWERS.get(status or 0, first_line(error))}"
     return NetworkError(f"{where}: {reason}") if temporary else DataError(f"{where}: {reason}")
 
 

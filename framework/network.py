@@ -31,7 +31,7 @@ def retry_requests() -> None:
         return  # its own backend then refuses every request
     configure_http_backend(_session)
     # The client reports its own repetitions, at the length of a URL each; ours are reported here.
-    logging.get_logger("huggingface_hub.utils._http").setLevel(logging.ERROR)
+    logging.get_logger("huggingface_hub.utils._http").setLevel("ERROR")
 
 
 def _session() -> requests.Session:
