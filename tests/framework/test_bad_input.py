@@ -843,7 +843,7 @@ class TestDamagedComponents:
     ) -> None:
         (victim / PASSPORT).write_bytes(text.encode() if isinstance(text, str) else text)
         message = self.refused(trained, modulingua)
-        assert f"{victim / PASSPORT}: not a passport" in message
+        assert f"{victim / PASSPORT} is damaged: not a passport" in message
         assert f"`modulingua components remove {victim.name}`" in message
 
     def test_with_a_passport_of_other_types(self, trained: Desk, victim: Path, modulingua: Modulingua) -> None:
