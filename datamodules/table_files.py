@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import functools
 import json
@@ -178,7 +179,7 @@ def _lines(file: Path) -> Iterator[str]:
     """Yields the lines with their ends; a byte that is not UTF-8 becomes a lone surrogate, so that its row is known."""
     with open_file(file) as stream:
         for number, line in enumerate(stream):
-            yield line.decode("utf-8" if number else "utf-8-sig", errors="surrogateescape")
+            yield (line if number else line.removeprefix(codecs.BOM_UTF8)).decode(errors="surrogateescape")
 
 
 class _Recorded(Iterator[str]):
