@@ -15,6 +15,9 @@ from datamodules.tag_schemes import refuse_other_schemes, to_bio, type_of
 BETWEEN = "$$"
 """Stands between the entities of a written answer."""
 
+_LOST = "; tools that read 'null' or 'NA' as a missing value lose such words"
+"""The likely cause of a missing word."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class TaggedSentence(Example):
@@ -34,7 +37,6 @@ class TaggingDataset(LabelledDataset):
     task = "tagging"
     columns = ("tokens", "ner_tags")
     text_names = ("sentence",)
-    numbered_labels = True
     published_tags: ClassVar[tuple[str, ...]] = ()
     """The tags that the files hold, in the order of their numbers, where these are in another scheme with a letter
     before each type (IOBES, BILOU, BMEWO, IOE); they are converted to the labels. Empty where they are the labels."""
@@ -128,9 +130,6 @@ class TaggingDataset(LabelledDataset):
         if (index := index_of(value, known, numbered=True)) is None:
             raise _error(row, number, unknown_label(value, known, numbered=True), self.columns[1])
         return index
-
-
-_LOST = "; tools that read 'null' or 'NA' as a missing value lose such words"
 
 
 def _error(row: Row, word: int, reason: str, column: str) -> RowError:
