@@ -43,7 +43,8 @@ def test_conversion_keeps_the_spans(scheme: str) -> None:
 
 
 def test_the_letters_of_chinese_corpora() -> None:
-    assert to_bio(["B-PER", "M-PER", "E-PER", "S-LOC", "W-LOC", "O"]) == ["B-PER", "I-PER", "I-PER", "B-LOC", "B-LOC", "O"]
+    tags = ["B-PER", "M-PER", "E-PER", "S-LOC", "W-LOC", "O"]
+    assert to_bio(tags) == ["B-PER", "I-PER", "I-PER", "B-LOC", "B-LOC", "O"]
 
 
 @pytest.mark.parametrize(
