@@ -43,9 +43,6 @@ class Architecture:
     base_model: str | None = None
     """Where the language model keeps the base model, in the model and in names of weights, if transformers errs; empty
     where it has the base model's parts itself."""
-    lm_head_weight: str = "lm_head.weight"
-    """A weight that a checkpoint holds only when its language model head was trained; where there is a decoder, it
-    may be the embeddings and not be held twice."""
     scaled_head: bool = False
     """Hidden states are divided by the root of their width for an output layer which is the embeddings."""
     fused_qkv: Literal["thirds", "heads"] | None = None
@@ -167,7 +164,6 @@ _ROBERTA = Architecture(
     layers="encoder.layer",
     linears=_BERT_LINEARS,
     lm_head=("lm_head",),
-    lm_head_weight="lm_head.bias",
     positions_after_padding=True,
 )
 
@@ -178,7 +174,6 @@ ARCHITECTURES: dict[str, Architecture] = {
         layers="encoder.layer",
         linears=_BERT_LINEARS,
         lm_head=("cls",),
-        lm_head_weight="cls.predictions.bias",
     ),
     "roberta": _ROBERTA,
     "xlm-roberta": _ROBERTA,
@@ -194,7 +189,6 @@ ARCHITECTURES: dict[str, Architecture] = {
             "value": "attention.self.value_proj",
         },
         lm_head=("cls",),
-        lm_head_weight="cls.predictions.bias",
         attention="eager",
         unlisted_settings=(
             "attention_head_size",
@@ -220,7 +214,6 @@ ARCHITECTURES: dict[str, Architecture] = {
             "feed_forward_out": "ffn.lin2",
         },
         lm_head=("vocab_transform", "activation", "vocab_layer_norm", "vocab_projector"),
-        lm_head_weight="vocab_projector.bias",
         # With sdpa, `adapters` adds 1 to the attention scores of prefixes whenever a row of the batch is padded.
         attention="eager",
     ),
@@ -230,7 +223,6 @@ ARCHITECTURES: dict[str, Architecture] = {
         layers="encoder.layer",
         linears=_BERT_LINEARS,
         lm_head=("generator_predictions", "generator_lm_head"),
-        lm_head_weight="generator_lm_head.bias",
         attention="eager",
     ),
     "modernbert": Architecture(
@@ -246,7 +238,6 @@ ARCHITECTURES: dict[str, Architecture] = {
             "feed_forward_out": "mlp.Wo",
         },
         lm_head=("head", "decoder"),
-        lm_head_weight="decoder.bias",
         fused_qkv="thirds",
         plugged_in=True,
         unlisted_settings=("rope_scaling",),

@@ -190,8 +190,10 @@ def _refuse_value(key: str, value: Any, default: Any) -> str | None:
         return None
     # A model may end a text with any of several tokens.
     several = value if isinstance(value, list) and key.endswith("_token_id") else [value]
+    if isinstance(value, bool) and _is_number(default):
+        return "which should be a number"
     kind, described = next((kind, what) for type_, kind, what in KINDS if isinstance(default, type_))
-    if not several or not all(isinstance(one, kind) for one in several) or _is_bool_for_number(value, default):
+    if not several or not all(isinstance(one, kind) for one in several):
         return f"which should be {described}"
     if _is_number(value) and value < 0 <= default and not key.endswith("_token_id"):
         return "which is negative"
@@ -210,10 +212,6 @@ KINDS: tuple[tuple[type, Any, str], ...] = (
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_bool_for_number(value: Any, default: Any) -> bool:
-    return isinstance(value, bool) and _is_number(default)
 
 
 def _build_without_memory(model_type: str, settings: dict[str, Any]) -> Any:
@@ -295,24 +293,24 @@ def _check_shapes(name: str, model: nn.Module, weights: Weights) -> None:
             shapes = f"the shape {list(tensors[key].shape)}, and config.json describes {list(parameter.shape)}"
             raise ModulesError(f"backbone {name!r}: {weights} does not fit config.json: {key} has {shapes}")
         elif tensors[key].dtype not in FLOATS:
-            raise ModulesError(f"backbone {name!r}: {weights}: {key} has type {tensors[key].dtype}, no weight has")
+            raise ModulesError(f"backbone {name!r}: {weights}: {key} has type {tensors[key].dtype}, not a float type")
     if sum(missing.values()) > sum(4 * tensor.numel() for tensor in tensors.values()):
         raise _missing(name, weights, list(missing))
 
 
 def _missing(name: str, weights: Weights, tensors: list[str]) -> ModulesError:
-    return ModulesError(f"backbone {name!r}: {weights} lacks {len(tensors)} tensors: {min(tensors)}, …")
+    what = f"the tensor {tensors[0]}" if len(tensors) == 1 else f"{len(tensors)} tensors: {min(tensors)}, …"
+    return ModulesError(f"backbone {name!r}: {weights} lacks {what}")
 
 
 def _has_head(name: str, model_type: str, settings: dict[str, Any], weights: Weights) -> bool:
     """Says whether weights include a whole language model head, and checks that they include the rest.
 
     Raises:
-        ModulesError: If the weights of the model itself are not all there, or have other shapes or types.
+        ModulesError: If some of the other weights are missing, or there are more layers than the settings say.
     """
     model, report = _load_without_memory(name, model_type, settings, weights, with_lm_head=True)
-    has_head = not report["missing_keys"]
-    if not has_head:
+    if not (has_head := not report["missing_keys"]):
         model, report = _load_without_memory(name, model_type, settings, weights, with_lm_head=False)
     if missing := sorted(report["missing_keys"]):
         raise _missing(name, weights, missing)
