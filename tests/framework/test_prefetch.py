@@ -175,7 +175,7 @@ def prefetched(tmp_path_factory: pytest.TempPathFactory, world: Path) -> Prefetc
 MISSING = {
     "languages.targets=[swh_Latn,kin_Latn]": "Davlan/sib200@{}: eng_Latn/test-00000-of-00001.parquet is not in",
     "data.revision=v9": "Davlan/sib200@v9 is not in the cache",
-    "data.name=nusax": "indonlp/NusaX-senti@main is not in the cache",
+    "data.name=nusax": "indonlp/NusaX-senti@refs/convert/parquet is not in the cache",
     "backbone.name=someone/other": "backbone 'someone/other': this is neither a folder nor in the cache",
 }
 """What a change of the experiment asks for, which was not fetched, and how that is said."""
