@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from huggingface_hub import constants
-from huggingface_hub.utils import WeakFileLock
+from huggingface_hub.utils._fixes import WeakFileLock
 
 from datamodules import hub_requests
 from datamodules.errors import DataError
