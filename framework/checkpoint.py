@@ -117,7 +117,8 @@ class Checkpointing(Callback):
         self.saved = time.monotonic()
         file = _file_of(trainer)
         if file.restoring is not None:
-            kept = {callback.state_key for callback in trainer.callbacks if callback.state_dict()}
+            callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # Lightning sets it elsewhere
+            kept = {callback.state_key for callback in callbacks if callback.state_dict()}
             if trainer.global_step != file.restoring.get("global_step") or kept - file.restoring["callbacks"].keys():
                 raise UnusableCheckpoint(OTHER)
             file.restoring = None

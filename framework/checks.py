@@ -15,11 +15,11 @@ from datamodules import DataError, Example, LabelledDataset, language
 from datamodules.errors import RowErrors, listed
 from framework.answers import ANSWERS, Answer
 from framework.config import dataset_for
+from framework.documents import Key
 from framework.given import check_given, trained_languages
 from framework.leaks import find_leak
 from framework.objectives import OBJECTIVES, CausalObjective
 from framework.objectives.monolingual import MonolingualObjective
-from framework.reading import Key
 from framework.slurm.checks import check_slurm
 from framework.validation import Problem
 from framework.wording import shortened

@@ -14,10 +14,11 @@ from pydantic.dataclasses import dataclass
 
 from datamodules import DataError, DatasetConfig, LabelledDataset, Task, dataset_class, labelled_dataset
 from framework.answers import ANSWERS, Answer, default_answer
+from framework.documents import Key
 from framework.errors import ExperimentError, Mistake, UserError, did_you_mean
 from framework.named import named
 from framework.objectives import OBJECTIVES, LanguageModelingObjective
-from framework.reading import Cell, Key, Source, dotted, read
+from framework.reading import Cell, Source, dotted, read
 from framework.slurm.config import SlurmConfig
 from framework.tracking.config import TrackingConfig
 from framework.validation import MOST, Problem, belongs, validate

@@ -117,7 +117,8 @@ class _Composer(yaml.SafeLoader):
         self.depth += 1
         self.count += 1
         if reason := _excess(self.count, self.depth):
-            raise yaml.composer.ComposerError(None, None, reason, self.peek_event().start_mark)
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, reason, event.start_mark)
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node

@@ -105,8 +105,9 @@ def fit(
     Returns:
         The training curve: `step` and what was logged there.
     """
-    assert module.optimization is not None
-    steps = module.optimization.steps
+    optimization = module.optimization
+    assert optimization is not None
+    steps = optimization.steps
     if validate_every is not None:
         validate_every = min(validate_every, steps)
 
@@ -129,7 +130,7 @@ def fit(
             precision,
             callbacks,
             max_steps=steps,
-            gradient_clip_val=module.optimization.gradient_clip,
+            gradient_clip_val=optimization.gradient_clip,
             num_sanity_val_steps=0,
             **validation,
         )

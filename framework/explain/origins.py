@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from framework.config import Experiment
+from framework.documents import Key
 from framework.identity import plain
-from framework.reading import Key, Source
+from framework.reading import Source
 
 Line = tuple[Key, Any, str]
 """A key, its value, and where it was written; "default" where it was not."""

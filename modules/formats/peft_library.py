@@ -53,7 +53,7 @@ OF_LORAS = (
 """Settings of a LoRA that are honoured, or change nothing of what trained weights compute."""
 KEEPS_BACKBONE = (None, True, False, "gaussian", "eva", "orthogonal", "mica")
 """Values of `init_lora_weights` that leave the backbone's weights as they are."""
-NEUTRAL = (None, False, "", "none", [], {})
+NEUTRAL: tuple[Any, ...] = (None, False, "", "none", [], {})
 """Values at which a setting that is not known here does nothing."""
 
 
