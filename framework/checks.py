@@ -49,6 +49,7 @@ def check(sections: dict[str, Any], *, here: bool) -> list[Problem]:
         sections: The sections that have no mistakes of their own.
         here: Whether the experiment is to be carried out on this machine.
     """
+    _info.cache_clear()  # its files may have changed
     keys: dict[str, Key] = {}
     for needed, function in CHECKS + (CHECKS_HERE if here else []):
         if all(name in sections for name in needed):
@@ -530,8 +531,9 @@ def _trains(
     return bool(combination["task"]) or answer.parameters(dataset.labels, info) > 0
 
 
+@cache
 def _info(backbone: BackboneConfig) -> BackboneInfo | None:
-    """Returns what is known of a backbone that can be used, with a tokenizer that can."""
+    """Returns what is known of a backbone that can be used, with a tokenizer that can; `check` forgets it."""
     try:
         info = inspect_backbone(backbone)
         tokenizer_of(info)
