@@ -114,8 +114,9 @@ def remove_folder(folder: Path) -> None:
     os.replace(folder, aside)  # first what may be refused
     try:
         shutil.rmtree(aside)
-    except OSError:
+    except OSError as error:
         os.replace(aside, folder)
+        error.filename = str(folder)  # `rmtree` names files without their folder
         raise
 
 
@@ -170,11 +171,18 @@ def _unused(path: Path) -> Path:
     return path.with_name(f".{path.name}-{uuid.uuid4().hex}")
 
 
-def _finish(folder: Path) -> None:
-    """Makes what was written readable like any new file, and safe against a crash."""
+def usual_permissions(folder: Path) -> None:
+    """Gives the files in a folder of this user's the permissions of new files: some libraries make private ones."""
     mode = folder.stat().st_mode & 0o666
     for file in filter(Path.is_file, folder.rglob("*")):
-        file.chmod(mode)  # some libraries make files that only their owner can read
+        with suppress(PermissionError):  # another user's
+            file.chmod(mode)
+
+
+def _finish(folder: Path) -> None:
+    """Makes what was written readable like any new file, and safe against a crash."""
+    usual_permissions(folder)
+    for file in filter(Path.is_file, folder.rglob("*")):
         with file.open("rb") as written:
             os.fsync(written.fileno())  # else, after a crash, the folder may be there and the content not
 

@@ -271,7 +271,7 @@ class Store:
             with safe_open(file, framework="pt") as tensors:
                 of_head = [name for name in tensors.keys() if name.startswith(f"{HEAD}/")]  # noqa: SIM118
                 return sum(math.prod(tensors.get_slice(name).get_shape()) for name in of_head)
-        except (OSError, SafetensorError) as error:
+        except (SafetensorError, OSError, MemoryError) as error:
             raise UserError(f"{file}: cannot be read ({error}). {_again(identity)}") from error
 
     def history(self, identity: str) -> list[dict[str, float]]:
@@ -341,7 +341,7 @@ def is_intact(file: Path, digest: str) -> bool:
         try:
             with safe_open(file, framework="pt"):  # compares the length with that in the header
                 pass
-        except SafetensorError:
+        except (SafetensorError, MemoryError):  # the file is mapped whole, however long it is
             return False
     return sha256(file) == digest
 

@@ -49,7 +49,7 @@ def verify(folder: Path, identity: str) -> Finding:
     try:
         with safe_open(file, framework="pt") as tensors:
             state = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, MemoryError) as error:
         return Finding(identity, [*faults, f"{WEIGHTS} is no safetensors file ({error})"])
     faults += [*_of_numbers(passport, state), *_of_identity(passport, state)]
     try:

@@ -25,7 +25,7 @@ from typing import Any
 import wandb
 
 from framework.errors import INTERRUPTED, UserError
-from framework.files import write_whole
+from framework.files import usual_permissions, write_whole
 from framework.identity import identity, plain
 from framework.store import PASSPORT, read_passport
 from framework.tracking import names
@@ -136,6 +136,7 @@ class Page:
         if code == INTERRUPTED:
             self.run.mark_preempting()
         self.run.finish(exit_code=code)
+        usual_permissions(self.folder / "wandb")  # what waits for an upload, only its owner can read
 
     def note_sent(self, entry: Entry) -> None:
         """Enters into the books that a server has the entry, when it was closed without an error."""

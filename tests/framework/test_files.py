@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from framework import claim as claims
 from framework.claim import claimed, claimed_if_free
 from framework.errors import UserError, said_plainly
-from framework.files import filled_folder, require_writable, whole_folder, write_whole
+from framework.files import filled_folder, remove_folder, require_writable, whole_folder, write_whole
 from framework.stored import Damaged, stored_bytes
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as two users of a group")
@@ -91,6 +91,17 @@ class TestSharedFolders:
         )
         assert as_user(FIRST, 0o022, lambda: runs.chmod(0o2775)) == ""
         assert as_user(SECOND, 0o002, lambda: require_writable(runs / "hers", "runs")) == ""
+
+    @needs_root
+    def test_what_another_user_may_not_remove_stays_whole(self, shared: Path) -> None:
+        def work() -> None:
+            with whole_folder(shared / "7f3a") as folder:
+                (folder / "text").write_text("text")
+
+        assert as_user(FIRST, 0o022, work) == ""
+        said = as_user(SECOND, 0o022, lambda: remove_folder(shared / "7f3a"))
+        assert said == f"[Errno 13] Permission denied: '{shared / '7f3a'}'"
+        assert [str(path.relative_to(shared)) for path in sorted(shared.rglob("*"))] == ["7f3a", "7f3a/text"]
 
     @needs_root
     def test_a_stale_claim_of_another_user_is_taken_over(self, shared: Path) -> None:
