@@ -14,7 +14,8 @@ TABLE = "table"
 """The kind of the last job, which lays the runs side by side; the others are the kinds of stages."""
 LIGHT = (DATA, TABLE)
 """Kinds of jobs that are no stages: one process on one core."""
-LIGHT_MINUTES = {DATA: 120, TABLE: 30}
+LIGHT_MINUTES = 30
+"""Time limit of these; a partition that does not allow it would keep the whole plan waiting."""
 GPUS = re.compile(r"(?:[A-Za-z][\w.-]*:)?[0-9]{1,4}")
 TIME = re.compile(r"(?:(?P<days>\d+)-)?(?P<first>\d+)(?::(?P<second>\d+))?(?::(?P<third>\d+))?")
 
@@ -115,7 +116,7 @@ class SlurmConfig(Resources):
             nodes=1,
             cpus=1,
             memory=self.memory if kind == DATA else None,
-            time=LIGHT_MINUTES[kind],
+            time=LIGHT_MINUTES,
             extra=self.extra,
         )
         return own.over(light)

@@ -111,7 +111,8 @@ def statuses(plan: Plan, queue: list[Queued] | None) -> list[Status]:
         elif stage.id in present:
             state, news = _in_queue(*present[stage.id], partial(_progress, stage, place))
         else:
-            state, news = _gone(place, accounts, _cause(found, [DATA, *stage.needs]), is_known=queue is not None)
+            awaited = [DATA, *stage.needs, *_beside(places, stage.needs)]
+            state, news = _gone(place, accounts, _cause(found, awaited), is_known=queue is not None)
         found[stage.id] = Status(stage.kind, stage.title, state, news, place)
     add_job(TABLE, "combinations × languages", [stage.id for stage in plan.of_kind("evaluate")])
     return list(found.values())
@@ -176,6 +177,12 @@ def _gone(place: Place, accounts: Mapping[str, str], cause: str, *, is_known: bo
     if cause:
         return "cancelled", cause
     return ("lost", "left the queue without a word") if is_known else ("unknown", "Slurm does not say")
+
+
+def _beside(places: Mapping[str, Place], needs: Iterable[str]) -> list[str]:
+    """Returns the stages that share an element with one of those that are needed: one that breaks fails the element."""
+    elements = {(places[need].folder, places[need].element) for need in needs if need in places}
+    return [stage for stage, place in places.items() if (place.folder, place.element) in elements]
 
 
 def _cause(found: Mapping[str, Status], needs: Iterable[str]) -> str:

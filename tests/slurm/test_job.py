@@ -160,9 +160,11 @@ def test_several_stages_in_one_element(desk: Desk, modulingua: Modulingua, prete
     assert [re.findall(r"call (\d)", log) for log in logs] == [["1"], ["2", "3", "4"], ["5"]]
     assert "the job is requeued" in logs[1]
     assert [(launched / "ends" / f"task-{part}").read_text().split()[0] for part in parts] == ["0", "1", "0"]
-    states = [row.state for row in status_of(desk, changes).values() if row.kind != "task"]
-    assert states == ["cancelled"] * 4  # three evaluations and the table
-    assert status_of(desk, changes)["task · task adapter · seed 1"].news == "exit code 1"
+    rows = status_of(desk, changes)
+    assert rows["task · task adapter · seed 1"].news == "exit code 1"
+    # The element failed with its second stage, and what waited for it was cancelled: three evaluations and the table.
+    cause = ("cancelled", "needs task · task adapter · seed 1, which failed")
+    assert [(row.state, row.news) for row in rows.values() if row.kind != "task"] == [cause] * 4
 
 
 def test_nothing_of_the_shell_that_submits_is_needed_or_taken_for_a_rank(

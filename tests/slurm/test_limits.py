@@ -111,7 +111,8 @@ def test_another_cluster_is_named_to_all_commands(
     assert "queued" in modulingua("status", file).out
     assert modulingua("cancel", file).code == 0
     wait_until(lambda: not queue())
-    monkeypatch.setenv("SLURM_CLUSTERS", "nowhere")
-    answer = modulingua("launch", file)
+    with monkeypatch.context() as patch:
+        patch.setenv("SLURM_CLUSTERS", "nowhere")
+        answer = modulingua("launch", file)
     assert answer.code == 2
     assert "nowhere" in answer.err

