@@ -35,6 +35,9 @@ from modules import (
 from modules.packing import refuse_packed
 from modules.vocabulary import refuse
 
+MOST = 50
+"""How many mistakes of one kind are looked for; each may take a search for what was meant."""
+
 LONGEST_NAME = 100
 """Bytes of an experiment's name; file systems know 255, and other names are made of this one."""
 
@@ -52,8 +55,11 @@ def check(sections: dict[str, Any], *, here: bool) -> list[Problem]:
     keys: dict[str, Key] = {}
     for needed, function in CHECKS + (CHECKS_HERE if here else []):
         if all(name in sections for name in needed):
-            for key, reason in function(*(sections[name] for name in needed)):
+            problems = function(*(sections[name] for name in needed))
+            for key, reason in itertools.islice(problems, MOST):
                 keys.setdefault(reason, key)
+            for key, _ in itertools.islice(problems, 1):
+                keys.setdefault(f"{MOST} mistakes are listed, and there are more of their kind", key[:1])
     return [(key, reason) for reason, key in keys.items()]
 
 

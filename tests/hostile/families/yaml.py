@@ -236,7 +236,8 @@ def references() -> Iterator[Case]:
 
 def secrets() -> Iterator[Case]:
     """References to variables that hold secrets."""
-    for (place, text), name in product(SECRET_PLACES.items(), SECRETS):
+    everywhere = product(SECRET_PLACES.items(), SECRETS[:1])
+    for (place, text), name in (*everywhere, *product([("name again", SECRET_PLACES["name"])], SECRETS)):
         yield extension(
             f"{name} in {place}",
             text.format(f"${{oc.env:{name}}}"),
