@@ -114,11 +114,13 @@ def import_everything() -> None:
     import framework
     import modules
 
-    # Python's own files may be closed to the user without rights: what they hold beside our packages is encodings.
-    for package in (framework, modules, datamodules, encodings):
+    for package in (framework, modules, datamodules):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            with contextlib.suppress(ImportError):  # an encoding of Windows
-                importlib.import_module(module.name)
+            importlib.import_module(module.name)
+    # Python's own files may be closed to the user without rights, and encodings are imported when they are first used.
+    for module in pkgutil.iter_modules(encodings.__path__, "encodings."):
+        with contextlib.suppress(ImportError):  # those of Windows
+            importlib.import_module(module.name)
 
 
 def build_and_import(world: World) -> None:
