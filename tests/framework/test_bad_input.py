@@ -615,7 +615,10 @@ MISTAKES: dict[str, Case] = {
     ),
     # more than any machine can do
     "a batch of a billion": Case(
-        {"stages.task.batch_size": 10**9}, "stages.task.batch_size", "batch_size:", ("less than or equal to 16384",)
+        {"stages.task.batch_size": 10**9},
+        "stages.task.batch_size",
+        "batch_size: 1000000000",
+        ("less than or equal to 16384",),
     ),
     "a prompt of a billion": Case(
         {"combination.language.prompt.length": 10**9},
