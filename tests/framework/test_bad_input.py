@@ -646,9 +646,9 @@ MISTAKES: dict[str, Case] = {
     ),
     "a template with a conversion": Case(
         {"stages.task.answer": {"label_words": {"template": "{text}", "templates": {"swh_Latn": "{text!z}"}}}},
-        "stages.task.answer.label_words.templates",
-        "templates:",
-        ("that of swh_Latn formats {text}",),
+        "stages.task.answer.label_words",
+        "label_words:",
+        ("templates: that of swh_Latn formats {text}",),
     ),
     # slurm
     "GPUs and devices that disagree": Case(
