@@ -54,9 +54,9 @@ class DatasetConfig:
     """Branch, tag or commit on the hub; without it the main branch as it is now."""
     text_prefix: str = ""
     """Put in front of each text, such as "query: " for E5; of a pair, in front of the first."""
-    max_length: int = Field(default=256, ge=4)
+    max_length: int = Field(default=256, ge=4, le=2**17)
     """Longest text in tokens, special tokens and prefix included."""
-    train_max_length: int | None = Field(default=None, ge=4)
+    train_max_length: int | None = Field(default=None, ge=4, le=2**17)
     """The same for training texts; `max_length` without it."""
     train_split: Literal["train", "validation"] = "train"
     """The split that is trained on; the validation split only together with `held_out`."""

@@ -60,6 +60,10 @@ def language(code: str) -> Language:
     return LANGUAGES[code]
 
 
+NEAR = 0.6
+"""How similar two spellings are, from 0 to 1, of which the one is offered for the other."""
+
+
 def nearest_languages(text: str, among: Collection[str] | None = None) -> str:
     """Words for the languages nearest to what somebody wrote.
 
@@ -74,7 +78,7 @@ def nearest_languages(text: str, among: Collection[str] | None = None) -> str:
     scored = sorted(
         ((_similarity(text, candidate), candidate) for candidate in known), key=lambda pair: -pair[0]
     )
-    best = [pair for pair in scored[:3] if pair[0] >= 0.6]
+    best = [pair for pair in scored[:3] if pair[0] >= NEAR]
     if best and best[0][0] == 1:
         best = [pair for pair in best if pair[0] == 1]
     names = ", ".join(f"{candidate.code} ({candidate.name})" for _, candidate in best)
@@ -87,7 +91,9 @@ def _similarity(text: str, candidate: Language) -> float:
     spellings = [spelling.lower() for spelling in (*candidate.all_codes, candidate.name)]
     if wanted in spellings or wanted.split("_")[0] in spellings[1:]:
         return 1.0
-    return max(difflib.SequenceMatcher(None, wanted, spelling).ratio() for spelling in spellings)
+    matchers = (difflib.SequenceMatcher(None, wanted, spelling) for spelling in spellings)
+    # The quick ratio is an upper bound, and most languages stay below what `nearest_languages` asks for.
+    return max(matcher.ratio() if matcher.quick_ratio() >= NEAR else 0.0 for matcher in matchers)
 
 
 # code | English name | family | code of its Wikipedia | macro-language and other codes

@@ -64,9 +64,9 @@ class TextConfig(ABC):
     """Split to train on; never the test split."""
     validation_split: str | None = None
     """Split to validate on; without it there is no validation."""
-    validation_blocks: int = Field(default=512, ge=1)
+    validation_blocks: int = Field(default=512, ge=1, le=10**6)
     """How many rows of each language's validation split are used."""
-    max_length: int = Field(default=256, ge=8)
+    max_length: int = Field(default=256, ge=8, le=2**17)
     """Longest row in tokens, special tokens included."""
 
     def __post_init__(self) -> None:

@@ -47,7 +47,7 @@ class ParallelConfig:
     """FLORES code of the language that all others are aligned with."""
     text_prefix: str = ""
     """Put in front of each text."""
-    max_length: int = Field(default=128, ge=4)
+    max_length: int = Field(default=128, ge=4, le=2**17)
     """Longest text in tokens, special tokens and prefix included."""
 
     def __post_init__(self) -> None:

@@ -22,7 +22,7 @@ SPECIAL_TOKENS = 4
 class QuestionsConfig(DatasetConfig):
     """A dataset of questions, and how its long contexts are cut into windows."""
 
-    max_length: int = Field(default=384, ge=4)
+    max_length: int = Field(default=384, ge=4, le=2**17)
     """Longest window in tokens, with the question, special tokens and prefix."""
     stride: int | None = Field(default=None, ge=1)
     """Tokens that a window of a long context shares with the one before it; without it 128, or less for short windows:

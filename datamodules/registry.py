@@ -114,7 +114,7 @@ def _own_class(dotted_path: str) -> type[Dataset]:
         )
     try:
         found = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError, RecursionError) as error:
         raise DataError(f"dataset '{dotted_path}' cannot be imported: {first_line(error)}") from error
     if not (isinstance(found, type) and issubclass(found, Dataset)):
         raise DataError(f"dataset '{dotted_path}' is not a subclass of datamodules.Dataset")

@@ -54,12 +54,15 @@ class TemplateConfig:
         for key, template in {"template": self.template, **self.templates}.items():
             where = key if key == "template" else f"templates: that of {key}"
             try:
-                places = [place for _, place, _, _ in string.Formatter().parse(template) if place is not None]
+                parts = [part for part in string.Formatter().parse(template) if part[1] is not None]
             except ValueError as error:
                 raise ValueError(f"{where} cannot be read: {error}; a brace itself is written twice") from None
-            for place in places:
+            places = [str(place) for _, place, _, _ in parts]
+            for place, (_, _, format_, conversion) in zip(places, parts, strict=True):
                 if place not in PLACES:
                     raise ValueError(f"{where} has no place for {{{place}}}{nearest(place, PLACES)}")
+                if format_ or conversion:
+                    raise ValueError(f"{where} formats {{{place}}}, which is text: write the name in braces alone")
             if "text" not in places:
                 raise ValueError(f"{where} has no place for the {{text}}")
 

@@ -8,10 +8,9 @@ import itertools
 import os
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
 from typing import Any
 
-from datamodules import DataError, Example, LabelledDataset, language
+from datamodules import LANGUAGES, DataError, Example, LabelledDataset, language
 from datamodules.errors import RowErrors, listed
 from framework.answers import ANSWERS, Answer
 from framework.config import dataset_for
@@ -35,6 +34,9 @@ from modules import (
 from modules.packing import refuse_packed
 from modules.vocabulary import refuse
 
+MOST = 50
+"""How many mistakes of one kind are looked for; each may take a search for what was meant."""
+
 LONGEST_NAME = 100
 """Bytes of an experiment's name; file systems know 255, and other names are made of this one."""
 
@@ -53,8 +55,11 @@ def check(sections: dict[str, Any], *, here: bool) -> list[Problem]:
     keys: dict[str, Key] = {}
     for needed, function in CHECKS + (CHECKS_HERE if here else []):
         if all(name in sections for name in needed):
-            for key, reason in function(*(sections[name] for name in needed)):
+            problems = function(*(sections[name] for name in needed))
+            for key, reason in itertools.islice(problems, MOST):
                 keys.setdefault(reason, key)
+            for key, _ in itertools.islice(problems, 1):
+                keys.setdefault(f"{MOST} mistakes are listed, and there are more of their kind", key[:1])
     return [(key, reason) for reason, key in keys.items()]
 
 
@@ -135,7 +140,7 @@ def check_languages_of_data(
         codes = getattr(languages, field)
         for number, code in enumerate(dataset.languages if codes == ["all"] else codes):
             key = ("languages", field) if codes == ["all"] else ("languages", field, number)
-            if not _is_language(code):
+            if code not in LANGUAGES:
                 continue
             try:
                 for split in splits:
@@ -170,7 +175,7 @@ def check_leaks(data: Any, languages: Any) -> Iterator[Problem]:
         return
     targets = dataset.languages if languages.targets == ["all"] else languages.targets
     for number, code in enumerate(languages.source):
-        if code not in targets or not _is_language(code):
+        if code not in targets or code not in LANGUAGES:
             continue
         try:
             leak = find_leak(dataset, code)
@@ -255,7 +260,7 @@ def check_text(
         targets = [] if data is not None and data.translated else targets
         objective = stages.language.objective
         spoken = trained_languages([*languages.source, *targets], given)
-        wanted = [code for code in spoken if _is_language(code)]
+        wanted = [code for code in spoken if code in LANGUAGES]
         trained = [code for code in wanted if code not in objective.without_components]
         yield from _check_objective(objective, trained, info, ("stages", "language", "objective"))
         if isinstance(objective, CausalObjective) and objective.packed:
@@ -513,15 +518,6 @@ CHECKS_HERE: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [(
 
 def _name_of(answer: Answer) -> str:
     return next((name for name, known in ANSWERS.items() if known is type(answer)), type(answer).__name__)
-
-
-@cache
-def _is_language(code: str) -> bool:
-    try:
-        language(code)
-    except DataError:
-        return False
-    return True
 
 
 def _trains(

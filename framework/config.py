@@ -37,6 +37,9 @@ SCHEMA = ConfigDict(extra="forbid")
 SectionReader = Callable[[Any, Any, Key], tuple[Any, list[Problem]]]
 """Turns the type, the data and the key of a section into the typed section and what is wrong with it."""
 
+LARGEST_BATCH = 2**14
+"""Most rows of a batch; ten times as many are a slip of the hand that no machine has the memory for."""
+
 RUNS = 1_000
 """Most runs of one experiment."""
 
@@ -64,7 +67,7 @@ class PretrainConfig:
     """As in `stages.language.objective`."""
     training: OptimizationConfig
     """Steps, optimiser and schedule."""
-    batch_size: int = Field(default=32, ge=1)
+    batch_size: int = Field(default=32, ge=1, le=LARGEST_BATCH)
     """Rows a step, over all devices."""
     seed: int = 0
     """Draws the order of the text and the dropout."""
@@ -80,7 +83,7 @@ class LanguageStageConfig:
     """One objective and its settings, such as `{alignment: {...}}` or `{masked: {...}}`."""
     training: OptimizationConfig
     """Steps, optimiser and schedule."""
-    batch_size: int = Field(default=16, ge=1)
+    batch_size: int = Field(default=16, ge=1, le=LARGEST_BATCH)
     """Rows a step, over all devices."""
     jointly: bool = False
     """Train all language components of a combination together; else each alone, reusable by other combinations."""
@@ -94,7 +97,7 @@ class TaskStageConfig:
 
     training: OptimizationConfig | None = None
     """Steps, optimiser and schedule; nothing where nothing is trained."""
-    batch_size: int = Field(default=16, ge=1)
+    batch_size: int = Field(default=16, ge=1, le=LARGEST_BATCH)
     """Rows a step, over all devices."""
     answer: Any = None
     """One way to answer and its settings, such as `{label_words: {...}}`; the task's head without it."""
@@ -134,7 +137,7 @@ class TaskStageConfig:
 class EvaluateStageConfig:
     """How the targets are tested."""
 
-    batch_size: int = Field(default=64, ge=1)
+    batch_size: int = Field(default=64, ge=1, le=LARGEST_BATCH)
     """Rows a batch, over all devices."""
     controls: list[Literal["none", "wrong"]] = dataclasses.field(default_factory=lambda: ["none", "wrong"])
     """Tests beside the targets' own language components: without any, and with another language's."""
@@ -180,7 +183,7 @@ class TrainerConfig:
     """What the devices are; `auto` takes a GPU where there is one."""
     shard_backbone: bool = False
     """Share the frozen backbone out among the devices of a machine, for one that does not fit each of them (FSDP)."""
-    num_workers: int = 0
+    num_workers: int = Field(default=0, le=256)
     """Processes that read and tokenise for each device."""
     checkpoint_every: float = 300.0
     """Seconds between checkpoints of a stage that trains; 0 makes one after each step."""

@@ -97,6 +97,10 @@ def said_plainly() -> Iterator[None]:
         if isinstance(error, of_data.NetworkError | of_modules.NetworkError):
             _say(error)
             raise SystemExit(UNAVAILABLE) from None
+        if _is_out_of_memory(error):
+            reason = shortened(str(error).partition("\n")[0], 200)
+            _say(f"out of memory: lower the batch_size of the stage, max_length or the components' sizes ({reason})")
+            raise SystemExit(2) from None
         of_files = isinstance(error, OSError) and error.errno in FILE_ERRORS
         if not of_files and not isinstance(error, UserError | of_data.DataError | of_modules.ModulesError):
             raise
@@ -104,12 +108,16 @@ def said_plainly() -> Iterator[None]:
         raise SystemExit(2) from None
 
 
+def _is_out_of_memory(error: Exception) -> bool:
+    """Says whether memory ran out: Python's, a GPU's, or the processor's, of which torch raises no type of its own."""
+    names = (MemoryError.__name__, "OutOfMemoryError")
+    return type(error).__name__ in names or "DefaultCPUAllocator" in str(error)
+
+
 def file_error(error: OSError) -> str:
     """Returns the path and what the file system said of it: `store/7f3a: Permission denied`."""
     path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else ""
-    if len(path) > LONGEST_PATH:
-        path = f"{path[:LONGEST_PATH]}… ({len(path)} characters)"
-    return ": ".join(filter(None, [path, error.strerror or str(error)]))
+    return ": ".join(filter(None, [shortened(path, LONGEST_PATH), error.strerror or str(error)]))
 
 
 def _say(message: object) -> None:

@@ -28,7 +28,7 @@ def named(what: str, name: str, known: Mapping[str, type[T]]) -> type[T]:
         raise UserError(f"unknown {what} {name!r}{did_you_mean(name, known)} (known: {', '.join(known)})")
     try:
         found: type[T] = getattr(importlib.import_module(module), class_name)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError, RecursionError) as error:
         raise UserError(f"{what} {name!r} cannot be imported: {error}") from error
     if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
         raise UserError(f"{what} {name!r} is not a dataclass of settings")

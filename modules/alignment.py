@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional
@@ -20,11 +20,11 @@ from modules.training import Batch, StageModule, gathered, global_mean
 class AlignmentConfig:
     """Settings of the loss."""
 
-    cosine_weight: float = 10.0
+    cosine_weight: float = Field(default=10.0, le=1e6)
     """Weight of the cosine distance between a sentence and its translation."""
-    contrastive_weight: float = 1.0
+    contrastive_weight: float = Field(default=1.0, le=1e6)
     """Weight of telling a sentence's translation from the others of the batch (InfoNCE)."""
-    temperature: float = 0.05
+    temperature: float = Field(default=0.05, le=1e6)
     """Divides the cosines among which the translation is to be told."""
 
     def __post_init__(self) -> None:

@@ -22,15 +22,19 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
 }
 
 
+LARGEST_RATE = 1e30
+"""Products of larger numbers leave the range of float32, and torch refuses to compute with them."""
+
+
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class OptimizerConfig:
     """Which optimiser changes the parameters."""
 
     name: Literal["adamw", "adafactor"] = "adamw"
     """`adafactor` keeps less state, and limits each step's root mean square to the rate (Shazeer and Stern, 2018)."""
-    lr: float = 1e-3
+    lr: float = pydantic.Field(default=1e-3, le=LARGEST_RATE)
     """Highest learning rate."""
-    weight_decay: float = 0.0
+    weight_decay: float = pydantic.Field(default=0.0, le=1000)
     """Decoupled weight decay of all trained parameters."""
 
     def __post_init__(self) -> None:
@@ -45,7 +49,7 @@ class OptimizerConfig:
 class OptimizationConfig:
     """How long and how fast a stage trains."""
 
-    steps: int
+    steps: int = pydantic.Field(le=10**9)
     """Optimiser steps."""
     warmup_steps: int = 0
     """Steps over which the learning rate rises to its highest."""
@@ -58,7 +62,7 @@ class OptimizationConfig:
     name."""
     learning_rates: dict[str, float] = pydantic.Field(default_factory=dict)
     """Highest learning rates that differ from the optimiser's, by kind of component, such as `prompt`, or `head`."""
-    gradient_clip: float | None = 1.0
+    gradient_clip: float | None = pydantic.Field(default=1.0, le=LARGEST_RATE)
     """Longest gradient, as the norm over all trained parameters; null leaves gradients as they are."""
 
     def __post_init__(self) -> None:
@@ -72,6 +76,8 @@ class OptimizationConfig:
         for kind, rate in self.learning_rates.items():
             if rate <= 0:
                 raise ValueError(f"the learning rate of {kind} must be positive")
+            if rate > LARGEST_RATE:
+                raise ValueError(f"the learning rate of {kind} must be at most {LARGEST_RATE:g}")
 
     def optimizer_of(self, kinds: Iterable[str]) -> str:
         """Returns the name of the optimiser that trains these kinds of components.

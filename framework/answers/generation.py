@@ -20,9 +20,9 @@ class GenerationAnswer(InWords):
     tasks: ClassVar[tuple[Task, ...]] = ("classification", "tagging", "question answering")
     fed_by = GenerationData
 
-    max_new_tokens: int = Field(default=30, ge=1)
+    max_new_tokens: int = Field(default=30, ge=1, le=4096)
     """Longest answer in tokens."""
-    beams: int = Field(default=1, ge=1)
+    beams: int = Field(default=1, ge=1, le=64)
     """Beams of the search for the likeliest answer; 1 takes the likeliest token each time."""
 
     @property

@@ -56,7 +56,7 @@ def component_class(kind: str) -> type[Component]:
     path, _, name = kind.rpartition(".")
     try:
         found = getattr(importlib.import_module(path), name)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError, RecursionError) as error:
         raise ModulesError(f"component {kind!r} cannot be imported: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Component)):
         raise ModulesError(f"component {kind!r} is not a subclass of modules.components.Component")

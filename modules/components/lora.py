@@ -25,9 +25,9 @@ FUSED = ("query", "key", "value")
 class LoRAConfig:
     """Settings of a LoRA."""
 
-    rank: int = 8
+    rank: int = pydantic.Field(default=8, le=2**13)
     """Inner width of each low-rank product."""
-    alpha: float = 16.0
+    alpha: float = pydantic.Field(default=16.0, ge=-1e6, le=1e6)
     """The product is scaled by alpha / rank."""
     dropout: float = 0.0
     """Share of the inputs of the products that is dropped in training."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from modules.backbone import BackboneInfo
@@ -13,9 +13,9 @@ from modules.components.in_library import LibraryComponent, plugged_in
 class PrefixConfig:
     """Settings of a prefix."""
 
-    length: int = 30
+    length: int = Field(default=30, le=10_000)
     """Keys and values in each layer; they take none of the backbone's positions."""
-    bottleneck_size: int | None = 512
+    bottleneck_size: int | None = Field(default=512, le=2**16)
     """Hidden width of the perceptron that the prefix is trained through; null trains keys and values directly."""
 
     def __post_init__(self) -> None:

@@ -3,7 +3,7 @@
 from typing import Literal
 
 import torch
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
@@ -16,14 +16,14 @@ from modules.errors import ModulesError
 class SoftPromptConfig:
     """Settings of a soft prompt."""
 
-    length: int = 50
+    length: int = Field(default=50, le=10_000)
     """Number of vectors; each takes one of the backbone's positions."""
     init: str = "vocabulary"
     """First values: `vocabulary` takes the embeddings of random tokens, `normal` draws numbers, and any other text
     gives the embeddings of its tokens, repeated up to the length; `{language}` in it is the language's English name."""
-    std: float = 0.02
+    std: float = Field(default=0.02, le=1e6)
     """Standard deviation of the numbers that `normal` draws."""
-    reparameterization: int | None = None
+    reparameterization: int | None = Field(default=None, le=2**16)
     """Hidden width of a two-layer perceptron between the table of vectors and the prompt; null has none."""
     position: Literal["before_bos", "after_bos"] = "before_bos"
     """Stands in front of the text's first token, which is BOS where the tokenizer puts one, or right behind it."""

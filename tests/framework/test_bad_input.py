@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import torch
 
+from framework.errors import said_plainly
 from framework.store import PASSPORT, WEIGHTS, Store
 from tests.framework.conftest import Answer, Modulingua
 from tests.framework.tiny import LABELS, Desk, build_encoder, command_line, read_rows, write_rows
@@ -611,6 +613,43 @@ MISTAKES: dict[str, Case] = {
         "devices:",
         ("4096 devices are asked for; this machine has",),
     ),
+    # more than any machine can do
+    "a batch of a billion": Case(
+        {"stages.task.batch_size": 10**9},
+        "stages.task.batch_size",
+        "batch_size: 1000000000",
+        ("less than or equal to 16384",),
+    ),
+    "a prompt of a billion": Case(
+        {"combination.language.prompt.length": 10**9},
+        "combination.language.prompt.length",
+        " length:",
+        ("less than or equal to 10000 (found 1000000000)",),
+    ),
+    "a rate beyond float32": Case(
+        {f"{TASK_TEXT}.optimizer.lr": 1e308}, f"{TASK_TEXT}.optimizer.lr", "lr: 1.0e+308", ("less than or equal to",)
+    ),
+    "a billion beams": Case(
+        {"stages.task.answer": {"generation": {"template": "{text}", "beams": 10**9}}},
+        "stages.task.answer.generation.beams",
+        "beams:",
+        ("less than or equal to 64",),
+    ),
+    "more runs than anybody reads": Case({"seeds": list(range(2000))}, "seeds", "seeds:", ("2,000 runs", "1,000")),
+    "a name that no file system takes": Case({"name": "x" * 101}, "name", "name: xxx", ("101 bytes are too many",)),
+    "a kind of dots": Case({"combination.task": {"..": {}}}, "combination.task...", "..:", ("cannot be imported",)),
+    "a template with a format": Case(
+        {"stages.task.answer": {"label_words": {"template": "{text:d}"}}},
+        "stages.task.answer.label_words.template",
+        "template:",
+        ("formats {text}, which is text",),
+    ),
+    "a template with a conversion": Case(
+        {"stages.task.answer": {"label_words": {"template": "{text}", "templates": {"swh_Latn": "{text!z}"}}}},
+        "stages.task.answer.label_words",
+        "label_words:",
+        ("templates: that of swh_Latn formats {text}",),
+    ),
     # slurm
     "GPUs and devices that disagree": Case(
         {"slurm": {"gpus": 2}, "trainer.accelerator": "gpu"},
@@ -780,6 +819,28 @@ def test_a_folder_that_cannot_be_written(desk: Desk, modulingua: Modulingua, key
     is_refused(answer)
     assert answer.err.strip() == f"{key}: cannot write in the folder {place}: Not a directory"
     assert desk.files() == {}
+
+
+def test_of_many_mistakes_the_first_are_shown(desk: Desk, modulingua: Modulingua) -> None:
+    file = desk.write({"languages.targets": [f"x{number}_Latn" for number in range(300)], "name": "x" * 10_000})
+    answer = modulingua("run", file)
+    is_refused(answer)
+    assert len(answer.err.splitlines()) < 30
+    assert len(answer.err) < 10_000
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 10 bytes."),
+    ],
+)
+def test_memory_that_runs_out(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"), said_plainly():
+        raise error
+    assert capsys.readouterr().err.startswith("out of memory: lower the batch_size")
 
 
 class TestDamagedComponents:

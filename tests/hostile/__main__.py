@@ -108,12 +108,18 @@ def prepare_environment(root: Path) -> None:
 
 def import_everything() -> None:
     """Imports all that a command imports late, so that no case pays for it."""
+    import encodings
+
     import datamodules
     import framework
     import modules
 
     for package in (framework, modules, datamodules):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    # Python's own files may be closed to the user without rights, and encodings are imported when they are first used.
+    for module in pkgutil.iter_modules(encodings.__path__, "encodings."):
+        with contextlib.suppress(ImportError):  # those of Windows
             importlib.import_module(module.name)
 
 
@@ -137,6 +143,7 @@ def build_and_import(world: World) -> None:
     for name in names:
         with contextlib.suppress(ImportError):  # some modules are made by others, and not by an import
             importlib.import_module(name)
+    world.warm()
 
 
 def _divided(corpus: list[tuple[str, Case]], root: Path, jobs: int, *, keep: bool) -> Iterator[Result]:

@@ -55,6 +55,13 @@ class World:
         """Copies the finished experiment into the folder of a case; a `setup`, or part of one."""
         shutil.copytree(self.finished, folder, dirs_exist_ok=True)
 
+    def warm(self) -> None:
+        """Fills caches that nearly every case would fill for the encoder, which none of them changes."""
+        from modules import BackboneConfig, inspect_backbone
+        from modules.backbone import skeleton
+
+        skeleton(inspect_backbone(BackboneConfig(name=str(self.encoder), precision="32")))
+
     def build(self) -> None:
         """Makes everything; runs in a fork, so that the parent of the cases stays without threads and caches."""
         from framework.runner import run_experiment

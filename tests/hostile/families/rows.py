@@ -71,9 +71,7 @@ def _experiment(world: World, kind: Kind) -> str:
     return yaml.safe_dump(settings, sort_keys=False)
 
 
-def _write(
-    folder: Path, *, world: World, kind: Kind, split: str = "", column: str = "", broken: str = ""
-) -> None:
+def _write(folder: Path, *, world: World, kind: Kind, split: str = "", column: str = "", broken: str = "") -> None:
     """Writes the data, one column of one split broken, and an encoder whose tokenizer joins pairs."""
     tiny.join_pairs(Path(shutil.copytree(world.encoder, folder / "encoder")))
     for name, file in kind.files.items():
@@ -161,7 +159,9 @@ KINDS = {
             "test": "swh_Latn/test.parquet",
         },
         lambda split, number: {
-            "index_id": number, "category": ("sports", "health")[number % 2], "text": _words(split, number)
+            "index_id": number,
+            "category": ("sports", "health")[number % 2],
+            "text": _words(split, number),
         },
         {"text": (*NO_TEXT, *BLANK), "category": (*NO_LABEL, *BLANK, *WRONG, "missing column")},
         {"text": ("bytes",), "index_id": ("texts",)},
@@ -171,9 +171,7 @@ KINDS = {
         "eng_Latn",
         "swh_Latn",
         {"train": "en/train.parquet", "validation": "en/validation.parquet", "test": "sw/test.parquet"},
-        lambda split, number: {
-            "premise": _words(split, number), "hypothesis": f"w{number}", "label": number % 3
-        },
+        lambda split, number: {"premise": _words(split, number), "hypothesis": f"w{number}", "label": number % 3},
         {
             "premise": ("numbers", "mappings", *BLANK),
             "hypothesis": ("lists", "bytes in no UTF-8", *BLANK),
@@ -206,7 +204,9 @@ KINDS = {
         "eng_Latn",
         {"train": "plain_text/train.parquet", "test": "plain_text/validation.parquet"},
         lambda split, number: {
-            "id": f"{split} {number}", "context": f"w1 w2 {_words(split, number)}", "question": f"w{number}",
+            "id": f"{split} {number}",
+            "context": f"w1 w2 {_words(split, number)}",
+            "question": f"w{number}",
             "answers": {"text": ["w1"], "answer_start": [0]},
         },
         {
