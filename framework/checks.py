@@ -8,6 +8,7 @@ import itertools
 import os
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 from datamodules import LANGUAGES, DataError, Example, LabelledDataset, language
