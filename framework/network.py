@@ -29,6 +29,7 @@ def retry_requests() -> None:
     """Makes the hub's client repeat failed requests, in this process and for all that uses the client."""
     if constants.HF_HUB_OFFLINE:
         return  # its own backend then refuses every request
+    _Retry.has_given_up = False
     configure_http_backend(_session)
     # The client reports its own repetitions, at the length of a URL each; ours are reported here.
     logging.get_logger("huggingface_hub.utils._http").setLevel("ERROR")

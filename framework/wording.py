@@ -11,7 +11,7 @@ def shortened(text: str, most: int = 100) -> str:
     return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
 
 
-def bounded(message: str, lines: int = 50, width: int = 400) -> str:
+def bounded(message: str, lines: int = 50, width: int = 1000) -> str:
     """Returns a message that fits a screen: of long lines the beginning, of many lines the first."""
     given = message.split("\n")
     shown = [shortened(line, width) for line in given[:lines]]

@@ -817,7 +817,8 @@ def test_a_folder_that_cannot_be_written(desk: Desk, modulingua: Modulingua, key
     place = desk.folder / "file" / "below"
     answer = modulingua("run", desk.write({key: str(place)}))
     is_refused(answer)
-    assert answer.err.strip() == f"{key}: cannot write in the folder {place}: Not a directory"
+    folder = place / "tiny" if key == "runs" else place  # that of the experiment
+    assert answer.err.strip() == f"{key}: cannot write in the folder {folder}: Not a directory"
     assert desk.files() == {}
 
 
@@ -934,7 +935,8 @@ class TestEmptyTexts:
         write_rows(texts / "eng_Latn" / "train.parquet", rows)
         answer = modulingua("run", desk.write({"data.path": str(texts), "combination.language": {}}))
         assert answer.code == 2
-        assert answer.err.strip() == "sib200 eng_Latn, row 4: the text is empty"
+        row = f"  {texts / 'eng_Latn' / 'train.parquet'}, row 5: the text is empty"
+        assert answer.err.splitlines()[:2] == ["tiny: 1 of 70 rows cannot be used:", row]
         assert {Path(file).parts[0] for file in desk.files()} == {"texts"}
 
     def test_monolingual(self, desk: Desk, modulingua: Modulingua) -> None:
@@ -974,9 +976,10 @@ class TestInAProcessOfItsOwn:
         assert len(answer.stderr.splitlines()) == 1
         assert desk.files() == {}
 
-    def test_in_the_middle_of_the_work(self, desk: Desk) -> None:
+    def test_of_the_data(self, desk: Desk) -> None:
         texts = desk.copy_of(desk.texts, "texts")
         write_rows(texts / "eng_Latn" / "train.parquet", [{"index_id": 0, "category": "travel", "text": ""}])
         answer = command_line("run", desk.write({"data.path": str(texts), "combination.language": {}}))
         assert (answer.returncode, answer.stdout) == (2, "")
-        assert answer.stderr == "sib200 eng_Latn, row 0: the text is empty\n"
+        row = f"  {texts / 'eng_Latn' / 'train.parquet'}, row 1: the text is empty"
+        assert answer.stderr.splitlines()[:2] == ["tiny: 1 of 43 rows cannot be used:", row]

@@ -130,7 +130,7 @@ class TestMistakes:
         desk.run({"languages.targets": ["swh_Latn"]})
         plan = desk.plan({"languages.targets": ["swh_Latn"]})
         desk.store.remove(plan.of_kind("language")[0].id)
-        with pytest.raises(UserError, match=r"passport\.json: No such file"):
+        with pytest.raises(UserError, match=r"passport\.json: no such file"):
             list(predict_lines(runs(plan)[0].path, "swh_Latn", ["w1"]))
 
     def test_a_backbone_that_is_another_now(self, desk: Desk) -> None:

@@ -34,7 +34,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if language != "eng_Latn":
                 add(both, language, 5 + seed, "none")
         yaml_of(plain).write_text("combination: plain\n")
-        yaml_of(both).write_text(f"# {HOSTILE}\n")
+        yaml_of(both).write_text(f"# {HOSTILE}\ncombination: both\n")
     return folder
 
 
