@@ -68,7 +68,9 @@ def parse(content: bytes | str) -> Document:
         raise DocumentError(_forbidden(error.character), text.count("\n", 0, error.position) + 1) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise DocumentError(str(error.problem or error.context), mark.line + 1 if mark else 1) from error
+        is_reference = mark is not None and text[: mark.index + 1].endswith("${")
+        hint = '; between braces or brackets a reference needs quotes: "${key}"' if is_reference else ""
+        raise DocumentError(f"{error.problem or error.context}{hint}", mark.line + 1 if mark else 1) from error
     except (ValueError, OverflowError) as error:  # "\UFFFFFFFF", of which PyYAML makes no error of its own
         raise DocumentError("an escape names no character", composer.line + 1) from error
     builder = _Builder()

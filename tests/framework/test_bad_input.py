@@ -785,6 +785,7 @@ def test_a_mistake_in_an_extended_file_is_placed_there(desk: Desk, modulingua: M
         ("extends: [gone.yaml]\n", ["line 1", "extends[0]", "there is no file gone.yaml"]),
         ("name: a\nname: b\n", ["line 2", "'name' is given twice"]),
         ("name: [\n", ["line 2", "not valid YAML"]),
+        ("a: 1\nb: {name: ${a}, c: 2}\n", ["line 2", 'between braces or brackets a reference needs quotes: "${key}"']),
         ("name: ${nowhere}\n", ["line 1", "name", "'nowhere' not found"]),
         ("", ["backbone", "is required", "combination", "languages", "stages"]),
     ],
