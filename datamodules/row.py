@@ -10,6 +10,7 @@ import datetime
 import decimal
 import json
 import math
+import re
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
@@ -107,6 +108,8 @@ def wanted_columns_of(
 
 
 _NAMES = (decimal.Decimal, datetime.date, datetime.time, uuid.UUID)
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f]")
+"""Control characters that no text has."""
 
 
 def text_of(value: Any) -> str:
@@ -121,9 +124,12 @@ def text_of(value: Any) -> str:
     """
     if isinstance(value, bytes):
         try:
-            return value.decode()
+            text = value.decode()
         except UnicodeDecodeError:
             raise ValueError("holds bytes that are not UTF-8") from None
+        if _CONTROL.search(text):  # such as a UUID of 16 bytes, which may happen to be UTF-8
+            raise ValueError("holds bytes that are not a text")
+        return text
     if not isinstance(value, str):
         raise ValueError(f"holds {_described(value)}, not a text")
     try:

@@ -36,6 +36,7 @@ def test_a_text(value: object, text: str) -> None:
         (True, "holds a truth value, not a text"),
         (datetime.date(2020, 1, 1), "holds a value of type date, not a text"),
         (b"caf\xe9", "holds bytes that are not UTF-8"),
+        (bytes(16), "holds bytes that are not a text"),
         ("half \ud83d", r"holds half of a character (a lone surrogate, U+D83D) at position 5"),
     ],
 )

@@ -1,6 +1,6 @@
 """Tiny repositories with the files, names and settings of models that people use.
 
-Each has the layout of the repository that it is named after (looked at in October 2026): the form of the weights, the
+Each has the layout that is known of the repository that it is named after: the form of the weights, the
 names of the tensors, the form of the tokenizer and its class, and the files of other frameworks beside them.
 """
 
