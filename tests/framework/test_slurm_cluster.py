@@ -393,6 +393,17 @@ class TestScript:
         assert (folder / "n").read_text() == "1\n"
         assert [row.state for row in statuses(desk.plan(changes), [])][:2] == ["cancelled"] * 2
 
+    def test_a_stage_whose_node_fails_is_not_done(self, here: Cluster, desk: Desk, modulingua: Modulingua) -> None:
+        """Slurm 22.05 requeues the job, signals every process on the node, and srun ends with 0."""
+        folder = here(srun=self.SRUN, scontrol=self.STATE)
+        modulingua("launch", desk.write(ALONE))
+        launched = desk.folder / "runs/tiny/launch/1"
+        here(srun=self.SRUN, scontrol="kill $$\n" + self.STATE.replace("RUNNING", "PENDING"))
+        self.run(launched / "task.sbatch", folder, "0")
+        assert (launched / "ends/task-0").read_text() == "0 PENDING None\n"
+        here(srun=self.SRUN, scontrol=self.STATE)
+        assert "stage" in self.run(launched / "task.sbatch", folder, "0").stdout
+
     def test_variables_of_other_launchers_are_unset(self) -> None:
         unset = re.findall(r"^unset (.*)$", TEMPLATE.read_text(), re.MULTILINE)
         assert {*RANKS, "SLURM_EXPORT_ENV", "SLURM_CLUSTERS"} == {name for names in unset for name in names.split()}
