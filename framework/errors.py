@@ -40,6 +40,13 @@ class Interrupted(Exception):
     """
 
 
+class Unavailable(Exception):
+    """The network failed in another process, or the hub: no mistake of the user's, and it may work later.
+
+    The command line prints the message alone and leaves with the exit code `UNAVAILABLE`.
+    """
+
+
 class UserError(Exception):
     """A mistake of the user's, in words that say where, what and the nearest right spelling.
 
@@ -94,7 +101,7 @@ def said_plainly() -> Iterator[None]:
         from datamodules import errors as of_data
         from modules import errors as of_modules
 
-        if isinstance(error, of_data.NetworkError | of_modules.NetworkError):
+        if isinstance(error, Unavailable | of_data.NetworkError | of_modules.NetworkError):
             _say(error)
             raise SystemExit(UNAVAILABLE) from None
         if _is_out_of_memory(error):

@@ -18,7 +18,7 @@ from filelock import SoftFileLease
 from framework.checkpoint import CheckpointFile, usable
 from framework.claim import LEASE, claimed
 from framework.errors import INTERRUPTED, Interrupted
-from framework.interruption import asked, listening
+from framework.interruption import asked, listening, pause
 from framework.store import WEIGHTS
 from tests.framework.tiny import ROOT, Desk, carry_out_one_stage, command_line, outcome, runs
 
@@ -120,6 +120,15 @@ class TestSignals:
             assert asked()
         assert passed_on == [True]
         assert signal.getsignal(signal.SIGUSR1) == before
+
+    def test_a_request_to_stop_ends_a_pause(self) -> None:
+        with listening():
+            pause(0.01, "while it waited")
+            signal.raise_signal(signal.SIGTERM)
+            started = time.monotonic()
+            with pytest.raises(Interrupted, match=r"^stopped \(SIGTERM\) while it waited; the same command goes on"):
+                pause(600, "while it waited")
+        assert time.monotonic() - started < 1
 
     def test_a_second_interrupt_stops_at_once(self, capfd: pytest.CaptureFixture[str]) -> None:
         with listening():
