@@ -153,5 +153,7 @@ def _say(message: object) -> None:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Returns "; did you mean 'x'?" for the known word nearest to `word`, or an empty string."""
-    near = difflib.get_close_matches(word[:LONGEST_WORD], list(known), n=1, cutoff=0.5)
+    known = list(known)
+    alike = [one for one in known if one.casefold() == word.casefold()]
+    near = alike or difflib.get_close_matches(word[:LONGEST_WORD], known, n=1, cutoff=0.5)
     return f"; did you mean '{near[0]}'?" if near else ""

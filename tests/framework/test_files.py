@@ -175,6 +175,9 @@ class TestErrors:
             raise FileNotFoundError(errno.ENOENT, "No such file or directory", name)
         assert (left.value.code, capsys.readouterr().err) == (2, f"{os.fsdecode(name)}: No such file or directory\n")
 
+    def test_a_spelling_that_differs_only_in_case_is_the_nearest(self) -> None:
+        assert errors.did_you_mean("XLM-Roberta", ["roberta", "xlm-roberta"]) == "; did you mean 'xlm-roberta'?"
+
     @pytest.mark.parametrize("name", [None, 7, errors.__file__, str(Path(modules.__file__).parent / "missing.json")])
     def test_a_missing_file_of_the_program_keeps_its_traceback(self, name: object) -> None:
         with pytest.raises(FileNotFoundError), said_plainly():
