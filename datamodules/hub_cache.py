@@ -7,7 +7,7 @@ The list of all files of a commit is kept beside them, so that splits are found 
     <cache>/datasets--Davlan--sib200/snapshots/<commit>/.modulingua/files.json       the list, with sizes in bytes
     <cache>/datasets--Davlan--sib200/snapshots/<commit>/.modulingua/<config>/<split>.json
 
-The last tells how many files of a split were prefetched, where a stage needs only the first of them.
+The last tells how many files of a split were prefetched: a stage may need only the first of them.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 import re
+import uuid
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -105,14 +105,20 @@ class Snapshot:
         Raises:
             DataError: One is missing.
         """
-        record = self._record(config, split)
-        kept = json.loads(record.read_text(encoding="utf-8"))["kept"] if record.is_file() else len(files)
-        for file in files[:kept]:
+        for file in files[: self._kept(config, split) or len(files)]:
             self.file(file)
 
     def write_record(self, config: str, split: str, kept: int) -> None:
-        """Says how many files of a split are in the cache, from the first."""
-        _write(self._record(config, split), json.dumps({"kept": kept}))
+        """Says how many files of a split are in the cache, from the first; where more were before, it stays at that."""
+        if kept > self._kept(config, split):
+            _write(self._record(config, split), json.dumps({"kept": kept}))
+
+    def _kept(self, config: str, split: str) -> int:
+        """How many files of a split were prefetched; 0 where nothing says it."""
+        try:
+            return int(json.loads(self._record(config, split).read_bytes())["kept"])
+        except (FileNotFoundError, KeyError, TypeError, ValueError):  # none, or damaged
+            return 0
 
     def _record(self, config: str, split: str) -> Path:
         return self.folder / _OURS / config / f"{split}.json"
@@ -142,13 +148,13 @@ class Keeping:
         self._splits[snapshot, config, split] = files
 
     def finish(self) -> None:
-        """Says of splits that were not read to their end what of them is there.
+        """Says of each split that was read how many of its files are there.
 
         Not before everything was read: after an interruption, half of a split must not pass for what is needed.
         """
         for (snapshot, config, split), files in self._splits.items():
             here = self.files[snapshot.hub_id, snapshot.commit]
-            if 0 < (kept := sum(file in here for file in files)) < len(files):
+            if kept := sum(file in here for file in files):
                 snapshot.write_record(config, split, kept)
 
 
@@ -192,7 +198,7 @@ def _whole(file: Path) -> Iterator[BinaryIO]:
     Raises:
         DataError: It cannot be written.
     """
-    half = file.with_name(f".half-{os.getpid()}")
+    half = file.with_name(f".half-{uuid.uuid4().hex}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with half.open("w+b") as target:

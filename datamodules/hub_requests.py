@@ -47,10 +47,13 @@ def list_files(hub_id: str, revision: str) -> tuple[str, dict[str, int | None]]:
         NetworkError: The hub cannot be asked.
     """
     with _hub_errors(hub_id, revision):
-        found = HfApi().dataset_info(hub_id, revision=revision, timeout=TIMEOUT, files_metadata=True)
-        files = {file.rfilename: file.size for file in found.siblings or []}
-        # They become paths on this machine.
-        safe = {path: size for path, size in files.items() if not {"", ".", ".."} & set(path.split("/"))}
+        try:
+            found = HfApi().dataset_info(hub_id, revision=revision, timeout=TIMEOUT, files_metadata=True)
+            files = {file.rfilename: file.size for file in found.siblings or []}
+            # They become paths on this machine.
+            safe = {path: size for path, size in files.items() if not {"", ".", ".."} & set(path.split("/"))}
+        except (AttributeError, KeyError, RecursionError, TypeError) as error:  # the client expects a right answer
+            raise ValueError(first_line(error)) from error
     if not re.fullmatch(r"[0-9a-f]{40}", str(found.sha)):
         raise NetworkError(f"{hub_id}@{revision}: the hub's answer names no commit")
     return str(found.sha), safe
@@ -121,7 +124,7 @@ def _hub_errors(hub_id: str, what: str) -> Iterator[None]:
         raise DataError(f"the hub has no dataset {hub_id}, or it is private and HF_TOKEN is not set") from error
     except HfHubHTTPError as error:
         raise _failure(error, f"{hub_id} {what}") from error
-    except (requests.RequestException, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+    except (requests.RequestException, ValueError) as error:
         # The hub cannot be reached, or its client cannot make anything of the answer.
         reason = "" if isinstance(error, requests.ConnectionError | requests.Timeout) else f" ({first_line(error)})"
         raise NetworkError(

@@ -11,8 +11,9 @@ seconds, and one in another program's or version's format is refused with a mess
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -161,17 +162,34 @@ class _Claim:
         record = self.lease.owner
         if record and (record.mode, record.lease_duration) == ("lease", LEASE):
             if unchanged >= LEASE:
-                self._remove()
+                self._remove(status)
         elif unchanged >= WRITING:
             if record or SoftFileLock(self.file).pid:
                 raise UserError(f"{self.file}: {self.holder} (it is of another version, which gives no sign of life)")
-            self._remove()
+            self._remove(status)
 
-    def _remove(self) -> None:
-        if self.file.is_dir() and not self.file.is_symlink():
-            shutil.rmtree(self.file)
+    def _remove(self, stale: os.stat_result) -> None:
+        """Removes the claim that was found stale.
+
+        Another process may have removed it already, and may have claimed anew. So it is moved aside first, where
+        nobody else reaches it, and put back if it is not the one that was found.
+
+        Args:
+            stale: Of the claim that was found.
+        """
+        aside = self.file.with_name(f".{self.file.name}.{uuid.uuid4().hex}.tmp")
+        try:
+            self.file.rename(aside)
+        except FileNotFoundError:
+            return
+        found = aside.lstat()
+        if (found.st_ino, found.st_mtime_ns) != (stale.st_ino, stale.st_mtime_ns):
+            with suppress(FileExistsError):  # where a third process has claimed meanwhile
+                os.link(aside, self.file, follow_symlinks=False)
+        if aside.is_dir() and not aside.is_symlink():
+            shutil.rmtree(aside)
         else:
-            self.file.unlink(missing_ok=True)
+            aside.unlink()
 
 
 def _holder(file: Path) -> Path:

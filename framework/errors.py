@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from framework.wording import bounded, shortened
 
@@ -27,7 +28,10 @@ FILE_ERRORS = frozenset(
     }
 )
 """What a file system refuses that its user can mend: a full disk, permissions, a folder where a file should be."""
-
+PRESENCE = frozenset({errno.ENOENT, errno.EEXIST})
+"""Those of them that a mistake in the code leads to just as well."""
+PACKAGES = tuple(Path(__file__).parents[1] / name for name in ("framework", "modules", "datamodules"))
+"""Folders of the program itself, in which no file is the user's."""
 
 LONGEST_WORD = 100
 """Characters of a misspelt word that are compared with the right ones, which takes time by their product."""
@@ -37,6 +41,13 @@ class Interrupted(Exception):
     """The process was asked to stop, and what it did so far is kept.
 
     The command line prints the message alone and leaves with the exit code `INTERRUPTED`.
+    """
+
+
+class Unavailable(Exception):
+    """The network failed in another process, or the hub: no mistake of the user's, and it may work later.
+
+    The command line prints the message alone and leaves with the exit code `UNAVAILABLE`.
     """
 
 
@@ -94,14 +105,14 @@ def said_plainly() -> Iterator[None]:
         from datamodules import errors as of_data
         from modules import errors as of_modules
 
-        if isinstance(error, of_data.NetworkError | of_modules.NetworkError):
+        if isinstance(error, Unavailable | of_data.NetworkError | of_modules.NetworkError):
             _say(error)
             raise SystemExit(UNAVAILABLE) from None
         if _is_out_of_memory(error):
             reason = shortened(str(error).partition("\n")[0], 200)
             _say(f"out of memory: lower the batch_size of the stage, max_length or the components' sizes ({reason})")
             raise SystemExit(2) from None
-        of_files = isinstance(error, OSError) and error.errno in FILE_ERRORS
+        of_files = isinstance(error, OSError) and _is_of_users_files(error)
         if not of_files and not isinstance(error, UserError | of_data.DataError | of_modules.ModulesError):
             raise
         _say(file_error(error) if isinstance(error, OSError) else error)
@@ -114,10 +125,24 @@ def _is_out_of_memory(error: Exception) -> bool:
     return type(error).__name__ in names or "DefaultCPUAllocator" in str(error)
 
 
+def _is_of_users_files(error: OSError) -> bool:
+    """Says whether the user can mend an error of the file system.
+
+    A file that is missing, or there already, must be named, and not be one of the program's own.
+    """
+    if error.errno not in PRESENCE:
+        return error.errno in FILE_ERRORS
+    path = _path(error)
+    return bool(path) and not any(Path(path).absolute().is_relative_to(package) for package in PACKAGES)
+
+
 def file_error(error: OSError) -> str:
     """Returns the path and what the file system said of it: `store/7f3a: Permission denied`."""
-    path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else ""
-    return ": ".join(filter(None, [shortened(path, LONGEST_PATH), error.strerror or str(error)]))
+    return ": ".join(filter(None, [shortened(_path(error), LONGEST_PATH), error.strerror or str(error)]))
+
+
+def _path(error: OSError) -> str:
+    return os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else ""
 
 
 def _say(message: object) -> None:
@@ -128,5 +153,7 @@ def _say(message: object) -> None:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Returns "; did you mean 'x'?" for the known word nearest to `word`, or an empty string."""
-    near = difflib.get_close_matches(word[:LONGEST_WORD], list(known), n=1, cutoff=0.5)
+    known = list(known)
+    alike = [one for one in known if one.casefold() == word.casefold()]
+    near = alike or difflib.get_close_matches(word[:LONGEST_WORD], known, n=1, cutoff=0.5)
     return f"; did you mean '{near[0]}'?" if near else ""

@@ -17,6 +17,9 @@ from framework.errors import Interrupted
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
 """What asks a process to stop. Slurm warns by SIGUSR1, SIGUSR2 or SIGTERM; a terminal sends SIGINT."""
 
+STEP = 0.2
+"""Seconds between two looks at whether a request to stop came, in a pause."""
+
 PARENT = "MODULINGUA_PARENT"
 """Environment variable: the process that started this one."""
 
@@ -63,6 +66,24 @@ def interrupted(where: str) -> Interrupted:
     """
     by = f" ({_asked_by[0]})" if _asked_by else ""
     return Interrupted(f"stopped{by} {where}; the same command goes on from there")
+
+
+def pause(seconds: float, where: str) -> None:
+    """Waits, until the time is over or this process is asked to stop.
+
+    Args:
+        seconds: How long.
+        where: See `interrupted`.
+
+    Raises:
+        Interrupted: If this process was asked to stop.
+    """
+    while not asked():
+        if seconds <= 0:
+            return
+        time.sleep(min(STEP, seconds))
+        seconds -= STEP
+    raise interrupted(where)
 
 
 def is_child() -> bool:

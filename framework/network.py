@@ -2,7 +2,6 @@
 
 import re
 import sys
-import time
 from typing import Any, ClassVar, Self
 
 import requests
@@ -12,6 +11,8 @@ from requests.adapters import HTTPAdapter
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import InvalidHeader, MaxRetryError, ResponseError
 from urllib3.util.retry import Retry
+
+from framework.interruption import pause
 
 TRIES = 7
 """How often a request is sent before the network counts as failed."""
@@ -71,15 +72,19 @@ class _Retry(Retry):
             raise
 
     def sleep(self, response: BaseHTTPResponse | None = None) -> None:
-        """Waits before the next try."""
+        """Waits before the next try.
+
+        Raises:
+            Interrupted: If this process was asked to stop.
+        """
         failures = len(self.history)
-        pause = max(FIRST_PAUSE * 2 ** (failures - 1), self._demanded_pause(response))
+        seconds = max(FIRST_PAUSE * 2 ** (failures - 1), self._demanded_pause(response))
         error = self.history[-1].error
         # The errors begin with names of classes and objects.
-        reason = f"it answers {response.status}" if response else str(error).rpartition(": ")[2]
-        next_try = f"try {failures + 1} of {TRIES} follows in {pause:.0f} s"
-        print(f"the hub is out of reach ({reason}): {next_try}", file=sys.stderr, flush=True)
-        time.sleep(pause)
+        reason = f"HTTP {response.status}" if response else str(error).rpartition(": ")[2]
+        next_try = f"try {failures + 1} of {TRIES} in {seconds:.0f} s"
+        print(f"a request to the hub failed ({reason}): {next_try}", file=sys.stderr, flush=True)
+        pause(seconds, "while it waited for the hub")
 
     def _demanded_pause(self, response: BaseHTTPResponse | None) -> float:
         """Reads `Retry-After`, or the hub's own `RateLimit: "api";r=0;t=55`, in seconds."""

@@ -19,11 +19,12 @@ from framework.claim import claimed
 from framework.compare import compare
 from framework.config import read_experiment
 from framework.data_check import check_rows
-from framework.errors import INTERRUPTED, Interrupted, UserError, said_plainly
+from framework.errors import INTERRUPTED, UNAVAILABLE, Interrupted, Unavailable, UserError, said_plainly
 from framework.files import require_writable, sweep
 from framework.fitting import Report
 from framework.interruption import PARENT, asked, die_with_parent, interrupted, is_child, listening
 from framework.launchers import forget_ranks
+from framework.network import retry_requests
 from framework.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage, make_plan
 from framework.progress import StageProgress, duration
 from framework.provenance import COMMAND
@@ -200,6 +201,7 @@ class _Children:
         Raises:
             UserError: A process met a mistake of the user's.
             Interrupted: The processes were asked to stop.
+            Unavailable: The network failed in a process, or the hub.
             RuntimeError: A process failed otherwise; the message holds what it said.
         """
         # Processes that share cores must not start a thread per core each: they would be ten times slower.
@@ -230,6 +232,8 @@ class _Children:
             raise UserError(_once(said))
         if code == INTERRUPTED:
             raise Interrupted(_once(said))
+        if code == UNAVAILABLE:
+            raise Unavailable(_once(said))
         if code < 0 and asked():  # it was still starting, and died of the signal
             raise interrupted(f"at the beginning of {stage.kind} · {stage.title}")
         if code:
@@ -273,11 +277,17 @@ def _size(stage: Stage) -> int:
     return max(1, len(stage.missing)) if isinstance(stage, EvaluateStage) else 1
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Carries out the stage that the command line names; see `carry_out_one`."""
     with said_plainly():
+        retry_requests()
         try:
             carry_out_one(Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3])
         except Interrupted:
             if own_rank() > 0:  # the first rank says it for all
                 raise SystemExit(INTERRUPTED) from None
             raise
+
+
+if __name__ == "__main__":
+    main()

@@ -411,7 +411,7 @@ def _try(backbone: Backbone) -> None:
             if not hidden.isfinite().all():
                 raise ValueError("the hidden states are not finite")
     except Exception as error:  # A wrong value fails in as many ways as there are settings.
-        raise ModulesError(f"the config of {backbone.info.name} cannot be used: {reason_of(error)}") from error
+        raise ModulesError(f"config.json of {backbone.info.name} cannot be used: {reason_of(error)}") from error
 
 
 def _draw_weights(info: BackboneInfo) -> nn.Module:

@@ -61,12 +61,12 @@ def examine(name: str, model_type: str, settings: dict[str, Any], weights: Weigh
         ModulesError: If a setting cannot be used, or the weights do not fit the settings.
     """
     if mistakes := [*_mistakes(model_type, settings)]:
-        raise ModulesError(f"the config of {name} cannot be used: {'; '.join(mistakes)}")
+        raise ModulesError(f"config.json of {name} cannot be used: {'; '.join(mistakes)}")
     try:
         model = _build_without_memory(model_type, settings)
     except Exception as error:  # A wrong value fails in as many ways as there are settings.
-        where = _setting_to_blame(model_type, settings)
-        raise ModulesError(f"the config of {name} cannot be used: {where}{reason_of(error)}") from error
+        where, reason = _blame(model_type, settings, error)
+        raise ModulesError(f"config.json of {name} cannot be used: {where}{reason}") from error
     architecture, config = ARCHITECTURES[model_type], model.config
     if weights is not None:
         _check_shapes(name, model, weights)
@@ -141,6 +141,12 @@ def reason_of(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
+def shown(key: str, value: Any) -> str:
+    """Returns a setting and its value as a message shows them."""
+    text = json.dumps(value)
+    return f"{key} {text if len(text) <= 80 else f'{text[:77]}…'}"
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keeps back what transformers says of heads and tokenizers; we check both ourselves."""
@@ -175,7 +181,7 @@ def _mistakes(model_type: str, settings: dict[str, Any]) -> Iterator[str]:
     defaults = _defaults(model_type)
     for key, value in settings.items():
         if reason := _refuse_value(key, value, defaults.get(key)):
-            yield f"{_shown(key, value)}, {reason}"
+            yield f"{shown(key, value)}, {reason}"
 
 
 def _refuse_value(key: str, value: Any, default: Any) -> str | None:
@@ -192,7 +198,7 @@ def _refuse_value(key: str, value: Any, default: Any) -> str | None:
     several = value if isinstance(value, list) and key.endswith("_token_id") else [value]
     if isinstance(value, bool) and _is_number(default):
         return "which should be a number"
-    kind, described = next((kind, what) for type_, kind, what in KINDS if isinstance(default, type_))
+    kind, described = _kind(default)
     if not several or not all(isinstance(one, kind) for one in several):
         return f"which should be {described}"
     if _is_number(value) and value < 0 <= default and not key.endswith("_token_id"):
@@ -205,9 +211,14 @@ KINDS: tuple[tuple[type, Any, str], ...] = (
     (int, int, "a whole number"),
     (float, (int, float), "a number"),
     (str, str, "a text"),
-    (object, object, ""),
+    (object, object, "something else"),
 )
 """The type of a default, the types of value that it allows, and what they are called."""
+
+
+def _kind(default: Any) -> tuple[Any, str]:
+    """Returns the types of value that a default allows, and what they are called."""
+    return next((kind, what) for type_, kind, what in KINDS if isinstance(default, type_))
 
 
 def _is_number(value: Any) -> bool:
@@ -254,23 +265,36 @@ def _max_positions(config: Any, architecture: Architecture) -> int:
     return positions - (config.pad_token_id + 1 if architecture.positions_after_padding else 0)
 
 
-def _setting_to_blame(model_type: str, settings: dict[str, Any]) -> str:
-    """Returns `"SETTING VALUE, "` for one with which the model can be built by another value, or an empty text.
+def _blame(model_type: str, settings: dict[str, Any], error: Exception) -> tuple[str, str]:
+    """Returns `"SETTING VALUE, "` and why a model cannot be built with it; an empty text where no setting is to blame.
+
+    What Python says of null tells nothing of the setting, so its default does.
+    """
+    key = _setting_to_blame(model_type, settings)
+    if key is None:
+        return "", reason_of(error)
+    default = _defaults(model_type).get(key)
+    if key in settings and settings[key] is None:
+        return f"{shown(key, None)}, ", f"which should be {_kind(default)[1]}"
+    return f"{shown(key, settings.get(key, default))}{'' if key in settings else ' (its default)'}, ", reason_of(error)
+
+
+def _setting_to_blame(model_type: str, settings: dict[str, Any]) -> str | None:
+    """Returns a setting with another value of which the model can be built.
 
     The sizes that other settings are measured against stand first in a configuration class, so they are tried last.
     """
     defaults = _defaults(model_type)
     end = time.monotonic() + SECONDS_TO_BLAME
     for key in reversed([*defaults, *(key for key in settings if key not in defaults)]):
-        value = settings.get(key, defaults.get(key))
         without = {name: one for name, one in settings.items() if name != key}
         for other in (without, without | {key: 1}) if isinstance(defaults.get(key), int) else (without,):
             if other == settings or time.monotonic() > end:
                 continue
             with contextlib.suppress(Exception):
                 _build_without_memory(model_type, other)
-                return f"{_shown(key, value)}{'' if key in settings else ' (its default)'}, "
-    return ""
+                return key
+    return None
 
 
 def _check_shapes(name: str, model: nn.Module, weights: Weights) -> None:
@@ -333,8 +357,3 @@ def _load_without_memory(
             return load_model(model_type, settings, weights.tensors, with_lm_head, device_map={"": "meta"})
     except Exception as error:  # Tensors of any names, shapes and types may stand in a file.
         raise ModulesError(f"backbone {name!r}: {weights} does not fit config.json: {reason_of(error)}") from error
-
-
-def _shown(key: str, value: Any) -> str:
-    text = json.dumps(value)
-    return f"{key} {text if len(text) <= 80 else f'{text[:77]}…'}"

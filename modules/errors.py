@@ -16,5 +16,7 @@ class NetworkError(Exception):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Returns `" (did you mean 'nearest'?)"`, or an empty string when nothing known is near."""
-    near = difflib.get_close_matches(word[:100], list(known), n=1)
+    known = list(known)
+    alike = [one for one in known if one.casefold() == word.casefold()]
+    near = alike or difflib.get_close_matches(word[:100], known, n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""

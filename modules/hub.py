@@ -30,7 +30,7 @@ HUB_ERRORS: tuple[tuple[type[Exception], str], ...] = (
 )
 """What the hub's errors mean, narrow ones before wide ones."""
 HUB_FAILURES = (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError, RuntimeError)
-"""All that the hub's client raises where something cannot be had; a RuntimeError comes from hf_xet."""
+"""All that the hub's client raises where something cannot be had; hf_xet raises RuntimeError, and no subclass of it."""
 
 
 @contextlib.contextmanager
@@ -48,23 +48,25 @@ def hub_errors(where: str, known: Iterable[tuple[type[Exception], str]] = HUB_ER
     try:
         yield
     except HUB_FAILURES as error:
-        reason = hub_reason(error, known)
-        if network_failed(error):
+        if isinstance(error, RuntimeError) and type(error) is not RuntimeError:
+            raise  # NotImplementedError, RecursionError: a mistake in the code
+        reason = _reason(error, known)
+        if _network_failed(error):
             raise NetworkError(f"{where}: {reason}") from error
         raise ModulesError(f"{where}: {reason}") from error
 
 
-def hub_reason(error: Exception, known: Iterable[tuple[type[Exception], str]]) -> str:
+def _reason(error: Exception, known: Iterable[tuple[type[Exception], str]]) -> str:
     """Says in one line what an error of the hub's client means: the first of what is known, else its own words."""
     reasons = (reason for kind, reason in known if isinstance(error, kind))
     return next(reasons, (str(error).strip() or type(error).__name__).splitlines()[0])
 
 
-def network_failed(error: Exception) -> bool:
+def _network_failed(error: Exception) -> bool:
     """Says whether an error of the hub's client may be gone later: the hub is out of reach, overloaded or broken."""
     if isinstance(error, LocalEntryNotFoundError):  # raised where neither the hub nor the cache has a file
         return not constants.HF_HUB_OFFLINE
     if isinstance(error, HfHubHTTPError):
         status = getattr(error.response, "status_code", None)
         return status is None or status in (408, 429) or status >= 500
-    return isinstance(error, requests.RequestException | RuntimeError)
+    return isinstance(error, requests.RequestException) or type(error) is RuntimeError  # of hf_xet

@@ -9,10 +9,11 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modules.checkpoint import TOKENIZER_FILES
-from modules.construction import build_config, quiet, reason_of
+from modules.checkpoint import TOKENIZER, TOKENIZER_CONFIG, TOKENIZER_FILES, VOCABULARY_FILES
+from modules.construction import build_config, quiet, reason_of, shown
 from modules.errors import ModulesError
 
 if TYPE_CHECKING:
@@ -20,6 +21,18 @@ if TYPE_CHECKING:
 
 TRIAL = "Abc 12, абв 字 ́\U0010ffff"
 """A text with letters of several scripts and characters that no vocabulary has."""
+TOKEN = ((str, dict), "a text or a mapping")
+SETTINGS: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "model_max_length": ((int, float), "a number"),
+    "tokenizer_class": (str, "a text"),
+    "tokenizer_file": (str, "a text"),
+    "model_input_names": (list, "a list"),
+    "additional_special_tokens": (list, "a list"),
+    "extra_special_tokens": (dict, "a mapping"),
+    "added_tokens_decoder": (dict, "a mapping"),
+    **{f"{name}_token": TOKEN for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask")},
+}
+"""Types of settings of `tokenizer_config.json`, and what they are called; on others transformers fails."""
 
 
 def load_tokenizer(info: BackboneInfo) -> Any:
@@ -41,7 +54,7 @@ def load_tokenizer(info: BackboneInfo) -> Any:
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # Its files can be wrong in any way; a panic in Rust is no Exception.
-        raise ModulesError(f"{where}: {reason_of(error)}") from error
+        raise ModulesError(f"{where}: {_damage(info.folder) or reason_of(error)}") from error
     if not tokenizer.is_fast:
         raise ModulesError(f"backbone {info.name!r} has no fast tokenizer")
     if tokenizer.pad_token is None:
@@ -61,6 +74,30 @@ def tokenizer_of(info: BackboneInfo) -> Any:
         ModulesError: As `load_tokenizer`.
     """
     return load_tokenizer(info)
+
+
+def _damage(folder: Path) -> str:
+    """Says what is wrong with the files of a tokenizer that cannot be used; an empty text where that is not known.
+
+    Transformers tries other ways to read a damaged SentencePiece model, and fails in the last of them.
+    """
+    from sentencepiece import SentencePieceProcessor
+
+    models = (folder / name for name in VOCABULARY_FILES if name.endswith(".model"))
+    for file in () if (folder / TOKENIZER).is_file() else filter(Path.is_file, models):
+        try:
+            with _panics_hidden():
+                SentencePieceProcessor(model_file=str(file))
+        except RuntimeError:
+            return f"{file.name} is damaged, or no SentencePiece model"
+    config = folder / TOKENIZER_CONFIG
+    settings = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    wrong = (
+        f"{config.name}: {shown(key, settings[key])}, which should be {described}"
+        for key, (kind, described) in SETTINGS.items()
+        if settings.get(key) is not None and not isinstance(settings[key], kind)
+    )
+    return next(wrong, "")
 
 
 @contextlib.contextmanager

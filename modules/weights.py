@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import huggingface_hub
+import requests
 import torch
 from huggingface_hub.errors import SafetensorsParsingError
 from safetensors import SafetensorError, safe_open
@@ -48,7 +49,24 @@ FOREIGN_CODE = re.compile(r"GLOBAL ([\w.]+)")
 """How the restricted unpickler names what a file wants to import."""
 LFS_POINTER = b"version https://git-lfs"
 """How the file begins that Git leaves in place of a large one that it has not fetched."""
-OTHER_FRAMEWORKS = (".h5", ".msgpack", ".ckpt", ".pt", ".pth", ".ot")
+UNREAD = (
+    (
+        re.compile(
+            r"""(.*/)?(  # in a folder too: original/consolidated.00.pth, onnx/model.onnx
+                (tf|flax)_model(-\d+-of-\d+)?\.(h5|msgpack)
+                | rust_model\.ot
+                | ([\w-]+_)?model\.ckpt[\w.-]*  # TensorFlow 1: bert_model.ckpt.index
+                | consolidated[\w.-]*\.(pth|safetensors)
+                | model[\w.-]*\.onnx
+                | [^/]+\.gguf
+            )""",
+            re.VERBOSE,
+        ),
+        "is in a format that is not read",
+    ),
+    (re.compile(r"adapter_model\.(bin|safetensors)|pytorch_adapter\.bin"), "holds an adapter, not a backbone"),
+)
+"""Files of weights that are not those of a backbone, by name, and why."""
 
 
 @dataclass(frozen=True)
@@ -152,8 +170,8 @@ def missing_weights(name: str, files: Sequence[str]) -> ModulesError:
         name: The backbone.
         files: The names of all its files.
     """
-    others = sorted(file for file in files if file.endswith(OTHER_FRAMEWORKS))
-    hint = f"; {others[0]} is in a format that is not read" if others else ""
+    others = (f"; {file} {reason}" for known, reason in UNREAD for file in sorted(files) if known.fullmatch(file))
+    hint = next(others, "")
     return ModulesError(f"backbone {name!r} has no weights: neither model.safetensors nor pytorch_model.bin{hint}")
 
 
@@ -208,6 +226,8 @@ def _unpickled(source: Path | IO[bytes], shown: Path | str, **options: Any) -> T
     try:
         with warnings.catch_warnings(action="ignore"):
             tensors = torch.load(source, weights_only=True, **options)
+    except requests.RequestException:  # of the hub, where the source may lie
+        raise
     except Exception as error:  # A damaged file fails in any part of the unpickler and of the zip reader.
         if wanted := FOREIGN_CODE.search(str(error)):
             what = f"it asks to run {wanted[1]}, which no file of weights needs; nothing was run"

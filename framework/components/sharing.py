@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError
 
 from framework.components.card import card
 from framework.components.fetching import REASONS, folder_at, is_place_of_folder
@@ -26,9 +27,8 @@ from framework.errors import UserError
 from framework.files import filled_folder, whole_folder
 from framework.identity import LENGTH
 from framework.store import HISTORY, PASSPORT, WEIGHTS, Passport, Store, read_passport, write_passport
-from modules.errors import NetworkError
 from modules.formats.base import CONFIG
-from modules.hub import HUB_FAILURES, hub_reason, network_failed
+from modules.hub import hub_errors
 
 FILES = (WEIGHTS, HISTORY, PASSPORT)
 NEEDS = "needs"
@@ -66,6 +66,8 @@ def push(store: Store, prefix: str, place: str, runs: Path, *, alone: bool, priv
 
     Raises:
         UserError: It is damaged, the folder holds something else, or the hub refuses.
+        ModulesError: The hub refuses otherwise.
+        NetworkError: The hub cannot be asked.
     """
     identity = store.one(prefix)
     needs = [] if alone else _all_needs(store, identity)
@@ -90,7 +92,7 @@ def push(store: Store, prefix: str, place: str, runs: Path, *, alone: bool, priv
         with filled_folder(target) as folder:
             fill(folder)
         return str(target)
-    with tempfile.TemporaryDirectory() as temporary, _hub_errors(place):
+    with tempfile.TemporaryDirectory() as temporary, hub_errors(place, REASONS), _refusals(place):
         fill(Path(temporary))
         hub = HfApi()
         hub.create_repo(place, private=private, exist_ok=True)
@@ -110,7 +112,9 @@ def pull(store: Store, place: str, revision: str | None = None) -> Pulled:
         revision: Branch, tag or commit on the hub; None for the main branch.
 
     Raises:
-        UserError: There is none, it is damaged, or the hub refuses.
+        UserError: There is none, or it is damaged.
+        ModulesError: There is no such repository or revision, or the hub refuses.
+        NetworkError: The hub cannot be asked.
     """
     source = _fetch(place, revision)
     # The hub's client names the folder of a snapshot by its commit.
@@ -198,7 +202,7 @@ def _fetch(place: str, revision: str | None) -> Path:
         _require_passport(folder, place)
         return folder
     patterns = [*FILES, *(f"{NEEDS}/*/{name}" for name in FILES), CONFIG]
-    with _hub_errors(place):
+    with hub_errors(place, REASONS):
         folder = Path(snapshot_download(place, revision=revision, allow_patterns=patterns))
     _require_passport(folder, place)
     return folder
@@ -214,13 +218,11 @@ def _require_passport(folder: Path, place: str) -> None:
 
 
 @contextlib.contextmanager
-def _hub_errors(place: str) -> Iterator[None]:
-    """Says what went wrong at the hub in one line."""
+def _refusals(place: str) -> Iterator[None]:
+    """Says why the hub takes nothing from this person."""
     try:
         yield
-    except HUB_FAILURES as error:
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        refused = "the hub refuses: HF_TOKEN is not set, or may not write there" if status in (401, 403) else None
-        if network_failed(error):
-            raise NetworkError(f"{place}: {hub_reason(error, REASONS)}") from error
-        raise UserError(f"{place}: {refused or hub_reason(error, REASONS)}") from error
+    except HfHubHTTPError as error:
+        if error.response is None or error.response.status_code not in (401, 403):
+            raise
+        raise UserError(f"{place}: the hub refuses: HF_TOKEN is not set, or may not write there") from error

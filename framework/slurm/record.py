@@ -17,15 +17,15 @@ from dataclasses import field
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from framework.errors import UserError
 from framework.files import write_whole
 from framework.plan import Plan
 from framework.slurm.cluster import Queued
 from framework.slurm.config import LIGHT
 from framework.slurm.place import Place
+from framework.stored import read_stored
 
 RECORD = "launch.json"
 Part = Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$")]
@@ -68,16 +68,9 @@ def read(folder: Path) -> Launch:
     """Reads a launch's record.
 
     Raises:
-        UserError: It cannot be read.
+        UserError: It cannot be read, or is damaged.
     """
-    try:
-        return _RECORD.validate_json((folder / RECORD).read_bytes())
-    except OSError as error:
-        raise UserError(f"{folder / RECORD}: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(key)[:40] for key in first["loc"])
-        raise UserError(f"{folder / RECORD}: not the record of a launch ({where}: {first['msg']})") from error
+    return read_stored(folder / RECORD, _RECORD, "the record of a launch")
 
 
 def launches(plan: Plan) -> Path:

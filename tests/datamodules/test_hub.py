@@ -15,7 +15,16 @@ import pyarrow.parquet
 import pytest
 from huggingface_hub import constants, snapshot_download
 
-from datamodules import DataError, Example, dataset, hub, hub_requests, keeping_what_is_read, labelled_dataset
+from datamodules import (
+    DataError,
+    Example,
+    dataset,
+    hub,
+    hub_cache,
+    hub_requests,
+    keeping_what_is_read,
+    labelled_dataset,
+)
 from datamodules.dataset import DatasetConfig
 from datamodules.errors import NetworkError
 from tests.hub_server import Fault, Repository, hub_server, use_hub
@@ -195,6 +204,52 @@ def test_what_was_prefetched_in_part_is_read_so_far(
         DataError, match=rf"^Davlan/sib200@{tables.sha(0)[:7]}: tables/swh_train_1.tsv is not in the ca"
     ):
         examples()
+
+
+def test_a_smaller_prefetch_after_a_larger_one_leaves_its_record(
+    serve: Serve, tables: Repository, offline: Callable[[], None]
+) -> None:
+    with serve(tables):
+        for rows in (2, 99, 2):
+            with keeping_what_is_read():
+                examples(rows)
+    offline()
+    online = examples()
+    gone = hub.Hub("Davlan/sib200").file("tables/swh_train_1.tsv")
+    gone.unlink()
+    with pytest.raises(DataError, match=r"tables/swh_train_1.tsv is not in the cache"):
+        examples(2)
+    assert len(online[1]) == 6
+
+
+def test_a_damaged_record_of_a_prefetch_is_as_none(
+    serve: Serve, tables: Repository, offline: Callable[[], None], tmp_path: Path
+) -> None:
+    with serve(tables), keeping_what_is_read():
+        examples(2)
+    for record in tmp_path.rglob("train.json"):
+        record.write_bytes(b"\xff{")
+    offline()
+    with pytest.raises(DataError, match=r"tables/swh_train_1.tsv is not in the cache"):
+        examples(2)
+
+
+def test_two_writers_of_a_file_do_not_meet(tmp_path: Path) -> None:
+    file = tmp_path / "a.tsv"
+    with hub_cache._whole(file) as first, hub_cache._whole(file) as second:
+        first.write(b"first")
+        second.write(b"second")
+    assert file.read_bytes() == b"first"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.tsv"]
+
+
+def test_a_mistake_in_the_code_is_no_failure_of_the_network(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mistaken(*_: object) -> None:
+        raise TypeError("a mistake")
+
+    monkeypatch.setattr(hub_requests, "_receive", mistaken)
+    with serve(DATASET), pytest.raises(TypeError, match="^a mistake$"):
+        texts()
 
 
 def test_an_interrupted_prefetch_does_not_pass_for_a_whole_one(

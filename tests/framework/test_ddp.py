@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from framework import stages
 from framework.config import TrainerConfig
-from framework.errors import UserError
+from framework.errors import Unavailable, UserError
 from framework.interruption import PARENT, is_child
 from framework.launchers import RANKS
 from framework.ranks import environment
@@ -131,6 +131,16 @@ def test_what_processes_say_is_passed_on(desk: Desk, tmp_path: Path, monkeypatch
     children = _Children(desk.write(changes), [], 2)
     children.carry_out(desk.plan(changes).stages[0], lambda done, news: None)
     assert capfd.readouterr().err == "a warning\n"
+
+
+def test_a_failure_of_the_network_in_processes_stays_one(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    stub = desk.folder / "python"
+    stub.write_text("#!/bin/sh\necho the hub is out of reach >&2\necho the hub is out of reach >&2\nexit 69\n")
+    stub.chmod(0o755)
+    monkeypatch.setattr("framework.runner.sys.executable", str(stub))
+    children = _Children(desk.write(TWO), [], 2)
+    with pytest.raises(Unavailable, match="^the hub is out of reach$"):
+        children.carry_out(desk.plan(TWO).stages[0], lambda done, news: None)
 
 
 def test_every_task_of_a_slurm_step_knows_its_rank_before_they_meet(monkeypatch: pytest.MonkeyPatch) -> None:

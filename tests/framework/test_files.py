@@ -16,7 +16,9 @@ from filelock import SoftFileLease
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
+import modules
 from framework import claim as claims
+from framework import errors
 from framework.claim import claimed, claimed_if_free
 from framework.errors import UserError, said_plainly
 from framework.files import filled_folder, remove_folder, require_writable, whole_folder, write_whole
@@ -164,6 +166,22 @@ class TestErrors:
         with pytest.raises(SystemExit) as left, said_plainly():
             raise OSError(number, os.strerror(number), "store/7f3a")
         assert (left.value.code, capsys.readouterr().err) == (2, f"store/7f3a: {os.strerror(number)}\n")
+
+    @pytest.mark.parametrize("name", ["store/7f3a", str(Path.cwd() / "runs" / "a"), b"store/7f3a"])
+    def test_a_missing_file_of_the_users_is_one_line(
+        self, name: str | bytes, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(SystemExit) as left, said_plainly():
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", name)
+        assert (left.value.code, capsys.readouterr().err) == (2, f"{os.fsdecode(name)}: No such file or directory\n")
+
+    def test_a_spelling_that_differs_only_in_case_is_the_nearest(self) -> None:
+        assert errors.did_you_mean("XLM-Roberta", ["roberta", "xlm-roberta"]) == "; did you mean 'xlm-roberta'?"
+
+    @pytest.mark.parametrize("name", [None, 7, errors.__file__, str(Path(modules.__file__).parent / "missing.json")])
+    def test_a_missing_file_of_the_program_keeps_its_traceback(self, name: object) -> None:
+        with pytest.raises(FileNotFoundError), said_plainly():
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", name)
 
     def test_other_errors_keep_their_traceback(self) -> None:
         with pytest.raises(OSError, match="no child"), said_plainly():

@@ -16,9 +16,9 @@ import pytest
 from filelock import SoftFileLease
 
 from framework.checkpoint import CheckpointFile, usable
-from framework.claim import LEASE, claimed
+from framework.claim import LEASE, _Claim, claimed
 from framework.errors import INTERRUPTED, Interrupted
-from framework.interruption import asked, listening
+from framework.interruption import asked, listening, pause
 from framework.store import WEIGHTS
 from tests.framework.tiny import ROOT, Desk, carry_out_one_stage, command_line, outcome, runs
 
@@ -120,6 +120,15 @@ class TestSignals:
             assert asked()
         assert passed_on == [True]
         assert signal.getsignal(signal.SIGUSR1) == before
+
+    def test_a_request_to_stop_ends_a_pause(self) -> None:
+        with listening():
+            pause(0.01, "while it waited")
+            signal.raise_signal(signal.SIGTERM)
+            started = time.monotonic()
+            with pytest.raises(Interrupted, match=r"^stopped \(SIGTERM\) while it waited; the same command goes on"):
+                pause(600, "while it waited")
+        assert time.monotonic() - started < 1
 
     def test_a_second_interrupt_stops_at_once(self, capfd: pytest.CaptureFixture[str]) -> None:
         with listening():
@@ -286,6 +295,48 @@ class TestClaims:
         claim.write_text(record.replace(os.uname().nodename, "elsewhere"))
         with claimed(claim, lambda: False, lambda why: None) as mine:
             assert mine
+
+    def test_a_claim_made_anew_is_not_taken_for_the_stale_one(
+        self, claim: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("framework.claim.WRITING", 0.0)
+        claim.parent.mkdir()
+        claim.write_text("no record of a process")
+        os.utime(claim, (1, 1))
+        mine, other = _Claim(claim), _Claim(claim)
+        remove = _Claim._remove
+
+        def overtaken(self: _Claim, stale: os.stat_result) -> None:
+            """Removes a claim that another process has removed since it was read, and has claimed anew."""
+            remove(other, stale)
+            assert other.acquire()
+            remove(self, stale)
+
+        monkeypatch.setattr(_Claim, "_remove", overtaken)
+        mine.free_if_stale()
+        assert (other.lease.is_locked, mine.acquire()) == (True, False)
+        assert [file.name for file in claim.parent.iterdir()] == [claim.name]
+        other.release()
+        assert mine.acquire()
+        mine.release()
+
+    def test_a_third_claim_is_not_written_over(self, claim: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        claim.parent.mkdir()
+        claim.write_text("stale")
+        os.utime(claim, (1, 1))
+        stale = claim.lstat()
+        claim.write_text("the second's, put back too late")
+        rename = Path.rename
+
+        def slow(self: Path, target: Path) -> Path:
+            moved = rename(self, target)
+            claim.write_text("the third's")
+            return moved
+
+        monkeypatch.setattr(Path, "rename", slow)
+        _Claim(claim)._remove(stale)
+        assert claim.read_text() == "the third's"
+        assert [file.name for file in claim.parent.iterdir()] == [claim.name]
 
     def test_who_waits_can_be_asked_to_stop(self, claim: Path) -> None:
         claim.parent.mkdir()

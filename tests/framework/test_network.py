@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -14,8 +14,9 @@ import requests
 from huggingface_hub.utils import get_session, reset_sessions
 
 from datamodules.errors import NetworkError as NoData
-from framework import network
-from framework.errors import UNAVAILABLE, said_plainly
+from framework import interruption, network, runner
+from framework.errors import UNAVAILABLE, Interrupted, Unavailable, said_plainly
+from framework.interruption import listening
 from framework.slurm.script import TEMPLATE, fill
 from modules.errors import NetworkError as NoBackbone
 from tests.hub_server import Repository, hub_server
@@ -28,7 +29,7 @@ Pauses = list[float]
 def pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pauses]:
     """Requests are repeated, and the pauses are written down in place of waiting."""
     waited: Pauses = []
-    monkeypatch.setattr(time, "sleep", waited.append)
+    monkeypatch.setattr(network, "pause", lambda seconds, where: waited.append(seconds))
     monkeypatch.setattr(network._Retry, "has_given_up", False)
     network.retry_requests()
     yield waited
@@ -65,9 +66,9 @@ def test_failed_requests_are_repeated_with_growing_pauses(pauses: Pauses, capsys
     assert get((503, {}), (500, {}), (502, {})) == (200, 4)
     assert pauses == [1, 2, 4]
     assert capsys.readouterr().err.splitlines() == [
-        "the hub is out of reach (it answers 503): try 2 of 7 follows in 1 s",
-        "the hub is out of reach (it answers 500): try 3 of 7 follows in 2 s",
-        "the hub is out of reach (it answers 502): try 4 of 7 follows in 4 s",
+        "a request to the hub failed (HTTP 503): try 2 of 7 in 1 s",
+        "a request to the hub failed (HTTP 500): try 3 of 7 in 2 s",
+        "a request to the hub failed (HTTP 502): try 4 of 7 in 4 s",
     ]
 
 
@@ -109,7 +110,27 @@ def test_what_cannot_be_reached_is_tried_again_too(pauses: Pauses, capsys: pytes
     with pytest.raises(requests.ConnectionError):
         get_session().get("http://127.0.0.1:9/api/models/someone/tiny")
     assert pauses == [1, 2, 4, 8, 16, 32]
-    assert capsys.readouterr().err.startswith("the hub is out of reach ([Errno 111] Connection refused): try 2 of 7")
+    said = capsys.readouterr().err
+    assert said.startswith("a request to the hub failed ([Errno 111] Connection refused): try 2 of 7 in 1 s\n")
+
+
+def test_a_request_to_stop_ends_a_pause(monkeypatch: pytest.MonkeyPatch, pauses: Pauses) -> None:
+    monkeypatch.setattr(network, "pause", interruption.pause)
+    monkeypatch.setattr("time.sleep", lambda seconds: pauses.append(seconds) or signal.raise_signal(signal.SIGUSR1))
+    with listening(), pytest.raises(Interrupted, match=r"^stopped \(SIGUSR1\) while it waited for the hub; the same"):
+        get((429, {"Retry-After": "500"}))
+    assert pauses == [interruption.STEP]
+    with listening():  # no test after this one hears the signal
+        pass
+
+
+def test_the_process_of_a_rank_repeats_requests(monkeypatch: pytest.MonkeyPatch, pauses: Pauses) -> None:
+    huggingface_hub.configure_http_backend()
+    answers: list[tuple[int, int]] = []
+    monkeypatch.setattr(runner, "carry_out_one", lambda *words: answers.append(get((503, {}))))
+    monkeypatch.setattr("sys.argv", ["runner", "experiment.yaml", "[]", "7f3a"])
+    runner.main()
+    assert answers == [(200, 2)]
 
 
 def test_the_users_mistakes_are_not_repeated(pauses: Pauses) -> None:
@@ -117,7 +138,7 @@ def test_the_users_mistakes_are_not_repeated(pauses: Pauses) -> None:
     assert pauses == []
 
 
-@pytest.mark.parametrize("kind", [NoData, NoBackbone])
+@pytest.mark.parametrize("kind", [NoData, NoBackbone, Unavailable])
 def test_a_failure_of_the_network_has_an_exit_code_of_its_own(
     kind: type[Exception], capsys: pytest.CaptureFixture[str]
 ) -> None:

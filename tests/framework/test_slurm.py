@@ -18,10 +18,11 @@ from framework.slurm.cluster import Queued
 from framework.slurm.config import Resources, SlurmConfig, seconds
 from framework.slurm.jobs import Element, Job, jobs_for
 from framework.slurm.launch import launch
-from framework.slurm.place import CANCELLED
-from framework.slurm.record import next_folder
+from framework.slurm.place import CANCELLED, Place
+from framework.slurm.record import Array, Launch, next_folder, read, write
 from framework.slurm.script import PLACEHOLDERS, TEMPLATE
 from framework.slurm.status import Status, statuses
+from framework.stored import Damaged
 from tests.framework.conftest import Modulingua
 from tests.framework.test_plan import sixteen
 from tests.framework.tiny import ROOT, Desk
@@ -512,6 +513,24 @@ class TestStatus:
     def test_a_launch_that_could_not_be_written_stands_in_nobodys_way(self, desk: Desk, launched: Path) -> None:
         (launched.parent / "2").mkdir()
         assert next_folder(desk.plan()).name == "3"
+
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [(b'{"store": "s", "a', "Invalid JSON"), (b"\xff", "Invalid JSON"), (b'{"store": 5, "arrays": {}}', "store: ")],
+    )
+    def test_a_damaged_record_is_named(self, desk: Desk, launched: Path, content: bytes, reason: str) -> None:
+        (launched / "launch.json").write_bytes(content)
+        with pytest.raises(Damaged) as error:
+            statuses(desk.plan(), [])
+        assert str(error.value).startswith(
+            f"{launched / 'launch.json'} is damaged: not the record of a launch ({reason}"
+        )
+
+    def test_a_record_of_another_launchs_jobs_is_read_as_written(self, tmp_path: Path) -> None:
+        place = Place("runs/x/launch/1", "task", "101", 0, 2)
+        launch = Launch("store", {"task": Array("task", {"0.2": "7f3a"}, "101")}, {"7f3a": place})
+        write(tmp_path, launch)
+        assert read(tmp_path) == launch
 
     def test_the_last_launch_counts(self, desk: Desk, launched: Path) -> None:
         (launched / "ends" / "task-0").write_text("1 RUNNING None")

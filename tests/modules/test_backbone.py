@@ -227,6 +227,7 @@ def test_a_peft_file_beside_the_weights_leads_nowhere(folder: Folder, copy: Path
     ("settings", "message"),
     [
         ({"model_type": "xlm-robert"}, "'xlm-robert' is not supported .did you mean 'xlm-roberta'"),
+        ({"model_type": "XLM-Roberta"}, "'XLM-Roberta' is not supported .did you mean 'xlm-roberta'"),
         ({"model_type": "vit"}, "model type 'vit' is not supported; supported: bert, "),
         ({"hidden_size": 48}, r"model.safetensors does not fit config.json: \S+ has the shape \[64, 32\], and"),
         ({"num_hidden_layers": 3}, r"model.safetensors lacks 16 tensors: .*layer\.2\."),

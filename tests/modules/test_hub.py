@@ -18,6 +18,8 @@ import torch
 from safetensors.torch import save
 
 from modules import BackboneConfig, inspect_backbone
+from modules.errors import NetworkError
+from modules.hub import hub_errors
 from tests.hub_server import Repository, hub_server
 from tests.model_hub import first_of, gated, moved
 from tests.modules.layouts import write_layout
@@ -214,6 +216,14 @@ def test_pickles_and_their_conversions(ask: Ask, mt5: Path, converted: dict[str,
 def test_consent_that_was_not_given_by_somebody_known(ask: Ask) -> None:
     (answer,) = ask(("inspect", {"name": GATED}), HF_TOKEN="hf_of_nobody")
     assert answer == NO_CONSENT
+
+
+@pytest.mark.parametrize("error", [NotImplementedError("x"), RecursionError("x")])
+def test_a_mistake_in_the_code_is_no_failure_of_the_network(error: Exception) -> None:
+    with pytest.raises(type(error), match="^x$"), hub_errors("someone/tiny"):
+        raise error
+    with pytest.raises(NetworkError, match="^someone/tiny: it broke"), hub_errors("someone/tiny"):
+        raise RuntimeError("it broke")  # as hf_xet does
 
 
 def test_without_a_hub_or_a_cache(ask: Ask) -> None:

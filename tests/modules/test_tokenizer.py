@@ -12,6 +12,7 @@ import pytest
 
 from modules import BackboneConfig, ModulesError, inspect_backbone, load_backbone, load_tokenizer
 from tests.modules import tiny
+from tests.modules.layouts import sentencepiece_model
 
 Folder = Callable[[str], Path]
 Change = Callable[[dict[str, Any]], Any]
@@ -76,18 +77,25 @@ def test_a_file_of_another_form(copy: Path, name: str, content: str) -> None:
 @pytest.mark.parametrize("name", ["spiece.model", "tokenizer.model", "sentencepiece.bpe.model", "spm.model"])
 def test_a_sentencepiece_model_that_is_none(copy: Path, name: str) -> None:
     (copy / "tokenizer.json").unlink()
-    (copy / name).write_bytes(b"nothing of the kind")
     (copy / "tokenizer_config.json").write_text("{}")
-    with pytest.raises(ModulesError, match=rf"the tokenizer \({name}.*\) cannot be used: "):
-        tokenizer_in(copy)
+    whole = sentencepiece_model()
+    for content in (b"nothing of the kind", whole[: len(whole) // 2], b""):
+        (copy / name).write_bytes(content)
+        reason = f"{name} is damaged, or no SentencePiece model$"
+        with pytest.raises(ModulesError, match=rf"the tokenizer \({name}.*\) cannot be used: {reason}"):
+            tokenizer_in(copy)
 
 
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
         ({"pad_token": "<gone>"}, "'<gone>' has the number 64, which is no row"),
-        ({"pad_token": ["<pad>"]}, "pad_token has to be either str"),
-        ({"tokenizer_class": ["x"]}, "list"),
+        ({"pad_token": ["<pad>"]}, r'_config.json: pad_token \["<pad>"\], which should be a text or a mapping'),
+        ({"tokenizer_class": ["x"]}, r'tokenizer_config.json: tokenizer_class \["x"\], which should be a text'),
+        ({"model_max_length": "many"}, 'tokenizer_config.json: model_max_length "many", which should be a number'),
+        ({"model_input_names": 5}, "tokenizer_config.json: model_input_names 5, which should be a list"),
+        ({"extra_special_tokens": 5}, "tokenizer_config.json: extra_special_tokens 5, which should be a mapping"),
+        ({"added_tokens_decoder": [1]}, r"_config.json: added_tokens_decoder \[1\], which should be a mapping"),
         ({"tokenizer_class": "Evil"}, "Tokenizer class Evil does not exist"),
         ({"pad_token": None, "eos_token": None}, "neither a padding token nor one that ends a text"),
     ],

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
+import requests
 import torch
+from huggingface_hub.errors import HfHubHTTPError
 from safetensors.torch import load_file, save_file
 
-from modules import BackboneConfig, ModulesError, inspect_backbone, load_backbone
+from modules import BackboneConfig, ModulesError, inspect_backbone, load_backbone, weights
+from modules.errors import NetworkError
+from modules.hub import hub_errors
+from modules.weights import missing_weights
 from tests.modules import tiny
 
 Folder = Callable[[str], Path]
@@ -42,6 +49,12 @@ def in_two_files(state: dict[str, torch.Tensor], folder: Path) -> None:
     for number, part in enumerate((names[:10], names[10:]), start=1):
         torch.save({name: state[name] for name in part}, folder / f"pytorch_model-0000{number}-of-00002.bin")
     (folder / "pytorch_model.bin.index.json").write_text("{}")
+
+
+def answer(status: int) -> requests.Response:
+    response = requests.Response()
+    response.status_code = status
+    return response
 
 
 @pytest.fixture
@@ -128,6 +141,74 @@ def test_weights_of_another_framework(bare: Path) -> None:
         (bare / name).write_bytes(b"")
     with pytest.raises(ModulesError, match=r"no weights: neither .*bin; flax_model.msgpack is in a format that is not"):
         inspect(bare)
+
+
+@pytest.mark.parametrize(
+    ("files", "hint"),
+    [
+        (("optimizer.pt", "scheduler.pt", "rng_state.pth", "training_args.bin", "sub/tf_model.h5.bak"), ""),
+        (("optimizer.pt", "tf_model.h5"), "; tf_model.h5 is in a format that is not read"),
+        (("flax_model-00001-of-00002.msgpack",), "; flax_model-00001-of-00002.msgpack is in a format that is not read"),
+        (("rust_model.ot",), "; rust_model.ot is in a format that is not read"),
+        (("bert_model.ckpt.index",), "; bert_model.ckpt.index is in a format that is not read"),
+        (("original/consolidated.00.pth",), "; original/consolidated.00.pth is in a format that is not read"),
+        (("onnx/model_quantized.onnx",), "; onnx/model_quantized.onnx is in a format that is not read"),
+        (("tiny-q4_k_m.gguf",), "; tiny-q4_k_m.gguf is in a format that is not read"),
+        (("optimizer.pt", "adapter_model.safetensors"), "; adapter_model.safetensors holds an adapter, not a backbone"),
+        (("pytorch_adapter.bin",), "; pytorch_adapter.bin holds an adapter, not a backbone"),
+    ],
+)
+def test_weights_that_are_not_read_are_named(files: tuple[str, ...], hint: str) -> None:
+    assert str(missing_weights("x", files)) == (
+        f"backbone 'x' has no weights: neither model.safetensors nor pytorch_model.bin{hint}"
+    )
+
+
+class Broken(io.BytesIO):
+    """A file on the hub, of which the later parts cannot be had."""
+
+    def __init__(self, content: bytes, error: Exception, after: int = 1) -> None:
+        super().__init__(content)
+        self.error, self.left = error, after
+
+    def read(self, size: int | None = -1) -> bytes:
+        self._count()
+        return super().read(size)
+
+    def readinto(self, buffer: Any) -> int:
+        self._count()
+        return super().readinto(buffer)
+
+    def _count(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (HfHubHTTPError("503 Server Error", response=answer(503)), NetworkError),
+        (HfHubHTTPError("403 Client Error", response=answer(403)), ModulesError),
+        (requests.ConnectionError("the connection broke"), NetworkError),
+    ],
+)
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_failure_of_the_hub_is_no_damage_of_a_pickle(
+    bare: Path,
+    state: dict[str, torch.Tensor],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    kind: type[Exception],
+    legacy: bool,
+) -> None:
+    torch.save(state, bare / "pytorch_model.bin", _use_new_zipfile_serialization=not legacy)
+    content = (bare / "pytorch_model.bin").read_bytes()
+    for after in range(5):
+        broken = Broken(content, error, after)
+        monkeypatch.setattr(huggingface_hub.HfFileSystem, "open", lambda *_, broken=broken: broken)
+        with pytest.raises(kind, match=f"^someone/x: {error}"), hub_errors("someone/x"):
+            weights._pickle_on_hub("someone/x", "0" * 40, "pytorch_model.bin")
 
 
 def test_a_pointer_of_git_lfs(bare: Path) -> None:
