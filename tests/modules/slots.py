@@ -80,7 +80,7 @@ MIXED: list[Slots] = [
     (("language", "invertible behind positions"), ("language", "prompt after bos"), ("task", "prompt")),
     (("language", "prompt"), ("language", "adapter"), ("language", "lora"), ("language", "prefix")),
 ]
-COMBINATIONS = [*SIXTEEN, *ALONE, *MIXED]
+COMBINATIONS = list(dict.fromkeys([*SIXTEEN, *ALONE, *MIXED]))  # four of the sixteen are of one component
 
 
 def name(slots: Slots) -> str:
