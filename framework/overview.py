@@ -1,5 +1,6 @@
 """Tables about a plan and the tokenizer, for a person to read."""
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
@@ -7,6 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from datamodules import DataError
+from datamodules.dataset import TEST, TRAIN
+from framework.config import Experiment
 from framework.notes import notes_on_data
 from framework.plan import EvaluateStage, LanguageStage, MergeStage, Plan, Stage, TaskStage
 from framework.vocabulary import notes_on_vocabulary
@@ -116,7 +120,10 @@ def _title(group: list[Any], verbose: bool) -> str:
 
 
 def print_tokenization(plan: Plan, console: Console) -> None:
-    """Prints tokens per word, share truncated and unknown tokens for each language of the experiment."""
+    """Prints tokens per word, share truncated and unknown tokens for each language of the experiment.
+
+    The texts are those of a target's test split and of the split that a language is trained on that is only a source.
+    """
     from datamodules import language, tokenization_report
     from framework.errors import UserError
     from modules import load_tokenizer
@@ -125,28 +132,41 @@ def print_tokenization(plan: Plan, console: Console) -> None:
     if experiment.data is None:
         raise UserError(f"{experiment.name}: there is no data whose tokens could be counted")
     codes = list(dict.fromkeys([*experiment.languages.source, *experiment.targets]))
-    rows = tokenization_report(
-        experiment.dataset,
-        load_tokenizer(plan.stages[0].backbone.info),
-        codes,
-        max_length=experiment.data.max_length,
-        text_prefix=experiment.data.text_prefix,
-    )
+    tokenizer = load_tokenizer(plan.stages[0].backbone.info)
     table = Table(box=None, header_style="bold")
-    table.add_column("language")
-    table.add_column("")
+    for column in ("language", "", "split"):
+        table.add_column(column)
     for column in ("texts", "tokens per word", f"longer than {experiment.data.max_length}", "unknown tokens"):
         table.add_column(column, justify="right")
-    for row in rows:
+    for code in codes:
+        split = _counted_split(experiment, code)
+        [row] = tokenization_report(
+            experiment.dataset,
+            tokenizer,
+            [code],
+            split=split,
+            max_length=experiment.data.max_length,
+            text_prefix=experiment.data.text_prefix,
+        )
         table.add_row(
-            row.language,
-            language(row.language).name,
+            code,
+            language(code).name,
+            split,
             f"{row.sentences:,}",
             f"{row.tokens_per_word:.2f}",
             f"{row.truncated_share:.1%}",
             f"{row.unknown_share:.2%}",
         )
     console.print(table)
+
+
+def _counted_split(experiment: Experiment, code: str) -> str:
+    """Returns the split of a language that the experiment reads: a language that is only a source may lack others."""
+    if code not in experiment.targets:
+        with contextlib.suppress(DataError):
+            experiment.dataset.fingerprint(code, TRAIN)
+            return TRAIN
+    return TEST
 
 
 def _parameters(info: BackboneInfo) -> int:
