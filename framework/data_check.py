@@ -149,9 +149,15 @@ def _read_split(dataset: LabelledDataset, language: str, split: str, found: Data
                 usable += 1
     except DataError as error:
         found.other[str(error)] = None
+        return
     found.usable += usable
-    if not usable and (errors is found.skipped or not unusable):
-        found.other[f"{dataset.name} {language}: the {split} split has no row that can be used"] = None
+    if not usable and unusable and errors is found.skipped:
+        found.other[
+            f"{dataset.name} {language}: data.bad_rows: skip leaves none of the {count(unusable, 'row')} of the "
+            f"{split} split"
+        ] = None
+    if not usable and not unusable:
+        found.other[f"{dataset.name} {language}: the {split} split has no row"] = None
 
 
 def _read_text(stage: LanguageStage, found: DataCheck) -> None:
