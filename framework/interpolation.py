@@ -25,7 +25,9 @@ REFERENCE = re.compile(r"\$\{([^${}]*)\}")
 VARIABLE = re.compile(r"oc\.env:(\w+)(?:,(.*))?", re.DOTALL)
 PATH = re.compile(r"[^.:\[\]\s]+(?:\.[^.:\[\]\s]+|\[\d+\])*")
 
-SECRET = re.compile("key|token|secret|passw|credential", re.IGNORECASE)
+SECRET = re.compile(
+    "key|token|secret|passw|credential|(?<![a-z0-9])(?:pass|passphrase|pat|auth)(?![a-z0-9])", re.IGNORECASE
+)
 """Names of variables that are not read: what an experiment holds is saved with its runs, printed and sent to W&B."""
 
 

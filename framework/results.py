@@ -424,6 +424,11 @@ class RunGroup:
         """The seeds, in order."""
         return tuple(sorted(self.runs))
 
+    def results_of(self, seed: int) -> list[LanguageResult]:
+        """Returns the results of one of the runs, by control and language."""
+        found = (of_seeds for by_language in self.results.values() for _, of_seeds in sorted(by_language.items()))
+        return [of_seeds[seed] for of_seeds in found if seed in of_seeds]
+
 
 def group_runs(runs: Iterable[RunFolder]) -> tuple[list[RunGroup], list[RunFolder]]:
     """Finds out which runs are seeds of one another.

@@ -243,7 +243,8 @@ class TestInterpolation:
         assert found["a"] is not found["b"]
 
     def test_variables_are_read_but_for_secrets(self, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-        names = ["HF_TOKEN", "WANDB_API_KEY", "db_password", "AwsSecret"]
+        names = ["HF_TOKEN", "WANDB_API_KEY", "db_password", "AwsSecret", "DB_PASSWD", "GPG_PASSPHRASE", "SMTP_PASS"]
+        names += ["GITHUB_PAT", "AUTH", "NETRC_AUTH_2", "GOOGLE_APPLICATION_CREDENTIALS"]
         for name in ("FOLDER", *names):
             monkeypatch.setenv(name, "hunter2")
         text = "".join(f"x{number}: ${{oc.env:{name}}}\n" for number, name in enumerate(names))
@@ -252,6 +253,12 @@ class TestInterpolation:
         assert "hunter2" not in str(cell)
         reasons = cell.unresolved.values()
         assert all(name in reason for name, reason in zip(names, reasons, strict=True))
+
+    @pytest.mark.parametrize("name", ["PWD", "DATA_PATH", "COMPAT", "AUTHOR", "PASSAGES"])
+    def test_part_of_a_word_is_no_secret(self, write: Write, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+        monkeypatch.setenv(name, "somewhere")
+        [cell] = read(write("a.yaml", f"x: ${{oc.env:{name}}}\n")).cells
+        assert (cell.data, cell.unresolved) == ({"x": "somewhere"}, {})
 
     @pytest.mark.parametrize(
         ("line", "end", "words"),
