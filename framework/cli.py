@@ -56,8 +56,10 @@ def plan(
     from framework.runner import plan_experiment
 
     planned = plan_experiment(experiment, overrides or [], here=not data)
-    check_rows(planned, _console(), whole=data)
-    if not data:
+    read = check_rows(planned, _console(), whole=data)
+    if data:
+        _console().print(str(read), highlight=False, markup=False, soft_wrap=True)
+    else:
         print_plan(planned, _console(), verbose=verbose)
 
 

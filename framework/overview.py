@@ -18,6 +18,9 @@ from framework.wording import count
 from modules import BackboneInfo, component_class
 from modules.backbone import skeleton
 
+SHOWN_LABELS = 10
+"""Labels that a plan shows; of more the first."""
+
 
 def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
     """Prints the stages of a plan: how many there are, how many are done, what they train and for how long.
@@ -46,7 +49,11 @@ def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
     console.print(table)
     total = f"to do: {count(len(plan.todo), 'stage')}" if plan.todo else "nothing to do: every run is there"
     places = f"components in {plan.store.folder}/ · results in {plan.folder}/"
-    console.print(f"\n {total} · {places}", highlight=False, soft_wrap=True)
+    console.print()
+    if first.data is not None and (labels := first.dataset.labels):
+        shown = ", ".join(labels[:SHOWN_LABELS]) + " …" * (len(labels) > SHOWN_LABELS)
+        console.print(f" {count(len(labels), 'label')}: {shown}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f" {total} · {places}", highlight=False, soft_wrap=True)
     on_data = (note for variant in plan.variants for note in notes_on_data(variant.experiment))
     notes = [*_notes_on_precision(plan), *notes_on_vocabulary(plan), *on_data, *_notes_on_runs(plan)]
     for note in dict.fromkeys(notes):

@@ -58,13 +58,21 @@ def test_all_unusable_rows_are_listed_together_before_anything_is_trained(desk: 
 def test_what_is_skipped_is_counted(desk: Desk, modulingua: Modulingua) -> None:
     changes = with_rows(desk, BAD) | {"data.bad_rows": "skip", "languages.targets": [TEST]}
     file = desk.write(changes)
-    assert "skipped: 4 of 56 rows cannot be used:\n" in modulingua("plan", file, "--data").out
+    answer = modulingua("plan", file, "--data").out
+    assert "skipped: 4 of 56 rows cannot be used:\n" in answer
+    assert answer.endswith("sib200: 56 rows of 3 splits read, 4 skipped\n")
     printed = desk.run(changes)
     [run] = runs(desk.plan(changes))
     result, predictions = outcome(run)["own", TEST]
     assert (result.examples, result.skipped, len(predictions)) == (12, 2, 12)
     assert f"Test rows left out because they cannot be used: 2 of {TEST}." in printed
     assert f"Training and validation rows left out because they cannot be used: 2 of {SOURCE}." in printed
+
+
+def test_it_says_how_much_was_read(desk: Desk, finished: Desk, modulingua: Modulingua) -> None:
+    assert modulingua("plan", desk.write(), "--data").out == "sib200: 70 rows of 4 splits read, all usable\n"
+    nothing = modulingua("plan", finished.folder / "experiment.yaml", "--data")
+    assert nothing.out == "no labelled data is left to read\n"
 
 
 def test_skipping_belongs_to_the_identity_and_refusing_does_not(desk: Desk) -> None:
