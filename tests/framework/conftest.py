@@ -77,24 +77,26 @@ def trained(desk: Desk, finished: Desk) -> Desk:
     return desk
 
 
-@pytest.fixture
-def deny(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+def close(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Closes a file or folder as `chmod 0` does; root, who may run the tests, is not stopped by that."""
 
-    def close(closed: Path) -> None:
-        def denying(call: Callable[..., Any], *, itself: bool) -> Callable[..., Any]:
-            def denied(path: Any = ".", *more: Any, **named: Any) -> Any:
-                place = Path(path) if isinstance(path, str | Path) else Path()
-                if closed in place.parents or (itself and place == closed):
-                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-                return call(path, *more, **named)
+    def denying(call: Callable[..., Any], *, itself: bool) -> Callable[..., Any]:
+        def denied(path: Any = ".", *more: Any, **named: Any) -> Any:
+            place = Path(path) if isinstance(path, str | Path) else Path()
+            if closed in place.parents or (itself and place == closed):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return call(path, *more, **named)
 
-            return denied
+        return denied
 
-        for module, name in ((io, "open"), (os, "listdir"), (os, "scandir"), (os, "stat")):
-            monkeypatch.setattr(module, name, denying(getattr(module, name), itself=name != "stat"))
+    for module, name in ((io, "open"), (os, "listdir"), (os, "scandir"), (os, "stat")):
+        monkeypatch.setattr(module, name, denying(getattr(module, name), itself=name != "stat"))
 
-    return close
+
+@pytest.fixture
+def deny(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Closes a file or folder; see `close`."""
+    return lambda closed: close(closed, monkeypatch)
 
 
 @pytest.fixture

@@ -140,6 +140,20 @@ def leaking(desk: Desk) -> Changes:
     return {"data.path": str(texts), "languages.targets": ["swh_Latn", "eng_Latn"]}
 
 
+def reusing(desk: Desk) -> Changes:
+    texts = desk.copy_of(desk.texts, "texts")
+    shutil.copy(texts / "eng_Latn" / "train.parquet", texts / "swh_Latn" / "test.parquet")
+    return {"data.path": str(texts), "data.held_out": 0.2}
+
+
+def reusing_a_file(desk: Desk) -> Changes:
+    rows = [f"w{n} w{n + 20},{'yes' if n % 2 else 'no'}" for n in range(20)]
+    (desk.folder / "mine.csv").write_text("\n".join(["text,label", *rows]))
+    files = {"train": {"eng_Latn": "mine.csv"}, "test": {"swh_Latn": "./mine.csv"}}
+    data = {"name": "table", "path": str(desk.folder), "files": files, "held_out": 0.2, "max_length": 24}
+    return {"data": data, "combination.language": {}, "languages.targets": ["swh_Latn"]}
+
+
 def on_nothing(desk: Desk) -> Changes:
     return {"data": None, "combination": {}, "stages": {}}
 
@@ -513,6 +527,18 @@ MISTAKES: dict[str, Case] = {
         "languages.source[0]",
         "- eng_Latn",
         ("1 of the 14 test texts of eng_Latn stand in its training or validation split", "as a target its score"),
+    ),
+    "a training file that is another language's test file": Case(
+        reusing,
+        "languages.targets[0]",
+        "- swh_Latn",
+        ("the test split of swh_Latn is the train split of eng_Latn: its score would be leaked",),
+    ),
+    "a table whose training file is another language's test file": Case(
+        reusing_a_file,
+        "languages.targets[0]",
+        "- swh_Latn",
+        ("the test split of swh_Latn is the train split of eng_Latn: its score would be leaked",),
     ),
     "parallel test text": Case(
         {f"{PARALLEL}.split": "test"}, f"{PARALLEL}.split", "split: test", ("may not use a test split",)
