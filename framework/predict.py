@@ -162,6 +162,11 @@ def _stage(run: Path) -> tuple[EvaluateStage, Store]:
     [variant] = read_experiment(run / "experiment.yaml", check=False)
     experiment = variant.experiment
     store = Store(Path(experiment.store))
+    if record.components and not store.folder.is_dir():
+        raise UserError(
+            f"{run}: its components are in the store {store.folder}, and there is no such folder; if the store was moved, "
+            f"write its new path in {run / 'experiment.yaml'} (key store)"
+        )
     passports = [store.passport(identity) for identity in record.components.values()]
     _refuse_edited(folder, passports)
     trained = next((passport for passport in passports if passport.stage == "task"), None)

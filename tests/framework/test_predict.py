@@ -128,6 +128,15 @@ class TestMistakes:
         reason = "this is not UTF-8, and its answer is left blank"
         assert str(error.value) == f"line 2: {reason}\nline 4: {reason}\nand 1 more lines"
 
+    def test_a_store_that_was_moved(self, run: RunFolder, desk: Desk) -> None:
+        folder = desk.copy_of(run.path, "run")
+        settings = yaml.safe_load((folder / "experiment.yaml").read_text())
+        gone = settings | {"store": str(desk.folder / "old-store")}
+        (folder / "experiment.yaml").write_text(yaml.safe_dump(gone))
+        message = r"store .*/old-store, and there is no such folder; if the store was moved, .*run/experiment\.yaml"
+        with pytest.raises(UserError, match=message):
+            list(predict_lines(folder, "swh_Latn", ["w1"]))
+
     def test_a_component_that_is_gone(self, desk: Desk) -> None:
         desk.run({"languages.targets": ["swh_Latn"]})
         plan = desk.plan({"languages.targets": ["swh_Latn"]})

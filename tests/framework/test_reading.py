@@ -108,6 +108,9 @@ class TestPaths:
         assert found["backbone"]["name"] == str(tmp_path / "models" / "tiny")
         assert found["pairs"] == [{"file": str(tmp_path / "{language}.tsv")}]
 
+    def test_the_name_of_the_experiment_is_no_path(self, write: Write) -> None:
+        assert data(read(write("a.yaml", "name: ./mine\nbackbone: {name: mine}\n")))["name"] == "./mine"
+
     def test_other_paths_and_other_texts_stay_as_they_are(self, write: Write) -> None:
         file = write("a.yaml", "data: {path: texts, name: sib200}\nprefix: ./not-a-path\nabsolute: {path: /texts}\n")
         assert data(read(file)) == {
@@ -429,6 +432,25 @@ class TestYaml:
     def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(UserError, match=r"gone\.yaml: there is no such experiment file"):
             read(tmp_path / "gone.yaml")
+
+    def test_a_folder_in_place_of_a_file_is_named_with_some_of_its_files(self, write: Write, tmp_path: Path) -> None:
+        for name in ("d.yaml", "c.yaml", "b.yaml", "a.yaml", "readme.md"):
+            write(f"study/{name}", "x: 1\n")
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(UserError, match=r"study: is a folder; name a file in it, such as a.yaml, b.yaml, c.yaml$"):
+            read(tmp_path / "study")
+        with pytest.raises(UserError, match=r"empty: is a folder; there is no YAML file in it$"):
+            read(tmp_path / "empty")
+
+    def test_a_url_is_named_as_such(self) -> None:
+        with pytest.raises(UserError, match=r"^https://example.org/a.yaml: is a URL; download the file"):
+            read(Path("https://example.org/a.yaml"))
+
+    @pytest.mark.parametrize("text", ["a:\n\tb: 1\n", "a: 1\n\tb: 2\n", "a:\n \tb: 1\n"])
+    def test_a_tab_as_indentation_is_named(self, write: Write, text: str) -> None:
+        [(line, _, reason)] = mistakes(write("a.yaml", text))
+        assert line == "line 2"
+        assert reason.endswith("; tabs are not allowed as indentation; use spaces")
 
 
 def test_every_key_knows_where_it_was_written(write: Write) -> None:

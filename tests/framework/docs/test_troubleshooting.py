@@ -121,6 +121,13 @@ def closed(place: Place) -> str:
     return place.says(*words, code=1).partition("\n")[0]
 
 
+def moved(place: Place) -> str:
+    run = place.desk.copy_of(a_run(place.finished), "run")
+    settings = yaml.safe_load((run / "experiment.yaml").read_text())
+    (run / "experiment.yaml").write_text(yaml.safe_dump(settings | {"store": str(place.desk.folder / "old")}))
+    return place.says("predict", run, "--language", "swh_Latn")
+
+
 def edited(place: Place) -> str:
     place.desk.copy_of(place.finished.folder / "store", "store")
     run = place.desk.copy_of(a_run(place.finished), "run")
@@ -160,6 +167,7 @@ MISTAKES: dict[str, Callable[[Place], str]] = {
     "GPUs": lambda place: place.plan({"trainer.accelerator": "gpu"}),
     "cannot be imported": lambda place: place.plan({"combination.task": {"my_components.Shift": {}}}),
     "diverged": diverging,
+    "store was moved": moved,
     "damaged": damaged,
     "Permission denied": closed,
     "do not agree": edited,
