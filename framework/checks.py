@@ -185,7 +185,7 @@ def check_leaks(data: Any, languages: Any) -> Iterator[Problem]:
         if leak and not leak.is_tolerable:
             yield (
                 ("languages", "source", number),
-                f"{leak}: as a target its score would be leaked; take it out of languages.targets or mend the data",
+                f"{leak}: as a target its score would be leaked; remove it from languages.targets or correct the data",
             )
 
 
@@ -421,7 +421,7 @@ def check_devices(trainer: Any, backbone: BackboneConfig) -> Iterator[Problem]:
     if trainer.devices > here:
         yield (
             ("trainer", "devices"),
-            f"{trainer.devices} devices are asked for; this machine has {here} {what}",
+            f"{trainer.devices} devices are required; this machine has {here} {what}",
         )
 
 

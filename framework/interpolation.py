@@ -108,7 +108,7 @@ class _References:
         for before, reference in zip(parts[::2], parts[1::2], strict=True):
             value = self._value(reference.strip())
             if isinstance(value, dict | list):
-                raise _NoValue(f"{shortened(reference)!r} holds more than text, and stands in a text")
+                raise _NoValue(f"{shortened(reference)!r} is a list or a mapping and cannot be part of a text")
             pieces += [before, str(value)]
         joined = [*pieces, last]
         self.letters += sum(map(len, joined))

@@ -29,7 +29,7 @@ class Leak:
     def __str__(self) -> str:
         """Says how many are known."""
         return (
-            f"{len(self.ids)} of the {self.examples} test texts of {self.language} stand in its training or "
+            f"{len(self.ids)} of the {self.examples} test texts of {self.language} are also in its training or "
             f"validation split (the first is {self.ids[0]})"
         )
 

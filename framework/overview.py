@@ -73,7 +73,7 @@ def _notes_on_runs(plan: Plan) -> Iterator[str]:
         left_out = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
         yield f"{label}: one run, without {left_out}: nothing is trained or drawn there, so that all are the same."
     for place, identities in plan.pulled.items():
-        yield f"pulled from {place}, whose word it is how they were trained: {', '.join(identities)}"
+        yield f"pulled from {place}, whose publisher states how they were trained: {', '.join(identities)}"
 
 
 def _groups(stages: list[Stage], verbose: bool) -> list[list[Any]]:

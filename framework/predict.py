@@ -164,8 +164,8 @@ def _stage(run: Path) -> tuple[EvaluateStage, Store]:
     store = Store(Path(experiment.store))
     if record.components and not store.folder.is_dir():
         raise UserError(
-            f"{run}: its components are in the store {store.folder}, and there is no such folder; if the store was moved, "
-            f"write its new path in {run / 'experiment.yaml'} (key store)"
+            f"{run}: its components are in the store {store.folder}, and there is no such folder; if the store was "
+            f"moved, write its new path in {run / 'experiment.yaml'} (key store)"
         )
     passports = [store.passport(identity) for identity in record.components.values()]
     _refuse_edited(folder, passports)

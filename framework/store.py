@@ -145,7 +145,7 @@ class Passport:
         if not self.pulled_from:
             return self.notes
         place = "a folder" if self.pulled_from.startswith("/") else self.pulled_from
-        return [*self.notes, f"Component {self.id} was pulled from {place}: its publisher says how it was trained."]
+        return [*self.notes, f"Component {self.id} was pulled from {place}: its publisher states how it was trained."]
 
     @property
     def kinds(self) -> dict[str, Any]:

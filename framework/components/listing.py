@@ -29,12 +29,12 @@ def print_components(store: Store, words: list[str], console: Console) -> None:
         console.print(f"{store.folder}/ holds no components yet", highlight=False)
         return
     passports: list[Passport] = []
-    unreadable: dict[str, Unreadable] = {}
+    unreadable: dict[str, str] = {}
     for identity in identities:
         try:
             passports.append(store.passport(identity))
         except Unreadable as error:
-            unreadable[identity] = error
+            unreadable[identity] = str(error)
         except UserError:
             pass  # listed as damaged
     rows = [(passport, _row(store, passport)) for passport in sorted(passports, key=_place)]
@@ -53,8 +53,8 @@ def print_components(store: Store, words: list[str], console: Console) -> None:
     kinds = ", ".join(f"{count} {stage}" for stage, count in stages.items())
     filtered = f" of {len(rows)}" if words else ""
     console.print(f"\n {len(shown)}{filtered} components ({kinds or 'none'}), {total / 1e6:,.1f} MB", highlight=False)
-    for identity, error in unreadable.items():
-        console.print(f" {identity} cannot be read: {error}", highlight=False, markup=False, soft_wrap=True)
+    for identity, reason in unreadable.items():
+        console.print(f" {identity} cannot be read: {reason}", highlight=False, markup=False, soft_wrap=True)
     if damaged := sorted(set(identities) - {passport.id for passport in passports} - unreadable.keys()):
         console.print(
             f" not readable: {', '.join(damaged)}; `modulingua components verify` says what to do", highlight=False
@@ -76,7 +76,7 @@ def print_passport(store: Store, prefix: str, runs: Path, console: Console) -> N
         "languages": ", ".join(passport.languages) or "–",
         "data": ", ".join(passport.data) or "–",
         "ended with": ", ".join(f"{name} {value:.3f}" for name, value in passport.metrics.items()) or "–",
-        "stands on": ", ".join(passport.needs) or "–",
+        "depends on": ", ".join(passport.needs) or "–",
         "made": f"{made.get('time', '?')} by modulingua {made.get('modulingua', '?')} ({libraries}) · "
         f"commit {made.get('commit', '?')}",
         **({"pulled": f"from {passport.pulled_from}"} if passport.pulled_from else {}),

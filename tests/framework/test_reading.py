@@ -228,7 +228,7 @@ class TestInterpolation:
             ("${a.b}", "refers to itself"),
             ("${x[9]}", "'x[9]' not found"),
             ("${nmae}", "'nmae' not found; did you mean 'name'?"),
-            ("in ${x}", "'x' holds more than text, and stands in a text"),
+            ("in ${x}", "'x' is a list or a mapping and cannot be part of a text"),
             ("${x.${y}}", "'${x.${y}}' cannot be read: write ${key} or ${oc.env:NAME}"),
             ("${oc.decode:1}", "'oc.decode:1' is neither a key nor oc.env:NAME"),
             ("${oc.env:NOT_THERE}", "there is no environment variable NOT_THERE"),
