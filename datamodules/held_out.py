@@ -81,8 +81,8 @@ class HeldOut(Answered):
         count = round(self.share * len(groups))
         if not 0 < count < len(groups):
             raise DataError(
-                f"{self.name} {language}: {self.share:g} of the {len(groups)} different texts of the {self.split} "
-                f"split is {count}; some must be held out and some left to train on"
+                f"{self.name} {language}: data.held_out: {self.share:g} of the {len(groups)} different texts of the "
+                f"{self.split} split is {count}; some must be held out and some left to train on"
             )
         return set(sorted(groups, key=_draw)[:count])
 

@@ -125,7 +125,7 @@ class Checkpointing(Callback):
         steps = torch.tensor([trainer.global_step, -trainer.global_step], device=module.device)
         highest, lowest = _highest(trainer, steps).tolist()
         if highest != -lowest:
-            raise RuntimeError(f"the ranks start from steps {-lowest} to {highest}: not all see {self.file} alike")
+            raise RuntimeError(f"the ranks start from steps {-lowest} to {highest}: not all read the same {self.file}")
 
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int

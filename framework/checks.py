@@ -17,7 +17,7 @@ from framework.answers import ANSWERS, Answer
 from framework.config import dataset_for
 from framework.documents import Key
 from framework.given import check_given, trained_languages
-from framework.leaks import find_leak
+from framework.leaks import find_leak, reused_split
 from framework.objectives import OBJECTIVES, CausalObjective
 from framework.objectives.monolingual import MonolingualObjective
 from framework.slurm.checks import check_slurm
@@ -185,8 +185,21 @@ def check_leaks(data: Any, languages: Any) -> Iterator[Problem]:
         if leak and not leak.is_tolerable:
             yield (
                 ("languages", "source", number),
-                f"{leak}: as a target its score would be leaked; take it out of languages.targets or mend the data",
+                f"{leak}: as a target its score would be leaked; remove it from languages.targets or correct the data",
             )
+
+
+def check_reuse(data: Any, languages: Any) -> Iterator[Problem]:
+    """No language is tested on what another language is trained on."""
+    if data is None or not (dataset := _dataset(data)):
+        return
+    every = languages.targets == ["all"]
+    for number, code in enumerate(dataset.languages if every else languages.targets):
+        for source in languages.source:
+            with contextlib.suppress(DataError):  # said elsewhere: a language lacks a split
+                if source != code and (split := reused_split(data, dataset, source, code)):
+                    key = ("languages", "targets") if every else ("languages", "targets", number)
+                    yield key, f"the test split of {code} is the {split} split of {source}: its score would be leaked"
 
 
 def check_components(backbone: BackboneConfig, combination: dict[str, dict[str, Any]]) -> Iterator[Problem]:
@@ -408,7 +421,7 @@ def check_devices(trainer: Any, backbone: BackboneConfig) -> Iterator[Problem]:
     if trainer.devices > here:
         yield (
             ("trainer", "devices"),
-            f"{trainer.devices} devices are asked for; this machine has {here} {what}",
+            f"{trainer.devices} devices are required; this machine has {here} {what}",
         )
 
 
@@ -497,6 +510,7 @@ CHECKS: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [
     (("languages",), check_language_codes),
     (("backbone", "combination", "data", "languages", "stages"), check_languages_of_data),
     (("data", "languages"), check_leaks),
+    (("data", "languages"), check_reuse),
     (("backbone", "combination"), check_components),
     (("combination", "data", "languages", "stages", "pretrain", "given"), check_stages),
     (("backbone", "combination", "data", "languages", "stages", "pretrain", "given"), check_text),

@@ -56,8 +56,10 @@ def plan(
     from framework.runner import plan_experiment
 
     planned = plan_experiment(experiment, overrides or [], here=not data)
-    check_rows(planned, _console(), whole=data)
-    if not data:
+    read = check_rows(planned, _console(), whole=data)
+    if data:
+        _console().print(str(read), highlight=False, markup=False, soft_wrap=True)
+    else:
         print_plan(planned, _console(), verbose=verbose)
 
 
@@ -83,7 +85,7 @@ def launch(
 
 @app.command()
 def status(experiment: ExperimentFile, overrides: Overrides = None) -> None:
-    """Show how every stage of a launched plan fares, with the last words of those that failed."""
+    """Show the state of every stage of a launched plan, with the last lines of those that failed."""
     from framework.slurm.status import print_status
 
     print_status(experiment, overrides or [], _console())
@@ -201,7 +203,7 @@ def sync(
     ],
     again: Annotated[bool, typer.Option("--again", help="Send what was sent already too.")] = False,
 ) -> None:
-    """Send to W&B what it does not have yet: training curves, results, components, and what stands on what."""
+    """Send to W&B what it does not have yet: training curves, results, components, and what depends on what."""
     from framework.tracking.sync import sync as tell
 
     tell(words, _console(), again=again)

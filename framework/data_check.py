@@ -31,6 +31,30 @@ LEARNT = ("train", "validation")
 
 
 @dataclasses.dataclass
+class DatasetRead:
+    """What was read of one dataset."""
+
+    splits: int = 0
+    """Splits, those of each language counted."""
+    usable: int = 0
+    """Rows that can be used."""
+    skipped: set[str] = dataclasses.field(default_factory=set)
+    """Errors of rows that are left out."""
+
+    def add(self, usable: int, skipped: set[str]) -> None:
+        """Counts a split; the parts of one that is divided have its errors each."""
+        self.splits += 1
+        self.usable += usable
+        self.skipped |= skipped
+
+    def __str__(self) -> str:
+        """Says how much was read: `70 rows of 4 splits read, all usable`."""
+        rows = count(self.usable + len(self.skipped), "row")
+        left_out = f"{len(self.skipped):,} skipped" if self.skipped else "all usable"
+        return f"{rows} of {count(self.splits, 'split')} read, {left_out}"
+
+
+@dataclasses.dataclass
 class DataCheck:
     """What was found in the data of a plan; an error is there once, though several stages read the row."""
 
@@ -42,6 +66,13 @@ class DataCheck:
     """Errors of rows that are left out (`data.bad_rows: skip`)."""
     other: dict[str, None] = dataclasses.field(default_factory=dict)
     """Errors of whole files and splits."""
+    datasets: dict[str, DatasetRead] = dataclasses.field(default_factory=dict)
+    """What was read, by the name of the dataset."""
+
+    def __str__(self) -> str:
+        """Says how much labelled data was read, a line for each dataset."""
+        lines = [f"{name}: {read}" for name, read in self.datasets.items()]
+        return "\n".join(lines) or "no labelled data is left to read"
 
     def listed(self, errors: dict[str, None]) -> str:
         """Lists errors of rows, and says how many rows there are."""
@@ -49,13 +80,16 @@ class DataCheck:
         return "\n  ".join([f"{len(errors):,} of {count(rows, 'row')} cannot be used:", *listed(errors)])
 
 
-def check_rows(plan: Plan, console: Console, *, whole: bool = True) -> None:
+def check_rows(plan: Plan, console: Console, *, whole: bool = True) -> DataCheck:
     """Checks the data of the stages that are left to do, and prints which rows are left out.
 
     Args:
         plan: The plan.
         console: Where to print.
         whole: Whether to read all data; else only what planning reads anyway, see `check_data`.
+
+    Returns:
+        What was read.
 
     Raises:
         UserError: Some data cannot be used, and `data.bad_rows` does not say to skip it.
@@ -73,6 +107,7 @@ def check_rows(plan: Plan, console: Console, *, whole: bool = True) -> None:
         ]
     if said:
         raise UserError("\n".join(said))
+    return found
 
 
 def check_data(stages: list[Stage], *, whole: bool = True) -> DataCheck:
@@ -138,20 +173,28 @@ def _(stage: EvaluateStage) -> list[tuple[str, str]]:
 
 
 def _read_split(dataset: LabelledDataset, language: str, split: str, found: DataCheck) -> None:
-    errors = found.refused if dataset.bad_rows == "refuse" else found.skipped
-    usable = unusable = 0
+    skips = dataset.bad_rows == "skip"
+    errors = found.skipped if skips else found.refused
+    usable = 0
+    unusable: set[str] = set()
     try:
         for row in dataset.read(language, split):
             if isinstance(row, RowError):
                 errors[str(row)] = None
-                unusable += 1
+                unusable.add(str(row))
             else:
                 usable += 1
     except DataError as error:
         found.other[str(error)] = None
+        return
     found.usable += usable
-    if not usable and (errors is found.skipped or not unusable):
-        found.other[f"{dataset.name} {language}: the {split} split has no row that can be used"] = None
+    found.datasets.setdefault(dataset.name, DatasetRead()).add(usable, unusable)
+    if not usable and not unusable:
+        found.other[f"{dataset.name} {language}: the {split} split has no row"] = None
+    elif not usable and skips:
+        rows = count(len(unusable), "row")
+        reason = f"data.bad_rows: skip leaves none of the {rows} of the {split} split"
+        found.other[f"{dataset.name} {language}: {reason}"] = None
 
 
 def _read_text(stage: LanguageStage, found: DataCheck) -> None:

@@ -29,6 +29,8 @@ WORD = range(-(2**63), 2**63)
 
 TAG = "tag:yaml.org,2002:"
 
+INDENTED_BY_TAB = re.compile(" *\t")
+
 
 class DocumentError(Exception):
     """The text is not YAML, or not plain data within the bounds."""
@@ -70,6 +72,8 @@ def parse(content: bytes | str) -> Document:
         mark = error.problem_mark or error.context_mark
         is_reference = mark is not None and text[: mark.index + 1].endswith("${")
         hint = '; between braces or brackets a reference needs quotes: "${key}"' if is_reference else ""
+        if mark is not None and INDENTED_BY_TAB.match(text, mark.index - mark.column):
+            hint = "; tabs are not allowed as indentation; use spaces"
         raise DocumentError(f"{error.problem or error.context}{hint}", mark.line + 1 if mark else 1) from error
     except (ValueError, OverflowError) as error:  # "\UFFFFFFFF", of which PyYAML makes no error of its own
         raise DocumentError("an escape names no character", composer.line + 1) from error

@@ -120,6 +120,18 @@ def remove_folder(folder: Path) -> None:
         raise
 
 
+def names_in(folder: Path) -> list[str]:
+    """Returns the names in a folder, in order; none where there is no such folder.
+
+    Raises:
+        OSError: The folder may not be read, which `Path.glob` does not tell from an empty one.
+    """
+    try:
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def is_folder(path: str | Path) -> bool:
     """Says whether there is a folder; what cannot be a path (too long, with a null character) is none."""
     try:

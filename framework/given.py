@@ -114,7 +114,7 @@ class _Look:
             return
         if code not in passport.languages:
             theirs = ", ".join(passport.languages) or "no language"
-            yield key, f"{passport.id} is of {theirs}; write 1*{name} to use it for {code} all the same"
+            yield key, f"{passport.id} is of {theirs}; to use it for {code} anyway, write 1*{name}"
 
     def learnt_elsewhere(self, text: str, sources: list[str]) -> str | None:
         """Says which other languages than the sources taught what is given: they would pass for zero-shot."""

@@ -25,7 +25,9 @@ REFERENCE = re.compile(r"\$\{([^${}]*)\}")
 VARIABLE = re.compile(r"oc\.env:(\w+)(?:,(.*))?", re.DOTALL)
 PATH = re.compile(r"[^.:\[\]\s]+(?:\.[^.:\[\]\s]+|\[\d+\])*")
 
-SECRET = re.compile("key|token|secret|passw|credential", re.IGNORECASE)
+SECRET = re.compile(
+    "key|token|secret|passw|credential|(?<![a-z0-9])(?:pass|passphrase|pat|auth)(?![a-z0-9])", re.IGNORECASE
+)
 """Names of variables that are not read: what an experiment holds is saved with its runs, printed and sent to W&B."""
 
 
@@ -106,7 +108,7 @@ class _References:
         for before, reference in zip(parts[::2], parts[1::2], strict=True):
             value = self._value(reference.strip())
             if isinstance(value, dict | list):
-                raise _NoValue(f"{shortened(reference)!r} holds more than text, and stands in a text")
+                raise _NoValue(f"{shortened(reference)!r} is a list or a mapping and cannot be part of a text")
             pieces += [before, str(value)]
         joined = [*pieces, last]
         self.letters += sum(map(len, joined))

@@ -1,8 +1,11 @@
 """Test texts of a source language that stand among the texts that train or choose the task components."""
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from datamodules import LabelledDataset
+from datamodules import DatasetConfig, LabelledDataset
+from datamodules.dataset import TEST, TRAIN, VALIDATION
 
 TOLERATED = 0.01
 """Share of a test split. News collections repeat a text now and then: that is told with the results, not refused."""
@@ -26,7 +29,7 @@ class Leak:
     def __str__(self) -> str:
         """Says how many are known."""
         return (
-            f"{len(self.ids)} of the {self.examples} test texts of {self.language} stand in its training or "
+            f"{len(self.ids)} of the {self.examples} test texts of {self.language} are also in its training or "
             f"validation split (the first is {self.ids[0]})"
         )
 
@@ -44,3 +47,35 @@ def find_leak(dataset: LabelledDataset, language: str) -> Leak | None:
     if not known:
         return None
     return Leak(language, sorted(known), sum(1 for _ in dataset.examples(language, "test")))
+
+
+def reused_split(data: DatasetConfig, dataset: LabelledDataset, learnt: str, tested: str) -> str | None:
+    """Looks whether the test split of one language is what another language trains or chooses the task components on.
+
+    Only whole splits are compared, by file and by fingerprint: texts of two languages may be equal by chance.
+
+    Args:
+        data: The section that names the dataset.
+        dataset: The dataset.
+        learnt: A source language.
+        tested: Another language, which is tested on.
+
+    Returns:
+        The split of the source language; None where neither is the test split.
+
+    Raises:
+        DataError: A language lacks a split.
+    """
+    contents = {*_contents(data, dataset, tested, TEST)}
+    return next((split for split in (TRAIN, VALIDATION) if contents & {*_contents(data, dataset, learnt, split)}), None)
+
+
+def _contents(data: DatasetConfig, dataset: LabelledDataset, language: str, split: str) -> Iterator[str]:
+    """Names what a split is made of."""
+    whole = data.train_split if split == TRAIN or (split == VALIDATION and data.held_out is not None) else split
+    # A part that is held out has a fingerprint that begins with that of the whole split.
+    yield dataset.fingerprint(language, split).partition(" but ")[0].partition(" the ")[0]
+    # Of a table, rows have the names of their splits, so that the fingerprints of one file in two splits differ.
+    files = getattr(data, "files", {}).get(whole) if data.train_on is None else None
+    if isinstance(files, dict) and language in files:
+        yield os.path.normpath(files[language])

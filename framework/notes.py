@@ -26,7 +26,7 @@ def _held_out(experiment: Experiment) -> list[str]:
     data, task = experiment.data, experiment.stages.task
     if data is None or data.held_out is None or task is None or task.training is None:
         return []
-    return [f"Validated on {data.held_out:.0%} of the {data.train_split} split, trained on the rest of it."]
+    return [f"Validated on {100 * data.held_out:g}% of the {data.train_split} split, trained on the rest of it."]
 
 
 def _translated(experiment: Experiment) -> list[str]:

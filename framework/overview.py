@@ -1,5 +1,6 @@
 """Tables about a plan and the tokenizer, for a person to read."""
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
@@ -7,12 +8,18 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from datamodules import DataError
+from datamodules.dataset import TEST, TRAIN
+from framework.config import Experiment
 from framework.notes import notes_on_data
 from framework.plan import EvaluateStage, LanguageStage, MergeStage, Plan, Stage, TaskStage
 from framework.vocabulary import notes_on_vocabulary
 from framework.wording import count
 from modules import BackboneInfo, component_class
 from modules.backbone import skeleton
+
+SHOWN_LABELS = 10
+"""Labels that a plan shows; of more the first."""
 
 
 def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
@@ -42,7 +49,11 @@ def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
     console.print(table)
     total = f"to do: {count(len(plan.todo), 'stage')}" if plan.todo else "nothing to do: every run is there"
     places = f"components in {plan.store.folder}/ · results in {plan.folder}/"
-    console.print(f"\n {total} · {places}", highlight=False, soft_wrap=True)
+    console.print()
+    if first.data is not None and (labels := first.dataset.labels):
+        shown = ", ".join(labels[:SHOWN_LABELS]) + " …" * (len(labels) > SHOWN_LABELS)
+        console.print(f" {count(len(labels), 'label')}: {shown}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f" {total} · {places}", highlight=False, soft_wrap=True)
     on_data = (note for variant in plan.variants for note in notes_on_data(variant.experiment))
     notes = [*_notes_on_precision(plan), *notes_on_vocabulary(plan), *on_data, *_notes_on_runs(plan)]
     for note in dict.fromkeys(notes):
@@ -62,7 +73,7 @@ def _notes_on_runs(plan: Plan) -> Iterator[str]:
         left_out = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
         yield f"{label}: one run, without {left_out}: nothing is trained or drawn there, so that all are the same."
     for place, identities in plan.pulled.items():
-        yield f"pulled from {place}, whose word it is how they were trained: {', '.join(identities)}"
+        yield f"pulled from {place}, whose publisher states how they were trained: {', '.join(identities)}"
 
 
 def _groups(stages: list[Stage], verbose: bool) -> list[list[Any]]:
@@ -116,7 +127,10 @@ def _title(group: list[Any], verbose: bool) -> str:
 
 
 def print_tokenization(plan: Plan, console: Console) -> None:
-    """Prints tokens per word, share truncated and unknown tokens for each language of the experiment."""
+    """Prints tokens per word, share truncated and unknown tokens for each language of the experiment.
+
+    The texts are those of a target's test split and of the split that a language is trained on that is only a source.
+    """
     from datamodules import language, tokenization_report
     from framework.errors import UserError
     from modules import load_tokenizer
@@ -125,28 +139,41 @@ def print_tokenization(plan: Plan, console: Console) -> None:
     if experiment.data is None:
         raise UserError(f"{experiment.name}: there is no data whose tokens could be counted")
     codes = list(dict.fromkeys([*experiment.languages.source, *experiment.targets]))
-    rows = tokenization_report(
-        experiment.dataset,
-        load_tokenizer(plan.stages[0].backbone.info),
-        codes,
-        max_length=experiment.data.max_length,
-        text_prefix=experiment.data.text_prefix,
-    )
+    tokenizer = load_tokenizer(plan.stages[0].backbone.info)
     table = Table(box=None, header_style="bold")
-    table.add_column("language")
-    table.add_column("")
+    for column in ("language", "", "split"):
+        table.add_column(column)
     for column in ("texts", "tokens per word", f"longer than {experiment.data.max_length}", "unknown tokens"):
         table.add_column(column, justify="right")
-    for row in rows:
+    for code in codes:
+        split = _counted_split(experiment, code)
+        [row] = tokenization_report(
+            experiment.dataset,
+            tokenizer,
+            [code],
+            split=split,
+            max_length=experiment.data.max_length,
+            text_prefix=experiment.data.text_prefix,
+        )
         table.add_row(
-            row.language,
-            language(row.language).name,
+            code,
+            language(code).name,
+            split,
             f"{row.sentences:,}",
             f"{row.tokens_per_word:.2f}",
             f"{row.truncated_share:.1%}",
             f"{row.unknown_share:.2%}",
         )
     console.print(table)
+
+
+def _counted_split(experiment: Experiment, code: str) -> str:
+    """Returns the split of a language that the experiment reads: a language that is only a source may lack others."""
+    if code not in experiment.targets:
+        with contextlib.suppress(DataError):
+            experiment.dataset.fingerprint(code, TRAIN)
+            return TRAIN
+    return TEST
 
 
 def _parameters(info: BackboneInfo) -> int:

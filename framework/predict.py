@@ -15,7 +15,8 @@ from framework.errors import UserError, did_you_mean
 from framework.plan import BackboneChoice, EvaluateStage, TaskStage
 from framework.results import RunFolder
 from framework.stages import add_language, load_task, most_confident, stage_data
-from framework.store import Store
+from framework.store import Passport, Store
+from framework.stored import Damaged
 from modules.task import TaskModule
 
 TEXTS_AT_ONCE = 64
@@ -126,6 +127,34 @@ def _answer(module: TaskModule, batches: Iterable[dict[str, object]]) -> dict[st
     return {example: answer for (_, example), answer in most_confident(predictions).items()}
 
 
+def _refuse_edited(run: RunFolder, passports: list[Passport]) -> None:
+    """Compares what a run's record and the passports of its components both say: no hash covers either.
+
+    Args:
+        run: The run.
+        passports: Of its components, in the order of its record.
+
+    Raises:
+        Damaged: One of them was edited: answers would have wrong labels or come from wrong components.
+    """
+    record, file = run.record, run.path / "run.json"
+    if len(set(record.labels)) < len(record.labels):
+        raise Damaged(f"{file} is damaged: a label is there twice: {record.labels}")
+    for name, passport in zip(record.components, passports, strict=True):
+        labels = passport.answers.get("labels", record.labels)
+        if record.labels and labels != record.labels:
+            raise Damaged(
+                f"{file} and the passport of {passport.id} do not agree, so one of them was edited: "
+                f"the labels are {record.labels} in the one, {labels} in the other"
+            )
+        # The name of a component in the record ends with its languages.
+        if passport.stage == "language" and not name.endswith(f" · {', '.join(passport.languages)}"):
+            raise Damaged(
+                f"{file} and the passport of {passport.id} do not agree, so one of them was edited: "
+                f"'{name}' in the one, the languages {passport.languages} in the other"
+            )
+
+
 def _stage(run: Path) -> tuple[EvaluateStage, Store]:
     """Puts the evaluation that made a run together again, from what the run and its components say of themselves."""
     folder = RunFolder(run)
@@ -133,7 +162,13 @@ def _stage(run: Path) -> tuple[EvaluateStage, Store]:
     [variant] = read_experiment(run / "experiment.yaml", check=False)
     experiment = variant.experiment
     store = Store(Path(experiment.store))
+    if record.components and not store.folder.is_dir():
+        raise UserError(
+            f"{run}: its components are in the store {store.folder}, and there is no such folder; if the store was "
+            f"moved, write its new path in {run / 'experiment.yaml'} (key store)"
+        )
     passports = [store.passport(identity) for identity in record.components.values()]
+    _refuse_edited(folder, passports)
     trained = next((passport for passport in passports if passport.stage == "task"), None)
     needed = [passport.id for passport in passports] + (trained.needs if trained else [])
     pretrained_by = next((need for need in needed if store.passport(need).stage == "pretrain"), None)

@@ -7,12 +7,14 @@ The result is plain data, one dictionary per cell of the grid, and for every key
 import copy
 import itertools
 import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from framework.documents import BYTES, DEPTH, Document, DocumentError, Key, parse
 from framework.errors import ExperimentError, Mistake, UserError
+from framework.files import is_folder, names_in
 from framework.interpolation import interpolate
 from framework.wording import shortened
 
@@ -20,6 +22,9 @@ CELLS = 1_000
 """Most cells of a grid."""
 FILES = 100
 """Most files that an experiment may be put together of, each counted as often as it is extended."""
+
+URL = re.compile("(?:https?|file|hf|s3|gs):/")
+"""How an address begins, as a path holds it."""
 
 PATH_KEYS: frozenset[str] = frozenset({"path", "file", "name", "template"})
 """Keys whose value, when it begins with `./` or `../`, is a path seen from the file that it stands in."""
@@ -75,7 +80,7 @@ def read(file: Path, overrides: list[str] | None = None) -> Source:
             the cell, so that it can be said with the other mistakes.
     """
     if not _is_file(file):
-        raise UserError(f"{file}: there is no such experiment file")
+        raise UserError(_no_file(file))
     reader = _Reader(file)
     data = reader.load(file, chain=())
     for override in overrides or []:
@@ -171,7 +176,22 @@ class _Reader:
             self.mistakes.append(Mistake("", "an experiment is a mapping of keys to values", label))
             return {}, {}
         places = {key: f"{label}line {line}" for key, line in document.lines.items()}
-        return _anchor_paths(data, file.parent), places
+        anchored = _anchor_paths(data, file.parent)
+        if "name" in data:  # the experiment's own, which is no path
+            anchored["name"] = data["name"]
+        return anchored, places
+
+
+def _no_file(path: Path) -> str:
+    """Says what stands in place of an experiment file."""
+    if URL.match(str(path)):
+        address = str(path).replace(":/", "://", 1)  # a path has no two slashes in a row
+        return f"{address}: is a URL; download the file and name it here"
+    if is_folder(path):
+        names = [name for name in names_in(path) if name.endswith((".yaml", ".yml"))]
+        way_out = f"name a file in it, such as {', '.join(names[:3])}" if names else "there is no YAML file in it"
+        return f"{path}: is a folder; {way_out}"
+    return f"{path}: there is no such experiment file"
 
 
 def _is_file(path: Path) -> bool:

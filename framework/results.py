@@ -27,10 +27,10 @@ from pydantic import ConfigDict, StringConstraints, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from framework.errors import UserError
-from framework.files import write_whole
+from framework.files import names_in, write_whole
 from framework.labels import natural, tell_apart
 from framework.metrics import SCORINGS, Task, metrics_of
-from framework.stored import Damaged, first_line, read_stored, read_stored_yaml
+from framework.stored import Damaged, first_line, read_stored, read_stored_yaml, stored_bytes
 
 Control = Literal["own", "none", "wrong"]
 """Whose language components act in a test: the language's own, none, or another language's."""
@@ -321,7 +321,8 @@ class RunFolder:
         places = [
             (control, path)
             for control in CONTROLS
-            for path in sorted((self.path / "results" / control).glob("*.json"))
+            for name in names_in(self.path / "results" / control)
+            if (path := self.path / "results" / control / name).suffix == ".json"
             if self.identities is None or (control, path.stem) in self.identities
         ]
         results = [self._result(path, control) for control, path in places]
@@ -340,14 +341,15 @@ class RunFolder:
         """Reads the predictions of one language.
 
         Raises:
-            UserError: If the file is missing or damaged.
+            UserError: If the file is missing, damaged or may not be read.
         """
         path = self._predictions_path(control, language)
         if not path.is_file():
             raise UserError(f"{path}: missing, though its result is there")
         try:
+            content = stored_bytes(path)  # a refusal to read it says nothing of what it holds
             # ParquetFile, not read_table: the latter's dataset machinery costs more than these small files.
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(pa.BufferReader(content)) as file:
                 table = file.read(columns=_COLUMNS.names).cast(_COLUMNS)
             if unfilled := [name for name in _COLUMNS.names if table[name].null_count]:
                 raise ValueError(f"rows without {unfilled[0]}")
@@ -356,6 +358,8 @@ class RunFolder:
         except (OSError, ValueError, KeyError, pa.ArrowException) as error:
             reason = f"not a file of predictions ({first_line(error)})"
             raise Damaged(f"{path} is damaged: {reason}. {_TESTED_AGAIN}") from None
+        except Damaged as error:
+            raise Damaged(f"{error}. {_TESTED_AGAIN}") from None
 
     def _result(self, path: Path, control: Control) -> LanguageResult:
         try:
@@ -419,6 +423,11 @@ class RunGroup:
     def seeds(self) -> tuple[int, ...]:
         """The seeds, in order."""
         return tuple(sorted(self.runs))
+
+    def results_of(self, seed: int) -> list[LanguageResult]:
+        """Returns the results of one of the runs, by control and language."""
+        found = (of_seeds for by_language in self.results.values() for _, of_seeds in sorted(by_language.items()))
+        return [of_seeds[seed] for of_seeds in found if seed in of_seeds]
 
 
 def group_runs(runs: Iterable[RunFolder]) -> tuple[list[RunGroup], list[RunFolder]]:
@@ -499,11 +508,15 @@ def _recipe(record: RunRecord) -> str:
 
 
 def _runs_below(path: Path) -> Iterator[RunFolder]:
-    for folder, below, files in os.walk(path):
+    for folder, below, files in os.walk(path, onerror=_raise):
         if "run.json" in files:
             below.clear()
             yield RunFolder(folder)
         below.sort()
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _readme(record: RunRecord) -> str:

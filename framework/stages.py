@@ -406,7 +406,7 @@ class _SamePass(Callback):
 
     def on_predict_start(self, trainer: Trainer, module: LightningModule) -> None:
         if any(tests != self.tests for tests in _of_all_ranks(self.tests)):
-            raise RuntimeError("the ranks find other results missing: not all see the run's folder alike")
+            raise RuntimeError("the ranks find other results missing: the run's folder is not the same for all")
 
 
 def _stop_if_asked(done: int) -> None:

@@ -29,7 +29,7 @@ from torch import Tensor
 from typing_extensions import TypedDict  # pydantic reads that of `typing` from Python 3.12 on only
 
 from framework.errors import UserError, did_you_mean
-from framework.files import remove_folder, sha256, whole_folder
+from framework.files import names_in, remove_folder, sha256, whole_folder
 from framework.stored import Damaged, first_reason, read_stored, read_stored_lines
 
 WEIGHTS = "components.safetensors"
@@ -145,7 +145,7 @@ class Passport:
         if not self.pulled_from:
             return self.notes
         place = "a folder" if self.pulled_from.startswith("/") else self.pulled_from
-        return [*self.notes, f"Component {self.id} was pulled from {place}: its publisher says how it was trained."]
+        return [*self.notes, f"Component {self.id} was pulled from {place}: its publisher states how it was trained."]
 
     @property
     def kinds(self) -> dict[str, Any]:
@@ -241,18 +241,18 @@ class Store:
         Raises:
             UserError: Another backbone carried them, they are another stage's, or the file is damaged.
         """
-        passport = self.passport(identity)
-        file = self.path(identity) / WEIGHTS
+        passport, folder = self.passport(identity), self.path(identity)
         for what, mine in backbone.items():
             theirs = passport.backbone.get(what, "")
             if what in ("weights", "tokenizer") and theirs != mine:
                 raise UserError(
-                    f"{file.parent}: trained on another backbone: the {what} hash of {passport.backbone.get('name')} "
+                    f"{folder}: trained on another backbone: the {what} hash of {passport.backbone.get('name')} "
                     f"is {theirs[:12]}, that of {backbone.get('name')} is {mine[:12]}"
                 )
         if passport.id != identity:
-            raise UserError(f"{file.parent}: the passport is that of {passport.id}. {_again(identity)}")
-        if not file.is_file() or not is_intact(file, passport.weights_sha256):
+            raise UserError(f"{folder}: the passport is that of {passport.id}. {_again(identity)}")
+        file = self._weights(identity)
+        if not is_intact(file, passport.weights_sha256):
             raise UserError(f"{file}: damaged or cut short (its SHA-256 is not the passport's). {_again(identity)}")
         try:
             with safe_open(file, framework="pt") as tensors:
@@ -260,13 +260,26 @@ class Store:
         except SafetensorError as error:
             raise UserError(f"{file}: not a safetensors file ({error}). {_again(identity)}") from error
 
+    def _weights(self, identity: str) -> Path:
+        """Returns the file of a stage's weights.
+
+        Raises:
+            UserError: There is none.
+            OSError: It may not be read.
+        """
+        file = self.path(identity) / WEIGHTS
+        if not file.is_file():
+            raise UserError(f"{file}: no such file. {_again(identity)}")
+        with file.open("rb"):  # a refusal names the file, which that of safetensors does not
+            return file
+
     def head_size(self, identity: str) -> int:
         """Returns how many parameters the head among a stage's weights has, 0 if there is none; they are not read.
 
         Raises:
             UserError: There is no such file, or it is damaged.
         """
-        file = self.path(identity) / WEIGHTS
+        file = self._weights(identity)
         try:
             with safe_open(file, framework="pt") as tensors:
                 of_head = [name for name in tensors.keys() if name.startswith(f"{HEAD}/")]  # noqa: SIM118
@@ -317,8 +330,8 @@ class Store:
         return self.passport(self.one(prefix))
 
     def identities(self) -> list[str]:
-        """Names the folders of components, whole or damaged, in order."""
-        return sorted(path.parent.name for path in self.folder.glob(f"[!.]*/{PASSPORT}"))
+        """Names the folders of components, whole or damaged, in order; those too that may not be looked into."""
+        return [name for name in names_in(self.folder) if name[0] != "." and _may_hold_passport(self.path(name))]
 
     def one(self, prefix: str) -> str:
         """Returns the one identity that begins with the prefix.
@@ -333,6 +346,16 @@ class Store:
         if found:
             raise UserError(f"{self.folder}: {prefix!r} begins {len(found)} components: {', '.join(found)}")
         raise UserError(f"{self.folder}: no component begins with {prefix!r}{did_you_mean(prefix, known)}")
+
+
+def _may_hold_passport(folder: Path) -> bool:
+    try:
+        (folder / PASSPORT).stat()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def is_intact(file: Path, digest: str) -> bool:

@@ -22,11 +22,16 @@ class Damaged(UserError):
     """A file does not hold what was written there; made again, it would."""
 
 
+class Unreadable(UserError):
+    """The file system refuses to read a file, such as for want of permission; what it holds is not known."""
+
+
 def stored_bytes(path: Path) -> bytes:
     """Reads a regular file of bounded size.
 
     Raises:
-        UserError: There is none, it may not be read, or it is a folder, a device or a pipe.
+        UserError: There is none, or it is a folder, a device or a pipe.
+        Unreadable: It may not be read.
         Damaged: It is far too large.
     """
     try:
@@ -38,7 +43,7 @@ def stored_bytes(path: Path) -> bytes:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except OSError as error:
-        raise UserError(file_error(error)) from None
+        raise Unreadable(file_error(error)) from None
 
 
 def read_stored(path: Path, adapter: TypeAdapter[T], what: str) -> T:

@@ -38,7 +38,7 @@ def notes_on_vocabulary(plan: Plan) -> Iterator[str]:
             of_tokens = _vocabulary_weights(info)
             yield (
                 f"The vocabulary of {info.vocabulary_size:,} tokens will be reduced to those that the text in "
-                f"{', '.join(stage.languages)} holds. Only reading it tells how many; {of_tokens:,} of the "
+                f"{', '.join(stage.languages)} holds. How many is known only once it is read; {of_tokens:,} of the "
                 f"{stage.parameters:,} parameters ({of_tokens * BYTES / 1e6:,.1f} MB) belong to single tokens."
             )
 

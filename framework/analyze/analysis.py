@@ -215,7 +215,7 @@ def _about_ranking(ranking: Ranking) -> Iterator[str]:
             by_names.setdefault(", ".join(names), []).append(code)
         listed = "; ".join(f"{names} ({', '.join(codes)})" for names, codes in by_names.items())
         count = f"{len(ranking.left_out)} {'candidate' if len(ranking.left_out) == 1 else 'candidates'}"
-        yield f"Not ranked, for want of a distance, {count}: {listed}."
+        yield f"Not ranked, a distance is missing, {count}: {listed}."
 
 
 def _named(code: str) -> str:

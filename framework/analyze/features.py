@@ -59,7 +59,7 @@ def features_of(source: Collection[str], languages: Collection[str], run: RunFol
     """
     tokens, notes = _tokens(run, languages)
     if sizes is None:
-        notes.append(f"No {TEXT}: the runs do not tell it; --pretraining names a published one or a file.")
+        notes.append(f"No {TEXT}: the runs do not record it; --pretraining names a published one or a file.")
     by_language = {
         language: {**pair_features(source, language), **tokens.get(language, {TOKENS: None, UNKNOWN: None})}
         | {TEXT: None if sizes is None else math.log2(1 + 1024 * sizes.get(language, 0.0))}

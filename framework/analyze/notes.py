@@ -81,7 +81,7 @@ def _about_regressions(
             left_out = list(chosen.left_out)
             means = [fmean(one.by_language[code] for code in codes) for codes in (left_out, chosen.languages)]
             yield (
-                f"Not in the regression of {one.label}, for want of a feature: {len(left_out)} ({some(left_out)}); "
+                f"Not in the regression of {one.label}, a feature is missing: {len(left_out)} ({some(left_out)}); "
                 f"their mean score is {number(means[0])}, that of the others {number(means[1])}."
             )
         if chosen.unused:

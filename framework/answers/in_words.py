@@ -32,7 +32,7 @@ class InWords(TemplateConfig):
             if dataset.pairs and "{second_text}" not in template:
                 yield key, f"{dataset.name} holds pairs of texts; it has no place for the {{second_text}}"
             if not dataset.pairs and "{second_text}" in template:
-                yield key, f"{dataset.name} holds single texts; none can stand at {{second_text}}"
+                yield key, f"{dataset.name} holds single texts; {{second_text}} needs pairs of texts"
         named: dict[Key, dict[str, str]] = {("words",): self.words}
         named |= {("words_in", code): words for code, words in self.words_in.items()}
         for key, words in named.items():
@@ -48,7 +48,7 @@ class InWords(TemplateConfig):
         if self.examples is not None and trains:
             yield (
                 ("examples",),
-                "examples stand before texts where nothing is trained; take the task components out, or these",
+                "examples are shown only where nothing is trained; remove the task components or the examples",
             )
 
     def called(self, labels: Sequence[str]) -> Iterator[tuple[Key, list[str]]]:
@@ -70,7 +70,7 @@ class InWords(TemplateConfig):
         if self.examples is None:
             return []
         if self.examples.language == "source" and not sources:
-            raise DataError("languages.source names no language whose examples could stand before the text")
+            raise DataError("languages.source names no language to take the examples from")
         return [(sources[0] if self.examples.language == "source" else code, self.examples.split)]
 
     def data(

@@ -31,12 +31,13 @@ class LabelWordsAnswer(InWords):
             for label, word in zip(dataset.labels, words, strict=True):
                 ids = tuple(asker.answer_ids(word, ends=False))
                 if set(ids) <= {tokenizer.unk_token_id}:
-                    yield key, f"{label!r} is called {word!r}, of which the tokenizer of {info.name} knows nothing"
+                    encoded = f"which the tokenizer of {info.name} encodes as unknown tokens"
+                    yield key, f"{label!r} is called {word!r}, {encoded}"
                 else:
                     same[ids].append(f"{label} ({word!r})")
             for labels in same.values():
                 if len(labels) > 1:
-                    yield key, f"{' and '.join(labels)} become the same tokens, so that no answer tells them apart"
+                    yield key, f"{' and '.join(labels)} are encoded as the same tokens and cannot be told apart"
 
     def module(
         self,

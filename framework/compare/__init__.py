@@ -95,6 +95,7 @@ def compare(
             *legend.about_unparsed(rows),
         ],
         runs=[(one.label, one.runs[seed]) for one in groups for seed in one.seeds],
+        results=[one.results_of(seed) for one in groups for seed in one.seeds],
         groupings=groupings,
         pivot=table,
     )

@@ -1,5 +1,6 @@
 """Averages over languages and groups of them, and differences to a baseline, from what the runs predicted."""
 
+import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
@@ -53,7 +54,7 @@ def with_averages(
         wanted = list(row.cells) if compared else present
         if not wanted:
             continue
-        scores = bootstrap.resampled(outcomes_of(by_label[row.combination], row.control, wanted), metric)
+        scores = bootstrap.resampled(outcomes_of(by_label[row.combination], row.control, wanted, metric), metric)
         row = averaged[place] = _with_own_averages(row, scores, present, groupings)
         if compared and row.combination == baseline:
             reference = row, scores
@@ -126,22 +127,34 @@ def _with_tests(row: Row, place: int, tests: Mapping[str, Mapping[tuple[int, str
     return replace(row, difference=tested(MACRO, ""), by_language=single, groups=groups)
 
 
-def outcomes_of(group: RunGroup, control: Control, languages: Iterable[str]) -> dict[str, Outcome]:
+def outcomes_of(group: RunGroup, control: Control, languages: Iterable[str], metric: Metric) -> dict[str, Outcome]:
     """Reads what one combination predicted in some languages.
+
+    Args:
+        group: The combination.
+        control: Whose language components acted.
+        languages: Those that are read.
+        metric: What is averaged: its score of the predictions must be that of the result, which the table shows.
 
     Raises:
         UserError: A file is missing, or its predictions are not those of its result.
     """
-    return {language: _outcome(group, control, language) for language in languages}
+    return {language: _outcome(group, control, language, metric) for language in languages}
 
 
-def _outcome(group: RunGroup, control: Control, language: str) -> Outcome:
+def _outcome(group: RunGroup, control: Control, language: str, metric: Metric) -> Outcome:
     read = {seed: group.runs[seed].predictions(control, language) for seed in group.seeds}
     first = read[group.seeds[0]]
     for seed, predictions in read.items():
-        path = group.runs[seed].path
-        if len(predictions) != group.results[control][language][seed].examples:
+        path, result = group.runs[seed].path, group.results[control][language][seed]
+        if len(predictions) != result.examples:
             raise UserError(f"{path}: {language} ({control}) has not as many predictions as its result says")
+        score = metric.score(predictions.gold, predictions.predicted, language)
+        if not math.isclose(score, result.scores[metric.name], abs_tol=1e-9):
+            raise UserError(
+                f"{path}: {language} ({control}) has {metric.shown} {result.scores[metric.name]:.4f} in its result and "
+                f"{score:.4f} by its predictions; remove the result and run the experiment again"
+            )
         if (predictions.id, predictions.gold) != (first.id, first.gold):
             raise UserError(
                 f"{path}: {language} was tested on other examples than in {group.runs[group.seeds[0]].path}"

@@ -24,7 +24,7 @@ from framework.compare.rendering import (
 from framework.compare.rows import Row, Tested
 from framework.errors import UserError, did_you_mean
 from framework.files import write_changed
-from framework.results import RunFolder
+from framework.results import LanguageResult, RunFolder
 from framework.statistics import MacroAverage
 
 
@@ -51,6 +51,8 @@ class Comparison:
     """What must be said under the table, a sentence or a list each."""
     runs: list[tuple[str, RunFolder]] = field(repr=False)
     """Each run with its combination's label."""
+    results: list[list[LanguageResult]] = field(repr=False)
+    """Of each of the runs the results that the table is made of."""
 
     groupings: list[Grouping] = field(default_factory=list)
     """The ways in which languages were grouped; the averages over the groups are in the rows."""
@@ -92,10 +94,10 @@ class Comparison:
         about = ("control", "language", "component_language", "source", "examples")
         rates = ("foreign_rate", "unparsed_rate")
         lines: list[list[object]] = []
-        for label, run in self.runs:
+        for (label, run), results in zip(self.runs, self.results, strict=True):
             record = run.record
             of_run = [record.experiment, label, json.dumps(record.settings), record.seed, record.id]
-            for result in run.results():
+            for result in results:
                 columns = vars(result) | result.scores
                 lines.append([*of_run, *(columns[name] for name in (*about, *self.metrics, *rates))])
         header = ["experiment", "combination", "settings", "seed", "run", *about, *self.metrics, *rates]

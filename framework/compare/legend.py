@@ -61,7 +61,7 @@ def how_to_read(
         of_one = {label for label, average in shown if average is not None and len(average.seeds) == 1}
         trained = any(group.label in of_one and group.record.trained for group in groups)
         said = ["± 1.96 standard errors over the resamples"] if several else []
-        said += ["about that training only: it cannot tell what others would give"] if trained else []
+        said += ["about that training only: nothing is known of what others would give"] if trained else []
         if of_one and said:
             yield f"With one seed the interval is {', and '.join(said)}."
     if any(cell.source for row in rows for cell in row.cells.values()):
@@ -103,7 +103,7 @@ def about_differences(rows: list[Row], baseline: str | None) -> Iterator[str]:
             untold = len(row.by_language) - len(signs)
             yield (
                 f"Of {count(len(row.by_language), 'language')}, {row.combination} is better than {baseline} in "
-                f"{signs.count(True)} and worse in {signs.count(False)}; in {untold} the test tells no difference."
+                f"{signs.count(True)} and worse in {signs.count(False)}; in {untold} the test finds no difference."
             )
     if listed:
         yield "Without a star: a difference may be there that so few examples and seeds do not show."

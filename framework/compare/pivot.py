@@ -123,7 +123,7 @@ def _average(part: RunGroup, languages: Sequence[str], metric: Metric, bootstrap
     tested = part.results["own"]
     if not languages or any(tested.get(language, {}).keys() != set(part.seeds) for language in languages):
         return None
-    return bootstrap.macro_average(outcomes_of(part, "own", languages), metric)
+    return bootstrap.macro_average(outcomes_of(part, "own", languages, metric), metric)
 
 
 def full_key(key: str, groups: Sequence[RunGroup]) -> str:

@@ -65,7 +65,7 @@ def _what(passport: Passport) -> Iterator[str]:
     weights, tokenizer = (passport.backbone[what][:12] for what in ("weights", "tokenizer"))
     yield f"- backbone: `{name}`; only that of these hashes is taken: weights `{weights}`, tokenizer `{tokenizer}`"
     if passport.needs:
-        yield f"- stands on: {', '.join(f'`{need}`' for need in passport.needs)}"
+        yield f"- depends on: {', '.join(f'`{need}`' for need in passport.needs)}"
 
 
 def _named(code: str) -> str:

@@ -64,12 +64,12 @@ def remove_component(component: Id, store: StoreFolder = Path("store")) -> None:
 def push_component(
     component: Id,
     place: Annotated[str, typer.Argument(metavar="REPO", help="owner/name on the hub, or a folder such as ./shared.")],
-    alone: Annotated[bool, typer.Option("--alone", help="Leave out what it stands on.")] = False,
+    alone: Annotated[bool, typer.Option("--alone", help="Leave out what it depends on.")] = False,
     private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
     store: StoreFolder = Path("store"),
     runs: RunsFolder = Path("runs"),
 ) -> None:
-    """Share a component with its passport, a model card and what it stands on."""
+    """Share a component with its passport, a model card and what it depends on."""
     from framework.components.sharing import push
     from framework.store import Store
 
@@ -82,7 +82,7 @@ def pull_component(
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")] = None,
     store: StoreFolder = Path("store"),
 ) -> None:
-    """Put a shared component into the store, checked, with what it stands on."""
+    """Put a shared component into the store, checked, with what it depends on."""
     from framework.components.sharing import pull
     from framework.store import Store
 

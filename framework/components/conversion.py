@@ -80,7 +80,7 @@ def import_saved(store: Store, place: str, stage: str, languages: list[str], bac
             raise ModulesError(f"{folder}: {kind}: {reason}")
         shapes = component_class(kind).shapes(part.config, loaded.info)
         if {name: tensor.shape for name, tensor in part.state.items()} != shapes:
-            raise ModulesError(f"{folder}: its {kind} has not the shapes that {loaded.info.name} asks for")
+            raise ModulesError(f"{folder}: its {kind} does not have the shapes that {loaded.info.name} requires")
         state |= {f"{stage}.{kind}/{name}": tensor.contiguous() for name, tensor in part.state.items()}
     components = {f"{stage}.{kind}": plain(part.config) for kind, part in parts.items()}
     carrier = BackboneChoice(backbone, loaded.info).passport

@@ -16,7 +16,7 @@ TIMEOUT = 30.0
 """Seconds without an answer after which a request has failed."""
 REASONS: tuple[tuple[type[Exception], str], ...] = (
     (HFValidationError, "this is neither a folder nor a repository's name; a folder begins with ./ or /"),
-    (OfflineModeIsEnabled, "HF_HUB_OFFLINE forbids to ask the hub"),
+    (OfflineModeIsEnabled, "HF_HUB_OFFLINE forbids requests to the hub"),
     (LocalEntryNotFoundError, "it is not in the cache, and the hub is out of reach"),
     *HUB_ERRORS,
 )

@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from framework.components.usage import counted, runs_with
-from framework.errors import UserError
+from framework.errors import UserError, file_error
 from framework.store import WEIGHTS, Passport, Store, backbone_name
+from framework.stored import Unreadable
 
 STAGES = ("pretrain", "language", "task")
 """The order in which components are listed."""
@@ -23,10 +24,19 @@ def print_components(store: Store, words: list[str], console: Console) -> None:
         words: Only lines that hold all of these, whatever their case.
         console: Where to print.
     """
-    if not store.identities():
+    identities = store.identities()
+    if not identities:
         console.print(f"{store.folder}/ holds no components yet", highlight=False)
         return
-    passports = store.readable()
+    passports: list[Passport] = []
+    unreadable: dict[str, str] = {}
+    for identity in identities:
+        try:
+            passports.append(store.passport(identity))
+        except Unreadable as error:
+            unreadable[identity] = str(error)
+        except UserError:
+            pass  # listed as damaged
     rows = [(passport, _row(store, passport)) for passport in sorted(passports, key=_place)]
     shown = [(passport, row) for passport, row in rows if all(word.lower() in " ".join(row).lower() for word in words)]
     table = Table(box=None, header_style="bold")
@@ -43,7 +53,9 @@ def print_components(store: Store, words: list[str], console: Console) -> None:
     kinds = ", ".join(f"{count} {stage}" for stage, count in stages.items())
     filtered = f" of {len(rows)}" if words else ""
     console.print(f"\n {len(shown)}{filtered} components ({kinds or 'none'}), {total / 1e6:,.1f} MB", highlight=False)
-    if damaged := sorted(set(store.identities()) - {passport.id for passport in passports}):
+    for identity, reason in unreadable.items():
+        console.print(f" {identity} cannot be read: {reason}", highlight=False, markup=False, soft_wrap=True)
+    if damaged := sorted(set(identities) - {passport.id for passport in passports} - unreadable.keys()):
         console.print(
             f" not readable: {', '.join(damaged)}; `modulingua components verify` says what to do", highlight=False
         )
@@ -64,7 +76,7 @@ def print_passport(store: Store, prefix: str, runs: Path, console: Console) -> N
         "languages": ", ".join(passport.languages) or "–",
         "data": ", ".join(passport.data) or "–",
         "ended with": ", ".join(f"{name} {value:.3f}" for name, value in passport.metrics.items()) or "–",
-        "stands on": ", ".join(passport.needs) or "–",
+        "depends on": ", ".join(passport.needs) or "–",
         "made": f"{made.get('time', '?')} by modulingua {made.get('modulingua', '?')} ({libraries}) · "
         f"commit {made.get('commit', '?')}",
         **({"pulled": f"from {passport.pulled_from}"} if passport.pulled_from else {}),
@@ -77,7 +89,7 @@ def print_passport(store: Store, prefix: str, runs: Path, console: Console) -> N
 
 
 def print_findings(store: Store, prefixes: list[str], console: Console) -> bool:
-    """Prints which components are damaged, how, and what to do; says whether all are whole.
+    """Prints which components are damaged or cannot be read, how, and what to do; says whether all are whole.
 
     Args:
         store: The components.
@@ -87,10 +99,16 @@ def print_findings(store: Store, prefixes: list[str], console: Console) -> bool:
     Raises:
         UserError: A prefix begins none or several.
     """
-    from framework.components.verification import verify
+    from framework.components.verification import Finding, verify
 
     identities = [store.one(prefix) for prefix in prefixes] or store.identities()
-    findings = [verify(store.path(identity), identity) for identity in identities]
+    findings: list[Finding] = []
+    for identity in identities:
+        try:
+            findings.append(verify(store.path(identity), identity))
+        except (Unreadable, OSError) as error:
+            reason = file_error(error) if isinstance(error, OSError) else error
+            console.print(f"{identity} cannot be read: {reason}", highlight=False, markup=False, soft_wrap=True)
     damaged = [finding for finding in findings if finding.faults]
     for finding in damaged:
         console.print(f"{finding.id} is damaged: {store.path(finding.id)}/", highlight=False, soft_wrap=True)
@@ -99,14 +117,14 @@ def print_findings(store: Store, prefixes: list[str], console: Console) -> bool:
     unchecked = Counter(finding.unchecked for finding in findings if finding.unchecked)
     for reason, count in unchecked.items():
         console.print(f"shapes of {count} not compared: {reason}", highlight=False, soft_wrap=True)
-    console.print(f"{len(findings) - len(damaged)} of {len(findings)} components are whole", highlight=False)
+    console.print(f"{len(findings) - len(damaged)} of {len(identities)} components are whole", highlight=False)
     if damaged:
         console.print(
             "what to do: `modulingua components remove ID`, and the next run trains it again (or pull it again)",
             highlight=False,
             soft_wrap=True,
         )
-    return not damaged
+    return len(findings) == len(identities) and not damaged
 
 
 def origin(passport: Passport) -> str:

@@ -155,7 +155,7 @@ def _all_needs(store: Store, identity: str) -> list[str]:
         if need not in found:
             found[need] = None
             if not store.has(need):
-                raise UserError(f"{identity} stands on {need}, which is not in {store.folder}/; --alone leaves it out")
+                raise UserError(f"{identity} depends on {need}, which is not in {store.folder}/; --alone leaves it out")
             left += store.passport(need).needs
     return list(found)
 
@@ -166,7 +166,7 @@ def _bring(store: Store, identity: str, folder: Path, origin: str) -> str:
         raise UserError(f"{folder / PASSPORT}: {identity!r} is no component's id")
     finding = verify(folder, identity)
     if finding.faults:
-        raise UserError(f"{folder} is damaged and is not taken: {finding.faults[0]}")
+        raise UserError(f"{folder} is damaged and was not pulled: {finding.faults[0]}")
     with whole_folder(store.path(identity)) as target:
         _copy(folder, target)
         write_passport(target, dataclasses.replace(read_passport(folder), pulled_from=origin))

@@ -12,6 +12,7 @@ from framework.components.identities import recomputed
 from framework.components.slots import backbone_config, component_configs
 from framework.errors import UserError
 from framework.store import HEAD, KEPT_TOKENS, WEIGHTS, Passport, is_intact, read_passport
+from framework.stored import Unreadable
 from modules import ModulesError, component_class, inspect_backbone
 
 
@@ -35,9 +36,15 @@ def verify(folder: Path, identity: str) -> Finding:
     Args:
         folder: Where its files are, in the store or elsewhere.
         identity: Which component it is to be.
+
+    Raises:
+        Unreadable: A file may not be read; so it is not known whether it is damaged.
+        OSError: The same, of the weights.
     """
     try:
         passport = read_passport(folder)
+    except Unreadable:
+        raise
     except UserError as error:
         return Finding(identity, [str(error)])
     faults = [] if passport.id == identity else [f"the passport is that of {passport.id}"]

@@ -221,7 +221,7 @@ def _warn_of_memory(plan: Plan, jobs: list[Job], console: Console) -> None:
         if default and default[0] < SMALL * processes:
             console.print(
                 f"\nwarning: the jobs of {kind} get {default[0]} MiB of memory each, the cluster's default "
-                f"({default[1]}), and may be killed for want of more; set slurm.memory, such as 16G",
+                f"({default[1]}), and may be killed when it needs more; set slurm.memory, such as 16G",
                 highlight=False,
                 soft_wrap=True,
             )

@@ -131,7 +131,8 @@ class WandbTracker(Tracker):
             Path(os.environ[UNTOLD]).touch()
         if (_failures or _late) and not self.warned:
             reason = [*_failures, *_late][0]
-            print(f"W&B was not told all: {reason}. Nothing is lost: `{self.later}` tells it later", file=sys.stderr)
+            later = f"Nothing is lost: `{self.later}` sends it later"
+            print(f"W&B did not receive everything: {reason}. {later}", file=sys.stderr)
 
     def _wait(self, thread: threading.Thread, code: int, seconds: float | None) -> None:
         from framework.tracking.client import START_SECONDS, leave_at_exit

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import errno
+import io
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,6 +75,28 @@ def trained(desk: Desk, finished: Desk) -> Desk:
     """The finished experiment's components, without its runs."""
     desk.copy_of(finished.folder / "store", "store")
     return desk
+
+
+def close(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closes a file or folder as `chmod 0` does; root, who may run the tests, is not stopped by that."""
+
+    def denying(call: Callable[..., Any], *, itself: bool) -> Callable[..., Any]:
+        def denied(path: Any = ".", *more: Any, **named: Any) -> Any:
+            place = Path(path) if isinstance(path, str | Path) else Path()
+            if closed in place.parents or (itself and place == closed):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return call(path, *more, **named)
+
+        return denied
+
+    for module, name in ((io, "open"), (os, "listdir"), (os, "scandir"), (os, "stat")):
+        monkeypatch.setattr(module, name, denying(getattr(module, name), itself=name != "stat"))
+
+
+@pytest.fixture
+def deny(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Closes a file or folder; see `close`."""
+    return lambda closed: close(closed, monkeypatch)
 
 
 @pytest.fixture

@@ -271,7 +271,7 @@ class TestRuns:
         analysis = analyze([tmp_path])
         text = printed(analysis)
         assert "geographic of 1 (qaa_Latn)" in text
-        assert "No pretraining text: the runs do not tell it" in text
+        assert "No pretraining text: the runs do not record it" in text
         assert "No tokens per word" in text, "these runs have no experiment.yaml"
         [row] = [row for row in csv.DictReader(io.StringIO(analysis.features_csv())) if row["language"] == "qaa_Latn"]
         assert (row["geographic"], row["pretraining text"], row["accuracy"]) == ("", "", "0.5")
@@ -310,7 +310,7 @@ class TestSources:
         places = [answer.out.index(code) for code in ("spa_Latn", "fin_Latn", "zho_Hans")]
         assert places == sorted(places)
         assert "by distances: no runs were given" in answer.out
-        assert "Not ranked, for want of a distance, 1 candidate: geographic, genetic, featural (qaa_Latn)" in answer.out
+        assert "Not ranked, a distance is missing, 1 candidate: geographic, genetic, featural (qaa_Latn)" in answer.out
 
     def test_a_model_of_the_runs_finds_what_made_the_scores(self, many_sources: Path) -> None:
         candidates = ["zho_Hans", "yor_Latn", "quy_Latn", "spa_Latn"]

@@ -140,6 +140,20 @@ def leaking(desk: Desk) -> Changes:
     return {"data.path": str(texts), "languages.targets": ["swh_Latn", "eng_Latn"]}
 
 
+def reusing(desk: Desk) -> Changes:
+    texts = desk.copy_of(desk.texts, "texts")
+    shutil.copy(texts / "eng_Latn" / "train.parquet", texts / "swh_Latn" / "test.parquet")
+    return {"data.path": str(texts), "data.held_out": 0.2}
+
+
+def reusing_a_file(desk: Desk) -> Changes:
+    rows = [f"w{n} w{n + 20},{'yes' if n % 2 else 'no'}" for n in range(20)]
+    (desk.folder / "mine.csv").write_text("\n".join(["text,label", *rows]))
+    files = {"train": {"eng_Latn": "mine.csv"}, "test": {"swh_Latn": "./mine.csv"}}
+    data = {"name": "table", "path": str(desk.folder), "files": files, "held_out": 0.2, "max_length": 24}
+    return {"data": data, "combination.language": {}, "languages.targets": ["swh_Latn"]}
+
+
 def on_nothing(desk: Desk) -> Changes:
     return {"data": None, "combination": {}, "stages": {}}
 
@@ -305,14 +319,14 @@ MISTAKES: dict[str, Case] = {
         answering("llama", {"label_words": {"template": "{text}", "words": WORDS | {"travel": WORDS["sports"]}}}),
         "stages.task.answer.label_words.words",
         "words:",
-        ("become the same tokens",),
+        ("are encoded as the same tokens",),
         last=True,
     ),
     "words that the tokenizer does not know": Case(
         answering("llama", {"label_words": {"template": "{text}", "words": WORDS | {"travel": "zzz"}}}),
         "stages.task.answer.label_words.words",
         "words:",
-        ("'travel' is called 'zzz'", "knows nothing"),
+        ("'travel' is called 'zzz'", "encodes as unknown tokens"),
         last=True,
     ),
     "words that would be read as another label": Case(
@@ -349,7 +363,7 @@ MISTAKES: dict[str, Case] = {
         answering("llama", {"label_words": {"template": "{text}", "words": WORDS, "examples": {"count": 2}}}),
         "stages.task.answer.label_words.examples",
         "examples:",
-        ("examples stand before texts where nothing is trained",),
+        ("examples are shown only where nothing is trained",),
     ),
     "two optimisers for one stage": Case(
         {"stages.task.training.optimizers": {"adapter": {"name": "adafactor"}}},
@@ -512,7 +526,19 @@ MISTAKES: dict[str, Case] = {
         leaking,
         "languages.source[0]",
         "- eng_Latn",
-        ("1 of the 14 test texts of eng_Latn stand in its training or validation split", "as a target its score"),
+        ("1 of the 14 test texts of eng_Latn are also in its training or validation split", "as a target its score"),
+    ),
+    "a training file that is another language's test file": Case(
+        reusing,
+        "languages.targets[0]",
+        "- swh_Latn",
+        ("the test split of swh_Latn is the train split of eng_Latn: its score would be leaked",),
+    ),
+    "a table whose training file is another language's test file": Case(
+        reusing_a_file,
+        "languages.targets[0]",
+        "- swh_Latn",
+        ("the test split of swh_Latn is the train split of eng_Latn: its score would be leaked",),
     ),
     "parallel test text": Case(
         {f"{PARALLEL}.split": "test"}, f"{PARALLEL}.split", "split: test", ("may not use a test split",)
@@ -611,7 +637,7 @@ MISTAKES: dict[str, Case] = {
         {"trainer": {"devices": 4096, "accelerator": "cpu"}, "stages.task.batch_size": 4096},
         "trainer.devices",
         "devices:",
-        ("4096 devices are asked for; this machine has",),
+        ("4096 devices are required; this machine has",),
     ),
     # more than any machine can do
     "a batch of a billion": Case(
@@ -898,7 +924,7 @@ class TestDamagedComponents:
 
     def test_without_weights(self, trained: Desk, victim: Path, modulingua: Modulingua) -> None:
         (victim / WEIGHTS).unlink()
-        assert f"{victim / WEIGHTS}: damaged or cut short" in self.refused(trained, modulingua)
+        assert f"{victim / WEIGHTS}: no such file" in self.refused(trained, modulingua)
 
     @pytest.mark.parametrize("text", ['{"id": ', "[]", "{}", "nothing", b"\xff\xfe"])
     def test_with_a_damaged_passport(

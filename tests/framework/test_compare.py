@@ -592,6 +592,24 @@ class TestFiles:
         )
         assert macro == result.scores["macro_f1"]
 
+    def test_csv_holds_what_the_table_does_though_a_file_changed_since(self, tmp_path: Path) -> None:
+        run = make_run(tmp_path)
+        add(run, "hau_Latn", 50)
+        comparison = compare([tmp_path])
+        add(run, "hau_Latn", 90)
+        [row] = csv.DictReader(StringIO(comparison.csv()))
+        assert float(row["accuracy"]) == 0.5
+
+    def test_predictions_of_another_score_than_the_result_are_refused(self, tmp_path: Path) -> None:
+        run = make_run(tmp_path)
+        add(run, "hau_Latn", 50)
+        result = (run.path / "results/own/hau_Latn.json").read_bytes()
+        add(run, "hau_Latn", 90)
+        (run.path / "results/own/hau_Latn.json").write_bytes(result)
+        message = r"hau_Latn \(own\) has accuracy 0\.5000 in its result and 0\.9000 by its predictions"
+        with pytest.raises(UserError, match=message):
+            compare([tmp_path])
+
     def test_written_beside_the_runs_it_can_be_read_again(self, study: Path) -> None:
         comparison = compare([study])
         comparison.write(study)

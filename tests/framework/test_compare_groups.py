@@ -182,7 +182,7 @@ class TestTests:
         said = "macro averages (1), single languages, zero-shot (2). The intervals are not corrected."
         assert any(said in one for one in comparison.legend)
         assert line(text, "Of 2 languages") == (
-            "Of 2 languages, b is better than a in 1 and worse in 0; in 1 the test tells no difference."
+            "Of 2 languages, b is better than a in 1 and worse in 0; in 1 the test finds no difference."
         )
 
     def test_correction_keeps_stars_from_chance(self, tmp_path: Path) -> None:

@@ -100,3 +100,23 @@ def test_a_damaged_one_does_not_hide_the_others(trained: Desk, modulingua: Modul
     assert answer.code == 0
     assert " 2 components" in answer.out
     assert f"not readable: {victim};" in answer.out
+
+
+def test_one_that_may_not_be_read_is_not_called_damaged(
+    trained: Desk, modulingua: Modulingua, deny: Callable[[Path], None]
+) -> None:
+    [first, second, _] = trained.store.identities()
+    deny(trained.store.path(first))
+    deny(trained.store.path(second) / WEIGHTS)
+    listed = modulingua("components", "list", "--store", trained.folder / "store")
+    assert listed.code == 0
+    assert " 2 components" in listed.out
+    reason = f"{first} cannot be read: {trained.store.path(first) / PASSPORT}: Permission denied"
+    assert f" {reason}\n" in listed.out
+    assert "not readable" not in listed.out
+    verified = modulingua("components", "verify", "--store", trained.folder / "store")
+    assert verified.code == 1
+    assert f"{reason}\n" in verified.out
+    assert f"{second} cannot be read: {trained.store.path(second) / WEIGHTS}: Permission denied\n" in verified.out
+    assert "1 of 3 components are whole" in verified.out
+    assert "remove" not in verified.out

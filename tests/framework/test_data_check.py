@@ -10,6 +10,7 @@ import pytest
 from datamodules import Dataset
 from datamodules.errors import LISTED
 from framework.data_check import check_data, splits_of
+from framework.notes import notes_on_data
 from tests.framework.conftest import Modulingua
 from tests.framework.test_bad_input import WORDS, answering
 from tests.framework.tiny import SOURCE, TARGETS, Desk, outcome, read_rows, runs, write_rows
@@ -57,13 +58,21 @@ def test_all_unusable_rows_are_listed_together_before_anything_is_trained(desk: 
 def test_what_is_skipped_is_counted(desk: Desk, modulingua: Modulingua) -> None:
     changes = with_rows(desk, BAD) | {"data.bad_rows": "skip", "languages.targets": [TEST]}
     file = desk.write(changes)
-    assert "skipped: 4 of 56 rows cannot be used:\n" in modulingua("plan", file, "--data").out
+    answer = modulingua("plan", file, "--data").out
+    assert "skipped: 4 of 56 rows cannot be used:\n" in answer
+    assert answer.endswith("sib200: 56 rows of 3 splits read, 4 skipped\n")
     printed = desk.run(changes)
     [run] = runs(desk.plan(changes))
     result, predictions = outcome(run)["own", TEST]
     assert (result.examples, result.skipped, len(predictions)) == (12, 2, 12)
     assert f"Test rows left out because they cannot be used: 2 of {TEST}." in printed
     assert f"Training and validation rows left out because they cannot be used: 2 of {SOURCE}." in printed
+
+
+def test_it_says_how_much_was_read(desk: Desk, finished: Desk, modulingua: Modulingua) -> None:
+    assert modulingua("plan", desk.write(), "--data").out == "sib200: 70 rows of 4 splits read, all usable\n"
+    nothing = modulingua("plan", finished.folder / "experiment.yaml", "--data")
+    assert nothing.out == "no labelled data is left to read\n"
 
 
 def test_skipping_belongs_to_the_identity_and_refusing_does_not(desk: Desk) -> None:
@@ -85,8 +94,24 @@ def test_a_long_list_ends_with_a_number(desk: Desk, modulingua: Modulingua) -> N
 def test_a_split_of_which_nothing_is_left_is_refused(desk: Desk) -> None:
     changes = with_rows(desk, {(TEST, "test"): {number: {"category": None} for number in range(14)}})
     found = check_data(desk.plan(changes | {"data.bad_rows": "skip"}).todo)
-    assert list(found.other) == [f"sib200 {TEST}: the test split has no row that can be used"]
+    assert list(found.other) == [
+        f"sib200 {TEST}: data.bad_rows: skip leaves none of the 14 rows of the test split"
+    ]
     assert len(found.skipped) == 14
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.0001, 0), (0.9999, 28)])
+def test_a_share_that_leaves_nothing_to_train_or_validate_on_is_refused(desk: Desk, share: float, count: int) -> None:
+    found = check_data(desk.plan({"data.held_out": share}).todo)
+    assert list(found.other) == [
+        f"sib200 {SOURCE}: data.held_out: {share:g} of the 28 different texts of the train split is {count}; "
+        "some must be held out and some left to train on"
+    ]
+
+
+def test_a_small_share_is_not_written_as_nothing(desk: Desk) -> None:
+    experiment = desk.plan({"data.held_out": 0.0001}).variants[0].experiment
+    assert "Validated on 0.01% of the train split, trained on the rest of it." in notes_on_data(experiment)
 
 
 def test_only_what_is_left_to_do_is_read(finished: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from rich.console import Console
 
 from framework.config import Experiment
+from framework.overview import print_tokenization
 from framework.plan import Plan
 from framework.reading import read
 from framework.runner import plan_experiment
@@ -88,6 +90,17 @@ def test_an_experiment_can_be_planned(
 def test_a_part_can_be_read(file: Path) -> None:
     for cell in read(file, ["data.path=somewhere", "data.text_prefix=x"]).cells:
         assert set(cell.data) <= set(Experiment.__dataclass_fields__)
+
+
+def test_the_tokens_of_own_data_are_counted_though_its_source_has_no_test_split(
+    roomy_encoder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    plan = plan_experiment(EXPERIMENTS / "own-data.yaml", [f"backbone.name={roomy_encoder}"])
+    print_tokenization(plan, Console(width=160))
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+    splits = {"eng_Latn": "train", "spa_Latn": "test", "deu_Latn": "test"}
+    assert {row[0]: row[2] for row in rows} == splits
 
 
 def test_all_combinations_are_sixteen(roomy_encoder: Path, real_data: Path) -> None:

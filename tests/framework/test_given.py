@@ -233,7 +233,7 @@ class TestExperiments:
         ("given", "key", "said"),
         [
             ({"language": {HAU: "zz"}}, "given.language.hau_Latn", "no component begins with 'zz'"),
-            ({"language": {HAU: "SWH"}}, "given.language.hau_Latn", "is of swh_Latn; write 1*"),
+            ({"language": {HAU: "SWH"}}, "given.language.hau_Latn", "is of swh_Latn; to use it for hau_Latn"),
             ({"language": {"zul_Latn": "SWH"}}, "given.language.zul_Latn", "neither a source nor a target"),
             ({"language": {HAU: "a b"}}, "given.language.hau_Latn", "is no formula"),
             ({"language": {HAU: "0.5*eng_Latn + 0.5*swh_Latn"}}, "given.language.hau_Latn", "no components of its own"),

@@ -12,7 +12,7 @@ import yaml
 from framework.plan import Plan
 from framework.runner import plan_experiment
 from tests.framework.conftest import Answer, Modulingua
-from tests.framework.tiny import TARGETS, Desk
+from tests.framework.tiny import LABELS, TARGETS, Desk
 
 SIXTEEN = """\
 combination: {}
@@ -175,6 +175,7 @@ class TestOverview:
         assert sum(row.startswith("evaluate ") and row.endswith(" 2 0 – –") for row in rows) == 16
         assert "evaluate head only · 2 languages 2 0 – –" in rows
         assert "evaluate language prompt + task adapter · 2 languages + controls 2 0 – –" in rows
+        assert lines[-2] == f" 7 labels: {', '.join(LABELS)}"
         assert lines[-1] == (
             f" to do: 44 stages · components in {desk.folder}/store/ · results in {desk.folder}/runs/tiny/"
         )

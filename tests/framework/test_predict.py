@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+import yaml
 
 from datamodules import DataError
 from framework import predict
@@ -126,6 +128,15 @@ class TestMistakes:
         reason = "this is not UTF-8, and its answer is left blank"
         assert str(error.value) == f"line 2: {reason}\nline 4: {reason}\nand 1 more lines"
 
+    def test_a_store_that_was_moved(self, run: RunFolder, desk: Desk) -> None:
+        folder = desk.copy_of(run.path, "run")
+        settings = yaml.safe_load((folder / "experiment.yaml").read_text())
+        gone = settings | {"store": str(desk.folder / "old-store")}
+        (folder / "experiment.yaml").write_text(yaml.safe_dump(gone))
+        message = r"store .*/old-store, and there is no such folder; if the store was moved, .*run/experiment\.yaml"
+        with pytest.raises(UserError, match=message):
+            list(predict_lines(folder, "swh_Latn", ["w1"]))
+
     def test_a_component_that_is_gone(self, desk: Desk) -> None:
         desk.run({"languages.targets": ["swh_Latn"]})
         plan = desk.plan({"languages.targets": ["swh_Latn"]})
@@ -142,6 +153,45 @@ class TestMistakes:
         build_encoder(folder, seed=1)
         with pytest.raises(UserError, match="trained on another backbone"):
             list(predict_lines(run.path, "swh_Latn", ["w1"]))
+
+
+class TestEditedFiles:
+    """What a run and its components say of labels and languages is compared: answers must not have wrong names."""
+
+    @pytest.fixture
+    def copy(self, desk: Desk, finished: Desk, run: RunFolder) -> Path:
+        """A copy of the run with its store, to be edited."""
+        desk.copy_of(finished.folder / "store", "store")
+        folder = desk.copy_of(run.path, "run")
+        settings = yaml.safe_load((folder / "experiment.yaml").read_text())
+        (folder / "experiment.yaml").write_text(yaml.safe_dump(settings | {"store": str(desk.store.folder)}))
+        return folder
+
+    def test_unedited_ones_answer(self, copy: Path) -> None:
+        assert len(list(predict_lines(copy, "swh_Latn", ["w1"]))) == 1
+
+    @pytest.mark.parametrize(
+        ("edit", "message"),
+        [
+            (lambda labels: labels[::-1], "the labels are .* in the one, .* in the other"),
+            (lambda labels: [labels[0], *labels[:-1]], "a label is there twice"),
+            (lambda labels: labels[:-1], "the labels are .* in the one, .* in the other"),
+        ],
+        ids=["order", "twice", "fewer"],
+    )
+    def test_labels(self, copy: Path, edit: Callable[[list[str]], list[str]], message: str) -> None:
+        record = json.loads((copy / "run.json").read_text())
+        record["labels"] = edit(record["labels"])
+        (copy / "run.json").write_text(json.dumps(record))
+        with pytest.raises(UserError, match=message):
+            list(predict_lines(copy, "swh_Latn", ["w1"]))
+
+    def test_languages_of_a_passport(self, desk: Desk, copy: Path) -> None:
+        [passport] = [one for one in desk.store.readable() if one.languages == ["swh_Latn"]]
+        file = desk.store.path(passport.id) / "passport.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"languages": ["hau_Latn"]}))
+        with pytest.raises(UserError, match=rf"run.json and the passport of {passport.id} do not agree.*hau_Latn"):
+            list(predict_lines(copy, "hau_Latn", ["w1"]))
 
 
 def test_without_language_components_it_takes_any_language(desk: Desk) -> None:

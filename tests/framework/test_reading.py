@@ -108,6 +108,9 @@ class TestPaths:
         assert found["backbone"]["name"] == str(tmp_path / "models" / "tiny")
         assert found["pairs"] == [{"file": str(tmp_path / "{language}.tsv")}]
 
+    def test_the_name_of_the_experiment_is_no_path(self, write: Write) -> None:
+        assert data(read(write("a.yaml", "name: ./mine\nbackbone: {name: mine}\n")))["name"] == "./mine"
+
     def test_other_paths_and_other_texts_stay_as_they_are(self, write: Write) -> None:
         file = write("a.yaml", "data: {path: texts, name: sib200}\nprefix: ./not-a-path\nabsolute: {path: /texts}\n")
         assert data(read(file)) == {
@@ -225,7 +228,7 @@ class TestInterpolation:
             ("${a.b}", "refers to itself"),
             ("${x[9]}", "'x[9]' not found"),
             ("${nmae}", "'nmae' not found; did you mean 'name'?"),
-            ("in ${x}", "'x' holds more than text, and stands in a text"),
+            ("in ${x}", "'x' is a list or a mapping and cannot be part of a text"),
             ("${x.${y}}", "'${x.${y}}' cannot be read: write ${key} or ${oc.env:NAME}"),
             ("${oc.decode:1}", "'oc.decode:1' is neither a key nor oc.env:NAME"),
             ("${oc.env:NOT_THERE}", "there is no environment variable NOT_THERE"),
@@ -243,7 +246,8 @@ class TestInterpolation:
         assert found["a"] is not found["b"]
 
     def test_variables_are_read_but_for_secrets(self, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-        names = ["HF_TOKEN", "WANDB_API_KEY", "db_password", "AwsSecret"]
+        names = ["HF_TOKEN", "WANDB_API_KEY", "db_password", "AwsSecret", "DB_PASSWD", "GPG_PASSPHRASE", "SMTP_PASS"]
+        names += ["GITHUB_PAT", "AUTH", "NETRC_AUTH_2", "GOOGLE_APPLICATION_CREDENTIALS"]
         for name in ("FOLDER", *names):
             monkeypatch.setenv(name, "hunter2")
         text = "".join(f"x{number}: ${{oc.env:{name}}}\n" for number, name in enumerate(names))
@@ -252,6 +256,12 @@ class TestInterpolation:
         assert "hunter2" not in str(cell)
         reasons = cell.unresolved.values()
         assert all(name in reason for name, reason in zip(names, reasons, strict=True))
+
+    @pytest.mark.parametrize("name", ["PWD", "DATA_PATH", "COMPAT", "AUTHOR", "PASSAGES"])
+    def test_part_of_a_word_is_no_secret(self, write: Write, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+        monkeypatch.setenv(name, "somewhere")
+        [cell] = read(write("a.yaml", f"x: ${{oc.env:{name}}}\n")).cells
+        assert (cell.data, cell.unresolved) == ({"x": "somewhere"}, {})
 
     @pytest.mark.parametrize(
         ("line", "end", "words"),
@@ -422,6 +432,25 @@ class TestYaml:
     def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(UserError, match=r"gone\.yaml: there is no such experiment file"):
             read(tmp_path / "gone.yaml")
+
+    def test_a_folder_in_place_of_a_file_is_named_with_some_of_its_files(self, write: Write, tmp_path: Path) -> None:
+        for name in ("d.yaml", "c.yaml", "b.yaml", "a.yaml", "readme.md"):
+            write(f"study/{name}", "x: 1\n")
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(UserError, match=r"study: is a folder; name a file in it, such as a.yaml, b.yaml, c.yaml$"):
+            read(tmp_path / "study")
+        with pytest.raises(UserError, match=r"empty: is a folder; there is no YAML file in it$"):
+            read(tmp_path / "empty")
+
+    def test_a_url_is_named_as_such(self) -> None:
+        with pytest.raises(UserError, match=r"^https://example.org/a.yaml: is a URL; download the file"):
+            read(Path("https://example.org/a.yaml"))
+
+    @pytest.mark.parametrize("text", ["a:\n\tb: 1\n", "a: 1\n\tb: 2\n", "a:\n \tb: 1\n"])
+    def test_a_tab_as_indentation_is_named(self, write: Write, text: str) -> None:
+        [(line, _, reason)] = mistakes(write("a.yaml", text))
+        assert line == "line 2"
+        assert reason.endswith("; tabs are not allowed as indentation; use spaces")
 
 
 def test_every_key_knows_where_it_was_written(write: Write) -> None:

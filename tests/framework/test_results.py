@@ -314,6 +314,23 @@ class TestReading:
         with pytest.raises(UserError, match=r"own/hau_Latn\.parquet: missing"):
             run.predictions("own", "hau_Latn")
 
+    def test_what_may_not_be_read_is_not_called_damaged(self, run: RunFolder, deny: Callable[[Path], None]) -> None:
+        run.write(some_result(some_predictions()), some_predictions())
+        deny(run.path / "predictions/own/hau_Latn.parquet")
+        with pytest.raises(UserError, match=r"own/hau_Latn\.parquet: Permission denied$"):
+            run.predictions("own", "hau_Latn")
+
+    def test_a_folder_that_may_not_be_read_is_not_taken_for_empty(
+        self, run: RunFolder, deny: Callable[[Path], None]
+    ) -> None:
+        run.write(some_result(some_predictions()), some_predictions())
+        deny(run.path / "results/own")
+        with pytest.raises(PermissionError, match="results/own"):
+            run.results()
+        deny(run.path)
+        with pytest.raises(PermissionError, match=run.path.name):
+            read_runs([run.path.parent])
+
 
 class TestGroups:
     def make(self, path: Path, **changes: Any) -> RunFolder:

@@ -514,7 +514,7 @@ def test_a_few_known_test_texts_are_told_with_the_results(desk: Desk, monkeypatc
     monkeypatch.setattr(leaks, "TOLERATED", 0.1)
     changes = {"data.path": str(texts), "combination": {}, "languages.targets": [SOURCE]}
     printed = desk.run(changes)
-    note = "1 of the 14 test texts of eng_Latn stand in its training or validation split (the first is 3)."
+    note = "1 of the 14 test texts of eng_Latn are also in its training or validation split (the first is 3)."
     assert runs(desk.plan(changes))[0].record.notes == [note]
     assert note in " ".join(printed.split())
 

@@ -83,12 +83,12 @@ class TestFolders:
         assert desk.store.passport(hau).pulled_from == str(shared)
         assert f"pulled     from {shared}" in modulingua("components", "show", hau, *store_of(desk)).out
         assert "pulled from" in modulingua("components", "list", *store_of(desk)).out
-        assert f"note: pulled from {shared}, whose word it is how they were trained: {hau}" in (
+        assert f"note: pulled from {shared}, whose publisher states how they were trained: {hau}" in (
             modulingua("plan", desk.write()).out
         )
         desk.run()
         [run] = runs(desk.plan())
-        note = f"Component {hau} was pulled from a folder: its publisher says how it was trained."
+        note = f"Component {hau} was pulled from a folder: its publisher states how it was trained."
         assert note in run.record.notes
         merged = modulingua("components", "merge", f"2*{hau}", *store_of(desk)).out.split()[0]
         assert note in desk.store.passport(merged).notes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,24 @@ class TestFinding:
             store.find("9c1b")
         assert store.remove("9c1b") == "9c1b"
         assert len(store.readable()) == 2
+
+    def test_weights_that_are_gone_are_not_called_damaged(self, store: Store) -> None:
+        (store.path("9c1b") / WEIGHTS).unlink()
+        for read in (lambda: store.read("9c1b", BACKBONE), lambda: store.head_size("9c1b")):
+            with pytest.raises(UserError, match=r"9c1b/components\.safetensors: no such file\. .*remove 9c1b"):
+                read()
+
+    def test_weights_that_may_not_be_read(self, store: Store, deny: Callable[[Path], None]) -> None:
+        deny(store.path("9c1b") / WEIGHTS)
+        for read in (lambda: store.read("9c1b", BACKBONE), lambda: store.head_size("9c1b")):
+            with pytest.raises(PermissionError, match=r"9c1b/components\.safetensors"):
+                read()
+
+    def test_a_folder_that_may_not_be_read_is_named(self, store: Store, deny: Callable[[Path], None]) -> None:
+        deny(store.path("9c1b"))
+        assert store.identities() == ["7f3a", "7f4b", "9c1b"]
+        with pytest.raises(UserError, match=r"9c1b/passport\.json: Permission denied$"):
+            store.find("9c1b")
 
     def test_a_damaged_curve_is_told(self, store: Store) -> None:
         (store.path("9c1b") / HISTORY).write_text('{"step": 1}\n{"st')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +12,13 @@ from typing import Any
 
 import huggingface_hub
 import pytest
+import yaml
 
 from datamodules import TaggingDataset
 from framework.errors import UNAVAILABLE
-from tests.framework.conftest import Modulingua
+from tests.framework.conftest import Modulingua, close
 from tests.framework.docs.pages import DOCS, Block, blocks
-from tests.framework.test_bad_input import leaking, without_head
+from tests.framework.test_bad_input import leaking, reusing, without_head
 from tests.framework.test_data_check import with_rows
 from tests.framework.tiny import Desk
 from tests.hub_server import use_hub
@@ -112,6 +114,30 @@ def damaged(place: Place) -> str:
     return place.says("predict", a_run(place.desk), "--language", "swh_Latn")
 
 
+def closed(place: Place) -> str:
+    identity = place.finished.store.identities()[0]
+    close(place.finished.store.path(identity), place.here)
+    words = ("components", "verify", identity, "--store", place.finished.folder / "store")
+    return place.says(*words, code=1).partition("\n")[0]
+
+
+def moved(place: Place) -> str:
+    run = place.desk.copy_of(a_run(place.finished), "run")
+    settings = yaml.safe_load((run / "experiment.yaml").read_text())
+    (run / "experiment.yaml").write_text(yaml.safe_dump(settings | {"store": str(place.desk.folder / "old")}))
+    return place.says("predict", run, "--language", "swh_Latn")
+
+
+def edited(place: Place) -> str:
+    place.desk.copy_of(place.finished.folder / "store", "store")
+    run = place.desk.copy_of(a_run(place.finished), "run")
+    settings = yaml.safe_load((run / "experiment.yaml").read_text())
+    (run / "experiment.yaml").write_text(yaml.safe_dump(settings | {"store": str(place.desk.store.folder)}))
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(record | {"labels": record["labels"][::-1]}))
+    return place.says("predict", run, "--language", "swh_Latn")
+
+
 def without_slurm(place: Place) -> str:
     place.here.setenv("PATH", str(place.desk.folder))
     return place.says("launch", place.desk.write())
@@ -134,13 +160,17 @@ MISTAKES: dict[str, Callable[[Place], str]] = {
     "prefix is not possible": prefix_on_modernbert,
     "no trained language-modelling head": lambda place: place.plan(without_head()(place.desk)),
     "exceed": lambda place: place.plan({"data.max_length": 512}),
-    "leaked": lambda place: place.plan(leaking(place.desk)),
+    "as a target": lambda place: place.plan(leaking(place.desk)),
+    "is the train split": lambda place: place.plan(reusing(place.desk)),
     "rows cannot be used": unusable_rows,
     "BIO scheme": other_scheme,
     "GPUs": lambda place: place.plan({"trainer.accelerator": "gpu"}),
     "cannot be imported": lambda place: place.plan({"combination.task": {"my_components.Shift": {}}}),
     "diverged": diverging,
+    "store was moved": moved,
     "damaged": damaged,
+    "Permission denied": closed,
+    "do not agree": edited,
     "no runs here": lambda place: place.says("compare", place.desk.folder),
     "no combination": lambda place: place.says("compare", place.finished.folder / "runs", "--baseline", "task adaptor"),
     "unknown metric": lambda place: place.says("compare", place.finished.folder / "runs", "--metric", "macro-f1"),

@@ -156,7 +156,7 @@ class TestTrouble:
         assert time.monotonic() - start < 30  # not the client's own patience, which has no end
         said = capfd.readouterr().err.splitlines()
         assert len(said) == 1, said
-        assert said[0].startswith("W&B was not told all: ")
+        assert said[0].startswith("W&B did not receive everything: ")
         advice = said[0].partition("Nothing is lost: `")[2].removesuffix("` tells it later")
         for stage in stages:
             one, two = ((place.store.path(stage.id) / WEIGHTS).read_bytes() for place in (desk, offline))
@@ -183,7 +183,8 @@ class TestTrouble:
         server.slow = None
         carry_out(second, desk.store, nothing, "modulingua sync X")
         [said] = capfd.readouterr().err.splitlines()
-        assert said.startswith(f"W&B was not told all: the upload of language · {first.title} took more than 2 seconds")
+        reason = f"the upload of language · {first.title} took more than 2 seconds"
+        assert said.startswith(f"W&B did not receive everything: {reason}")
         assert component_name(second.id) in server.artifacts
         restart()
         assert sync_quietly(desk.write(QUICK)).startswith("1 of 2 sent; 1 were")
@@ -194,7 +195,7 @@ class TestTrouble:
         with tracked(TrackingConfig(), "modulingua sync X") as told:
             told.begin(fail)  # type: ignore[arg-type]
             told.complete(fail)  # type: ignore[arg-type]
-        said = "W&B was not told all: no more. Nothing is lost: `modulingua sync X` tells it later\n"
+        said = "W&B did not receive everything: no more. Nothing is lost: `modulingua sync X` sends it later\n"
         assert capfd.readouterr().err == said
 
     def test_a_missing_client_is_no_failure_of_the_stage(
@@ -204,7 +205,7 @@ class TestTrouble:
         stage = languages(desk, OFFLINE)[0]
         carry_out(stage, desk.store, nothing, "modulingua sync X")
         assert desk.store.has(stage.id)
-        assert capfd.readouterr().err.startswith("W&B was not told all: ")
+        assert capfd.readouterr().err.startswith("W&B did not receive everything: ")
 
     @pytest.mark.parametrize(
         ("signals", "codes"),
