@@ -50,6 +50,9 @@ class Source(Protocol):
 class FileSource(ABC):
     """A source whose rows lie in files, which a `Layout` finds."""
 
+    quotes: bool
+    """Whether cells of TSV files may be quoted; see `table_rows`."""
+
     @property
     @abstractmethod
     def layout(self) -> Layout:
@@ -63,7 +66,7 @@ class FileSource(ABC):
         """See `Source.rows`."""
         names = self.layout.label_names(config)
         for path in self.paths(config, split):
-            rows = table_rows(self.file(path), columns, optional)
+            rows = table_rows(self.file(path), columns, optional, quotes=self.quotes)
             yield from rows if holds_label_names(path) else map(functools.partial(_with_label_names, names), rows)
 
     def check(self, config: str, split: str) -> None:
@@ -82,9 +85,15 @@ class FileSource(ABC):
 class Folder(FileSource):
     """A local folder, in any of the layouts that repositories on the hub have; see `datamodules.layout`."""
 
-    def __init__(self, path: str | Path) -> None:
-        """Takes the folder; it is looked at only when rows are asked for."""
+    def __init__(self, path: str | Path, *, quotes: bool = True) -> None:
+        """Takes the folder; it is looked at only when rows are asked for.
+
+        Args:
+            path: The folder.
+            quotes: Whether cells of TSV files may be quoted.
+        """
         self.path = user_path(path)
+        self.quotes = quotes
 
     @functools.cached_property
     def layout(self) -> Layout:
