@@ -38,7 +38,7 @@ class ParallelConfig:
     split: str = TRAIN
     """The dataset's split to train on; never the test split."""
     file: str | None = None
-    """Instead of a dataset, a file of pairs: tsv, csv, jsonl or parquet; `{language}` becomes the code."""
+    """Instead of a dataset, a file of pairs: tsv, csv, json, jsonl or parquet; `{language}` becomes the code."""
     target_column: str = "target"
     """The file's column of the language; may hold `{language}`."""
     pivot_column: str = "pivot"

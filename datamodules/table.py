@@ -53,8 +53,8 @@ class TableConfig(DatasetConfig):
     """A user's own files; `path` is the folder that their names are seen from."""
 
     files: dict[Literal["train", "validation", "test"], str | dict[str, str]]
-    """For each split its file (CSV, TSV, JSONL or parquet): one for all languages; a name with `{language}` in it for
-    one per language; or a file by FLORES code."""
+    """For each split its file (CSV, TSV, JSON, JSONL or parquet): one for all languages; a name with `{language}` in it
+    for one per language; or a file by FLORES code."""
     columns: ColumnsConfig = ColumnsConfig()
     """What the columns are called."""
     labels: list[str] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import uuid
 from collections.abc import Callable
@@ -45,6 +46,12 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "csv": lambda file: file.write_text(delimited(ROWS, ","), "utf-8-sig", newline=""),
     "tsv": lambda file: file.write_text(delimited(ROWS, "\t"), "utf-8", newline=""),
     "jsonl": lambda file: file.write_text("\n\n".join(json.dumps(row) for row in ROWS)),
+    "json": lambda file: file.write_text(json.dumps(ROWS, indent=2)),
+    "lines.json": lambda file: file.write_text("".join(json.dumps(row) + "\n" for row in ROWS)),
+    "dense.json": lambda file: file.write_text("\ufeff" + json.dumps(ROWS, separators=(",", ":")), "utf-8"),
+    "csv.gz": lambda file: file.write_bytes(gzip.compress(delimited(ROWS, ",").encode())),
+    "tsv.gz": lambda file: file.write_bytes(gzip.compress(delimited(ROWS, "\t").encode())),
+    "json.gz": lambda file: file.write_bytes(gzip.compress(json.dumps(ROWS).encode())),
 }
 
 
@@ -146,7 +153,8 @@ GOOD = "claim,verdict\nw1,yes\nw2,no\n"
         ("test.jsonl", '{"claim": "w1"}\n', r"test\.jsonl, line 1: there is no column 'verdict'; found: claim"),
         ("test.jsonl", '{"claim": null, "verdict": "no"}\n', r"test\.jsonl, line 1: the column 'claim' is empty"),
         ("test.parquet", "no", r"test\.parquet cannot be read as parquet"),
-        ("test.xlsx", "no", r"test\.xlsx cannot be read: the name must end with \.csv, \.tsv, \.jsonl, \.parquet"),
+        ("test.xlsx", "no", r"test\.xlsx cannot be read: the name must end with \.csv, \.tsv, \.jsonl, \.json, "),
+        ("test.parquet.gz", "no", r"test\.parquet\.gz cannot be read: .*, \.parquet; all but parquet may also be "),
         ("tset.csv", GOOD, r"there is no file .*test\.csv; did you mean 'tset\.csv'\?"),
     ],
 )
@@ -155,6 +163,52 @@ def test_mistakes_in_a_file(name: str, content: str | bytes, message: str, tmp_p
     named = name if name.startswith("test") else "test.csv"
     with pytest.raises(DataError, match=message):
         table(tmp_path, files={"test": {"eng_Latn": named}}, labels=["no", "yes"]).verify()
+
+
+ROW = '{"claim": "w1", "verdict": "no"}'
+PACKED = gzip.compress(GOOD.encode(), mtime=0)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[1]", ', row 1: this is not a JSON object such as {"claim": …}'),
+        (f'[{ROW}, {{"claim": "w1"}}]', ", row 2: there is no column 'verdict'; found: claim"),
+        (f"[{ROW},\n".encode() + b'{"claim": "\xe9", "verdict": "no"}]', ", row 2: this is not UTF-8; save the "),
+        ('[{"claim": "w1",\n "verdict": no}]', ", row 1: this is not JSON: Expecting value (line 2, character 13)"),
+        (f"[{ROW} {ROW}]", ", row 2: this is not JSON: Expecting ',' delimiter (line 1, character 35)"),
+        (f"[{ROW}", ", row 2: this is not JSON: Expecting ',' delimiter (line 1, character 34)"),
+        (f"[{ROW}]\n[]", ", row 2: this is not JSON: Extra data (line 2, character 1)"),
+        ('[{"claim": "w1", "claim": "w2"}]', ", row 1: the key 'claim' is there more than once"),
+        ("[" * 100_000, ", row 1: this is nested too deeply"),
+        ("", ": {}; line 1: this is not JSON: Expecting value (character 1)"),
+        ('{\n"claim": "w1"}', ": {}; line 1: this is not JSON: Expecting property name enclosed in double "),
+        ('{"version": 1, "data": [{}]}', ": {}, but one object with version, data; save the list alone"),
+        (f'{ROW}\n{{"claim": "w1"}}', ", line 2: there is no column 'verdict'; found: claim"),
+    ],
+)
+def test_mistakes_in_a_json_file(content: str | bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DataError) as error:
+        table(tmp_path, files={"test": {"eng_Latn": "a.json"}}, labels=["no", "yes"]).verify()
+    words = message.replace("{}", "this is neither a list of objects nor an object in each line")
+    assert str(error.value).startswith(f"{tmp_path}/a.json{words}")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (GOOD.encode(), "Not a gzipped file"),
+        (PACKED[:-9], "Compressed file ended before the end-of-stream marker was reached"),
+        (PACKED[:10] + b"\xff" * 9, "Error -3 while decompressing data"),
+        (PACKED[:-8] + bytes(8), "CRC check failed"),
+    ],
+    ids=["not compressed", "cut", "damaged", "another sum"],
+)
+def test_damaged_compressed_files(content: bytes, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv.gz").write_bytes(content)
+    with pytest.raises(DataError, match=rf"/a\.csv\.gz cannot be read as gzip: {reason}"):
+        table(tmp_path, files={"test": {"eng_Latn": "a.csv.gz"}}, labels=["no", "yes"]).verify()
 
 
 @pytest.mark.parametrize(
