@@ -8,10 +8,11 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from datamodules.errors import DataError, RowError
 from datamodules.files import is_file, is_folder, names_in, open_file, require_file, shown, user_path
+from datamodules.labels import named
 from datamodules.layout import README, Layout, card_of
 from datamodules.row import Row, Rows
 from datamodules.table_files import table_rows
@@ -157,15 +158,7 @@ def holds_label_names(file: str) -> bool:
 def _with_label_names(names: Mapping[str, list[str]], row: Row | RowError) -> Row | RowError:
     if isinstance(row, RowError):
         return row
-    return row.replace(**{column: _named(row[column], labels) for column, labels in names.items() if column in row})
-
-
-def _named(value: Any, labels: list[str]) -> Any:
-    """Turns the number of a label, or a list of such numbers, into names; in CSV and TSV numbers are texts."""
-    if isinstance(value, list):
-        return [_named(entry, labels) for entry in value]
-    number = int(value) if isinstance(value, str) and value.isdecimal() else value
-    return labels[number] if type(number) is int and number in range(len(labels)) else value
+    return row.replace(**{column: named(row[column], labels) for column, labels in names.items() if column in row})
 
 
 def file_fingerprint(file: Path) -> str:
