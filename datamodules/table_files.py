@@ -88,7 +88,7 @@ def _quoted(file: Path, columns: tuple[str, ...], optional: tuple[str, ...], *, 
         if not cells:
             continue  # a blank line
         if _is_several_rows(lines.recent, delimiter, len(header)):
-            reason = f"a quote makes one row of these {len(lines.recent)} lines; {_QUOTING}"
+            reason = f"a quote makes one row of these {len(lines.recent)} lines; {_QUOTING}; {_LINE_BREAKS}"
             yield RowError(str(file), place, reason)
         else:
             yield _row(file, place, header, cells, wanted)
@@ -129,7 +129,10 @@ READERS: dict[str, Reader] = {
 }
 """What reads a file, by the end of its name without `.gz`."""
 
+_DELIMITERS = {",": re.compile(",(?! )"), "\t": re.compile("\t")}
+"""What separates the cells of lines whose quotes are not looked at."""
 _QUOTING = "a cell that contains quotes must itself be quoted, and its quotes doubled"
+_LINE_BREAKS = "if this cell really has line breaks, save the table as JSONL or parquet"
 
 class _Recorded(Iterator[str]):
     """Hands on lines and keeps those since `recent` was cleared: the lines of one row."""
@@ -144,9 +147,15 @@ class _Recorded(Iterator[str]):
 
 
 def _is_several_rows(lines: list[str], delimiter: str, columns: int) -> bool:
-    """Tells whether each of several lines, taken alone, has as many cells as the table, so that all look like rows.
+    """Tells whether several lines look like rows of the table, and not like the text of a quoted cell.
 
-    The lines of a text that a quoted cell may hold do not: a comma of a sentence has a space behind it.
+    The first and the last line of rows that a stray quote joins are rows, and so are most between them; some may have
+    cells too many or too few, for reasons of their own. The lines of a text are not: nobody writes tabs in them, and a
+    comma of a sentence has a space behind it.
     """
-    cells = [len(re.split(f"{delimiter}(?! )", line)) for line in lines if line.strip()]
-    return columns > 1 and len(cells) > 1 and set(cells) == {columns}
+    cells = [len(_DELIMITERS[delimiter].split(line)) for line in lines if line.strip()]
+    if columns == 1 or len(cells) == 1:
+        return False
+    *between, last = cells[1:]
+    rows = sum(count >= columns for count in between)
+    return min(cells[0], last) >= columns and rows >= len(between) / 2

@@ -278,6 +278,7 @@ def read(folder: Path, name: str, content: str | bytes, **settings: Any) -> list
 
 
 QUOTING = "; a cell that contains quotes must itself be quoted, and its quotes doubled"
+LINE_BREAKS = "; if this cell really has line breaks, save the table as JSONL or parquet"
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
@@ -300,9 +301,35 @@ class TestStrayQuotes:
         name = "a.csv" if delimiter == "," else "a.tsv"
         assert read(tmp_path, name, self.rows(lines, delimiter, end)) == [
             "w1",
-            f"{name}, line 3: a quote makes one row of these 3 lines{QUOTING}",
+            f"{name}, line 3: a quote makes one row of these 3 lines{QUOTING}{LINE_BREAKS}",
             "w5",
         ]
+
+    @pytest.mark.parametrize("odd", ["one cell more at the first", "at the last", "between", "one cell less"])
+    def test_one_that_joins_rows_of_which_one_is_odd(
+        self, odd: str, delimiter: str, end: str, tmp_path: Path
+    ) -> None:
+        """A number such as 1,000 gives a row another cell."""
+        lines = [("w0", "no"), ('"w1', "yes"), *((f"w{n}", "no") for n in range(2, 7)), ('w7"', "yes"), ("w8", "no")]
+        content = self.rows(lines, delimiter, end)
+        number = f"1{delimiter}000 "
+        changes = {"first": ('"w1', f'"{number}w1'), "last": ("w7", f"{number}w7"), "between": ("w4", f"{number}w4")}
+        content = content.replace(*changes.get(odd.split()[-1], (f"w4{delimiter}no", "w4")))
+        name = "a.csv" if delimiter == "," else "a.tsv"
+        assert read(tmp_path, name, content) == [
+            "w0",
+            f"{name}, line 3: a quote makes one row of these 7 lines{QUOTING}{LINE_BREAKS}",
+            "w8",
+        ]
+
+    @pytest.mark.parametrize(
+        "text", ["First, this\nthen 1,000\nand that", "1,000\nof these\nand, well, of those", "a,b\n\nc\nd\ne,f"]
+    )
+    def test_texts_of_several_lines_may_hold_a_comma(
+        self, text: str, delimiter: str, end: str, tmp_path: Path
+    ) -> None:
+        content = self.rows([(f'"{text}"', "yes"), ("w2", "no")], delimiter, end)
+        assert read(tmp_path, "a.csv" if delimiter == "," else "a.tsv", content) == [text, "w2"]
 
     def test_a_text_of_several_lines_is_none(self, delimiter: str, end: str, tmp_path: Path) -> None:
         text = "Good morning, all\n\nand, if you wish, good night"
