@@ -6,6 +6,7 @@ import csv
 import functools
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -129,8 +130,8 @@ READERS: dict[str, Reader] = {
 }
 """What reads a file, by the end of its name without `.gz`."""
 
-_DELIMITERS = {",": re.compile(",(?! )"), "\t": re.compile("\t")}
-"""What separates the cells of lines whose quotes are not looked at."""
+_DELIMITERS = {",": re.compile(r",(?! |(?<=\d,)\d{3}(?!\d))"), "\t": re.compile("\t")}
+"""What separates the cells of lines that may be rows or a text: not a comma of a sentence, nor that of 1,000."""
 _QUOTING = "a cell that contains quotes must itself be quoted, and its quotes doubled"
 _LINE_BREAKS = "if this cell really has line breaks, save the table as JSONL or parquet"
 
@@ -149,13 +150,13 @@ class _Recorded(Iterator[str]):
 def _is_several_rows(lines: list[str], delimiter: str, columns: int) -> bool:
     """Tells whether several lines look like rows of the table, and not like the text of a quoted cell.
 
-    The first and the last line of rows that a stray quote joins are rows, and so are most between them; some may have
-    cells too many or too few, for reasons of their own. The lines of a text are not: nobody writes tabs in them, and a
-    comma of a sentence has a space behind it.
+    Either each of them, taken alone, has as many cells as the table; or most have at least so many, because some rows
+    may be odd. The lines of a text may have commas, but no tabs, and no cell in common with each other, such as a label.
     """
-    cells = [len(_DELIMITERS[delimiter].split(line)) for line in lines if line.strip()]
+    cells = [_DELIMITERS[delimiter].split(line.rstrip("\r\n")) for line in lines if line.strip()]
     if columns == 1 or len(cells) == 1:
         return False
-    *between, last = cells[1:]
-    rows = sum(count >= columns for count in between)
-    return min(cells[0], last) >= columns and rows >= len(between) / 2
+    lines_with = Counter(cell for line in cells for cell in set(line))
+    rows = [line for line in cells if len(line) >= columns]
+    alike = [line for line in rows if delimiter == "\t" or any(lines_with[cell] > 1 for cell in line)]
+    return len(alike) > len(cells) / 2 or all(len(line) == columns for line in cells)

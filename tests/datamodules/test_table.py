@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from datamodules import ClassificationDataset, DataError, Example, RowError, dataset, labelled_dataset
 from datamodules.errors import RowErrors
 from datamodules.table import TableConfig
+from datamodules.table_files import table_rows
 from tests.datamodules.conftest import Write
 
 ROWS = [
@@ -335,6 +336,20 @@ class TestStrayQuotes:
         text = "Good morning, all\n\nand, if you wish, good night"
         content = self.rows([(f'"{text}"', "yes"), ('"a\nb"', "no"), ('"say ""w3"""', "no")], delimiter, end)
         assert read(tmp_path, "a.csv" if delimiter == "," else "a.tsv", content) == [text, "a\nb", 'say "w3"']
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+def test_articles_of_several_lines_are_no_rows(kind: str, real_data: Path, tmp_path: Path) -> None:
+    columns = ("category", "headline", "text", "url")
+    lengthy = 0
+    for language in ("eng", "hau", "som", "amh", "xho"):
+        articles = pyarrow.parquet.read_table(real_data / "masakhanews" / language / "test.parquet").to_pylist()
+        rows = [{column: article.get(column) or "x" for column in columns} for article in articles]
+        rows[0]["text"] = rows[0]["text"].replace(". ", ".\n")
+        (tmp_path / f"a.{kind}").write_text(delimited(rows, "," if kind == "csv" else "\t"), newline="")
+        assert list(table_rows(tmp_path / f"a.{kind}", columns)) == rows
+        lengthy += sum("\n" in row["text"] for row in rows)
+    assert lengthy > 100
 
 
 def test_long_cells_and_odd_characters_are_read(tmp_path: Path) -> None:
