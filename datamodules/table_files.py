@@ -74,8 +74,9 @@ def _quoted(file: Path, columns: tuple[str, ...], optional: tuple[str, ...], *, 
     try:
         header = next(reader, [])
     except csv.Error as error:
-        raise DataError(f"{file}, line 1: {error}; {_QUOTING}") from error
-    wanted = _wanted(file, header, columns, optional)
+        cause = _likely_cause(lines.recent, delimiter) or f"{error}; {_QUOTING}"
+        raise DataError(f"{file}, line 1: {cause}") from error
+    wanted = _wanted(file, header, columns, optional, _likely_cause(lines.recent, delimiter))
     while True:
         place = f"line {reader.line_num + 1}"
         lines.recent.clear()
@@ -100,16 +101,31 @@ def _unquoted(file: Path, columns: tuple[str, ...], optional: tuple[str, ...]) -
     lines = ((number, line.rstrip("\r\n")) for number, line in enumerate(lines_of(file), start=1))
     _, first = next(lines, (1, ""))
     header = first.split("\t") if first else []
-    wanted = _wanted(file, header, columns, optional)
+    wanted = _wanted(file, header, columns, optional, _likely_cause([first], "\t"))
     for number, line in lines:
         if line:
             yield _row(file, f"line {number}", header, line.split("\t"), wanted)
 
 
-def _wanted(file: Path, header: list[str], columns: tuple[str, ...], optional: tuple[str, ...]) -> list[str]:
+def _wanted(
+    file: Path, header: list[str], columns: tuple[str, ...], optional: tuple[str, ...], likely_cause: str | None
+) -> list[str]:
+    """Chooses the columns to read; where one is missing, the error names the likely cause."""
     if any(map(UNDECODED.search, header)):
         raise DataError(f"{file}, line 1: {NOT_UTF8}")
+    if likely_cause and not set(columns) <= set(header):
+        raise DataError(f"{file}, line 1: {likely_cause}")
     return wanted_columns_of(str(file), header, columns, optional)
+
+
+def _likely_cause(header: list[str], delimiter: str) -> str | None:
+    """Tells why the columns of a table may not be found in the lines of its header."""
+    line = "".join(header).rstrip("\r\n")
+    signs = dict(_SIGNS)
+    if delimiter not in line:
+        way_out = f"save the file with {delimiter!r}"
+        signs |= {other: f"the columns are separated by {other!r}; {way_out}" for other in ";,\t"}
+    return next((cause for sign, cause in signs.items() if sign in line), None)
 
 
 def _row(file: Path, place: str, header: list[str], cells: list[str], wanted: list[str]) -> Row | RowError:
@@ -132,8 +148,14 @@ READERS: dict[str, Reader] = {
 
 _DELIMITERS = {",": re.compile(r",(?! |(?<=\d,)\d{3}(?!\d))"), "\t": re.compile("\t")}
 """What separates the cells of lines that may be rows or a text: not a comma of a sentence, nor that of 1,000."""
+_SIGNS = {
+    "\0": "this looks like UTF-16; save the file as UTF-8",
+    "\r": "the lines end with \\r, as on very old Macs; save the file with the line ends \\n or \\r\\n",
+}
+"""What is wrong with a file, by a character of its header."""
 _QUOTING = "a cell that contains quotes must itself be quoted, and its quotes doubled"
 _LINE_BREAKS = "if this cell really has line breaks, save the table as JSONL or parquet"
+
 
 class _Recorded(Iterator[str]):
     """Hands on lines and keeps those since `recent` was cleared: the lines of one row."""
@@ -151,7 +173,7 @@ def _is_several_rows(lines: list[str], delimiter: str, columns: int) -> bool:
     """Tells whether several lines look like rows of the table, and not like the text of a quoted cell.
 
     Either each of them, taken alone, has as many cells as the table; or most have at least so many, because some rows
-    may be odd. The lines of a text may have commas, but no tabs, and no cell in common with each other, such as a label.
+    may be odd. The lines of a text may have commas, but no tabs, and no cell in common such as a label.
     """
     cells = [_DELIMITERS[delimiter].split(line.rstrip("\r\n")) for line in lines if line.strip()]
     if columns == 1 or len(cells) == 1:

@@ -213,6 +213,31 @@ def test_damaged_compressed_files(content: bytes, reason: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    ("name", "content", "cause"),
+    [
+        ("a.csv", GOOD.replace(",", ";"), "the columns are separated by ';'; save the file with ','"),
+        ("a.csv", GOOD.replace(",", "\t"), "the columns are separated by '\\t'; save the file with ','"),
+        ("a.tsv", GOOD, "the columns are separated by ','; save the file with '\\t'"),
+        ("a.csv", GOOD.encode("utf-16-le"), "this looks like UTF-16; save the file as UTF-8"),
+        ("a.csv", GOOD.encode("utf-16-be"), "this looks like UTF-16; save the file as UTF-8"),
+        ("a.tsv", GOOD.replace(",", "\t").encode("utf-16-le"), "this looks like UTF-16; save the file as UTF-8"),
+        ("a.csv", GOOD.replace("\n", "\r"), "the lines end with \\r, as on very old Macs; save the file with the line"),
+        ("a.tsv", GOOD.replace("\n", "\r").replace(",", "\t"), "the lines end with \\r, as on very old Macs; save the"),
+        ("a.csv", "claim;verdict,more\n", ""),
+    ],
+)
+def test_the_likely_cause_is_named_where_the_header_is_none(
+    name: str, content: str | bytes, cause: str, tmp_path: Path
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    for quotes in (True, False):
+        with pytest.raises(DataError) as error:
+            list(table_rows(file, ("claim", "verdict"), quotes=quotes))
+        assert str(error.value).startswith(f"{file}, line 1: {cause}" if cause else f"{file}: there is no column")
+
+
+@pytest.mark.parametrize(
     ("rows", "message"),
     [
         (["w1,yes,a,en", "w2,no,a,en"], r"test\.csv, line 3: .* holds 'a', which is the id of line 2 too"),
@@ -257,6 +282,18 @@ def test_missing_splits_and_languages(tmp_path: Path) -> None:
         ({"files": {"test": {"slo_Latn": "a.csv"}}}, r"files of test name the unknown language 'slo_Latn'; nearest: "),
         ({"files": {"test": "{language}.csv"}, "labels": ["yes"]}, "labels must be two or more different names"),
         ({"files": {"test": "{language}.csv"}, "labels": ["a", "b", "a"]}, "labels must be two or more different"),
+        (
+            {"files": {"test": "{language}.csv"}, "columns": {"text": "a", "label": "a"}},
+            r"columns\n.* text and label are the same column, 'a'",
+        ),
+        (
+            {"files": {"test": "{language}.csv"}, "columns": {"text": "a", "second_text": "a", "label": "b"}},
+            r"columns\n.* text and second_text are the same column, 'a'",
+        ),
+        (
+            {"files": {"test": "{language}.csv"}, "translated": {"claim": "verdict"}},
+            "translated: in the test split text and label are the same column, 'verdict'",
+        ),
         ({"files": {"test": "{language}.csv"}, "revision": "main"}, "revision is one of the hub's"),
     ],
 )
@@ -523,6 +560,19 @@ def test_hidden_labels_are_no_class_unless_they_are_named(hidden: str, tmp_path:
     with pytest.raises(RowErrors, match=f"line 4: the column 'verdict' holds '{hidden}', which marks"):
         table(tmp_path, files=files).verify()
     table(tmp_path, files=files, labels=["no", "yes", hidden]).verify()
+
+
+@pytest.mark.parametrize(("labels", "hidden"), [("0 1 -1", "-1"), ("+ 0 -", "-")])
+def test_hidden_labels_are_not_skipped_where_they_may_be_a_class(labels: str, hidden: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("claim,verdict\n" + "".join(f"w,{label}\n" for label in labels.split()))
+    files = {"train": {"eng_Latn": "a.csv"}, "test": {"eng_Latn": "a.csv"}}
+    message = rf"^the train split .* '{hidden}' may be a class or mark a missing label: name the labels in data\.labels$"
+    with pytest.raises(DataError, match=message):
+        table(tmp_path, files=files, bad_rows="skip").verify()
+    for names in (labels.split(), labels.split()[:2]):
+        found = table(tmp_path, files=files, bad_rows="skip", labels=names)
+        found.verify()
+        assert len(list(found.examples("eng_Latn", "train"))) == len(names)
 
 
 def test_labels_that_differ_only_in_case_are_refused_unless_they_are_named(tmp_path: Path) -> None:
