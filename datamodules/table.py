@@ -148,8 +148,8 @@ class Table(ClassificationDataset):
         found = {text.label for text in texts if not isinstance(text, RowError)}
         if self.bad_rows == "skip" and (hidden := sorted(found & HIDDEN.keys())):
             raise DataError(
-                f"the {split} split of the table has labels of which {shown(hidden[0])} may be a class or "
-                "mark a missing label: name the labels in data.labels"
+                f"the {split} split of the table holds the label {shown(hidden[0])}; "
+                f"{shown(hidden[0])} may be a class or mark a missing label: name the labels in data.labels"
             )
         found -= HIDDEN.keys()
         if len(found) < 2:
