@@ -29,6 +29,7 @@ class AfriSenti(ClassificationDataset):
     }
     absent = {"gaz_Latn": (TRAIN,), "tir_Ethi": (TRAIN,)}
     columns = ("tweet", "label")
+    quotes = False  # the published TSV files hold the tweets as they are
     text_names = ("tweet",)
     labels = ("positive", "neutral", "negative")
 

@@ -120,6 +120,8 @@ class Dataset:
     """Columns that must be there."""
     optional_columns: ClassVar[tuple[str, ...]] = ()
     """Columns that only some published versions have."""
+    quotes: ClassVar[bool] = True
+    """Whether cells of its TSV files may be quoted; else quotes are part of the text."""
     translated: Mapping[str, str] = MappingProxyType({})
     """Columns of the test split that others stand in for; see `DatasetConfig`."""
     bad_rows: BadRows = "refuse"
@@ -132,7 +134,11 @@ class Dataset:
             path: Local folder; None for the hub.
             revision: Branch, tag or commit on the hub.
         """
-        self.source: Source = Folder(path) if path is not None else Hub(self.hub_id, revision or self.hub_revision)
+        self.source: Source = (
+            Folder(path, quotes=self.quotes)
+            if path is not None
+            else Hub(self.hub_id, revision or self.hub_revision, quotes=self.quotes)
+        )
 
     @classmethod
     def from_config(cls, config: DatasetConfig) -> Self:

@@ -19,15 +19,17 @@ class Hub(FileSource):
     into the cache of the hub's client when their rows are reached. A commit in the cache costs no request at all.
     """
 
-    def __init__(self, hub_id: str, revision: str | None = None) -> None:
+    def __init__(self, hub_id: str, revision: str | None = None, *, quotes: bool = True) -> None:
         """Takes the repository; the hub is asked only when something of it is needed.
 
         Args:
             hub_id: Such as `Davlan/sib200`.
             revision: Branch, tag or commit; None for the main branch.
+            quotes: Whether cells of TSV files may be quoted.
         """
         self.hub_id = hub_id
         self.revision = revision or "main"
+        self.quotes = quotes
 
     @property
     def snapshot(self) -> Snapshot:

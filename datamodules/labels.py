@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -15,6 +16,8 @@ HIDDEN = {
 }
 """What is written in place of a label that nobody gives: of test splits whose labels are kept back, and of SNLI's pairs
 on whose label its annotators did not agree (Bowman et al. 2015)."""
+
+_NUMBER = re.compile("[0-9]{1,9}")
 
 
 def index_of(value: Any, labels: Sequence[str], *, numbered: bool) -> int | None:
@@ -31,6 +34,23 @@ def index_of(value: Any, labels: Sequence[str], *, numbered: bool) -> int | None
         return labels.index(value) if value in labels else None
     is_number = numbered and isinstance(value, int) and not isinstance(value, bool)
     return value if is_number and value in range(len(labels)) else None
+
+
+def named(value: Any, labels: Sequence[str]) -> Any:
+    """Turns the number of a label, or a list of such numbers, into names.
+
+    Args:
+        value: Of a cell. In CSV and TSV a number is a text.
+        labels: By number.
+
+    Returns:
+        The name or names; what is not the number of a label stays as it is, so that it is refused later. A fraction is
+        none, whole or not: nothing is rounded.
+    """
+    if isinstance(value, list):
+        return [named(entry, labels) for entry in value]
+    number = int(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
+    return labels[number] if type(number) is int and number in range(len(labels)) else value
 
 
 def unknown_label(value: Any, labels: Sequence[str], *, numbered: bool = False) -> str:

@@ -7,6 +7,9 @@ The README of a repository may list them, in its header:
       data_files:
       - {split: validation, path: data/hau/dev-*.parquet}
 
+An entry may have the key `data_dir` too: the folder of these paths, or, without `data_files`, the one in which the
+config's files are found by their names.
+
 Without such a list, names of folders and files tell. A config's files lie in `<config>/` or `data/<config>/`, and those
 of the config `default` also outside of any; a split there is one of
 
@@ -19,6 +22,7 @@ or `<split>/<config>.jsonl`, a folder of each split.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,10 +36,19 @@ from datamodules.errors import DataError, first_line, nearest
 from datamodules.files import open_file
 
 README = "README.md"
-KINDS = ("parquet", "csv", "tsv", "jsonl")
+_SEPARATORS = {"csv": ",", "tsv": "\t"}
+"""What separates the cells of a line, by the kind of file."""
+_TEXT_KINDS = (*_SEPARATORS, "jsonl", "json")
+KINDS = ("parquet", *_TEXT_KINDS, *(f"{kind}.gz" for kind in _TEXT_KINDS))
 """Ends of the names of data files."""
+_READ = f"parquet, {', '.join(_TEXT_KINDS)}; all but parquet also .gz"
+_NO_DATA = frozenset({"config.json", "dataset_dict.json", "dataset_info.json", "dataset_infos.json", "state.json"})
+"""Files of this kind that `datasets` writes beside the data."""
 
-_FILE = re.compile(rf"(?P<split>.+?)(?P<part>-\d+(-of-(?P<parts>\d+))?(-[0-9a-f]+)?)?\.(?P<kind>{'|'.join(KINDS)})")
+_FILE = re.compile(
+    r"(?P<split>.+?)(?P<part>-\d+(-of-(?P<parts>\d+))?(-[0-9a-f]+)?)?"
+    rf"\.(?P<kind>{'|'.join(map(re.escape, KINDS))})"
+)
 _HEADER = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(\r?\n|\Z)", re.DOTALL)
 _LARGEST = 10_000_000
 """Bytes of a README that are looked at. That of a dataset of 200 languages has a few hundred thousand."""
@@ -96,25 +109,22 @@ class Layout:
             where: The repository or folder, for messages.
             tree: Its files.
             card: The header of its README; empty if it has none.
-
-        Raises:
-            DataError: The list of files in the header is none.
         """
         self.where = where
         self.tree = tree
-        configs = _by_config(card.get("configs"))
-        self._listed = {name: self._patterns_of(name, config) for name, config in configs.items()}
+        self._entries = _by_config(card.get("configs"))
         self._info = _by_config(card.get("dataset_info"))
 
     def files(self, config: str, split: str) -> list[str]:
         """The paths of a split's files, in order.
 
         Raises:
-            DataError: There is no such config or split, two files may be meant, or one of several is missing.
+            DataError: There is no such config or split, two files may be meant, one of several is missing, or the
+                README says of the config what cannot be followed.
         """
         splits = self._splits(config)
         if not splits and config in self.configs:
-            raise DataError(f"{self.where}: '{config}' has no file that is read ({', '.join(KINDS)})")
+            raise DataError(f"{self.where}: '{config}' has no file that is read ({_READ})")
         if not splits:
             raise DataError(f"{self.where} has no '{config}'{nearest(config, self.configs)}")
         name = next((name for name in (split, *_SPELLINGS.get(split, ())) if name in splits), None)
@@ -133,7 +143,7 @@ class Layout:
     def configs(self) -> list[str]:
         """The configs that there are."""
         folders = [name for name in self.tree.folders("") if name != "data"]
-        return [*self._listed, *(name for name in (*folders, *self.tree.folders("data")) if name not in self._listed)]
+        return [*self._entries, *(name for name in (*folders, *self.tree.folders("data")) if name not in self._entries)]
 
     def label_names(self, config: str) -> dict[str, list[str]]:
         """By column the names of labels that are numbers in the files, alone or in lists, where the README has them."""
@@ -145,28 +155,65 @@ class Layout:
 
     def _splits(self, config: str) -> dict[str, list[list[str]]]:
         """By the name of each split the sources that it may have, each with its files."""
-        if listed := self._listed.get(config):
-            found = {split: self._matching(patterns) for split, patterns in listed.items()}
-            if any(found.values()):  # none, if a local copy of the repository was arranged anew
-                return {split: [files] for split, files in found.items() if files}
-        splits: dict[str, list[list[str]]] = defaultdict(list)
-        for base in (config, f"data/{config}", *(("", "data") if config == "default" else ())):
-            for split, files in self._by_names(base):
-                splits[split].append(files)
+        if listed := self._listed_splits(config):  # none, if a local copy of the repository was arranged anew
+            return listed
+        splits = self._in_folders(config, f"data/{config}", *(("", "data") if config == "default" else ()))
         for folder in self.tree.folders(""):
             names = {f"{config}.{kind}" for kind in KINDS}
             splits[folder] += [[_joined(folder, name)] for name in self.tree.files(folder) if name in names]
         return {split: files for split, files in splits.items() if files}
 
+    def _listed_splits(self, config: str) -> dict[str, list[list[str]]]:
+        """The same by the README's entry for the config.
+
+        Raises:
+            DataError: The files lie elsewhere, or cells are separated otherwise than in other files of their kind.
+        """
+        entry = self._entries.get(config, {})
+        folder = entry.get("data_dir") if isinstance(entry.get("data_dir"), str) else None
+        patterns = {
+            split: [_joined(folder or "", path) for path in paths]
+            for split, paths in _patterns(entry.get("data_files")).items()
+        }
+        for path in (folder or "", *itertools.chain.from_iterable(patterns.values())):
+            if "://" in path or ".." in _parts(path):
+                raise DataError(f"{self.where}: the files of '{config}' lie elsewhere ({path}), which is not read")
+        if patterns:
+            matching = {split: self._matching(paths) for split, paths in patterns.items()}
+            found = {split: [files] for split, files in matching.items() if files}
+        else:
+            found = {} if folder is None else self._in_folders(_joined(*_parts(folder)))
+        for file in (file for sources in found.values() for files in sources for file in files):
+            self._check_separator(config, entry, file)
+        return found
+
+    def _check_separator(self, config: str, entry: Mapping[str, Any], file: str) -> None:
+        """Refuses a file whose cells are separated otherwise than in others of its kind."""
+        own = _SEPARATORS.get(file.removesuffix(".gz").rpartition(".")[2])
+        said = entry.get("delimiter") or entry.get("sep") or own
+        if own is not None and str(said).replace("\\t", "\t") != own:
+            raise DataError(
+                f"{self.where}: by {README}, cells of '{config}' are separated by {said!r}, but {file} is read with "
+                f"{own!r}; write a copy of the files with {own!r}, and take this key out of its {README}"
+            )
+
+    def _in_folders(self, *folders: str) -> dict[str, list[list[str]]]:
+        """The same by the names of files and folders in some folders."""
+        splits: dict[str, list[list[str]]] = defaultdict(list)
+        for folder in folders:
+            for split, files in self._by_names(folder):
+                splits[split].append(files)
+        return splits
+
     def _by_names(self, base: str) -> Iterator[tuple[str, list[str]]]:
         """Yields the splits whose files or folders lie in a folder, with their files."""
         sources: dict[tuple[str, bool, str], list[str]] = defaultdict(list)
         for name in self.tree.files(base):
-            if match := _FILE.fullmatch(name):
+            if match := _data_file(name):
                 sources[match["split"], match["part"] is None, match["kind"]].append(_joined(base, name))
         for folder in self.tree.folders(base):
             for name in self.tree.files(_joined(base, folder)):
-                if match := _FILE.fullmatch(name):
+                if match := _data_file(name):
                     sources[folder, False, f"{folder}/{match['kind']}"].append(_joined(base, folder, name))
         for (split, *_), files in sources.items():
             yield split, files
@@ -175,9 +222,9 @@ class Layout:
         """The files that patterns match, each once, in the order of the patterns."""
         found: dict[str, None] = {}
         for pattern in patterns:
-            parts = [part for part in pattern.split("/") if part not in ("", ".")]
+            parts = _parts(pattern)
             found |= dict.fromkeys(self._below("", parts)) if parts else {}
-        return [path for path in found if _FILE.fullmatch(path.rpartition("/")[2])]
+        return [path for path in found if _data_file(path.rpartition("/")[2])]
 
     def _below(self, folder: str, parts: list[str], depth: int = 0) -> Iterator[str]:
         """Yields the files below a folder that the parts of a pattern match."""
@@ -201,17 +248,6 @@ class Layout:
                 f"{self.where} has only {len(files)} of {wanted} files of a split: {', '.join(files)}; copy the "
                 "others, or rename these if no more is wanted"
             )
-
-    def _patterns_of(self, name: str, config: Mapping[str, Any]) -> dict[str, list[str]]:
-        """By split the patterns of a config's files."""
-        folder = config.get("data_dir")
-        patterns = _patterns(config.get("data_files"))
-        for pattern in (pattern for several in patterns.values() for pattern in several):
-            if "://" in pattern:
-                raise DataError(f"{self.where}: the files of '{name}' lie elsewhere ({pattern}), which is not read")
-        if not isinstance(folder, str):
-            return patterns
-        return {split: [_joined(folder, one) for one in several] for split, several in patterns.items()}
 
 
 def card_of(readme: Path) -> Card:
@@ -286,6 +322,16 @@ def _names_in(feature: Mapping[str, Any]) -> list[str] | None:
         if found := _names_in(value):
             return found
     return None
+
+
+def _data_file(name: str) -> re.Match[str] | None:
+    """The parts of a data file's name; nothing of another file's."""
+    return None if name in _NO_DATA else _FILE.fullmatch(name)
+
+
+def _parts(path: str) -> list[str]:
+    """The names in a path of a README."""
+    return [part for part in path.split("/") if part not in ("", ".")]
 
 
 def _joined(*parts: str) -> str:

@@ -1,8 +1,10 @@
-"""Streams of monolingual text and the batches of a language stage.
+"""Monolingual text and the batches of a language stage.
 
-A corpus may be as large as a Wikipedia, so documents are streamed. What a row is and how a batch is made of rows
-is a matter of the `Batching`, of which there are several, each in a file of its own: `masking`, `span_corruption`,
-`causal`, `prefix`, `packing`. What they share is here: text, order, ranks, workers, validation and resuming.
+A corpus may be as large as a Wikipedia, so documents are read one after the other, never all into memory; the files of
+a repository on the hub are downloaded, one by one, when their rows are reached. What a row is and how a batch is made
+of rows is a matter of the `Batching`, of which there are several, each in a file of its own: `masking`,
+`span_corruption`, `causal`, `prefix`, `packing`. What they share is here: text, order, ranks, workers, validation and
+resuming.
 """
 
 # no `from __future__ import annotations` here: pydantic reads the annotations of the config
@@ -107,7 +109,7 @@ class MonolingualText:
         return self.dataset.fingerprint(language, self.config.split)
 
     def texts(self, language: str, split: str) -> Iterator[str]:
-        """Streams the documents of a language, blank ones left out.
+        """Yields the documents of a language one after the other, blank ones left out.
 
         Raises:
             DataError: If there is no text at all.

@@ -38,7 +38,7 @@ class ParallelConfig:
     split: str = TRAIN
     """The dataset's split to train on; never the test split."""
     file: str | None = None
-    """Instead of a dataset, a file of pairs: tsv, csv, jsonl or parquet; `{language}` becomes the code."""
+    """Instead of a dataset, a file of pairs: tsv, csv, json, jsonl or parquet; `{language}` becomes the code."""
     target_column: str = "target"
     """The file's column of the language; may hold `{language}`."""
     pivot_column: str = "pivot"
@@ -120,20 +120,25 @@ class ParallelText:
             DataError: If there is none.
             RowError: At the first row that cannot be used.
         """
-        empty = True
         for pair in self.read(language):
             if isinstance(pair, RowError):
                 raise pair
-            if pair.target.strip() and pair.pivot.strip():
+            yield pair
+
+    def read(self, language: str) -> Iterator[Pair | RowError]:
+        """Streams the same as `pairs`, but yields the error of each unusable row in its place.
+
+        Raises:
+            DataError: If there is neither a pair nor an error, or a file cannot be read any further.
+        """
+        empty = True
+        for pair in self._file_pairs(language) if self.dataset is None else self._dataset_pairs(language):
+            if isinstance(pair, RowError) or (pair.target.strip() and pair.pivot.strip()):
                 empty = False
                 yield pair
         if empty:
             where = self._file(language) if self.dataset is None else self.dataset.name
             raise DataError(f"{where}: no pair of {language} and {self.config.pivot} holds text on both sides")
-
-    def read(self, language: str) -> Iterator[Pair | RowError]:
-        """Streams all pairs of a language, and the errors of unusable rows in their places."""
-        return self._file_pairs(language) if self.dataset is None else self._dataset_pairs(language)
 
     def _dataset_pairs(self, language: str) -> Iterator[Pair | RowError]:
         pivots = {}

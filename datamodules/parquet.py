@@ -18,6 +18,7 @@ import pyarrow.parquet
 
 from datamodules.errors import DataError, RowError, first_line
 from datamodules.files import open_file
+from datamodules.labels import named
 from datamodules.row import Row, Rows, wanted_columns_of
 
 ROWS_AT_A_TIME = 1000
@@ -58,7 +59,7 @@ def arrow_rows(tables: Iterable[pyarrow.Table | pyarrow.RecordBatch], names: dic
             number += 1
             cells = {column: values[index] for column, values in columns.items()}
             for column, labels in names.items():
-                cells[column] = _named(cells[column], labels)
+                cells[column] = named(cells[column], labels)
             yield _row(Row(cells, file=file, place=f"row {number}"))
 
 
@@ -112,13 +113,6 @@ def _value(cell: pyarrow.Scalar) -> Any:
         return _Unreadable("this is not UTF-8")
     except _CELL_ERRORS as error:
         return _Unreadable(first_line(error))
-
-
-def _named(value: Any, labels: list[str]) -> Any:
-    """Turns the number of a label, or a list of such numbers, into names."""
-    if isinstance(value, list):
-        return [_named(entry, labels) for entry in value]
-    return labels[value] if value in range(len(labels)) else value
 
 
 def _label_names(schema: pyarrow.Schema, columns: list[str], file: Path) -> dict[str, list[str]]:

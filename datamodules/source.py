@@ -8,10 +8,11 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from datamodules.errors import DataError, RowError
 from datamodules.files import is_file, is_folder, names_in, open_file, require_file, shown, user_path
+from datamodules.labels import named
 from datamodules.layout import README, Layout, card_of
 from datamodules.row import Row, Rows
 from datamodules.table_files import table_rows
@@ -50,6 +51,9 @@ class Source(Protocol):
 class FileSource(ABC):
     """A source whose rows lie in files, which a `Layout` finds."""
 
+    quotes: bool
+    """Whether cells of TSV files may be quoted; see `table_rows`."""
+
     @property
     @abstractmethod
     def layout(self) -> Layout:
@@ -63,7 +67,7 @@ class FileSource(ABC):
         """See `Source.rows`."""
         names = self.layout.label_names(config)
         for path in self.paths(config, split):
-            rows = table_rows(self.file(path), columns, optional)
+            rows = table_rows(self.file(path), columns, optional, quotes=self.quotes)
             yield from rows if holds_label_names(path) else map(functools.partial(_with_label_names, names), rows)
 
     def check(self, config: str, split: str) -> None:
@@ -82,9 +86,15 @@ class FileSource(ABC):
 class Folder(FileSource):
     """A local folder, in any of the layouts that repositories on the hub have; see `datamodules.layout`."""
 
-    def __init__(self, path: str | Path) -> None:
-        """Takes the folder; it is looked at only when rows are asked for."""
+    def __init__(self, path: str | Path, *, quotes: bool = True) -> None:
+        """Takes the folder; it is looked at only when rows are asked for.
+
+        Args:
+            path: The folder.
+            quotes: Whether cells of TSV files may be quoted.
+        """
         self.path = user_path(path)
+        self.quotes = quotes
 
     @functools.cached_property
     def layout(self) -> Layout:
@@ -148,15 +158,7 @@ def holds_label_names(file: str) -> bool:
 def _with_label_names(names: Mapping[str, list[str]], row: Row | RowError) -> Row | RowError:
     if isinstance(row, RowError):
         return row
-    return row.replace(**{column: _named(row[column], labels) for column, labels in names.items() if column in row})
-
-
-def _named(value: Any, labels: list[str]) -> Any:
-    """Turns the number of a label, or a list of such numbers, into names; in CSV and TSV numbers are texts."""
-    if isinstance(value, list):
-        return [_named(entry, labels) for entry in value]
-    number = int(value) if isinstance(value, str) and value.isdecimal() else value
-    return labels[number] if type(number) is int and number in range(len(labels)) else value
+    return row.replace(**{column: named(row[column], labels) for column, labels in names.items() if column in row})
 
 
 def file_fingerprint(file: Path) -> str:

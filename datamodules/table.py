@@ -5,6 +5,7 @@
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -42,10 +43,22 @@ class ColumnsConfig:
     language: str | None = None
     """The language of each row, in files that hold several: a FLORES code or another code of it, such as `sw`."""
 
+    def __post_init__(self) -> None:
+        """Checks that texts and label are in columns of their own."""
+        _refuse_same_columns(self.text, self.second_text, self.label)
+
     @property
     def names(self) -> tuple[str, ...]:
         """Those that must be there, but for `language`."""
         return tuple(name for name in (self.text, self.second_text, self.label, self.id) if name is not None)
+
+
+def _refuse_same_columns(text: str, second_text: str | None, label: str, where: str = "") -> None:
+    """Raises ValueError if two of these are the same column."""
+    named = {"text": text, "second_text": second_text, "label": label}
+    for (key, name), (other, its_name) in itertools.combinations(named.items(), 2):
+        if name == its_name:
+            raise ValueError(f"{where}{key} and {other} are the same column, '{name}'")
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -53,8 +66,8 @@ class TableConfig(DatasetConfig):
     """A user's own files; `path` is the folder that their names are seen from."""
 
     files: dict[Literal["train", "validation", "test"], str | dict[str, str]]
-    """For each split its file (CSV, TSV, JSONL or parquet): one for all languages; a name with `{language}` in it for
-    one per language; or a file by FLORES code."""
+    """For each split its file (CSV, TSV, JSON, JSONL or parquet): one for all languages; a name with `{language}` in it
+    for one per language; or a file by FLORES code."""
     columns: ColumnsConfig = ColumnsConfig()
     """What the columns are called."""
     labels: list[str] | None = None
@@ -80,6 +93,9 @@ class TableConfig(DatasetConfig):
                     f"files say nothing of the language of {files}: write {split}: {{eng_Latn: {files}}}, put "
                     f"{PLACEHOLDER} into the name of one file per language, or name columns.language"
                 )
+        texts = (self.columns.text, self.columns.second_text)
+        text, second_text = (name if name is None else self.translated.get(name, name) for name in texts)
+        _refuse_same_columns(text or "", second_text, self.columns.label, "translated: in the test split ")
         if self.labels is not None and len(set(map(in_one_form, self.labels))) < max(2, len(self.labels)):
             raise ValueError("labels must be two or more different names")
 
@@ -129,7 +145,13 @@ class Table(ClassificationDataset):
             return self._labels
         split = self.config.train_split
         texts = [text for code in self._languages_in(split) for text in self._texts(code, split)]
-        found = {text.label for text in texts if not isinstance(text, RowError)} - HIDDEN.keys()
+        found = {text.label for text in texts if not isinstance(text, RowError)}
+        if self.bad_rows == "skip" and (hidden := sorted(found & HIDDEN.keys())):
+            raise DataError(
+                f"the {split} split of the table holds the label {shown(hidden[0])}; "
+                f"{shown(hidden[0])} may be a class or mark a missing label: name the labels in data.labels"
+            )
+        found -= HIDDEN.keys()
         if len(found) < 2:
             if errors := [text for text in texts if isinstance(text, RowError)]:
                 raise RowErrors(errors)

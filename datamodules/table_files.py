@@ -1,21 +1,21 @@
-"""The rows of a file, each with its position for messages: CSV, TSV, JSONL or parquet."""
+"""The rows of a file, each with its position for messages: CSV, TSV, JSON, JSONL or parquet."""
 
 from __future__ import annotations
 
-import codecs
 import csv
 import functools
-import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from datamodules.errors import DataError, RowError
-from datamodules.files import open_file, require_file
+from datamodules.files import require_file
+from datamodules.json_files import json_file, json_lines
+from datamodules.lines import GZIP, NOT_UTF8, UNDECODED, lines_of
 from datamodules.parquet import parquet_rows
-from datamodules.row import Row, Rows, wanted_columns, wanted_columns_of
+from datamodules.row import Row, Rows, wanted_columns_of
 
 csv.field_size_limit(sys.maxsize)  # a cell may hold a whole document; the standard limit is 131,072 characters
 
@@ -28,7 +28,8 @@ def table_rows(file: Path, columns: tuple[str, ...], optional: tuple[str, ...] =
     """Reads a file, of the kind that its name ends with.
 
     Args:
-        file: In UTF-8. CSV and TSV have the columns' names in the first line.
+        file: In UTF-8, and compressed if its name ends with `.gz`. CSV and TSV have the columns' names in the first
+            line; JSON is a list of objects, or an object in each line.
         columns: Columns that must be there.
         optional: Columns that are read where they are there.
         quotes: Whether cells of a TSV may be quoted, as spreadsheets write them; else quotes are part of the text.
@@ -41,7 +42,7 @@ def table_rows(file: Path, columns: tuple[str, ...], optional: tuple[str, ...] =
     """
     require_table(file)
     readers = READERS if quotes else READERS | {".tsv": _unquoted}
-    return readers[file.suffix](file, columns, optional)
+    return readers[_kind(file)](file, columns, optional)
 
 
 def require_table(file: Path) -> None:
@@ -50,9 +51,16 @@ def require_table(file: Path) -> None:
     Raises:
         DataError: There is none, or its name ends differently.
     """
-    if file.suffix not in READERS:
-        raise DataError(f"{file} cannot be read: the name must end with {', '.join(READERS)}")
+    if _kind(file) not in READERS:
+        kinds = ", ".join(READERS)
+        raise DataError(f"{file} cannot be read: the name must end with {kinds}; all but parquet may also be {GZIP}")
     require_file(file)
+
+
+def _kind(file: Path) -> str:
+    """The end of the name that says what is in the file; parquet is compressed in itself, and never as a whole."""
+    kind = Path(file.name.removesuffix(GZIP)).suffix
+    return file.suffix if kind == ".parquet" else kind
 
 
 def _quoted(file: Path, columns: tuple[str, ...], optional: tuple[str, ...], *, delimiter: str) -> Rows:
@@ -61,13 +69,14 @@ def _quoted(file: Path, columns: tuple[str, ...], optional: tuple[str, ...], *, 
     A quote that nobody closes takes in the lines behind it, up to the next quote or the end of the file: an error
     therefore names the line where its row begins, and rows that have become one are refused.
     """
-    lines = _Recorded(_lines(file))
+    lines = _Recorded(lines_of(file))
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     try:
         header = next(reader, [])
     except csv.Error as error:
-        raise DataError(f"{file}, line 1: {error}; {_QUOTING}") from error
-    wanted = _wanted(file, header, columns, optional)
+        cause = _likely_cause(lines.recent, delimiter) or f"{error}; {_QUOTING}"
+        raise DataError(f"{file}, line 1: {cause}") from error
+    wanted = _wanted(file, header, columns, optional, _likely_cause(lines.recent, delimiter))
     while True:
         place = f"line {reader.line_num + 1}"
         lines.recent.clear()
@@ -81,7 +90,7 @@ def _quoted(file: Path, columns: tuple[str, ...], optional: tuple[str, ...], *, 
         if not cells:
             continue  # a blank line
         if _is_several_rows(lines.recent, delimiter, len(header)):
-            reason = f"a quote makes one row of these {len(lines.recent)} lines; {_QUOTING}"
+            reason = f"a quote makes one row of these {len(lines.recent)} lines; {_QUOTING}; {_LINE_BREAKS}"
             yield RowError(str(file), place, reason)
         else:
             yield _row(file, place, header, cells, wanted)
@@ -89,97 +98,63 @@ def _quoted(file: Path, columns: tuple[str, ...], optional: tuple[str, ...], *, 
 
 def _unquoted(file: Path, columns: tuple[str, ...], optional: tuple[str, ...]) -> Rows:
     """Reads TSV in which quotes are part of the text, and each line is a row."""
-    lines = ((number, line.rstrip("\r\n")) for number, line in enumerate(_lines(file), start=1))
+    lines = ((number, line.rstrip("\r\n")) for number, line in enumerate(lines_of(file), start=1))
     _, first = next(lines, (1, ""))
     header = first.split("\t") if first else []
-    wanted = _wanted(file, header, columns, optional)
+    wanted = _wanted(file, header, columns, optional, _likely_cause([first], "\t"))
     for number, line in lines:
         if line:
             yield _row(file, f"line {number}", header, line.split("\t"), wanted)
 
 
-def _wanted(file: Path, header: list[str], columns: tuple[str, ...], optional: tuple[str, ...]) -> list[str]:
-    if any(map(_UNDECODED.search, header)):
-        raise DataError(f"{file}, line 1: {_NOT_UTF8}")
+def _wanted(
+    file: Path, header: list[str], columns: tuple[str, ...], optional: tuple[str, ...], likely_cause: str | None
+) -> list[str]:
+    """Chooses the columns to read; where one is missing, the error names the likely cause."""
+    if any(map(UNDECODED.search, header)):
+        raise DataError(f"{file}, line 1: {NOT_UTF8}")
+    if likely_cause and not set(columns) <= set(header):
+        raise DataError(f"{file}, line 1: {likely_cause}")
     return wanted_columns_of(str(file), header, columns, optional)
 
 
+def _likely_cause(header: list[str], delimiter: str) -> str | None:
+    """Tells why the columns of a table may not be found in the lines of its header."""
+    line = "".join(header).rstrip("\r\n")
+    signs = dict(_SIGNS)
+    if delimiter not in line:
+        way_out = f"save the file with {delimiter!r}"
+        signs |= {other: f"the columns are separated by {other!r}; {way_out}" for other in ";,\t"}
+    return next((cause for sign, cause in signs.items() if sign in line), None)
+
+
 def _row(file: Path, place: str, header: list[str], cells: list[str], wanted: list[str]) -> Row | RowError:
-    if any(map(_UNDECODED.search, cells)):
-        return RowError(str(file), place, _NOT_UTF8)
+    if any(map(UNDECODED.search, cells)):
+        return RowError(str(file), place, NOT_UTF8)
     if len(cells) != len(header):
         return RowError(str(file), place, f"{len(cells)} cells, but {len(header)} columns")
     named = dict(zip(header, cells, strict=True))
     return Row({column: named[column] for column in wanted}, file=str(file), place=place)
 
 
-def _json_lines(file: Path, columns: tuple[str, ...], optional: tuple[str, ...]) -> Rows:
-    for number, line in enumerate(_lines(file), start=1):
-        if not line.strip():
-            continue
-        place = f"line {number}"
-        try:
-            cells = _json(line)
-            if not isinstance(cells, dict):
-                raise ValueError(f"this is not a JSON object such as {{{json.dumps(columns[0])}: …}}")
-            wanted = wanted_columns(cells, columns, optional)
-        except ValueError as error:
-            yield RowError(str(file), place, str(error))
-        else:
-            yield Row({column: cells[column] for column in wanted}, file=str(file), place=place)
-
-
-def _json(line: str) -> Any:
-    """Reads a line of JSONL.
-
-    Raises:
-        ValueError: It is no JSON, is nested too deeply, or holds a key twice or a number of thousands of digits.
-    """
-    if _UNDECODED.search(line):
-        raise ValueError(_NOT_UTF8)
-    try:
-        return json.loads(line, object_pairs_hook=_with_unique_keys, parse_int=_whole_number)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"this is not JSON: {error.msg} (character {error.colno})") from None
-    except RecursionError:
-        raise ValueError("this is nested too deeply") from None
-
-
-def _with_unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} is there more than once")
-    return found
-
-
-def _whole_number(digits: str) -> int:
-    try:
-        return int(digits)
-    except ValueError:  # Python reads no number of more than 4,300 digits: that would take very long
-        raise ValueError(f"a number of {len(digits)} digits cannot be read") from None
-
-
 READERS: dict[str, Reader] = {
     ".csv": functools.partial(_quoted, delimiter=","),
     ".tsv": functools.partial(_quoted, delimiter="\t"),
-    ".jsonl": _json_lines,
+    ".jsonl": json_lines,
+    ".json": json_file,
     ".parquet": parquet_rows,
 }
-"""What reads a file, by the end of its name."""
+"""What reads a file, by the end of its name without `.gz`."""
 
+_DELIMITERS = {",": re.compile(r",(?! |(?<=\d,)\d{3}(?!\d))"), "\t": re.compile("\t")}
+"""What separates the cells of lines that may be rows or a text: not a comma of a sentence, nor that of 1,000."""
+_SIGNS = {
+    "\0": "this looks like UTF-16; save the file as UTF-8",
+    "\r": "the lines end with \\r, as on very old Macs; save the file with the line ends \\n or \\r\\n",
+}
+"""What is wrong with a file, by a character of its header."""
 _QUOTING = "a cell that contains quotes must itself be quoted, and its quotes doubled"
-_NOT_UTF8 = "this is not UTF-8; save the file as UTF-8"
-_UNDECODED = re.compile("[\udc80-\udcff]")
-"""What `_lines` makes of bytes that are not UTF-8."""
-
-
-def _lines(file: Path) -> Iterator[str]:
-    """Yields the lines with their ends; a byte that is not UTF-8 becomes a lone surrogate, so that its row is known."""
-    with open_file(file) as stream:
-        for number, line in enumerate(stream):
-            yield (line if number else line.removeprefix(codecs.BOM_UTF8)).decode(errors="surrogateescape")
+_LINE_BREAKS = "if this cell really has line breaks, save the table as JSONL or parquet"
 
 
 class _Recorded(Iterator[str]):
@@ -195,9 +170,15 @@ class _Recorded(Iterator[str]):
 
 
 def _is_several_rows(lines: list[str], delimiter: str, columns: int) -> bool:
-    """Tells whether each of several lines, taken alone, has as many cells as the table, so that all look like rows.
+    """Tells whether several lines look like rows of the table, and not like the text of a quoted cell.
 
-    The lines of a text that a quoted cell may hold do not: a comma of a sentence has a space behind it.
+    Either each of them, taken alone, has as many cells as the table; or most have at least so many, because some rows
+    may be odd. The lines of a text may have commas, but no tabs, and no cell in common such as a label.
     """
-    cells = [len(re.split(f"{delimiter}(?! )", line)) for line in lines if line.strip()]
-    return columns > 1 and len(cells) > 1 and set(cells) == {columns}
+    cells = [_DELIMITERS[delimiter].split(line.rstrip("\r\n")) for line in lines if line.strip()]
+    if columns == 1 or len(cells) == 1:
+        return False
+    lines_with = Counter(cell for line in cells for cell in set(line))
+    rows = [line for line in cells if len(line) >= columns]
+    alike = [line for line in rows if delimiter == "\t" or any(lines_with[cell] > 1 for cell in line)]
+    return len(alike) > len(cells) / 2 or all(len(line) == columns for line in cells)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-from collections import deque
 from collections.abc import Iterator
 from functools import singledispatch
 from typing import Any
@@ -20,8 +19,8 @@ from framework.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage
 from framework.wording import count
 
 TEXTS = 100
-"""Texts that are read of each language for a language stage, whose text may be a whole Wikipedia: what is wrong with a
-column shows in its first rows."""
+"""Texts that are read of each language for a language stage on monolingual text, which may be a whole Wikipedia: what
+is wrong with a column shows in its first rows."""
 
 FEEDING = ("text_prefix", "max_length", "train_max_length", "stride")
 """Settings of the data that do not decide which rows are read: cells of a grid that differ in them read the same."""
@@ -65,7 +64,7 @@ class DataCheck:
     skipped: dict[str, None] = dataclasses.field(default_factory=dict)
     """Errors of rows that are left out (`data.bad_rows: skip`)."""
     other: dict[str, None] = dataclasses.field(default_factory=dict)
-    """Errors of whole files and splits."""
+    """Errors of whole files and splits, and of rows of text, which are never left out."""
     datasets: dict[str, DatasetRead] = dataclasses.field(default_factory=dict)
     """What was read, by the name of the dataset."""
 
@@ -111,7 +110,7 @@ def check_rows(plan: Plan, console: Console, *, whole: bool = True) -> DataCheck
 
 
 def check_data(stages: list[Stage], *, whole: bool = True) -> DataCheck:
-    """Reads the data of some stages: each split of labelled data once, of other text the first rows.
+    """Reads the data of some stages: labelled data and translations once, of monolingual text the first rows.
 
     Args:
         stages: Stages of a plan.
@@ -126,7 +125,11 @@ def check_data(stages: list[Stage], *, whole: bool = True) -> DataCheck:
     for stage in stages:
         experiment = stage.experiment
         if isinstance(stage, LanguageStage) and whole:
-            _read_text(stage, found)
+            for language in stage.languages:
+                part = identity(objective=plain(stage.settings.objective), language=language)
+                if part not in read:
+                    read.add(part)
+                    read_text(stage.settings.objective, language, found)
         for language, split in splits_of(stage):
             if not whole and not (language in experiment.languages.source and language in experiment.targets):
                 continue
@@ -197,29 +200,37 @@ def _read_split(dataset: LabelledDataset, language: str, split: str, found: Data
         found.other[f"{dataset.name} {language}: {reason}"] = None
 
 
-def _read_text(stage: LanguageStage, found: DataCheck) -> None:
-    for language in stage.languages:
-        try:
-            deque(itertools.islice(_texts(stage.settings.objective, language), TEXTS), maxlen=0)
-        except DataError as error:
-            found.other[str(error)] = None
+def read_text(objective: Any, language: str, found: DataCheck) -> None:
+    """Reads as much of a language stage's text as is checked, and notes what cannot be used.
+
+    Args:
+        objective: Of the stage.
+        language: FLORES code.
+        found: Takes the errors.
+    """
+    try:
+        for row in _texts(objective, language):
+            if isinstance(row, RowError):
+                found.other[str(row)] = None
+    except DataError as error:
+        found.other[str(error)] = None
 
 
 @singledispatch
 def _texts(objective: Any, language: str) -> Iterator[object]:
-    """Streams what an objective trains on; of a class of the user's own, nothing is known."""
+    """Streams what an objective trains on, as far as it is checked; of a class of the user's own, nothing is known."""
     return iter(())
 
 
 @_texts.register
 def _(objective: MonolingualObjective, language: str) -> Iterator[object]:
     text = MonolingualText(objective.text)
-    return text.texts(language, objective.text.split)
+    return itertools.islice(text.texts(language, objective.text.split), TEXTS)
 
 
 @_texts.register
 def _(objective: AlignmentObjective, language: str) -> Iterator[object]:
-    return ParallelText(objective.parallel).pairs(language)
+    return ParallelText(objective.parallel).read(language)
 
 
 def _choosing_rows(experiment: Experiment) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from datamodules import keeping_what_is_read
+from framework.data_check import DataCheck, read_text
 from framework.plan import LanguageStage, Plan
 from framework.runner import plan_experiment
 from modules import fetch_backbone, load_tokenizer
@@ -78,6 +79,8 @@ def _read_text(stage: LanguageStage) -> None:
         seed=settings.seed,
         num_workers=0,
     )
+    for language in stage.languages:  # a run reads this first; what is wrong with it, it says too
+        read_text(settings.objective, language, DataCheck())
     if stage.reduces_vocabulary:
         settings.objective.seen_tokens(load_tokenizer(stage.backbone.info), stage.languages)
     # Batches left out are read all the same, but not tokenised. One more follows: Lightning reads one ahead.

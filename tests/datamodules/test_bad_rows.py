@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet
 import pytest
+from datasets import ClassLabel, Features, Value
 
 from datamodules import (
     ClassificationDataset,
@@ -17,7 +20,7 @@ from datamodules import (
     TrainOnConfig,
     labelled_dataset,
 )
-from datamodules.labels import first_pair_alike
+from datamodules.labels import first_pair_alike, named
 from tests.datamodules.conftest import Write
 
 NEWS = {"headline": "h", "text": "t", "label": 0}
@@ -176,6 +179,36 @@ def test_labels_that_may_be_one_in_two_spellings() -> None:
     assert first_pair_alike(["health", "Sport", "sport"]) == ("Sport", "sport", "case")
     assert first_pair_alike(["0", "0.0"]) == ("0", "0.0", "how the number is written")
     assert first_pair_alike(["no", "not", "nono"]) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        *((1, "pos"), ("1", "pos"), ([0, 1, [1]], ["neg", "pos", ["pos"]])),
+        *((value, value) for value in (1.0, 1.5, "1.0", "1.5", True, 2, -1, "2", "-1", "9" * 5000, "¹", "pos", None)),
+        ([1.0, 1], [1.0, "pos"]),
+    ],
+    ids=lambda value: repr(value)[:9],
+)
+def test_only_the_number_of_a_label_becomes_its_name(value: Any, name: Any) -> None:
+    found = named(value, ["neg", "pos"])
+    assert found == name
+    assert type(found) is type(name)
+
+
+def test_fractions_in_a_column_of_labels_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "en" / "test.parquet"
+    file.parent.mkdir()
+    label = ClassLabel(names=["entailment", "neutral", "contradiction"])
+    features = Features({"premise": Value("string"), "hypothesis": Value("string"), "label": label})
+    rows = pyarrow.Table.from_pylist([PAIR | {"label": value} for value in (0.0, 1.0, 1.5, None)])
+    pyarrow.parquet.write_table(rows.replace_schema_metadata(features.arrow_schema.metadata), file)
+    assert [error.partition(" (")[0].partition(";")[0] for error in read("xnli", "eng_Latn", tmp_path)] == [
+        "row 1: the column 'label' holds 0.0, which is a fraction",
+        "row 2: the column 'label' holds 1.0, which is a fraction",
+        "row 3: the column 'label' holds the unknown label 1.5",
+        "row 4: the column 'label' is empty",
+    ]
 
 
 def test_questions_are_read_with_their_config(write: Write) -> None:

@@ -166,6 +166,17 @@ def test_an_unknown_label_is_refused(label: object, reason: str, write: Write) -
     assert str(error.value) == f"{folder}/hau/test.parquet, row 1: the column 'label' {reason}"
 
 
+def test_quotes_are_text_in_the_tsv_files_of_datasets_that_say_so(tmp_path: Path) -> None:
+    tweets = ['"he said', 'w"2', 'three" times', '"all of it"']
+    afrisenti, sib200 = tmp_path / "hau" / "test.tsv", tmp_path / "hau_Latn" / "test.tsv"
+    for file in (afrisenti, sib200):
+        file.parent.mkdir()
+    afrisenti.write_text("tweet\tlabel\n" + "".join(f"{tweet}\tneutral\n" for tweet in tweets))
+    sib200.write_text('text\tcategory\tindex_id\n"say ""yes"""\ttravel\t1\n')
+    assert [one.text for one in dataset("afrisenti", str(tmp_path)).examples("hau_Latn", "test")] == tweets
+    assert [one.text for one in dataset("sib200", str(tmp_path)).examples("hau_Latn", "test")] == ['say "yes"']
+
+
 def test_texts_that_two_splits_share_are_found(write: Write) -> None:
     write("hau/train", [{"tweet": text, "label": "neutral"} for text in ("a", "b ", "c")])
     folder = write("hau/test", [{"tweet": text, "label": "neutral"} for text in ("x", "b", "c", "c")])

@@ -363,6 +363,12 @@ def test_files_outside_of_the_repository_are_not_written(serve: Serve, tmp_path:
         list(hub.Hub("Davlan/sib200").rows("../../../../evil", "train", ("text",), ()))
 
 
+def test_quotes_are_text_where_the_dataset_says_so(serve: Serve) -> None:
+    content = b'tweet\tlabel\n"he said\tneutral\nso"\tpositive\n'
+    with serve(Repository("datasets", "masakhane/afrisenti", [{"data/hau/train.tsv": content}])):
+        assert [one.text for one in dataset("afrisenti").examples("hau_Latn", "train")] == ['"he said', 'so"']
+
+
 def test_a_download_goes_on_where_the_connection_broke(
     serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

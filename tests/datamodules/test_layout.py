@@ -23,12 +23,17 @@ def files(*paths: str, config: str = "hau", split: str = "train", header: str = 
         ["data/hau/train.tsv"],
         ["data/hau/train.csv"],
         ["data/hau/train.jsonl"],
+        ["data/hau/train.json"],
+        ["hau/train.tsv.gz"],
+        ["hau/train-0000.jsonl.gz", "hau/train-0001.jsonl.gz"],
+        ["train/hau.json.gz"],
         ["data/hau/train-00000-of-00001.parquet"],
     ],
     ids=lambda paths: paths[0],
 )
 def test_a_split_is_found_by_names(paths: list[str]) -> None:
-    others = ["README.md", "hau/test.parquet", "data/hau/dev.tsv", "ibo/train.parquet", "hau.py", "train.parquet"]
+    others = ["hau/train/dataset_info.json", "hau/train/state.json"]
+    others += ["README.md", "hau/test.parquet", "data/hau/dev.tsv", "ibo/train.parquet", "hau.py", "train.parquet"]
     assert files(*paths, *others) == paths
 
 
@@ -52,15 +57,20 @@ def test_a_validation_split_may_be_called_dev() -> None:
         ("configs: [{config_name: hau, data_files: [{split: train, path: 'b/*'}]}]", ["b/y.csv"]),
         ("configs: [{config_name: hau, data_files: [{split: train, path: [b/y.csv, a/x-1.tsv]}]}]", None),
         ("configs: [{config_name: hau, data_dir: a, data_files: [{split: train, path: x-1.*}]}]", ["a/x-1.tsv"]),
+        ("configs: [{config_name: hau, data_dir: ./c/d/}]", ["c/d/train.csv"]),
+        ("configs: [{config_name: hau, data_dir: gone}]", ["hau/train.tsv"]),
+        ("configs: [{config_name: hau, sep: '\\t', data_files: [{split: train, path: 'a/x-2*'}]}]", ["a/x-2.tsv"]),
+        ('configs: [{config_name: hau, sep: "\\t", data_files: [{split: train, path: a/x-1.tsv}]}]', ["a/x-1.tsv"]),
+        ("configs: [{config_name: hau, delimiter: ',', data_files: [{split: train, path: b/y.csv}]}]", ["b/y.csv"]),
         ("configs: [{config_name: hau, data_files: [{split: train, path: '**/y.csv'}]}]", ["b/y.csv", "c/d/y.csv"]),
-        ("configs: [{config_name: hau, data_files: [{split: train, path: 'c/**'}]}]", ["c/d/y.csv"]),
+        ("configs: [{config_name: hau, data_files: [{split: train, path: 'c/**/y*'}]}]", ["c/d/y.csv"]),
         # the README of a repository whose files were arranged anew
         ("configs: [{config_name: hau, data_files: gone/*.tsv}]", ["hau/train.tsv"]),
         ("license: mit", ["hau/train.tsv"]),
     ],
 )
 def test_the_list_of_a_readme_is_kept(header: str, expected: list[str] | None) -> None:
-    tree = ["a/x-1.tsv", "a/x-2.tsv", "a/notes.txt", "b/y.csv", "c/d/y.csv", "hau/train.tsv"]
+    tree = ["a/x-1.tsv", "a/x-2.tsv", "a/notes.txt", "b/y.csv", "c/d/y.csv", "c/d/train.csv", "hau/train.tsv"]
     assert files(*tree, header=header) == (expected or ["b/y.csv", "a/x-1.tsv"])
 
 
@@ -69,7 +79,7 @@ def test_the_list_of_a_readme_is_kept(header: str, expected: list[str] | None) -
     [
         (["ibo/train.tsv"], "has no 'hau'"),
         (["haus/train.tsv"], "has no 'hau'; did you mean 'haus'?"),
-        (["hau/notes.txt"], ": 'hau' has no file that is read (parquet, csv, tsv, jsonl)"),
+        (["hau/notes.txt"], ": 'hau' has no file that is read (parquet, csv, tsv, jsonl, json; all but"),
         (["hau/partial-train/0000.parquet"], ": 'hau' has no split 'train'; found: partial-train"),
         (["hau/train.tsv", "hau/train.csv"], ": 'hau' has two sources of the split 'train', "),
         (["hau/train.tsv", "data/hau/train.tsv"], ": 'hau' has two sources of the split 'train', "),
@@ -89,11 +99,23 @@ def test_what_is_missing_or_may_be_two_things_is_said(paths: list[str], reason: 
         ("a: [", "README.md: its header is not YAML: "),
         ("- a", "README.md: its header is not a mapping"),
         ("configs: [{config_name: hau, data_files: 'https://x.org/a.csv'}]", "the files of 'hau' lie elsewhere"),
+        ("configs: [{config_name: hau, data_dir: ../other}]", r"the files of 'hau' lie elsewhere \(\.\./other\)"),
+        (
+            "configs: [{config_name: hau, sep: ';', data_files: [{split: train, path: hau/train.tsv}]}]",
+            r"^repository: by README\.md, cells of 'hau' are separated by ';', but hau/train\.tsv is read with '\\t';",
+        ),
     ],
 )
 def test_a_readme_that_cannot_be_used_is_refused(header: str, reason: str) -> None:
     with pytest.raises(DataError, match=reason):
         files("hau/train.tsv", header=header)
+
+
+def test_what_the_readme_says_of_one_config_is_no_matter_to_others() -> None:
+    header = "configs: [{config_name: ibo, data_files: 'https://x.org/a.csv'}, {config_name: yor, sep: '|'}]"
+    assert files("hau/train.tsv", "ibo/train.tsv", header=header) == ["hau/train.tsv"]
+    with pytest.raises(DataError, match="the files of 'ibo' lie elsewhere"):
+        files("hau/train.tsv", "ibo/train.tsv", header=header, config="ibo")
 
 
 @pytest.mark.parametrize("header", ["configs: 5", "configs: [[hau]]", "configs: [{data_files: {a: 1}}]", "{}", "7: 8"])

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 from transformers import PreTrainedTokenizerFast
 
-from datamodules import DataError, ParallelConfig, ParallelData, ParallelText
+from datamodules import DataError, ParallelConfig, ParallelData, ParallelText, RowError
 from tests.datamodules.conftest import Write
 
 
@@ -88,6 +88,17 @@ def test_mistakes_in_a_file_are_said(write: Write, tmp_path: Path) -> None:
         message = " cannot be read as parquet: .+|, line 1: this is not JSON: .+|: there is no column 'target'; .+"
         with pytest.raises(DataError, match=f"^{tmp_path}/{name}({message})$"):
             both(from_file(tmp_path / name))
+
+
+def test_what_is_read_are_pairs_with_text_and_errors(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"target": "a", "pivot": " "}\n{"target": "b", "pivot": "B"}\n3\n')
+    text = from_file(tmp_path / "a.jsonl")
+    assert [getattr(one, "target", str(one)[-50:]) for one in text.read("swh_Latn")] == [
+        "b",
+        'line 3: this is not a JSON object such as {"target": …}'[-50:],
+    ]
+    with pytest.raises(RowError, match="line 3: this is not a JSON object"):
+        both(text)
 
 
 def test_mistakes_in_the_config_are_said() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import uuid
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from datamodules import ClassificationDataset, DataError, Example, RowError, dataset, labelled_dataset
 from datamodules.errors import RowErrors
 from datamodules.table import TableConfig
+from datamodules.table_files import table_rows
 from tests.datamodules.conftest import Write
 
 ROWS = [
@@ -45,6 +47,12 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "csv": lambda file: file.write_text(delimited(ROWS, ","), "utf-8-sig", newline=""),
     "tsv": lambda file: file.write_text(delimited(ROWS, "\t"), "utf-8", newline=""),
     "jsonl": lambda file: file.write_text("\n\n".join(json.dumps(row) for row in ROWS)),
+    "json": lambda file: file.write_text(json.dumps(ROWS, indent=2)),
+    "lines.json": lambda file: file.write_text("".join(json.dumps(row) + "\n" for row in ROWS)),
+    "dense.json": lambda file: file.write_text("\ufeff" + json.dumps(ROWS, separators=(",", ":")), "utf-8"),
+    "csv.gz": lambda file: file.write_bytes(gzip.compress(delimited(ROWS, ",").encode())),
+    "tsv.gz": lambda file: file.write_bytes(gzip.compress(delimited(ROWS, "\t").encode())),
+    "json.gz": lambda file: file.write_bytes(gzip.compress(json.dumps(ROWS).encode())),
 }
 
 
@@ -146,7 +154,8 @@ GOOD = "claim,verdict\nw1,yes\nw2,no\n"
         ("test.jsonl", '{"claim": "w1"}\n', r"test\.jsonl, line 1: there is no column 'verdict'; found: claim"),
         ("test.jsonl", '{"claim": null, "verdict": "no"}\n', r"test\.jsonl, line 1: the column 'claim' is empty"),
         ("test.parquet", "no", r"test\.parquet cannot be read as parquet"),
-        ("test.xlsx", "no", r"test\.xlsx cannot be read: the name must end with \.csv, \.tsv, \.jsonl, \.parquet"),
+        ("test.xlsx", "no", r"test\.xlsx cannot be read: the name must end with \.csv, \.tsv, \.jsonl, \.json, "),
+        ("test.parquet.gz", "no", r"test\.parquet\.gz cannot be read: .*, \.parquet; all but parquet may also be "),
         ("tset.csv", GOOD, r"there is no file .*test\.csv; did you mean 'tset\.csv'\?"),
     ],
 )
@@ -155,6 +164,77 @@ def test_mistakes_in_a_file(name: str, content: str | bytes, message: str, tmp_p
     named = name if name.startswith("test") else "test.csv"
     with pytest.raises(DataError, match=message):
         table(tmp_path, files={"test": {"eng_Latn": named}}, labels=["no", "yes"]).verify()
+
+
+ROW = '{"claim": "w1", "verdict": "no"}'
+PACKED = gzip.compress(GOOD.encode(), mtime=0)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[1]", ', row 1: this is not a JSON object such as {"claim": …}'),
+        (f'[{ROW}, {{"claim": "w1"}}]', ", row 2: there is no column 'verdict'; found: claim"),
+        (f"[{ROW},\n".encode() + b'{"claim": "\xe9", "verdict": "no"}]', ", row 2: this is not UTF-8; save the "),
+        ('[{"claim": "w1",\n "verdict": no}]', ", row 1: this is not JSON: Expecting value (line 2, character 13)"),
+        (f"[{ROW} {ROW}]", ", row 2: this is not JSON: Expecting ',' delimiter (line 1, character 35)"),
+        (f"[{ROW}", ", row 2: this is not JSON: Expecting ',' delimiter (line 1, character 34)"),
+        (f"[{ROW}]\n[]", ", row 2: this is not JSON: Extra data (line 2, character 1)"),
+        ('[{"claim": "w1", "claim": "w2"}]', ", row 1: the key 'claim' is there more than once"),
+        ("[" * 100_000, ", row 1: this is nested too deeply"),
+        ("", ": {}; line 1: this is not JSON: Expecting value (character 1)"),
+        ('{\n"claim": "w1"}', ": {}; line 1: this is not JSON: Expecting property name enclosed in double "),
+        ('{"version": 1, "data": [{}]}', ": {}, but one object with version, data; save the list alone"),
+        (f'{ROW}\n{{"claim": "w1"}}', ", line 2: there is no column 'verdict'; found: claim"),
+    ],
+)
+def test_mistakes_in_a_json_file(content: str | bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DataError) as error:
+        table(tmp_path, files={"test": {"eng_Latn": "a.json"}}, labels=["no", "yes"]).verify()
+    words = message.replace("{}", "this is neither a list of objects nor an object in each line")
+    assert str(error.value).startswith(f"{tmp_path}/a.json{words}")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (GOOD.encode(), "Not a gzipped file"),
+        (PACKED[:-9], "Compressed file ended before the end-of-stream marker was reached"),
+        (PACKED[:10] + b"\xff" * 9, "Error -3 while decompressing data"),
+        (PACKED[:-8] + bytes(8), "CRC check failed"),
+    ],
+    ids=["not compressed", "cut", "damaged", "another sum"],
+)
+def test_damaged_compressed_files(content: bytes, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv.gz").write_bytes(content)
+    with pytest.raises(DataError, match=rf"/a\.csv\.gz cannot be read as gzip: {reason}"):
+        table(tmp_path, files={"test": {"eng_Latn": "a.csv.gz"}}, labels=["no", "yes"]).verify()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "cause"),
+    [
+        ("a.csv", GOOD.replace(",", ";"), "the columns are separated by ';'; save the file with ','"),
+        ("a.csv", GOOD.replace(",", "\t"), "the columns are separated by '\\t'; save the file with ','"),
+        ("a.tsv", GOOD, "the columns are separated by ','; save the file with '\\t'"),
+        ("a.csv", GOOD.encode("utf-16-le"), "this looks like UTF-16; save the file as UTF-8"),
+        ("a.csv", GOOD.encode("utf-16-be"), "this looks like UTF-16; save the file as UTF-8"),
+        ("a.tsv", GOOD.replace(",", "\t").encode("utf-16-le"), "this looks like UTF-16; save the file as UTF-8"),
+        ("a.csv", GOOD.replace("\n", "\r"), "the lines end with \\r, as on very old Macs; save the file with the line"),
+        ("a.tsv", GOOD.replace("\n", "\r").replace(",", "\t"), "the lines end with \\r, as on very old Macs; save the"),
+        ("a.csv", "claim;verdict,more\n", ""),
+    ],
+)
+def test_the_likely_cause_is_named_where_the_header_is_none(
+    name: str, content: str | bytes, cause: str, tmp_path: Path
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    for quotes in (True, False):
+        with pytest.raises(DataError) as error:
+            list(table_rows(file, ("claim", "verdict"), quotes=quotes))
+        assert str(error.value).startswith(f"{file}, line 1: {cause}" if cause else f"{file}: there is no column")
 
 
 @pytest.mark.parametrize(
@@ -202,6 +282,18 @@ def test_missing_splits_and_languages(tmp_path: Path) -> None:
         ({"files": {"test": {"slo_Latn": "a.csv"}}}, r"files of test name the unknown language 'slo_Latn'; nearest: "),
         ({"files": {"test": "{language}.csv"}, "labels": ["yes"]}, "labels must be two or more different names"),
         ({"files": {"test": "{language}.csv"}, "labels": ["a", "b", "a"]}, "labels must be two or more different"),
+        (
+            {"files": {"test": "{language}.csv"}, "columns": {"text": "a", "label": "a"}},
+            r"columns\n.* text and label are the same column, 'a'",
+        ),
+        (
+            {"files": {"test": "{language}.csv"}, "columns": {"text": "a", "second_text": "a", "label": "b"}},
+            r"columns\n.* text and second_text are the same column, 'a'",
+        ),
+        (
+            {"files": {"test": "{language}.csv"}, "translated": {"claim": "verdict"}},
+            "translated: in the test split text and label are the same column, 'verdict'",
+        ),
         ({"files": {"test": "{language}.csv"}, "revision": "main"}, "revision is one of the hub's"),
     ],
 )
@@ -224,6 +316,7 @@ def read(folder: Path, name: str, content: str | bytes, **settings: Any) -> list
 
 
 QUOTING = "; a cell that contains quotes must itself be quoted, and its quotes doubled"
+LINE_BREAKS = "; if this cell really has line breaks, save the table as JSONL or parquet"
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
@@ -246,14 +339,54 @@ class TestStrayQuotes:
         name = "a.csv" if delimiter == "," else "a.tsv"
         assert read(tmp_path, name, self.rows(lines, delimiter, end)) == [
             "w1",
-            f"{name}, line 3: a quote makes one row of these 3 lines{QUOTING}",
+            f"{name}, line 3: a quote makes one row of these 3 lines{QUOTING}{LINE_BREAKS}",
             "w5",
         ]
+
+    @pytest.mark.parametrize("odd", ["one cell more at the first", "at the last", "between", "one cell less"])
+    def test_one_that_joins_rows_of_which_one_is_odd(
+        self, odd: str, delimiter: str, end: str, tmp_path: Path
+    ) -> None:
+        """A number such as 1,000 gives a row another cell."""
+        lines = [("w0", "no"), ('"w1', "yes"), *((f"w{n}", "no") for n in range(2, 7)), ('w7"', "yes"), ("w8", "no")]
+        content = self.rows(lines, delimiter, end)
+        number = f"1{delimiter}000 "
+        changes = {"first": ('"w1', f'"{number}w1'), "last": ("w7", f"{number}w7"), "between": ("w4", f"{number}w4")}
+        content = content.replace(*changes.get(odd.split()[-1], (f"w4{delimiter}no", "w4")))
+        name = "a.csv" if delimiter == "," else "a.tsv"
+        assert read(tmp_path, name, content) == [
+            "w0",
+            f"{name}, line 3: a quote makes one row of these 7 lines{QUOTING}{LINE_BREAKS}",
+            "w8",
+        ]
+
+    @pytest.mark.parametrize(
+        "text", ["First, this\nthen 1,000\nand that", "1,000\nof these\nand, well, of those", "a,b\n\nc\nd\ne,f"]
+    )
+    def test_texts_of_several_lines_may_hold_a_comma(
+        self, text: str, delimiter: str, end: str, tmp_path: Path
+    ) -> None:
+        content = self.rows([(f'"{text}"', "yes"), ("w2", "no")], delimiter, end)
+        assert read(tmp_path, "a.csv" if delimiter == "," else "a.tsv", content) == [text, "w2"]
 
     def test_a_text_of_several_lines_is_none(self, delimiter: str, end: str, tmp_path: Path) -> None:
         text = "Good morning, all\n\nand, if you wish, good night"
         content = self.rows([(f'"{text}"', "yes"), ('"a\nb"', "no"), ('"say ""w3"""', "no")], delimiter, end)
         assert read(tmp_path, "a.csv" if delimiter == "," else "a.tsv", content) == [text, "a\nb", 'say "w3"']
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+def test_articles_of_several_lines_are_no_rows(kind: str, real_data: Path, tmp_path: Path) -> None:
+    columns = ("category", "headline", "text", "url")
+    lengthy = 0
+    for language in ("eng", "hau", "som", "amh", "xho"):
+        articles = pyarrow.parquet.read_table(real_data / "masakhanews" / language / "test.parquet").to_pylist()
+        rows = [{column: article.get(column) or "x" for column in columns} for article in articles]
+        rows[0]["text"] = rows[0]["text"].replace(". ", ".\n")
+        (tmp_path / f"a.{kind}").write_text(delimited(rows, "," if kind == "csv" else "\t"), newline="")
+        assert list(table_rows(tmp_path / f"a.{kind}", columns)) == rows
+        lengthy += sum("\n" in row["text"] for row in rows)
+    assert lengthy > 100
 
 
 def test_long_cells_and_odd_characters_are_read(tmp_path: Path) -> None:
@@ -427,6 +560,19 @@ def test_hidden_labels_are_no_class_unless_they_are_named(hidden: str, tmp_path:
     with pytest.raises(RowErrors, match=f"line 4: the column 'verdict' holds '{hidden}', which marks"):
         table(tmp_path, files=files).verify()
     table(tmp_path, files=files, labels=["no", "yes", hidden]).verify()
+
+
+@pytest.mark.parametrize(("labels", "hidden"), [("0 1 -1", "-1"), ("+ 0 -", "-")])
+def test_hidden_labels_are_not_skipped_where_they_may_be_a_class(labels: str, hidden: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("claim,verdict\n" + "".join(f"w,{label}\n" for label in labels.split()))
+    files = {"train": {"eng_Latn": "a.csv"}, "test": {"eng_Latn": "a.csv"}}
+    message = rf"^the train split .* '{hidden}' may be a class or mark a missing label: name the labels in data"
+    with pytest.raises(DataError, match=message):
+        table(tmp_path, files=files, bad_rows="skip").verify()
+    for names in (labels.split(), labels.split()[:2]):
+        found = table(tmp_path, files=files, bad_rows="skip", labels=names)
+        found.verify()
+        assert len(list(found.examples("eng_Latn", "train"))) == len(names)
 
 
 def test_labels_that_differ_only_in_case_are_refused_unless_they_are_named(tmp_path: Path) -> None:

@@ -134,6 +134,37 @@ def test_texts_of_a_language_stage_are_looked_at(value: Any, desk: Desk, tmp_pat
     ]
 
 
+def parallel_text(desk: Desk, *lines: str) -> dict[str, Any]:
+    """Returns changes of the experiment, so that languages are aligned by files of translations with these lines."""
+    for language in [SOURCE, *TARGETS]:
+        (desk.folder / f"pairs-{language}.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    parallel = {"file": str(desk.folder / "pairs-{language}.jsonl"), "max_length": 24}
+    return {"stages.language.objective": {"alignment": {"parallel": parallel}}}
+
+
+PAIR, BLANK = '{"target": "w1", "pivot": "w2"}', '{"target": " ", "pivot": "w2"}'
+
+
+def test_parallel_text_is_read_to_its_end(desk: Desk, modulingua: Modulingua) -> None:
+    bad = '{"target": 3, "pivot": "w2"}'
+    changes = parallel_text(desk, *[PAIR] * 150, BLANK, bad, PAIR, "[")
+    found = check_data(desk.plan(changes).todo)
+    languages = {language for stage in desk.plan(changes).todo for language in getattr(stage, "languages", ())}
+    assert not found.refused
+    assert {error.rpartition("/")[2].partition(": ")[0] for error in found.other} == {
+        f"pairs-{language}.jsonl, line {line}" for language in languages for line in (152, 154)
+    }
+    answer = modulingua("run", desk.write(changes))
+    assert answer.code == 2
+    assert "line 152: the column 'target' holds a number, not a text" in answer.err
+
+
+def test_parallel_text_without_a_pair_is_refused(desk: Desk) -> None:
+    found = check_data(desk.plan(parallel_text(desk, BLANK, BLANK)).todo)
+    assert found.other
+    assert all(error.endswith("holds text on both sides") for error in found.other)
+
+
 def test_a_plan_lists_the_rows_that_it_reads_anyway(desk: Desk, modulingua: Modulingua) -> None:
     changes = with_rows(desk, {(SOURCE, "train"): {3: {"text": " "}}, (TEST, "test"): {5: {"category": "-"}}})
     assert modulingua("plan", desk.write(changes)).code == 0

@@ -13,6 +13,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from datamodules import ParallelText, RowError
+from datamodules.parallel import Pair
+from framework import prefetch
 from framework.results import read_runs
 from tests.framework.conftest import desk_in
 from tests.framework.tiny import LANGUAGES, ROOT, Desk, outcome, read_rows, runs, write_rows
@@ -209,6 +212,19 @@ def test_it_fetches_what_the_plan_reads_and_nothing_else(prefetched: Prefetched)
     count = len(list(machine.desk.encoder.iterdir()))
     assert f"someone/tiny@{machine.repositories[0].sha(0)[:7]} {count} {weights / 1e6:.1f}" in lines
     assert any(line.startswith(f"Davlan/sib200@{machine.repositories[1].sha(-1)[:7]} 9 ") for line in lines)
+
+
+def test_of_translations_it_fetches_all(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run reads them all before it trains, however few of them it trains on."""
+    (desk.folder / "pairs.jsonl").write_text('{"target": "w1", "pivot": "w2"}\n' * 500)
+    read: list[Pair | RowError] = []
+    rows = ParallelText.read
+    monkeypatch.setattr("datamodules.parallel._SHUFFLE_BUFFER", 1)
+    monkeypatch.setattr(ParallelText, "read", lambda *words: (read.append(row) or row for row in rows(*words)))
+    objective = {"alignment": {"parallel": {"file": str(desk.folder / "pairs.jsonl"), "max_length": 24}}}
+    [stage, *_] = desk.plan({"stages.language.objective": objective}).of_kind("language")
+    prefetch._read_text(stage)
+    assert len({pair.id for pair in read if isinstance(pair, Pair)}) == 500
 
 
 def test_of_large_text_it_fetches_what_so_many_steps_reach(prefetched: Prefetched) -> None:
