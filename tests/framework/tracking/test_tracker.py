@@ -157,7 +157,7 @@ class TestTrouble:
         said = capfd.readouterr().err.splitlines()
         assert len(said) == 1, said
         assert said[0].startswith("W&B did not receive everything: ")
-        advice = said[0].partition("Nothing is lost: `")[2].removesuffix("` tells it later")
+        advice = said[0].partition("Nothing is lost: `")[2].removesuffix("` sends it later")
         for stage in stages:
             one, two = ((place.store.path(stage.id) / WEIGHTS).read_bytes() for place in (desk, offline))
             assert one == two
