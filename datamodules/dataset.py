@@ -195,6 +195,10 @@ class Dataset:
         """What determines the rows of a split, wherever they lie; reads no row."""
         return self.source.fingerprint(*self.place_of(language, split))
 
+    def content(self, language: str, split: str) -> str:
+        """What the texts of a split are read from: the same for two splits that are parts or copies of one."""
+        return self.fingerprint(language, split)
+
     def examples(self, language: str, split: str) -> Iterator[Example]:
         """Streams the examples of one split in the dataset's order.
 

@@ -57,6 +57,10 @@ class HeldOut(Answered):
         parts = {TRAIN: f"{whole} but {self.share:g} held out", VALIDATION: f"{whole} the {self.share:g} held out"}
         return parts.get(split, whole)
 
+    def content(self, language: str, split: str) -> str:
+        """See `Dataset.content`."""
+        return self.whole.content(language, self._its_split(split))
+
     def read(self, language: str, split: str) -> Iterator[Example | RowError]:
         """See `Dataset.read`; the errors of the divided split are in both of its parts.
 

@@ -22,6 +22,7 @@ from datamodules.files import require_file, user_path
 from datamodules.labels import HIDDEN, first_pair_alike, in_one_form, unknown_label
 from datamodules.languages import LANGUAGES, flores_code, nearest_languages
 from datamodules.row import Row
+from datamodules.source import file_fingerprint
 from datamodules.table_files import table_rows
 
 _SHOWN = 3
@@ -211,6 +212,12 @@ class Table(ClassificationDataset):
             digest.update(json.dumps([example.id, *example.texts, example.label]).encode())
         return f"sha256:{digest.hexdigest()}"
 
+    def content(self, language: str, split: str) -> str:
+        """See `Dataset.content`; ids may have the name of the split in them, so that a fingerprint depends on it."""
+        self.check(language, split)
+        content = file_fingerprint(self._file(split, language))
+        return content if self._has_own_file(split) else f"{content} {language}"
+
     def read(self, language: str, split: str) -> Iterator[Example | RowError]:
         """See `Dataset.read`; a row without a usable language counts for each language of its file."""
         self.check(language, split)
@@ -283,10 +290,14 @@ class Table(ClassificationDataset):
         return dataclasses.replace(columns, **{field: self.translated.get(name, name) for field, name in names.items()})
 
     def _texts(self, language: str, split: str) -> "list[_Text | RowError]":
-        files = self.files[split]
-        own_file = isinstance(files, dict) or PLACEHOLDER in files
-        found = _read(self._file(split, language), self._columns(split), language if own_file else None)
+        own = language if self._has_own_file(split) else None
+        found = _read(self._file(split, language), self._columns(split), own)
         return [*found.by_language.get(language, []), *found.without_language]
+
+    def _has_own_file(self, split: str) -> bool:
+        """Whether each language of a split has a file, and not one for all with a column that says the language."""
+        files = self.files[split]
+        return isinstance(files, dict) or PLACEHOLDER in files
 
 
 class _Text(NamedTuple):

@@ -70,6 +70,10 @@ class Transfer(Answered):
         """That of the dataset that has the split."""
         return self._with(split).fingerprint(language, split)
 
+    def content(self, language: str, split: str) -> str:
+        """See `Dataset.content`."""
+        return self._with(split).content(language, split)
+
     def read(self, language: str, split: str) -> Iterator[Example | RowError]:
         """See `Dataset.read`; labels are indices into `labels`."""
         dataset = self._with(split)

@@ -197,7 +197,7 @@ def check_reuse(data: Any, languages: Any) -> Iterator[Problem]:
     for number, code in enumerate(dataset.languages if every else languages.targets):
         for source in languages.source:
             with contextlib.suppress(DataError):  # said elsewhere: a language lacks a split
-                if source != code and (split := reused_split(data, dataset, source, code)):
+                if source != code and (split := reused_split(dataset, source, code)):
                     key = ("languages", "targets") if every else ("languages", "targets", number)
                     yield key, f"the test split of {code} is the {split} split of {source}: its score would be leaked"
 

@@ -1,10 +1,8 @@
 """Test texts of a source language that stand among the texts that train or choose the task components."""
 
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from datamodules import DatasetConfig, LabelledDataset
+from datamodules import LabelledDataset
 from datamodules.dataset import TEST, TRAIN, VALIDATION
 
 TOLERATED = 0.01
@@ -49,33 +47,21 @@ def find_leak(dataset: LabelledDataset, language: str) -> Leak | None:
     return Leak(language, sorted(known), sum(1 for _ in dataset.examples(language, "test")))
 
 
-def reused_split(data: DatasetConfig, dataset: LabelledDataset, learnt: str, tested: str) -> str | None:
-    """Looks whether the test split of one language is what another language trains or chooses the task components on.
+def reused_split(dataset: LabelledDataset, learnt: str, tested: str) -> str | None:
+    """Compares the test split of a language with the splits that train or choose the task components in another one.
 
-    Only whole splits are compared, by file and by fingerprint: texts of two languages may be equal by chance.
+    Only whole splits are compared: single texts of two languages may be equal by chance.
 
     Args:
-        data: The section that names the dataset.
         dataset: The dataset.
         learnt: A source language.
         tested: Another language, which is tested on.
 
     Returns:
-        The split of the source language; None where neither is the test split.
+        The split of the source language that has the same content; None where neither has.
 
     Raises:
         DataError: A language lacks a split.
     """
-    contents = {*_contents(data, dataset, tested, TEST)}
-    return next((split for split in (TRAIN, VALIDATION) if contents & {*_contents(data, dataset, learnt, split)}), None)
-
-
-def _contents(data: DatasetConfig, dataset: LabelledDataset, language: str, split: str) -> Iterator[str]:
-    """Names what a split is made of."""
-    whole = data.train_split if split == TRAIN or (split == VALIDATION and data.held_out is not None) else split
-    # A part that is held out has a fingerprint that begins with that of the whole split.
-    yield dataset.fingerprint(language, split).partition(" but ")[0].partition(" the ")[0]
-    # Of a table, rows have the names of their splits, so that the fingerprints of one file in two splits differ.
-    files = getattr(data, "files", {}).get(whole) if data.train_on is None else None
-    if isinstance(files, dict) and language in files:
-        yield os.path.normpath(files[language])
+    content = dataset.content(tested, TEST)
+    return next((split for split in (TRAIN, VALIDATION) if dataset.content(learnt, split) == content), None)

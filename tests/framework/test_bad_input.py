@@ -146,10 +146,11 @@ def reusing(desk: Desk) -> Changes:
     return {"data.path": str(texts), "data.held_out": 0.2}
 
 
-def reusing_a_file(desk: Desk) -> Changes:
+def reusing_a_copy(desk: Desk) -> Changes:
     rows = [f"w{n} w{n + 20},{'yes' if n % 2 else 'no'}" for n in range(20)]
-    (desk.folder / "mine.csv").write_text("\n".join(["text,label", *rows]))
-    files = {"train": {"eng_Latn": "mine.csv"}, "test": {"swh_Latn": "./mine.csv"}}
+    for name in ("mine.csv", "copy.csv"):
+        (desk.folder / name).write_text("\n".join(["text,label", *rows]))
+    files = {"train": {"eng_Latn": "mine.csv"}, "test": {"swh_Latn": "copy.csv"}}
     data = {"name": "table", "path": str(desk.folder), "files": files, "held_out": 0.2, "max_length": 24}
     return {"data": data, "combination.language": {}, "languages.targets": ["swh_Latn"]}
 
@@ -534,8 +535,8 @@ MISTAKES: dict[str, Case] = {
         "- swh_Latn",
         ("the test split of swh_Latn is the train split of eng_Latn: its score would be leaked",),
     ),
-    "a table whose training file is another language's test file": Case(
-        reusing_a_file,
+    "a table whose training file is copied as another language's test file": Case(
+        reusing_a_copy,
         "languages.targets[0]",
         "- swh_Latn",
         ("the test split of swh_Latn is the train split of eng_Latn: its score would be leaked",),
