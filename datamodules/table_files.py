@@ -146,8 +146,8 @@ READERS: dict[str, Reader] = {
 }
 """What reads a file, by the end of its name without `.gz`."""
 
-_DELIMITERS = {",": re.compile(r",(?! |(?<=\d,)\d{3}(?!\d))"), "\t": re.compile("\t")}
-"""What separates the cells of lines that may be rows or a text: not a comma of a sentence, nor that of 1,000."""
+_DELIMITERS = {",": re.compile(",(?! )"), "\t": re.compile("\t")}
+"""What separates the cells of lines that may be rows or a text: a comma of a sentence has a space behind it."""
 _SIGNS = {
     "\0": "this looks like UTF-16; save the file as UTF-8",
     "\r": "the lines end with \\r, as on very old Macs; save the file with the line ends \\n or \\r\\n",
