@@ -219,6 +219,7 @@ RULES: dict[str, Callable[..., None]] = {
 }
 
 
+@pytest.mark.pages
 @pytest.mark.parametrize("page", SHOWING, ids=page_name)
 def test_the_commands_of_a_page_run(page: Path, shell: Shell, checkout: Path) -> None:
     for name, text in files(page).items():
