@@ -336,7 +336,7 @@ def check_vocabulary(backbone: BackboneConfig, pretrain: Any) -> Iterator[Proble
 def check_lengths(
     backbone: BackboneConfig, combination: dict[str, dict[str, Any]], data: Any, stages: Any
 ) -> Iterator[Problem]:
-    """Text, prompts and what is written behind them fit the backbone's positions, and the prefix leaves room for text."""
+    """Text, prompts and what is written behind them fit the backbone's positions; the prefix leaves room for text."""
     info = _info(backbone)
     if info is None or data is None:
         return
@@ -359,8 +359,8 @@ def check_lengths(
         if prefix and prefix + special >= length:
             yield (
                 ("data", key),
-                f"data.text_prefix takes {prefix} of {length} tokens and special tokens {special}, which leaves no room "
-                "for the text",
+                f"data.text_prefix takes {prefix} of {length} tokens and special tokens {special}, which leaves no "
+                "room for the text",
             )
         if length + prompts + written > info.max_positions:
             answers = f", {prompts} of prompts and {written} of answers" if written else f" and {prompts} of prompts"
