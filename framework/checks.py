@@ -336,7 +336,7 @@ def check_vocabulary(backbone: BackboneConfig, pretrain: Any) -> Iterator[Proble
 def check_lengths(
     backbone: BackboneConfig, combination: dict[str, dict[str, Any]], data: Any, stages: Any
 ) -> Iterator[Problem]:
-    """Text, prompts and what is written behind them fit the backbone's positions."""
+    """Text, prompts and what is written behind them fit the backbone's positions; the prefix leaves room for text."""
     info = _info(backbone)
     if info is None or data is None:
         return
@@ -348,9 +348,21 @@ def check_lengths(
     dataset = _dataset(data)
     # An encoder-decoder's answer has positions of its own.
     written = stages.answer_to(dataset.task).writes if dataset is not None and info.family == "decoder" else 0
+    tokenizer = tokenizer_of(info)
+    # A space at its end may become a part of the text's first token.
+    prefix = len(tokenizer(data.text_prefix.rstrip(), add_special_tokens=False, verbose=False)["input_ids"])
+    special = tokenizer.num_special_tokens_to_add()
     for key in ("max_length", "train_max_length"):
         length = getattr(data, key)
-        if length is not None and length + prompts + written > info.max_positions:
+        if length is None:
+            continue
+        if prefix and prefix + special >= length:
+            yield (
+                ("data", key),
+                f"data.text_prefix takes {prefix} of {length} tokens and special tokens {special}, which leaves no "
+                "room for the text",
+            )
+        if length + prompts + written > info.max_positions:
             answers = f", {prompts} of prompts and {written} of answers" if written else f" and {prompts} of prompts"
             yield (
                 ("data", key),

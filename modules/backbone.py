@@ -30,7 +30,7 @@ from modules.construction import (
 )
 from modules.errors import ModulesError
 from modules.tokenizer import load_tokenizer
-from modules.weights import load_weights, weight_files
+from modules.weights import load_weights, not_finite, weight_files
 
 Precision = Literal["auto", "32", "bf16", "fp16"]
 Accelerator = Literal["auto", "cpu", "gpu"]
@@ -389,7 +389,10 @@ _EXAMINED: dict[tuple[str, str], Construction] = {}
 
 
 def _load_weights(info: BackboneInfo, with_lm_head: bool) -> nn.Module:
-    return load_model(info.model_type, info.settings, load_weights(info.folder), with_lm_head)[0]
+    model = load_model(info.model_type, info.settings, load_weights(info.folder), with_lm_head)[0]
+    if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
+        raise ModulesError(not_finite(info.folder))
+    return model
 
 
 def _try(backbone: Backbone) -> None:

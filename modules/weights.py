@@ -158,6 +158,20 @@ def load_weights(folder: Path) -> Tensors:
     return tensors
 
 
+def not_finite(folder: Path) -> str:
+    """Names the first tensor that is not finite in float32, with its file; an empty text where none is."""
+    format_, files = weight_files(folder)
+    return next(
+        (
+            f"{file}: {key} holds numbers that are not finite"
+            for file in files
+            for key, tensor in format_.load(file).items()
+            if not tensor.float().isfinite().all()
+        ),
+        "",
+    )
+
+
 def choose_format(names: Sequence[str]) -> tuple[WeightFormat, list[str]]:
     """Returns the format that a checkpoint with files of these names is read in, and its weight files, in order."""
     return next(((one, found) for one in FORMATS if (found := one.of(names))), (FORMATS[0], []))

@@ -13,10 +13,10 @@ from framework.files import filled_folder
 from framework.identity import plain
 from framework.plan import BackboneChoice
 from framework.provenance import made
-from framework.store import Passport, Store, part_of
+from framework.store import PASSPORT, Passport, Store, part_of
 from modules import ROLES, BackboneConfig, ModulesError, component_class, load_backbone
 from modules.formats import FORMATS, Part
-from modules.formats.base import read_config
+from modules.formats.base import CONFIG, read_config
 
 
 def export(store: Store, prefix: str, folder: Path, format_name: str, backbone: str | None) -> Passport:
@@ -30,7 +30,7 @@ def export(store: Store, prefix: str, folder: Path, format_name: str, backbone: 
         backbone: Where the backbone is now; None for where it was.
 
     Raises:
-        UserError: The folder holds something, or the backbone is another.
+        UserError: The folder holds something, or the backbone is another or was pretrained here.
         ModulesError: The other library has no such component, or the backbone cannot be had.
     """
     if format_name not in FORMATS:
@@ -39,6 +39,7 @@ def export(store: Store, prefix: str, folder: Path, format_name: str, backbone: 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder}: holds something else; name an empty folder or a new one")
     passport = store.find(prefix)
+    _refuse_pretrained(passport)
     config = BackboneConfig(name=backbone) if backbone else backbone_config(passport)
     loaded = load_backbone(config)
     state = store.read(passport.id, BackboneChoice(config, loaded.info).passport)
@@ -46,6 +47,21 @@ def export(store: Store, prefix: str, folder: Path, format_name: str, backbone: 
     with filled_folder(folder) as target:
         FORMATS[format_name].write(loaded, parts, target, name="-".join([*passport.languages[:1], passport.id[:8]]))
     return passport
+
+
+def _refuse_pretrained(passport: Passport) -> None:
+    """Refuses a component of a backbone that lies in the store alone, where no other library finds it.
+
+    Raises:
+        UserError: A `pretrain` stage trained the backbone's weights.
+    """
+    pretraining = passport.backbone["weights"]
+    if pretraining in passport.needs:
+        raise UserError(
+            f"{passport.id}: its backbone was trained by the pretrain stage {pretraining}, and other libraries load "
+            "only backbones as published; `modulingua components push` shares it with that stage, or train it on a "
+            "backbone with published weights, without `pretrain`"
+        )
 
 
 def import_saved(store: Store, place: str, stage: str, languages: list[str], backbone: BackboneConfig) -> Passport:
@@ -61,13 +77,18 @@ def import_saved(store: Store, place: str, stage: str, languages: list[str], bac
         backbone: What carries it.
 
     Raises:
-        UserError: The stage is none, or the place holds nothing of the kind.
+        UserError: The stage is none, a language component has no language, or the place holds nothing of the kind.
         ModulesError: It is nothing that this version has, or not of this backbone, or the hub refuses it.
         NetworkError: The hub cannot be asked.
     """
     if stage not in ROLES:
         raise UserError(f"--as {stage}: a component serves as {' or '.join(ROLES)}{did_you_mean(stage, ROLES)}")
+    if stage == "language" and not languages:
+        raise UserError("--language: a language component needs its language, such as hau_Latn")
     folder, origin = fetch_saved(place)
+    if (folder / PASSPORT).is_file() and not (folder / CONFIG).is_file():
+        command = f"`modulingua components pull {place}`"
+        raise UserError(f"{folder}: a component of Modulingua; {command} puts it into the store")
     settings = read_config(folder)
     reader = next((known for known in FORMATS.values() if known.reads(settings)), None)
     if reader is None:

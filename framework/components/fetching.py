@@ -5,6 +5,7 @@ from pathlib import Path
 
 from huggingface_hub import HfApi, constants, snapshot_download
 from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
+from requests import ConnectionError, Timeout
 
 from framework.errors import UserError
 from framework.files import is_folder
@@ -17,7 +18,9 @@ TIMEOUT = 30.0
 REASONS: tuple[tuple[type[Exception], str], ...] = (
     (HFValidationError, "this is neither a folder nor a repository's name; a folder begins with ./ or /"),
     (OfflineModeIsEnabled, "HF_HUB_OFFLINE forbids requests to the hub"),
-    (LocalEntryNotFoundError, "it is not in the cache, and the hub is out of reach"),
+    (ConnectionError, "there is no such folder here, and the hub cannot be reached"),
+    (Timeout, "there is no such folder here, and the hub cannot be reached"),
+    (LocalEntryNotFoundError, "there is no such folder here, it is not in the cache, and the hub cannot be reached"),
     *HUB_ERRORS,
 )
 """What the hub's errors mean; the first are those that mean something else here than for a backbone."""

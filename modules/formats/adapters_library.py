@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from modules.architectures import ARCHITECTURES
 from modules.backbone import Backbone
@@ -22,7 +22,7 @@ from modules.components import (
 )
 from modules.components.in_library import LibraryComponent
 from modules.errors import ModulesError
-from modules.formats.base import Part, Parts, read_config, read_tensors
+from modules.formats.base import Part, Parts, read_config, read_tensors, refuse_unknown
 
 SAFE, PICKLED = "adapter.safetensors", "pytorch_adapter.bin"
 INVERTIBLE = "invertible_adapters."
@@ -32,7 +32,9 @@ OF_TRAINING = (
     *("hypercomplex_nonlinearity", "inv_adapter", "inv_adapter_reduction_factor"),
 )
 """Settings that change nothing of what trained weights compute; the invertible adapter is a component of its own."""
-
+OF_V1 = ("attention_type", "new_attention_norm", "invertible_adapter")
+"""Settings of AdapterHub's first version that the library has no more: two of AdapterFusion, and one that it reads as
+`inv_adapter`."""
 
 TYPES: tuple[Literal["seq_bn", "double_seq_bn"], ...] = ("seq_bn", "double_seq_bn")
 SAVED = (["adapter"], ["adapter", "invertible"], ["ia3"])
@@ -87,20 +89,29 @@ class AdaptersFormat:
             raise ModulesError(
                 f"{folder}: made for a hidden size of {width}; {backbone.info.name} has {backbone.info.hidden_size}"
             )
+        expected = backbone.model.config.model_type
+        if (model_type := settings.get("model_type", expected)) != expected:
+            raise ModulesError(f"{folder}: model_type is {model_type!r}; {backbone.info.name} is a {expected}")
         configs = _our_configs(settings["config"], folder)
         if "invertible" in configs:
             configs["invertible"] = dataclasses.replace(configs["invertible"], place=_place(backbone))
-        read_tensors(folder, SAFE, PICKLED)  # refuses what the library would only call unreadable
+        tensors = read_tensors(folder, SAFE, PICKLED)  # refuses what the library would only call unreadable
         told: dict[str, Any] = {}
         try:
             loader = AdapterLoader(backbone.model, use_safetensors=(folder / SAFE).is_file())
             try:
                 loader.load(str(folder), load_as=NAME, loading_info=told)
             except (RuntimeError, OSError, ValueError, AssertionError, KeyError, AttributeError) as error:
-                reason = str(error).strip().splitlines()[0]
+                reason = _first_reason(error).replace(NAME, str(settings.get("name")))
                 raise ModulesError(f"{folder}: does not fit {backbone.info.name}: {reason}") from error
             if missing := told.get("missing_keys"):
-                raise ModulesError(f"{folder}: its weights lack {missing[0]}, which {backbone.info.name} has")
+                lacking = missing[0].replace(NAME, settings["name"])
+                raise ModulesError(f"{folder}: its weights lack {lacking}, which {backbone.info.name} has")
+            if unused := _unused(backbone, loader, tensors, settings["name"]):
+                raise ModulesError(
+                    f"{folder}: its weights hold {unused[0]}, for which its configuration has no place on "
+                    f"{backbone.info.name}"
+                )
             return {
                 kind: Part(configs[kind], {path: tensor.detach().clone() for path, tensor in parameters.items()})
                 for kind, parameters in _parts(backbone, NAME, next(iter(configs))).items()
@@ -123,6 +134,28 @@ def _parts(backbone: Backbone, name: str, kind: str) -> dict[str, dict[str, nn.P
     if inner:
         found["invertible"] = {f"coupling.{path}": one for path, one in inner.items()}
     return found
+
+
+def _unused(backbone: Backbone, loader: Any, tensors: dict[str, Tensor], name: str) -> list[str]:
+    """Returns the tensors of a file that are none of the adapter which the library made of it.
+
+    Args:
+        backbone: What carries the adapter.
+        loader: The library's, which knows the names that tensors once had.
+        tensors: What the file holds.
+        name: The adapter's name in the file.
+    """
+    now = loader.rename_func(name, NAME)
+    prefix = f"{backbone.model.base_model_prefix}."
+    inside = prefix if any(path.startswith(prefix) for path in tensors) else ""  # saved under a model with heads
+    places = {f"{inside}{path}" for path in backbone.model.state_dict() if f".{NAME}." in path}
+    return [path for path in tensors if now(path) not in places]
+
+
+def _first_reason(error: Exception) -> str:
+    """Returns what an error of loading says first; torch lists what does not fit behind a line that says only that."""
+    first, *others = str(error).strip().splitlines() or [type(error).__name__]
+    return (others[0] if others and first.startswith("Error(s) in loading") else first).strip()
 
 
 def _remove(backbone: Backbone, name: str) -> None:
@@ -193,6 +226,7 @@ def _our_configs(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
             if name not in OF_TRAINING and theirs.get(name, value) != value
         ]
         if not unlike:
+            refuse_unknown(settings, [*mine.to_dict(), "architecture", *OF_V1], folder, "`adapters`")
             return {kind: config, **_invertible(theirs, folder)}
         nearest = min(filter(None, (nearest, unlike)), key=len)
     said = ", ".join(nearest) if nearest else f"architecture {theirs.architecture!r}"

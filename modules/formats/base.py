@@ -1,7 +1,7 @@
 """What every format has in common."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -17,6 +17,8 @@ from modules.errors import ModulesError
 CONFIG = "adapter_config.json"
 LARGEST_CONFIG = 16 * 2**20
 """Bytes of the largest configuration that is read."""
+NEUTRAL: tuple[Any, ...] = (None, False, "", "none", [], {})
+"""Values at which a setting that is not known here does nothing."""
 T = TypeVar("T")
 
 
@@ -82,6 +84,28 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise ModulesError(f"{file}: holds no mapping")
     return settings
+
+
+def refuse_unknown(settings: dict[str, Any], known: Collection[str], folder: Path, library: str) -> None:
+    """Refuses settings that this version does not know, except at values at which they do nothing.
+
+    Args:
+        settings: Those of a folder's `adapter_config.json`.
+        known: The names of those that are honoured, or change nothing of what trained weights compute.
+        folder: Where they lie.
+        library: What saved them, in messages.
+
+    Raises:
+        ModulesError: There is one; the message names it.
+    """
+    others = {name: value for name, value in settings.items() if name not in known and value not in NEUTRAL}
+    if others:
+        name, value = next(iter(others.items()))
+        shown = json.dumps(value)
+        raise ModulesError(
+            f"{folder / CONFIG}: {name} is {shown if len(shown) <= 80 else shown[:80] + '…'}, "
+            f"with which {library} computes something that this version does not"
+        )
 
 
 def checked(kind: Callable[..., T], values: dict[str, Any], folder: Path) -> T:

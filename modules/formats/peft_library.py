@@ -23,7 +23,7 @@ from modules.backbone import Backbone
 from modules.components import LoRAConfig, SoftPrompt, SoftPromptConfig
 from modules.components.lora import FUSED, Target
 from modules.errors import ModulesError
-from modules.formats.base import CONFIG, Part, Parts, checked, read_config, read_tensors
+from modules.formats.base import CONFIG, Part, Parts, checked, read_config, read_tensors, refuse_unknown
 
 SAFE, PICKLED = "adapter_model.safetensors", "adapter_model.bin"
 PROMPT = "prompt_embeddings"
@@ -53,8 +53,6 @@ OF_LORAS = (
 """Settings of a LoRA that are honoured, or change nothing of what trained weights compute."""
 KEEPS_BACKBONE = (None, True, False, "gaussian", "eva", "orthogonal", "mica")
 """Values of `init_lora_weights` that leave the backbone's weights as they are."""
-NEUTRAL: tuple[Any, ...] = (None, False, "", "none", [], {})
-"""Values at which a setting that is not known here does nothing."""
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True))
@@ -124,22 +122,6 @@ def _prompt(backbone: Backbone, part: Part) -> tuple[dict[str, Any], dict[str, T
     return settings, {PROMPT: table}
 
 
-def _refuse_others(settings: dict[str, Any], known: tuple[str, ...], folder: Path) -> None:
-    """Refuses settings that this version does not know, except at values at which they do nothing.
-
-    Raises:
-        ModulesError: There is one; the message names it.
-    """
-    others = {name: value for name, value in settings.items() if name not in known and value not in NEUTRAL}
-    if others:
-        name, value = next(iter(others.items()))
-        shown = json.dumps(value)
-        raise ModulesError(
-            f"{folder / CONFIG}: {name} is {shown if len(shown) <= 80 else shown[:80] + '…'}, "
-            "with which PEFT computes something that this version does not"
-        )
-
-
 def _refuse_changed_backbone(settings: dict[str, Any], folder: Path) -> None:
     """Refuses a LoRA that was trained on a backbone whose weights PEFT had changed: on others it means nothing.
 
@@ -161,7 +143,7 @@ def _known(settings: dict[str, Any], kind: type[Any]) -> dict[str, Any]:
 
 
 def _read_prompt(backbone: Backbone, settings: dict[str, Any], tensors: dict[str, Tensor], folder: Path) -> Parts:
-    _refuse_others(settings, OF_PROMPTS, folder)
+    refuse_unknown(settings, OF_PROMPTS, folder, "PEFT")
     length = checked(_PromptSettings, _known(settings, _PromptSettings), folder).num_virtual_tokens
     if PROMPT not in tensors:
         raise ModulesError(f"{folder}: its weights lack {PROMPT}")
@@ -205,7 +187,7 @@ def _lora(backbone: Backbone, part: Part) -> tuple[dict[str, Any], dict[str, Ten
 
 def _read_lora(backbone: Backbone, settings: dict[str, Any], tensors: dict[str, Tensor], folder: Path) -> Parts:
     _refuse_changed_backbone(settings, folder)
-    _refuse_others(settings, OF_LORAS, folder)
+    refuse_unknown(settings, OF_LORAS, folder, "PEFT")
     given = checked(_LoRASettings, _known(settings, _LoRASettings), folder)
     found: dict[int, dict[str, dict[str, Tensor]]] = {}
     used: set[str] = set()

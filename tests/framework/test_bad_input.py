@@ -616,6 +616,12 @@ MISTAKES: dict[str, Case] = {
     "no positions left in training": Case(
         {"data.train_max_length": 38}, "data.train_max_length", "train_max_length:", ("exceed the 40 positions",)
     ),
+    "a prefix that leaves no room for text": Case(
+        {"data.text_prefix": "w1 w2 w3 w4 ", "data.max_length": 6},
+        "data.max_length",
+        "max_length: 6",
+        ("data.text_prefix takes 4 of 6 tokens and special tokens 2, which leaves no room for the text",),
+    ),
     "rows that do not divide": Case(
         {"trainer.devices": 2, "stages.task.batch_size": 3},
         "stages.task.batch_size",

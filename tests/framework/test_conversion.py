@@ -107,7 +107,9 @@ def test_a_task_component_without_a_head_where_one_answers(trained: Desk, moduli
         (("export", "SWH", "NEW", "--format", "adaptors"), "unknown format 'adaptors'; did you mean 'adapters'?"),
         (("export", "SWH", "NEW", "--format", "adapters"), "this is prompt"),
         (("export", "SWH", "STORE", "--format", "peft"), "holds something else"),
-        (("import", "STORE", "--as", "language", "--backbone", "ENCODER"), "no adapter_config.json here"),
+        (("import", "STORE", "--as", "language", "--backbone", "ENCODER"), "--language: a language component needs"),
+        (("import", "STORE", "--as", "task", "--backbone", "ENCODER"), "no adapter_config.json here"),
+        (("import", "OWN", "--as", "task", "--backbone", "ENCODER"), "`modulingua components pull "),
         (("import", "STORE", "--as", "lang", "--backbone", "ENCODER"), "serves as language or task; did you mean"),
         (("import", "STORE", "--as", "task", "--language", "swa_Latn", "--backbone", "ENCODER"), "swh_Latn"),
     ],
@@ -117,6 +119,7 @@ def test_mistakes(trained: Desk, modulingua: Modulingua, words: tuple[str, ...],
         "SWH": trained.plan().of_kind("language")[0].id,
         "NEW": trained.folder / "new",
         "STORE": trained.store.folder,
+        "OWN": trained.store.path(trained.plan().of_kind("language")[0].id),
         "ENCODER": trained.encoder,
     }
     before = list(trained.store.folder.rglob(WEIGHTS))

@@ -93,7 +93,8 @@ def test_what_cannot_be_fetched_is_said(requests: list[str], place: str, kind: t
 
 def test_a_hub_out_of_reach_is_a_failure_of_the_network(requests: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(NetworkError, match="^someone/lora: "):
+    reason = "there is no such folder here, and the hub cannot be reached"
+    with pytest.raises(NetworkError, match=f"^someone/lora: {reason}$"):
         fetch_saved("someone/lora")
 
 

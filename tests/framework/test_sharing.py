@@ -162,6 +162,17 @@ class TestFolders:
         assert desk.store.identities() == sorted({task, *pretrained.store.passport(task).needs})
         assert "MISSING" not in pulled.out
 
+    def test_a_component_of_a_pretrained_backbone_is_not_exported(
+        self, pretrained: Desk, desk: Desk, modulingua: Modulingua
+    ) -> None:
+        task = self.task(pretrained)
+        words = (task, desk.folder / "new", "--format", "adapters", *store_of(pretrained))
+        answer = modulingua("components", "export", *words)
+        assert answer.code == 2
+        pretraining = pretrained.store.passport(task).backbone["weights"]
+        assert f"its backbone was trained by the pretrain stage {pretraining}, and other libraries" in answer.err
+        assert not (desk.folder / "new").exists()
+
     def test_needs_that_are_left_out_are_told(self, pretrained: Desk, desk: Desk, modulingua: Modulingua) -> None:
         task, shared = self.task(pretrained), desk.folder / "shared"
         modulingua("components", "push", task, shared, "--alone", *store_of(pretrained))

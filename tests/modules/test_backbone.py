@@ -267,6 +267,18 @@ def test_broken_weights(copy: Path) -> None:
         inspect_backbone(BackboneConfig(name=str(copy)))
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_named(copy: Path, value: float) -> None:
+    file = copy / "model.safetensors"
+    tensors = load_file(file)
+    name = next(name for name in tensors if "layer.1" in name and name.endswith("query.weight"))
+    tensors[name][3, 4] = value
+    save_file(tensors, file, metadata={"format": "pt"})
+    with pytest.raises(ModulesError, match=rf"^{file}: {name} holds numbers that are not finite$"):
+        load_backbone(BackboneConfig(name=str(copy)))
+    load_backbone(BackboneConfig(name=str(copy), random_init_seed=0))
+
+
 def test_a_folder_without_tokenizer(copy: Path) -> None:
     (copy / "tokenizer.json").unlink()
     with pytest.raises(ModulesError, match="has no tokenizer"):

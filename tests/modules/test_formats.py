@@ -234,6 +234,60 @@ class TestAdapters:
         with pytest.raises(ModulesError, match="hidden size of 768"):
             FORMATS["adapters"].read(ours.backbone, tmp_path)
 
+    @pytest.mark.parametrize(
+        ("change", "said"),
+        [
+            ({"config.leave_out": [1]}, r"weights hold encoder\.layer\.1\.output\.adapters\.sw\.\S+, for which its"),
+            ({"config.later": "gelu"}, 'adapter_config.json: later is "gelu", with which `adapters` computes'),
+            ({"config.reduction_factor": 2}, r"fit \S+: size mismatch for encoder\.layer\.0\.output\.adapters\.sw\."),
+            ({"model_type": "roberta"}, r"model_type is 'roberta'; \S+ is a bert"),
+            ({"name": "other"}, r"its weights lack encoder\.layer\.0\.output\.adapters\.other\."),
+            ({"config.later": None, "config.new_attention_norm": True, "trained_on": "Wikipedia"}, None),
+        ],
+        ids=str,
+    )
+    def test_settings_that_are_not_those_of_the_weights(
+        self, combination: Callable[..., Combination], tmp_path: Path, change: dict[str, Any], said: str | None
+    ) -> None:
+        ours = combination("bert")
+        parts = filled(ours, {"adapter": BottleneckConfig(reduction_factor=4)})
+        FORMATS["adapters"].write(ours.backbone, parts, tmp_path, "sw")
+        file = tmp_path / "adapter_config.json"
+        settings = json.loads(file.read_text())
+        for key, value in change.items():
+            *inside, name = key.split(".")
+            (settings["config"] if inside else settings)[name] = value
+        file.write_text(json.dumps(settings))
+        if said is None:
+            assert FORMATS["adapters"].read(ours.backbone, tmp_path).keys() == parts.keys()
+            return
+        with pytest.raises(ModulesError, match=said):
+            FORMATS["adapters"].read(ours.backbone, tmp_path)
+
+    @pytest.mark.parametrize("inside", ["", "bert."])
+    @pytest.mark.parametrize(
+        "surplus",
+        [
+            "encoder.layer.0.attention.output.adapters.sw.adapter_up.weight",
+            "encoder.layer.0.attention.self.query.weight",
+            "encoder.layer.0.output.adapters.other.adapter_up.weight",
+            "heads.default.1.weight",
+        ],
+    )
+    def test_a_tensor_without_a_place_is_refused(
+        self, combination: Callable[..., Combination], tmp_path: Path, surplus: str, inside: str
+    ) -> None:
+        ours = combination("bert")
+        parts = filled(ours, {"adapter": BottleneckConfig(reduction_factor=4)})
+        FORMATS["adapters"].write(ours.backbone, parts, tmp_path, "sw")
+        file = tmp_path / "adapter.safetensors"
+        tensors = {f"{inside}{name}": tensor for name, tensor in load_file(file).items()}
+        save_file(tensors, file)
+        assert FORMATS["adapters"].read(ours.backbone, tmp_path).keys() == parts.keys()
+        save_file(tensors | {f"{inside}{surplus}": torch.ones(32, 32)}, file)
+        with pytest.raises(ModulesError, match=f"its weights hold {inside}{surplus}, for which"):
+            FORMATS["adapters"].read(ours.backbone, tmp_path)
+
     def test_code_in_a_file_is_not_run(self, backbone: Callable[..., Backbone], tmp_path: Path) -> None:
         class Evil:
             def __reduce__(self) -> Any:

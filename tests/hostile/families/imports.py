@@ -27,7 +27,8 @@ def cases(world: World) -> Iterator[Case]:
             write_weights(theirs / WEIGHTS, settings)
             change(theirs)
 
-        words = ["components", "import", "theirs", "--as", "language", "--backbone", str(world.encoder)]
+        role = ["--as", "language", "--language", "swh_Latn"]
+        words = ["components", "import", "theirs", *role, "--backbone", str(world.encoder)]
         return Case(name, words, setup=setup, **({"codes": EITHER} | more))
 
     def config(text: str | bytes) -> Callable[[Path], object]:
