@@ -147,6 +147,7 @@ GOOD = "claim,verdict\nw1,yes\nw2,no\n"
         ("test.csv", GOOD + '\n"w3,no\n', r"test\.csv, line 5: unexpected end of data"),
         ("test.csv", GOOD.encode() + b"caf\xe9,no\n", r"test\.csv, line 4: this is not UTF-8"),
         ("test.csv", GOOD + " ,no\n", r"test\.csv, line 4: the column 'claim' is empty"),
+        ("test.csv", GOOD + "\u200b\u200e,no\n", r"test\.csv, line 4: the column 'claim' is empty"),
         ("test.csv", GOOD + "w3,\n", r"test\.csv, line 4: the column 'verdict' is empty"),
         ("test.csv", GOOD + "w3,ye\n", r"line 4: .* the unknown label 'ye'; did you mean 'yes'\?; known: no, yes"),
         ("test.jsonl", '{"claim": "w1", "verdict": "no"}\n{"claim": \n', r"line 2: this is not JSON: Expecting value"),
@@ -525,6 +526,9 @@ def test_files_that_are_not_taken_are_named(tmp_path: Path) -> None:
     reasons = r"not taken: .*/test-cn\.csv: unknown language 'cn'.*, .*/test-zh\.csv: the language 'zh' may be "
     with pytest.raises(DataError, match=rf"no text in 'zho_Hans'.*; it has eng_Latn; {reasons}"):
         found.check("zho_Hans", "test")
+    [note] = found.notes()
+    assert note.startswith(f"Not every file of the test split has the code of one language; not taken: {tmp_path}/test-cn")
+    assert table(tmp_path, files={"test": {"eng_Latn": "test-eng_Latn.csv"}}).notes() == []
     (tmp_path / "test-en.csv").write_text(GOOD)
     with pytest.raises(DataError, match=r"test-en\.csv and .*test-eng_Latn\.csv are both of eng_Latn"):
         table(tmp_path, files={"test": "test-{language}.csv"}, labels=["no", "yes"]).verify()
