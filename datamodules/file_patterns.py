@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from datamodules.errors import DataError
-from datamodules.files import is_file, names_in, shown
+from datamodules.files import HIDDEN, is_file, names_in, shown
 from datamodules.languages import LANGUAGES, MEANINGS, flores_code
 
 PLACEHOLDER = "{language}"
@@ -89,7 +89,8 @@ def _matches(folder: Path, parts: tuple[str, ...], code: str | None) -> Iterator
     else:
         before, *after = map(re.escape, part.split(PLACEHOLDER))
         expression = re.compile(before + "(.+)" + r"\1".join(after), re.DOTALL)
-        named = [(match[1], name) for name in names_in(folder) if (match := expression.fullmatch(name))]
+        names = (name for name in names_in(folder) if not name.startswith(HIDDEN))
+        named = [(match[1], name) for name in names if (match := expression.fullmatch(name))]
     for its_code, name in named:
         path = folder / name
         if rest:

@@ -33,7 +33,7 @@ from typing import Any, Protocol
 import yaml
 
 from datamodules.errors import DataError, first_line, nearest
-from datamodules.files import open_file
+from datamodules.files import HIDDEN, open_file
 from datamodules.shards import check_shards
 
 README = "README.md"
@@ -318,7 +318,7 @@ def _names_in(feature: Mapping[str, Any]) -> list[str] | None:
 
 def _data_file(name: str) -> re.Match[str] | None:
     """The parts of a data file's name; nothing of another file's."""
-    return None if name in _NO_DATA else _FILE.fullmatch(name)
+    return None if name in _NO_DATA or name.startswith(HIDDEN) else _FILE.fullmatch(name)
 
 
 def _parts(path: str) -> list[str]:

@@ -33,6 +33,7 @@ def files(*paths: str, config: str = "hau", split: str = "train", header: str = 
 )
 def test_a_split_is_found_by_names(paths: list[str]) -> None:
     others = ["hau/train/dataset_info.json", "hau/train/state.json"]
+    others += ["hau/._train.tsv", "hau/train/._0000.parquet", "hau/._train-00000-of-00002.parquet"]
     others += ["README.md", "hau/test.parquet", "data/hau/dev.tsv", "ibo/train.parquet", "hau.py", "train.parquet"]
     assert files(*paths, *others) == paths
 

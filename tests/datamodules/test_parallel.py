@@ -73,7 +73,8 @@ def test_a_file_of_a_language_may_have_any_code(write: Write) -> None:
         folder = write(f"pairs-{code}", [{"target": code, "pivot": "x"}])
     each = from_file(folder / "pairs-{language}.parquet")
     assert both(each, "spa_Latn") == [("es", "x")]
-    with pytest.raises(DataError, match=r"no file .*/pairs-zho_Hans\.parquet; not taken: .*/pairs-zh\.parquet: the lang"):
+    message = r"no file .*/pairs-zho_Hans\.parquet; not taken: .*/pairs-zh\.parquet: the language"
+    with pytest.raises(DataError, match=message):
         each.check("zho_Hans")
     write("pairs-spa_Latn", [{"target": "spa_Latn", "pivot": "x"}])
     with pytest.raises(DataError, match=r"pairs-es\.parquet and .*/pairs-spa_Latn\.parquet are both of spa_Latn"):

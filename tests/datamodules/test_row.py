@@ -65,7 +65,10 @@ def test_a_name(value: object, name: str) -> None:
     assert row(label=value).name("label") == name
 
 
-@pytest.mark.parametrize("value", [None, "", " ", "\u200b \u200e", float("nan"), float("inf"), ["sports"], {"a": 1}, "\ud83d", b"\xff"])
+NO_NAMES = [None, "", " ", "\u200b \u200e", float("nan"), float("inf"), ["sports"], {"a": 1}, "\ud83d", b"\xff"]
+
+
+@pytest.mark.parametrize("value", NO_NAMES)
 def test_what_is_no_name(value: object) -> None:
     with pytest.raises(RowError, match="^a.jsonl, line 3: the column 'label' (is empty|holds .*)$"):
         row(label=value).name("label")
