@@ -104,9 +104,11 @@ def open_file(file: Path) -> BufferedReader:
     require_file(file)
     with _naming(file):
         stream = file.open("rb")
-    if stream.peek(len(_LFS_POINTER)).startswith(_LFS_POINTER):
+        begin = stream.peek(len(_LFS_POINTER))
+    if begin.startswith(_LFS_POINTER):
         stream.close()
-        raise DataError(f"{shown(file)} is a pointer of Git LFS, not the file: `git lfs pull` in its repository fetches it")
+        way_out = "`git lfs pull` in its repository fetches the file"
+        raise DataError(f"{shown(file)} is only a pointer of Git LFS; {way_out}")
     return stream
 
 

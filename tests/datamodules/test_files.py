@@ -45,7 +45,7 @@ def test_what_is_no_file_is_not_opened(make: object, message: str, tmp_path: Pat
 
 def test_a_pointer_of_git_lfs_is_not_the_file(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n")
-    with pytest.raises(DataError, match=r"/a\.csv is a pointer of Git LFS, not the file: `git lfs pull` in its repository"):
+    with pytest.raises(DataError, match=r"/a\.csv is only a pointer of Git LFS; `git lfs pull` in its repo"):
         open_file(tmp_path / "a.csv")
 
 
