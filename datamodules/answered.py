@@ -29,6 +29,10 @@ class Answered(LabelledDataset):
         """See `LabelledDataset.labels`."""
         return self.asked.labels
 
+    def notes(self) -> list[str]:
+        """See `LabelledDataset.notes`."""
+        return self.asked.notes()
+
     def gold(self, example: Example) -> str:
         """See `LabelledDataset.gold`."""
         return self.asked.gold(example)

@@ -18,7 +18,7 @@ from datamodules.errors import DataError, RowError
 from datamodules.hub import Hub
 from datamodules.labels import index_of, unknown_label
 from datamodules.languages import nearest_languages
-from datamodules.row import Row, Rows
+from datamodules.row import Row, Rows, is_blank
 from datamodules.source import Folder, Source
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -356,6 +356,10 @@ class LabelledDataset(Dataset):
             DataError: If it holds one.
         """
 
+    def notes(self) -> list[str]:
+        """Says in sentences what is left out where all languages are tested; nothing of most datasets."""
+        return []
+
     def group_of(self, example: Example) -> str:
         """What examples share that must not be trained on in one and validated on in another.
 
@@ -374,7 +378,7 @@ class LabelledDataset(Dataset):
         """See `Dataset.check_example`; a blank text and missing gold are errors too."""
         super().check_example(example, row, split)
         for name, text in zip(self.text_names, example.texts, strict=False):
-            if not text.strip() and not (split == TEST and self.blank_test_texts):
+            if is_blank(text) and not (split == TEST and self.blank_test_texts):
                 raise row.error(f"the {name} is empty")
         if not self.has_gold(example):
             raise row.error(self.without_gold)

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from datamodules.errors import DataError
-from datamodules.files import is_file, names_in, shown
+from datamodules.files import HIDDEN, is_file, names_in, shown
 from datamodules.languages import LANGUAGES, MEANINGS, flores_code
 
 PLACEHOLDER = "{language}"
+_SHOWN = 3
+"""Files that a message names at most."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +29,14 @@ class LanguageFiles:
     def reasons(self, most: int) -> list[str]:
         """Returns why the first of the others are not taken."""
         return [_reason(code, file) for code, file in self.others[:most]]
+
+
+def not_taken(*found: LanguageFiles) -> str:
+    """Words for files that match patterns but are of no language: "; not taken: …", or none where there is no such."""
+    others = LanguageFiles({}, [other for files in found for other in files.others])
+    count = len(others.others)
+    more = f" and {count - _SHOWN} more" if count > _SHOWN else ""
+    return f"; not taken: {', '.join(others.reasons(_SHOWN))}{more}" if count else ""
 
 
 def language_files(folder: Path, pattern: str) -> LanguageFiles:
@@ -79,7 +89,8 @@ def _matches(folder: Path, parts: tuple[str, ...], code: str | None) -> Iterator
     else:
         before, *after = map(re.escape, part.split(PLACEHOLDER))
         expression = re.compile(before + "(.+)" + r"\1".join(after), re.DOTALL)
-        named = [(match[1], name) for name in names_in(folder) if (match := expression.fullmatch(name))]
+        names = (name for name in names_in(folder) if not name.startswith(HIDDEN))
+        named = [(match[1], name) for name in names if (match := expression.fullmatch(name))]
     for its_code, name in named:
         path = folder / name
         if rest:

@@ -18,7 +18,12 @@ from datamodules.errors import DataError, nearest
 _LONGEST_PATH = 200
 """Characters of a path that a message shows."""
 
+HIDDEN = "._"
+"""Begins the names of files that macOS writes beside others; they hold no data."""
+_LFS_POINTER = b"version https://git-lfs"
+"""Begins a file that Git writes in the place of a large one."""
 _KINDS = {
+    stat.S_IFREG: "a file",
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
@@ -77,15 +82,34 @@ def require_file(file: Path) -> None:
         raise DataError(f"{shown(file)} is {_KINDS[stat.S_IFMT(mode)]}, not a file")
 
 
+def require_folder(folder: Path) -> None:
+    """Checks that there is a folder.
+
+    Raises:
+        DataError: There is none; with what is there instead.
+    """
+    mode = _mode(folder)
+    if not mode:
+        raise DataError(f"folder {shown(folder)} does not exist")
+    if not stat.S_ISDIR(mode):
+        raise DataError(f"{shown(folder)} is {_KINDS[stat.S_IFMT(mode)]}, not a folder")
+
+
 def open_file(file: Path) -> BufferedReader:
     """Opens a regular file for reading.
 
     Raises:
-        DataError: There is no such file, or it may not be read.
+        DataError: There is no such file, it may not be read, or Git has not fetched it.
     """
     require_file(file)
     with _naming(file):
-        return file.open("rb")
+        stream = file.open("rb")
+        begin = stream.peek(len(_LFS_POINTER))
+    if begin.startswith(_LFS_POINTER):
+        stream.close()
+        way_out = "`git lfs pull` in its repository fetches the file"
+        raise DataError(f"{shown(file)} is only a pointer of Git LFS; {way_out}")
+    return stream
 
 
 def shown(path: Path) -> str:

@@ -33,7 +33,8 @@ from typing import Any, Protocol
 import yaml
 
 from datamodules.errors import DataError, first_line, nearest
-from datamodules.files import open_file
+from datamodules.files import HIDDEN, open_file
+from datamodules.shards import check_shards
 
 README = "README.md"
 _SEPARATORS = {"csv": ",", "tsv": "\t"}
@@ -119,8 +120,8 @@ class Layout:
         """The paths of a split's files, in order.
 
         Raises:
-            DataError: There is no such config or split, two files may be meant, one of several is missing, or the
-                README says of the config what cannot be followed.
+            DataError: There is no such config or split, two files may be meant, one of several is missing or there
+                twice, or the README says of the config what cannot be followed.
         """
         splits = self._splits(config)
         if not splits and config in self.configs:
@@ -136,7 +137,7 @@ class Layout:
             raise DataError(
                 f"{self.where}: '{config}' has two sources of the split '{split}', {first} and {second}: remove one"
             )
-        self._check_whole(found[0])
+        check_shards(self.where, found[0])
         return found[0]
 
     @property
@@ -207,14 +208,15 @@ class Layout:
 
     def _by_names(self, base: str) -> Iterator[tuple[str, list[str]]]:
         """Yields the splits whose files or folders lie in a folder, with their files."""
-        sources: dict[tuple[str, bool, str], list[str]] = defaultdict(list)
+        sources: dict[tuple[str, bool, bool, str], list[str]] = defaultdict(list)
         for name in self.tree.files(base):
             if match := _data_file(name):
-                sources[match["split"], match["part"] is None, match["kind"]].append(_joined(base, name))
+                numbering = bool(match["part"]), bool(match["parts"])
+                sources[match["split"], *numbering, match["kind"]].append(_joined(base, name))
         for folder in self.tree.folders(base):
             for name in self.tree.files(_joined(base, folder)):
                 if match := _data_file(name):
-                    sources[folder, False, f"{folder}/{match['kind']}"].append(_joined(base, folder, name))
+                    sources[folder, True, True, f"{folder}/{match['kind']}"].append(_joined(base, folder, name))
         for (split, *_), files in sources.items():
             yield split, files
 
@@ -238,16 +240,6 @@ class Layout:
                 yield from self._below(_joined(folder, name), rest, depth)
         if not rest and first != "**":
             yield from (_joined(folder, name) for name in self.tree.files(folder) if fnmatchcase(name, first))
-
-    def _check_whole(self, files: list[str]) -> None:
-        """Refuses a split of which one of several files was not copied."""
-        matches = [match for file in files if (match := _FILE.fullmatch(file))]
-        wanted = max((int(match["parts"]) for match in matches if match["parts"]), default=0)
-        if len(files) < wanted:
-            raise DataError(
-                f"{self.where} has only {len(files)} of {wanted} files of a split: {', '.join(files)}; copy the "
-                "others, or rename these if no more is wanted"
-            )
 
 
 def card_of(readme: Path) -> Card:
@@ -326,7 +318,7 @@ def _names_in(feature: Mapping[str, Any]) -> list[str] | None:
 
 def _data_file(name: str) -> re.Match[str] | None:
     """The parts of a data file's name; nothing of another file's."""
-    return None if name in _NO_DATA else _FILE.fullmatch(name)
+    return None if name in _NO_DATA or name.startswith(HIDDEN) else _FILE.fullmatch(name)
 
 
 def _parts(path: str) -> list[str]:

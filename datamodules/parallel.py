@@ -16,7 +16,8 @@ from transformers import PreTrainedTokenizerBase
 from datamodules.batches import Batch, ResumableData, global_batches, shuffled_epochs, training_loader
 from datamodules.dataset import TRAIN, Example, refuse_test_split
 from datamodules.errors import DataError, RowError
-from datamodules.files import user_path
+from datamodules.file_patterns import PLACEHOLDER, language_files, not_taken
+from datamodules.files import is_file, user_path
 from datamodules.languages import language as look_up
 from datamodules.registry import DATASETS, dataset
 from datamodules.source import file_fingerprint
@@ -38,7 +39,8 @@ class ParallelConfig:
     split: str = TRAIN
     """The dataset's split to train on; never the test split."""
     file: str | None = None
-    """Instead of a dataset, a file of pairs: tsv, csv, json, jsonl or parquet; `{language}` becomes the code."""
+    """Instead of a dataset, a file of pairs: tsv, csv, json, jsonl or parquet; `{language}` stands for any code
+    of the language."""
     target_column: str = "target"
     """The file's column of the language; may hold `{language}`."""
     pivot_column: str = "pivot"
@@ -179,7 +181,13 @@ class ParallelText:
     def _file(self, language: str) -> Path:
         assert self.config.file is not None
         look_up(language)
-        file = user_path(self.config.file.replace("{language}", language))
+        pattern = user_path(self.config.file)
+        file = Path(str(pattern).replace(PLACEHOLDER, language))
+        if PLACEHOLDER in str(pattern):
+            found = language_files(Path(), str(pattern))
+            file = found.by_language.get(language, file)
+            if not is_file(file) and (others := not_taken(found)):
+                raise DataError(f"there is no file {file}{others}")
         require_table(file)
         return file
 

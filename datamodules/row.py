@@ -11,6 +11,7 @@ import decimal
 import json
 import math
 import re
+import unicodedata
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
@@ -63,7 +64,7 @@ class Row(dict[str, Any]):
             name = name_of(self[column]).strip()
         except ValueError as error:
             raise self.error(str(error), column) from None
-        if not name:
+        if is_blank(name):
             raise self.error("is empty", column)
         return name
 
@@ -110,6 +111,11 @@ def wanted_columns_of(
 _NAMES = (decimal.Decimal, datetime.date, datetime.time, uuid.UUID)
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1b\x7f]")
 """Control characters that no text has."""
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text has nothing to read: white space, control and format characters (category Cc or Cf) only."""
+    return all(letter.isspace() or unicodedata.category(letter) in ("Cc", "Cf") for letter in text)
 
 
 def text_of(value: Any) -> str:

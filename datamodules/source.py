@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from datamodules.errors import DataError, RowError
-from datamodules.files import is_file, is_folder, names_in, open_file, require_file, shown, user_path
+from datamodules.errors import RowError
+from datamodules.files import is_file, is_folder, names_in, open_file, require_file, require_folder, shown, user_path
 from datamodules.labels import named
 from datamodules.layout import README, Layout, card_of
 from datamodules.row import Row, Rows
@@ -120,8 +120,7 @@ class Folder(FileSource):
 
     def paths(self, config: str, split: str) -> list[str]:
         """See `FileSource`."""
-        if not is_folder(self.path):
-            raise DataError(f"folder {shown(self.path)} does not exist")
+        require_folder(self.path)
         found = super().paths(config, split)
         for path in found:
             require_file(self.file(path))

@@ -17,16 +17,13 @@ from pydantic.dataclasses import dataclass
 
 from datamodules.dataset import TEST, ClassificationDataset, DatasetConfig, Example
 from datamodules.errors import DataError, RowError, RowErrors, comma_list, nearest, shown
-from datamodules.file_patterns import PLACEHOLDER, LanguageFiles, language_files
+from datamodules.file_patterns import PLACEHOLDER, LanguageFiles, language_files, not_taken
 from datamodules.files import require_file, user_path
 from datamodules.labels import HIDDEN, first_pair_alike, in_one_form, unknown_label
 from datamodules.languages import LANGUAGES, flores_code, nearest_languages
 from datamodules.row import Row
 from datamodules.source import file_fingerprint
 from datamodules.table_files import table_rows
-
-_SHOWN = 3
-"""Files that a message names at most."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -186,6 +183,11 @@ class Table(ClassificationDataset):
         if errors and self.bad_rows == "refuse":
             raise RowErrors(list(errors.values()))
 
+    def notes(self) -> list[str]:
+        """See `LabelledDataset.notes`."""
+        others = self._not_taken(TEST)
+        return [f"Not every file of the test split has the code of one language{others}."] if others else []
+
     def config_of(self, language: str) -> str:
         """See `Dataset.config_of`."""
         known = list(dict.fromkeys(code for split in self.files for code in self._languages_in(split)))
@@ -257,16 +259,14 @@ class Table(ClassificationDataset):
 
     def _not_taken(self, *splits: str) -> str:
         """Words for files that lie where a language's file is looked for, but have no language's code."""
-        reasons = []
-        count = 0
-        for split in splits:
-            pattern = self.files[split]
-            if isinstance(pattern, str) and PLACEHOLDER in pattern:
-                files = self._language_files(split, pattern)
-                reasons += files.reasons(_SHOWN)
-                count += len(files.others)
-        more = f" and {count - _SHOWN} more" if count > _SHOWN else ""
-        return f"; not taken: {', '.join(reasons[:_SHOWN])}{more}" if reasons else ""
+        patterns = ((split, self.files[split]) for split in splits)
+        return not_taken(
+            *(
+                self._language_files(split, pattern)
+                for split, pattern in patterns
+                if isinstance(pattern, str) and PLACEHOLDER in pattern
+            )
+        )
 
     @property
     def _folder(self) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import itertools
 import re
 import sys
 from collections import Counter
@@ -99,9 +100,9 @@ def _quoted(file: Path, columns: tuple[str, ...], optional: tuple[str, ...], *, 
 def _unquoted(file: Path, columns: tuple[str, ...], optional: tuple[str, ...]) -> Rows:
     """Reads TSV in which quotes are part of the text, and each line is a row."""
     lines = ((number, line.rstrip("\r\n")) for number, line in enumerate(lines_of(file), start=1))
-    _, first = next(lines, (1, ""))
-    header = first.split("\t") if first else []
-    wanted = _wanted(file, header, columns, optional, _likely_cause([first], "\t"))
+    first = [line for _, line in itertools.islice(lines, 1)]
+    header = first[0].split("\t") if any(first) else []
+    wanted = _wanted(file, header, columns, optional, _likely_cause(first, "\t"))
     for number, line in lines:
         if line:
             yield _row(file, f"line {number}", header, line.split("\t"), wanted)
@@ -121,6 +122,8 @@ def _wanted(
 def _likely_cause(header: list[str], delimiter: str) -> str | None:
     """Tells why the columns of a table may not be found in the lines of its header."""
     line = "".join(header).rstrip("\r\n")
+    if header and not line.strip():
+        return "this line is blank; the first line must hold the names of the columns"
     signs = dict(_SIGNS)
     if delimiter not in line:
         way_out = f"save the file with {delimiter!r}"

@@ -15,11 +15,17 @@ def notes_on_data(experiment: Experiment) -> list[str]:
         DataError: The training examples cannot be read.
     """
     return [
+        *_left_out(experiment),
         *_held_out(experiment),
         *_translated(experiment),
         *shortages(experiment),
         *notes_on_languages(experiment),
     ]
+
+
+def _left_out(experiment: Experiment) -> list[str]:
+    every = experiment.data is not None and experiment.languages.targets == ["all"]
+    return experiment.dataset.notes() if every else []
 
 
 def _held_out(experiment: Experiment) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from datamodules import Example, language
-from datamodules.row import text_of
+from datamodules.row import is_blank, text_of
 from framework.config import read_experiment
 from framework.errors import UserError, did_you_mean
 from framework.plan import BackboneChoice, EvaluateStage, TaskStage
@@ -108,14 +108,16 @@ class _Reader:
             ValueError: It is not UTF-8, or is to be a pair and holds one text or more than two.
         """
         try:
-            line = text_of(line).strip()
+            line = text_of(line)
         except ValueError:
             raise ValueError("this is not UTF-8, and its answer is left blank") from None
-        if not self.pairs or not line:
-            return line, ""
-        texts = [text.strip() for text in line.split("\t")]
-        if len(texts) != 2 or not all(texts):
-            found = sum(map(bool, texts))
+        if is_blank(line):
+            return "", ""
+        if not self.pairs:
+            return line.strip(), ""
+        texts = [text.strip() for text in line.strip().split("\t")]
+        if len(texts) != 2 or any(map(is_blank, texts)):
+            found = sum(not is_blank(text) for text in texts)
             raise ValueError(f"this run labels pairs, two texts with one tab between them; found {found}")
         return texts[0], texts[1]
 

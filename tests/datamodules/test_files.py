@@ -43,6 +43,12 @@ def test_what_is_no_file_is_not_opened(make: object, message: str, tmp_path: Pat
         open_file(tmp_path / "data")
 
 
+def test_a_pointer_of_git_lfs_is_not_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n")
+    with pytest.raises(DataError, match=r"/a\.csv is only a pointer of Git LFS; `git lfs pull` in its repo"):
+        open_file(tmp_path / "a.csv")
+
+
 @pytest.mark.parametrize(("name", "message"), [("x" * 300, "File name too long"), ("a\0b", "is not a path: embedded")])
 def test_a_name_that_no_file_can_have(name: str, message: str, tmp_path: Path) -> None:
     for access in (is_file, is_folder, names_in, open_file):
@@ -91,6 +97,8 @@ def test_files_whose_code_is_of_no_use_are_named(tmp_path: Path) -> None:
     for code in ("zh", "cn", "ZH", "spa", "eng_Latn"):
         (tmp_path / f"test-{code}.csv").touch()
     (tmp_path / "test-hau.csv").mkdir()
+    (tmp_path / "._spa.csv").touch()
+    assert "._spa" not in [code for code, _ in language_files(tmp_path, "{language}.csv").others]
     found = language_files(tmp_path, "test-{language}.csv")
     assert list(found.by_language) == ["eng_Latn", "spa_Latn"]
     assert sorted(found.reasons(4)) == [

@@ -33,6 +33,7 @@ def files(*paths: str, config: str = "hau", split: str = "train", header: str = 
 )
 def test_a_split_is_found_by_names(paths: list[str]) -> None:
     others = ["hau/train/dataset_info.json", "hau/train/state.json"]
+    others += ["hau/._train.tsv", "hau/train/._0000.parquet", "hau/._train-00000-of-00002.parquet"]
     others += ["README.md", "hau/test.parquet", "data/hau/dev.tsv", "ibo/train.parquet", "hau.py", "train.parquet"]
     assert files(*paths, *others) == paths
 
@@ -84,13 +85,51 @@ def test_the_list_of_a_readme_is_kept(header: str, expected: list[str] | None) -
         (["hau/train.tsv", "hau/train.csv"], ": 'hau' has two sources of the split 'train', "),
         (["hau/train.tsv", "data/hau/train.tsv"], ": 'hau' has two sources of the split 'train', "),
         (["hau/train.parquet", "hau/train/0000.parquet"], ": 'hau' has two sources of the split 'train', "),
-        (["hau/train-00001-of-00002.parquet"], "has only 1 of 2 files of a split: hau/train-00001-of-00002.parquet"),
+        (
+            ["hau/train-00001-of-00002.parquet"],
+            "has only 1 of 2 files of a split: hau/train-00001-of-00002.parquet; missing: 00000-of-00002; copy the",
+        ),
+        (["hau/train-0.parquet", "hau/train-00000-of-00001.parquet"], ": 'hau' has two sources of the split 'train', "),
     ],
 )
 def test_what_is_missing_or_may_be_two_things_is_said(paths: list[str], reason: str) -> None:
     with pytest.raises(DataError) as error:
         files(*paths)
     assert str(error.value).removeprefix("repository").lstrip().startswith(reason.lstrip())
+
+
+@pytest.mark.parametrize("folder", ["hau/train-", "hau/train/train-", "hau/train/"])
+@pytest.mark.parametrize(
+    ("shards", "reason"),
+    [
+        ("00000-of-00001 00000-of-00001-6b2e", ": {0} and {1} are the same part of a split: remove one of them"),
+        ("0-of-2 0-of-2-6b2e", ": {0} and {1} are the same part of a split: "),
+        ("0-of-2 1-of-2 1-of-2-6b2e", ": {1} and {2} are the same part of a split: "),
+        ("0-of-3 2-of-3 2-of-3-0a1b", ": {1} and {2} are the same part of a split: "),
+        ("00000-of-00003 00002-of-00003", " has only 2 of 3 files of a split: {0}, {1}; missing: 00001-of-00003; "),
+        ("7-of-9", " has only 1 of 9 files of a split: {0}; missing: 0-of-9, 1-of-9, 2-of-9, …; copy the "),
+        ("0-of-2 0-of-3 1-of-2", ": {0} is one of 2 files of a split, {1} one of 3: remove those "),
+        ("0-of-2 1-of-2 2-of-2", ": {2} is beyond the last part of a split, which is 1"),
+    ],
+)
+def test_numbered_files_are_all_there_each_once(folder: str, shards: str, reason: str) -> None:
+    paths = sorted(f"{folder}{shard}.parquet" for shard in shards.split())
+    with pytest.raises(DataError) as error:
+        files(*paths)
+    assert str(error.value).startswith(f"repository{reason.format(*paths)}")
+
+
+def test_a_copy_that_a_browser_made_is_a_part_too() -> None:
+    with pytest.raises(DataError, match="are the same part of a split"):
+        files("hau/train/a-0-of-1.csv", "hau/train/a-0-of-1 (1).csv")
+
+
+def test_a_readme_may_put_a_split_together_of_several_series() -> None:
+    header = "configs: [{config_name: hau, data_files: [a/*, b/*]}]"
+    paths = ["a/x-0-of-1.csv", "a/y-0-of-2.csv", "a/y-1-of-2.csv", "b/x-0-of-1.csv", "b/0000.csv"]
+    assert sorted(files(*paths, header=header)) == sorted(paths)
+    with pytest.raises(DataError, match="b/x-0-of-1-6b2e.csv and b/x-0-of-1.csv are the same part of a split"):
+        files(*paths, "b/x-0-of-1-6b2e.csv", header=header)
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,19 @@ def test_one_file_for_each_language_or_one_column(write: Write) -> None:
     assert one.fingerprint("hau_Latn") != one.fingerprint("swh_Latn")
 
 
+def test_a_file_of_a_language_may_have_any_code(write: Write) -> None:
+    for code in ("es", "zh"):
+        folder = write(f"pairs-{code}", [{"target": code, "pivot": "x"}])
+    each = from_file(folder / "pairs-{language}.parquet")
+    assert both(each, "spa_Latn") == [("es", "x")]
+    message = r"no file .*/pairs-zho_Hans\.parquet; not taken: .*/pairs-zh\.parquet: the language"
+    with pytest.raises(DataError, match=message):
+        each.check("zho_Hans")
+    write("pairs-spa_Latn", [{"target": "spa_Latn", "pivot": "x"}])
+    with pytest.raises(DataError, match=r"pairs-es\.parquet and .*/pairs-spa_Latn\.parquet are both of spa_Latn"):
+        each.check("spa_Latn")
+
+
 def test_mistakes_in_a_file_are_said(write: Write, tmp_path: Path) -> None:
     folder = write("pairs", [{"swahili": "a", "pivot": "b"}])
     message = rf"^{folder}/pairs.parquet: there is no column 'target'; found: swahili, pivot$"

@@ -13,7 +13,7 @@ import pytest
 
 from datamodules import Example, Row, RowError
 from datamodules.dataset import Dataset
-from datamodules.row import Rows
+from datamodules.row import Rows, is_blank
 
 
 def row(**cells: Any) -> Row:
@@ -65,10 +65,20 @@ def test_a_name(value: object, name: str) -> None:
     assert row(label=value).name("label") == name
 
 
-@pytest.mark.parametrize("value", [None, "", " ", float("nan"), float("inf"), ["sports"], {"a": 1}, "\ud83d", b"\xff"])
+NO_NAMES = [None, "", " ", "\u200b \u200e", float("nan"), float("inf"), ["sports"], {"a": 1}, "\ud83d", b"\xff"]
+
+
+@pytest.mark.parametrize("value", NO_NAMES)
 def test_what_is_no_name(value: object) -> None:
     with pytest.raises(RowError, match="^a.jsonl, line 3: the column 'label' (is empty|holds .*)$"):
         row(label=value).name("label")
+
+
+@pytest.mark.parametrize("text", ["", " \t\n\u3000", "\u200b\u200e", "\ufeff \0", "\xad\u200d"])
+def test_a_text_with_nothing_to_read_is_blank(text: str) -> None:
+    assert is_blank(text)
+    assert not is_blank(f"{text}.{text}")
+    assert not is_blank(f"\u0301{text}")
 
 
 class Made(Dataset):

@@ -38,6 +38,8 @@ def test_what_is_missing_is_said(write: Write) -> None:
         Folder(folder).check("eng", "test")
     with pytest.raises(DataError, match=rf"^folder {folder} has no 'engl'; did you mean 'eng'\?$"):
         Folder(folder).check("engl", "train")
+    with pytest.raises(DataError, match=rf"^{folder}/eng/train.parquet is a file, not a folder$"):
+        Folder(folder / "eng" / "train.parquet").check("eng", "train")
     with pytest.raises(DataError, match=rf"^folder {folder}/nowhere does not exist$"):
         Folder(folder / "nowhere").check("eng", "train")
 

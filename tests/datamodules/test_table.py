@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import json
 import uuid
@@ -147,6 +148,7 @@ GOOD = "claim,verdict\nw1,yes\nw2,no\n"
         ("test.csv", GOOD + '\n"w3,no\n', r"test\.csv, line 5: unexpected end of data"),
         ("test.csv", GOOD.encode() + b"caf\xe9,no\n", r"test\.csv, line 4: this is not UTF-8"),
         ("test.csv", GOOD + " ,no\n", r"test\.csv, line 4: the column 'claim' is empty"),
+        ("test.csv", GOOD + "\u200b\u200e,no\n", r"test\.csv, line 4: the column 'claim' is empty"),
         ("test.csv", GOOD + "w3,\n", r"test\.csv, line 4: the column 'verdict' is empty"),
         ("test.csv", GOOD + "w3,ye\n", r"line 4: .* the unknown label 'ye'; did you mean 'yes'\?; known: no, yes"),
         ("test.jsonl", '{"claim": "w1", "verdict": "no"}\n{"claim": \n', r"line 2: this is not JSON: Expecting value"),
@@ -212,6 +214,12 @@ def test_damaged_compressed_files(content: bytes, reason: str, tmp_path: Path) -
         table(tmp_path, files={"test": {"eng_Latn": "a.csv.gz"}}, labels=["no", "yes"]).verify()
 
 
+def test_a_file_that_is_compressed_twice(tmp_path: Path) -> None:
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(PACKED))
+    with pytest.raises(DataError, match=r"/a\.csv\.gz is compressed twice with gzip; unpack it once$"):
+        table(tmp_path, files={"test": {"eng_Latn": "a.csv.gz"}}, labels=["no", "yes"]).verify()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "cause"),
     [
@@ -223,7 +231,12 @@ def test_damaged_compressed_files(content: bytes, reason: str, tmp_path: Path) -
         ("a.tsv", GOOD.replace(",", "\t").encode("utf-16-le"), "this looks like UTF-16; save the file as UTF-8"),
         ("a.csv", GOOD.replace("\n", "\r"), "the lines end with \\r, as on very old Macs; save the file with the line"),
         ("a.tsv", GOOD.replace("\n", "\r").replace(",", "\t"), "the lines end with \\r, as on very old Macs; save the"),
+        ("a.csv", GOOD.encode("utf-16"), "this is UTF-16; save the file as UTF-8"),
+        ("a.tsv", codecs.BOM_UTF16_BE + GOOD.encode("utf-16-be"), "this is UTF-16; save the file as UTF-8"),
+        ("a.csv", "\n\n" + GOOD, "this line is blank; the first line must hold the names of the columns"),
+        ("a.tsv", " \r\n" + GOOD, "this line is blank; the first line must hold the names of the columns"),
         ("a.csv", "claim;verdict,more\n", ""),
+        ("a.csv", "", ""),
     ],
 )
 def test_the_likely_cause_is_named_where_the_header_is_none(
@@ -390,7 +403,7 @@ def test_articles_of_several_lines_are_no_rows(kind: str, real_data: Path, tmp_p
 
 
 def test_long_cells_and_odd_characters_are_read(tmp_path: Path) -> None:
-    texts = ["w" * 200_000, "a\0b", "a\u2028b\x85c", "\u200b", "NaN", "null"]
+    texts = ["w" * 200_000, "a\0b", "a\u2028b\x85c", "\u200bw\u200e", "NaN", "null"]
     content = "claim,verdict\n" + "".join(f"{text},no\n" for text in texts)
     assert read(tmp_path, "a.csv", "\ufeff" + content) == texts
 
@@ -525,6 +538,10 @@ def test_files_that_are_not_taken_are_named(tmp_path: Path) -> None:
     reasons = r"not taken: .*/test-cn\.csv: unknown language 'cn'.*, .*/test-zh\.csv: the language 'zh' may be "
     with pytest.raises(DataError, match=rf"no text in 'zho_Hans'.*; it has eng_Latn; {reasons}"):
         found.check("zho_Hans", "test")
+    [note] = found.notes()
+    words = "Not every file of the test split has the code of one language; not taken: "
+    assert note.startswith(f"{words}{tmp_path}/test-cn.csv: ")
+    assert table(tmp_path, files={"test": {"eng_Latn": "test-eng_Latn.csv"}}).notes() == []
     (tmp_path / "test-en.csv").write_text(GOOD)
     with pytest.raises(DataError, match=r"test-en\.csv and .*test-eng_Latn\.csv are both of eng_Latn"):
         table(tmp_path, files={"test": "test-{language}.csv"}, labels=["no", "yes"]).verify()

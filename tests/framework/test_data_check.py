@@ -179,3 +179,17 @@ def test_examples_that_stand_before_a_text_are_read(desk: Desk) -> None:
     changes = answering("llama", answer, **{"combination.task": {}, "stages.task.training": None})(desk)
     [stage] = desk.plan(changes).todo
     assert set(splits_of(stage)) == {(language, split) for language in TARGETS for split in ("train", "test")}
+
+
+@pytest.mark.parametrize(("targets", "said"), [(["all"], True), (["swh_Latn"], False)])
+def test_files_that_all_languages_leave_out_are_said(desk: Desk, targets: list[str], said: bool) -> None:
+    folder = desk.folder / "table"
+    folder.mkdir()
+    for name in ("train", "test-swh_Latn", "test-Yoruba"):
+        lines = (f"w{number} of {name},{'yes' if number % 2 else 'no'}\n" for number in range(20))
+        (folder / f"{name}.csv").write_text("text,label\n" + "".join(lines))
+    files = {"train": {SOURCE: "train.csv"}, "test": "test-{language}.csv"}
+    data = {"name": "table", "path": str(folder), "files": files, "held_out": 0.25, "max_length": 16}
+    plan = desk.plan({"data": data, "combination.language": {}, "languages.targets": targets})
+    found = [note for note in notes_on_data(plan.variants[0].experiment) if "test-Yoruba.csv: unknown" in note]
+    assert len(found) == said

@@ -71,9 +71,9 @@ def test_equal_texts_get_equal_answers_each(finished: Desk, run: RunFolder) -> N
 def test_a_blank_line_gets_none(finished: Desk, run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predict, "TEXTS_AT_ONCE", 2)
     texts, expected = texts_and_answers(finished, run, "swh_Latn")
-    lines = ["\n", " \t\n", f"  {texts[0]}\n", "", f"{texts[1]}\r\n"]
+    lines = ["\n", " \t\n", f"  {texts[0]}\n", "", "\u200b \u200e\n", f"{texts[1]}\r\n"]
     found = list(predict_lines(run.path, "swh_Latn", lines))
-    assert [answer is None for answer in found] == [True, True, False, True, False]
+    assert [answer is None for answer in found] == [True, True, False, True, True, False]
     assert same([answer for answer in found if answer], expected[:2])
 
 
@@ -297,7 +297,7 @@ class TestPairs:
         order = sorted(range(10), key=lambda place: said.id[place])
         assert same(found, [(said.predicted[place], float(said.confidence[place])) for place in order])
 
-    @pytest.mark.parametrize(("line", "count"), [("w1 w2", 1), ("w1\t", 1), ("w1\tw2\tw3", 3)])
+    @pytest.mark.parametrize(("line", "count"), [("w1 w2", 1), ("w1\t", 1), ("w1\t\u200b", 1), ("w1\tw2\tw3", 3)])
     def test_a_line_that_is_no_pair(self, run: RunFolder, line: str, count: int) -> None:
         message = f"line 2: this run labels pairs, two texts with one tab between them; found {count}$"
         with pytest.raises(UserError, match=message):
