@@ -456,7 +456,7 @@ class TestGroups:
     def test_a_source_that_the_results_contradict(self, tmp_path: Path, source: list[str], flag: bool) -> None:
         run = self.make(tmp_path, source=source)
         run.write(replace(some_result(some_predictions()), source=flag), some_predictions())
-        message = rf"run.json and the result of hau_Latn do not agree.*source is \['{source[0]}'\] .*{str(flag).lower()} "
+        message = rf"result of hau_Latn do not agree.*source is \['{source[0]}'\] .*{str(flag).lower()} "
         with pytest.raises(UserError, match=message):
             group_runs(read_runs([tmp_path]))
 
