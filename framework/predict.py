@@ -65,7 +65,7 @@ def predict_lines(run: Path, code: str, lines: Iterable[str]) -> Iterator[tuple[
     without = settings.objective.without_components if settings is not None else ()
     known = [known for known, components in stage.language_components.items() if components or known in without]
     if any(stage.language_components.values()) and code not in known:
-        # No code is offered as the nearest: this one names a language, and so is not misspelt.
+        # No code is offered as the nearest: this one names a language, so it is not misspelt.
         raise UserError(f"{run}: this run has no language components for {code} (it has {', '.join(known)})")
     module = load_task(stage, store)
     if stage.language_components.get(code):
