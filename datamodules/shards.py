@@ -23,7 +23,7 @@ def check_shards(where: str, files: Sequence[str]) -> None:
         files: Their paths. They may be of several series, each with a folder or a name of its own.
 
     Raises:
-        DataError: A part is missing, or there twice, or files are of series of two lengths.
+        DataError: A part is missing (they count from 0 or from 1), or there twice, or files are of series of two lengths.
     """
     series: dict[str, list[re.Match[str]]] = defaultdict(list)
     for file in files:
@@ -47,7 +47,8 @@ def _check(where: str, matches: list[re.Match[str]]) -> None:
         if part in found:
             raise DataError(f"{where}: {found[part]} and {file} are the same part of a split: remove one of them")
         found[part] = file
-    missing = list(itertools.islice((part for part in range(parts) if part not in found), _SHOWN + 1))
+    numbers = range(1, parts + 1) if parts in found and 0 not in found else range(parts)
+    missing = list(itertools.islice((part for part in numbers if part not in found), _SHOWN + 1))
     if missing:
         digits = len(matches[0]["part"]), len(matches[0]["parts"])
         names = [f"{part:0{digits[0]}}-of-{parts:0{digits[1]}}" for part in missing[:_SHOWN]]
@@ -57,4 +58,4 @@ def _check(where: str, matches: list[re.Match[str]]) -> None:
             f"{', '.join(names)}{more}; copy the others, or rename these if no more is wanted"
         )
     if len(found) > parts:
-        raise DataError(f"{where}: {found[max(found)]} is beyond the last part of a split, which is {parts - 1}")
+        raise DataError(f"{where}: {found[max(found)]} is beyond the last part of a split, which is {numbers[-1]}")

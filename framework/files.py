@@ -140,6 +140,20 @@ def is_folder(path: str | Path) -> bool:
         return False
 
 
+def require_folder(folder: Path, key: str) -> None:
+    """Checks, without writing, that a folder is there or that it can be made below one that is.
+
+    Args:
+        folder: The folder.
+        key: The experiment's key that names it.
+
+    Raises:
+        UserError: A file stands in its place, or in that of a folder above it.
+    """
+    if not next(place for place in (folder, *folder.absolute().parents) if place.exists()).is_dir():
+        raise UserError(f"{key}: cannot write in the folder {folder}: {os.strerror(errno.ENOTDIR)}")
+
+
 def require_writable(folder: Path, key: str) -> None:
     """Checks that files can be made in a folder, before hours of work end in it.
 

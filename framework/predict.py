@@ -10,18 +10,21 @@ import torch
 
 from datamodules import Example, language
 from datamodules.row import is_blank, text_of
+from framework.agreement import refuse_edited_experiment, refuse_edited_record, refuse_missing_component
 from framework.config import read_experiment
-from framework.errors import UserError, did_you_mean
+from framework.errors import UserError
 from framework.plan import BackboneChoice, EvaluateStage, TaskStage
 from framework.results import RunFolder
 from framework.stages import add_language, load_task, most_confident, stage_data
-from framework.store import Passport, Store
+from framework.store import Store
 from framework.stored import Damaged
 from modules.task import TaskModule
 
 TEXTS_AT_ONCE = 64
 SHOWN = 10
 """Unreadable lines that the message shows at most."""
+RUNS_SHOWN = 3
+"""Runs that the message on a folder of runs shows at most."""
 
 
 def input_lines() -> Iterable[str]:
@@ -58,10 +61,12 @@ def predict_lines(run: Path, code: str, lines: Iterable[str]) -> Iterator[tuple[
     """
     stage, store = _stage(run)
     language(code)
-    known = list(stage.language_components)
+    settings = stage.experiment.stages.language
+    without = settings.objective.without_components if settings is not None else ()
+    known = [known for known, components in stage.language_components.items() if components or known in without]
     if any(stage.language_components.values()) and code not in known:
-        near = did_you_mean(code, known)
-        raise UserError(f"{run}: this run has no language components for {code}{near} (it has {', '.join(known)})")
+        # No code is offered as the nearest: this one names a language, so it is not misspelt.
+        raise UserError(f"{run}: this run has no language components for {code} (it has {', '.join(known)})")
     module = load_task(stage, store)
     if stage.language_components.get(code):
         add_language(stage, module.combination, code, store)
@@ -129,40 +134,32 @@ def _answer(module: TaskModule, batches: Iterable[dict[str, object]]) -> dict[st
     return {example: answer for (_, example), answer in most_confident(predictions).items()}
 
 
-def _refuse_edited(run: RunFolder, passports: list[Passport]) -> None:
-    """Compares what a run's record and the passports of its components both say: no hash covers either.
-
-    Args:
-        run: The run.
-        passports: Of its components, in the order of its record.
+def _refuse_folder_of_runs(folder: Path) -> None:
+    """Refuses an experiment's folder in place of a run's.
 
     Raises:
-        Damaged: One of them was edited: answers would have wrong labels or come from wrong components.
+        UserError: It holds runs; the message names some.
     """
-    record, file = run.record, run.path / "run.json"
-    if len(set(record.labels)) < len(record.labels):
-        raise Damaged(f"{file} is damaged: a label is there twice: {record.labels}")
-    for name, passport in zip(record.components, passports, strict=True):
-        labels = passport.answers.get("labels", record.labels)
-        if record.labels and labels != record.labels:
-            raise Damaged(
-                f"{file} and the passport of {passport.id} do not agree, so one of them was edited: "
-                f"the labels are {record.labels} in the one, {labels} in the other"
-            )
-        # The name of a component in the record ends with its languages.
-        if passport.stage == "language" and not name.endswith(f" · {', '.join(passport.languages)}"):
-            raise Damaged(
-                f"{file} and the passport of {passport.id} do not agree, so one of them was edited: "
-                f"'{name}' in the one, the languages {passport.languages} in the other"
-            )
+    if (folder / "run.json").exists():
+        return
+    runs = sorted(file.parent for file in folder.glob("*/run.json"))
+    if runs:
+        more = f" and {len(runs) - RUNS_SHOWN} more" if len(runs) > RUNS_SHOWN else ""
+        named = ", ".join(map(str, runs[:RUNS_SHOWN]))
+        raise UserError(f"{folder}: is not a run but a folder of runs; name one of them: {named}{more}")
 
 
 def _stage(run: Path) -> tuple[EvaluateStage, Store]:
     """Puts the evaluation that made a run together again, from what the run and its components say of themselves."""
     folder = RunFolder(run)
+    _refuse_folder_of_runs(run)
     record = folder.record
-    [variant] = read_experiment(run / "experiment.yaml", check=False)
+    variants = read_experiment(run / "experiment.yaml", check=False)
+    if len(variants) != 1:
+        raise Damaged(f"{run / 'experiment.yaml'} was edited: a run is of one experiment, and this has a grid")
+    [variant] = variants
     experiment = variant.experiment
+    refuse_edited_experiment(folder, experiment)
     store = Store(Path(experiment.store))
     if record.components and not store.folder.is_dir():
         raise UserError(
@@ -170,11 +167,13 @@ def _stage(run: Path) -> tuple[EvaluateStage, Store]:
             f"moved, write its new path in {run / 'experiment.yaml'} (key store)"
         )
     passports = [store.passport(identity) for identity in record.components.values()]
-    _refuse_edited(folder, passports)
+    refuse_edited_record(folder, passports)
     trained = next((passport for passport in passports if passport.stage == "task"), None)
     needed = [passport.id for passport in passports] + (trained.needs if trained else [])
     pretrained_by = next((need for need in needed if store.passport(need).stage == "pretrain"), None)
     backbone = BackboneChoice.of(experiment, pretrained_by)
+    labels = tuple(record.labels) or experiment.dataset.labels
+    refuse_missing_component(folder, passports, experiment, experiment.answer.parameters(labels, backbone.info))
     of_languages = [passport for passport in passports if passport.stage == "language"]
     language_components = {
         code: tuple(passport.id for passport in of_languages if code in passport.languages)
@@ -191,7 +190,7 @@ def _stage(run: Path) -> tuple[EvaluateStage, Store]:
         seed=record.seed,
         language_components={code: language_components[code] for code in experiment.languages.source},
         parameters=trained.parameters if trained else 0,
-        labels=tuple(record.labels) or experiment.dataset.labels,
+        labels=labels,
         data=[],
     )
     stage = EvaluateStage(

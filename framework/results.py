@@ -84,6 +84,9 @@ class RunRecord:
     recipe: str = ""
     """A hash of all that determines the results except the seed. Only runs of one recipe are averaged as
     seeds of one another: without it, a changed number of steps would pass for another seed."""
+    answering: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """What of `experiment.yaml` decides the answers, by dotted key, so that an edit of that file is found; empty in
+    runs of older versions."""
 
     @property
     def trained(self) -> bool:
@@ -441,8 +444,9 @@ def group_runs(runs: Iterable[RunFolder]) -> tuple[list[RunGroup], list[RunFolde
         that have no results yet, which are in no group.
 
     Raises:
-        UserError: If two runs of one group have the same seed, a result cannot be read, or the seeds of a group were
-            tested on different data or with different language components.
+        UserError: If two runs of one group have the same seed or id, a result cannot be read, a
+            record contradicts its results, or the seeds of a group were tested on different data or with different
+            language components.
     """
     groups: dict[str, RunGroup] = {}
     empty: list[RunFolder] = []
@@ -451,6 +455,7 @@ def group_runs(runs: Iterable[RunFolder]) -> tuple[list[RunGroup], list[RunFolde
         if not results:
             empty.append(run)
             continue
+        _refuse_other_sources(run, results)
         key = f"{record.experiment} {_recipe(record)}"
         group = groups.setdefault(key, RunGroup(record.label, record, {}, {control: {} for control in CONTROLS}))
         if record.seed in group.runs:
@@ -458,6 +463,12 @@ def group_runs(runs: Iterable[RunFolder]) -> tuple[list[RunGroup], list[RunFolde
                 f"{group.runs[record.seed].path} and {run.path} are both seed {record.seed} of "
                 f"'{record.label}': name the one that you mean"
             )
+        for other in group.runs.values():
+            if other.record.id == record.id:
+                raise UserError(
+                    f"{other.path} and {run.path} have one id, {record.id}, and two seeds: one is an edited copy of "
+                    "the other; remove it"
+                )
         group.runs[record.seed] = run
         for result in results:
             group.results[result.control].setdefault(result.language, {})[record.seed] = result
@@ -475,6 +486,19 @@ def group_runs(runs: Iterable[RunFolder]) -> tuple[list[RunGroup], list[RunFolde
         )
     )
     return found, empty
+
+
+def _refuse_other_sources(run: RunFolder, results: Iterable[LanguageResult]) -> None:
+    """Compares the languages that the task was trained on, as the record names them, with what the results say."""
+    for result in results:
+        in_record = result.language in run.record.source
+        # Without a task component it may be that nothing was trained, and then no result is of a source.
+        may_differ = in_record and not run.record.combination.get("task")
+        if result.source != in_record and not may_differ:
+            raise UserError(
+                f"{run.path / 'run.json'} and the result of {result.language} do not agree, so one of them was edited: "
+                f"source is {run.record.source} in the one, {str(result.source).lower()} in the other"
+            )
 
 
 def _refuse_mixture(group: RunGroup) -> None:

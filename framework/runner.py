@@ -20,7 +20,7 @@ from framework.compare import compare
 from framework.config import read_experiment
 from framework.data_check import check_rows
 from framework.errors import INTERRUPTED, UNAVAILABLE, Interrupted, Unavailable, UserError, said_plainly
-from framework.files import require_writable, sweep
+from framework.files import require_folder, require_writable, sweep
 from framework.fitting import Report
 from framework.interruption import PARENT, asked, die_with_parent, interrupted, is_child, listening
 from framework.launchers import forget_ranks
@@ -50,7 +50,10 @@ def plan_experiment(file: Path, overrides: list[str], *, here: bool = True) -> P
     Raises:
         UserError: The experiment has mistakes.
     """
-    return make_plan(read_experiment(file, overrides, here=here))
+    plan = make_plan(read_experiment(file, overrides, here=here))
+    require_folder(plan.store.folder, "store")
+    require_folder(plan.folder, "runs")
+    return plan
 
 
 def run_experiment(file: Path, overrides: list[str], console: Console) -> None:

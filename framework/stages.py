@@ -12,6 +12,7 @@ from torch import Tensor, distributed, nn
 from transformers import PreTrainedTokenizerBase
 
 from datamodules import RowError, TaskData, language
+from framework.agreement import answering_keys
 from framework.components.answering import answers_of
 from framework.components.merging import write_sum
 from framework.config import Experiment
@@ -485,5 +486,8 @@ def _finish(stage: EvaluateStage, store: Store, tracker: Tracker) -> None:
     resolved = {**variant.data, **folders, "languages": languages, "backbone": backbone}
     text = yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True)
     write_whole(stage.folder.path / "experiment.yaml", text.encode())
-    stage.folder.write_record(dataclasses.replace(_record(stage, store), notes=list(dict.fromkeys(notes))))
+    record = dataclasses.replace(
+        _record(stage, store), notes=list(dict.fromkeys(notes)), answering=answering_keys(resolved)
+    )
+    stage.folder.write_record(record)
     tracker.complete(lambda: entry_of_run(stage.folder, store))

@@ -97,10 +97,12 @@ def print_findings(store: Store, prefixes: list[str], console: Console) -> bool:
         console: Where to print.
 
     Raises:
-        UserError: A prefix begins none or several.
+        UserError: There is no store, or a prefix begins none or several.
     """
     from framework.components.verification import Finding, verify
 
+    if not store.folder.is_dir():
+        raise UserError(f"there is no store at {store.folder}")
     identities = [store.one(prefix) for prefix in prefixes] or store.identities()
     findings: list[Finding] = []
     for identity in identities:

@@ -19,6 +19,7 @@ def files(*paths: str, config: str = "hau", split: str = "train", header: str = 
         ["hau/train.parquet"],
         ["hau/train-00000-of-00002.parquet", "hau/train-00001-of-00002.parquet"],
         ["hau/train-00000-of-00001-4f3b2a.parquet"],
+        ["hau/train-1-of-2.parquet", "hau/train-2-of-2.parquet"],
         ["hau/train/0000.parquet", "hau/train/0001.parquet"],
         ["data/hau/train.tsv"],
         ["data/hau/train.csv"],

@@ -844,12 +844,16 @@ def test_a_command_line_that_cannot_be_read(desk: Desk, modulingua: Modulingua) 
     assert "No such command 'rum'" in misspelt.err
 
 
+@pytest.mark.parametrize("command", ["plan", "run"])
+@pytest.mark.parametrize("below", ["", "below"])
 @pytest.mark.parametrize("key", ["store", "runs"])
-def test_a_folder_that_cannot_be_written(desk: Desk, modulingua: Modulingua, key: str) -> None:
+def test_a_folder_that_cannot_be_written(
+    desk: Desk, modulingua: Modulingua, key: str, below: str, command: str
+) -> None:
     # Not a folder without permission to write: root has it everywhere.
     (desk.folder / "file").write_text("")
-    place = desk.folder / "file" / "below"
-    answer = modulingua("run", desk.write({key: str(place)}))
+    place = desk.folder / "file" / below
+    answer = modulingua(command, desk.write({key: str(place)}))
     is_refused(answer)
     folder = place / "tiny" if key == "runs" else place  # that of the experiment
     assert answer.err.strip() == f"{key}: cannot write in the folder {folder}: Not a directory"

@@ -29,6 +29,12 @@ class TestVerify:
         answer = modulingua("components", "verify", "--store", finished.folder / "store")
         assert (answer.code, answer.err, answer.out) == (0, "", "3 of 3 components are whole\n")
 
+    @pytest.mark.parametrize("name", ["absent", "file"])
+    def test_no_store(self, tmp_path: Path, modulingua: Modulingua, name: str) -> None:
+        (tmp_path / "file").write_text("")
+        answer = modulingua("components", "verify", "--store", tmp_path / name)
+        assert (answer.code, answer.out, answer.err) == (2, "", f"there is no store at {tmp_path / name}\n")
+
     @pytest.mark.parametrize(
         ("damage", "said"),
         [

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -16,6 +17,7 @@ from framework import predict
 from framework.errors import UserError
 from framework.predict import predict_lines
 from framework.results import RunFolder
+from framework.stored import Damaged
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import TARGETS, Desk, build_encoder, join_pairs, read_rows, runs
 
@@ -105,18 +107,35 @@ def test_answers_come_while_texts_do(run: RunFolder, monkeypatch: pytest.MonkeyP
     assert taken == [0, 1]
 
 
+def forget_answering(folder: Path) -> None:
+    """Makes a run's record one of an older version."""
+    record = json.loads((folder / "run.json").read_text())
+    del record["answering"]
+    (folder / "run.json").write_text(json.dumps(record))
+
+
 class TestMistakes:
     def test_an_unknown_language(self, run: RunFolder) -> None:
         with pytest.raises(DataError, match=r"unknown language 'swa_Latn'; nearest: swh_Latn \(Swahili\)"):
             list(predict_lines(run.path, "swa_Latn", ["w1"]))
 
     def test_a_language_without_components(self, run: RunFolder) -> None:
-        with pytest.raises(UserError, match="no language components for yor_Latn.*it has eng_Latn, swh_Latn, hau_Latn"):
+        with pytest.raises(UserError, match=r"components for yor_Latn \(it has eng_Latn, swh_Latn, hau_Latn\)$"):
             list(predict_lines(run.path, "yor_Latn", ["w1"]))
 
     def test_a_folder_that_is_no_run(self, finished: Desk) -> None:
-        with pytest.raises(UserError, match=r"run\.json"):
-            list(predict_lines(finished.folder / "runs" / "tiny", "swh_Latn", ["w1"]))
+        with pytest.raises(UserError, match=r"runs/run\.json: no such file"):
+            list(predict_lines(finished.folder / "runs", "swh_Latn", ["w1"]))
+
+    def test_a_folder_of_runs(self, tmp_path: Path) -> None:
+        for name in "abcde":
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "run.json").write_text("{}")
+        with pytest.raises(UserError) as error:
+            list(predict_lines(tmp_path, "swh_Latn", ["w1"]))
+        named = ", ".join(f"{tmp_path}/{name}" for name in "abc")
+        message = f"{tmp_path}: is not a run but a folder of runs; name one of them: {named} and 2 more"
+        assert str(error.value) == message
 
     def test_lines_that_cannot_be_read(self, run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(predict, "SHOWN", 2)
@@ -185,6 +204,87 @@ class TestEditedFiles:
         (copy / "run.json").write_text(json.dumps(record))
         with pytest.raises(UserError, match=message):
             list(predict_lines(copy, "swh_Latn", ["w1"]))
+
+    @pytest.mark.parametrize(
+        ("edit", "said"),
+        [
+            (lambda record: record.update(components={}), "components names no task component"),
+            (lambda record: record.update(seed=5), "its id does not follow from its recipe and seed"),
+            (lambda record: record.update(source=["swh_Latn"]), r"languages.source is \['swh_Latn'\] in the one"),
+            (lambda record: record.update(dataset="taxi1500"), "data.name is 'taxi1500' in the one, 'sib200'"),
+        ],
+        ids=["components", "seed", "source", "dataset"],
+    )
+    def test_the_record(self, copy: Path, edit: Callable[[dict[str, Any]], None], said: str) -> None:
+        record = json.loads((copy / "run.json").read_text())
+        edit(record)
+        (copy / "run.json").write_text(json.dumps(record))
+        with pytest.raises(Damaged, match=said):
+            list(predict_lines(copy, "swh_Latn", ["w1"]))
+
+    def test_a_language_component_left_out_of_the_record(self, copy: Path) -> None:
+        record = json.loads((copy / "run.json").read_text())
+        record["components"] = {name: id for name, id in record["components"].items() if "swh_Latn" not in name}
+        (copy / "run.json").write_text(json.dumps(record))
+        with pytest.raises(Damaged, match="the result of swh_Latn do not agree.*which acted in the test"):
+            list(predict_lines(copy, "hau_Latn", ["w1"]))
+
+    @pytest.mark.parametrize("older", [False, True])
+    @pytest.mark.parametrize(
+        ("edit", "said"),
+        [
+            (lambda yaml: yaml["combination"].pop("language"), r"combination\.language is \['prompt'\] in the one, \["),
+            (lambda yaml: yaml["combination"].pop("task"), r"combination\.task is \['adapter'\] in the one, \["),
+            (lambda yaml: yaml.pop("data"), "data.name is 'sib200' in the one, missing in the other"),
+            (lambda yaml: yaml["stages"].pop("task"), r"stages\.task(\.answer.*)? is .*missing"),
+            (lambda yaml: yaml.update(grid={"seeds": [[0], [1]]}), "this has a grid"),
+        ],
+        ids=["language", "task", "data", "stage", "grid"],
+    )
+    def test_the_experiment(self, copy: Path, edit: Callable[[dict[str, Any]], object], said: str, older: bool) -> None:
+        if older:
+            forget_answering(copy)
+        settings = yaml.safe_load((copy / "experiment.yaml").read_text())
+        edit(settings)
+        (copy / "experiment.yaml").write_text(yaml.safe_dump(settings))
+        with pytest.raises(Damaged, match=said):
+            list(predict_lines(copy, "swh_Latn", ["w1"]))
+
+    @pytest.mark.parametrize(
+        ("edit", "said"),
+        [
+            (lambda yaml: yaml["data"].update(max_length=8), "data.max_length is 24 in the one, 8 in the other"),
+            (lambda yaml: yaml["data"].update(text_prefix="w3 "), "data.text_prefix is missing in the one, 'w3 '"),
+            (lambda yaml: yaml["languages"]["targets"].append("yor_Latn"), r"languages\.targets is .*'yor_Latn'\]"),
+        ],
+        ids=["max_length", "text_prefix", "targets"],
+    )
+    def test_a_setting(self, copy: Path, edit: Callable[[dict[str, Any]], object], said: str) -> None:
+        settings = yaml.safe_load((copy / "experiment.yaml").read_text())
+        edit(settings)
+        (copy / "experiment.yaml").write_text(yaml.safe_dump(settings))
+        message = r"run\.json and .*experiment\.yaml do not agree, so one of them was edited: " + said
+        with pytest.raises(Damaged, match=message):
+            list(predict_lines(copy, "swh_Latn", ["w1"]))
+
+    def test_where_things_lie_does_not_matter(self, copy: Path) -> None:
+        settings = yaml.safe_load((copy / "experiment.yaml").read_text())
+        settings["data"]["path"] = settings["runs"] = "/elsewhere"
+        (copy / "experiment.yaml").write_text(yaml.safe_dump(settings))
+        assert len(list(predict_lines(copy, "swh_Latn", ["w1"]))) == 1
+
+    def test_a_run_of_an_older_version_answers(self, copy: Path) -> None:
+        forget_answering(copy)
+        assert len(list(predict_lines(copy, "swh_Latn", ["w1"]))) == 1
+
+    def test_a_target_that_no_component_serves(self, copy: Path) -> None:
+        forget_answering(copy)
+        settings = yaml.safe_load((copy / "experiment.yaml").read_text())
+        settings["languages"]["targets"].append("yor_Latn")
+        (copy / "experiment.yaml").write_text(yaml.safe_dump(settings))
+        message = r"no language components for yor_Latn \(it has eng_Latn, swh_Latn, hau_Latn\)"
+        with pytest.raises(UserError, match=message):
+            list(predict_lines(copy, "yor_Latn", ["w1"]))
 
     def test_languages_of_a_passport(self, desk: Desk, copy: Path) -> None:
         [passport] = [one for one in desk.store.readable() if one.languages == ["swh_Latn"]]

@@ -442,6 +442,28 @@ class TestGroups:
         with pytest.raises(UserError, match=f"{first.path} and {second.path} are both seed 1"):
             group_runs(read_runs([tmp_path]))
 
+    def test_a_copy_with_another_seed_is_refused(self, tmp_path: Path) -> None:
+        first, second = self.make(tmp_path), self.make(tmp_path, seed=2)
+        with pytest.raises(UserError, match=f"{first.path} and {second.path} have one id, 7f3a, and two seeds"):
+            group_runs(read_runs([tmp_path]))
+
+    def test_one_run_of_two_experiments_is_in_both(self, tmp_path: Path) -> None:
+        self.make(tmp_path, experiment="a")
+        self.make(tmp_path, experiment="b")
+        assert len(group_runs(read_runs([tmp_path]))[0]) == 2
+
+    @pytest.mark.parametrize(("source", "flag"), [(["eng_Latn"], True), (["hau_Latn"], False)])
+    def test_a_source_that_the_results_contradict(self, tmp_path: Path, source: list[str], flag: bool) -> None:
+        run = self.make(tmp_path, source=source)
+        run.write(replace(some_result(some_predictions()), source=flag), some_predictions())
+        message = rf"result of hau_Latn do not agree.*source is \['{source[0]}'\] .*{str(flag).lower()} "
+        with pytest.raises(UserError, match=message):
+            group_runs(read_runs([tmp_path]))
+
+    def test_a_source_that_nothing_was_trained_on(self, tmp_path: Path) -> None:
+        self.make(tmp_path, source=["hau_Latn"], combination={"language": {}, "task": {}})
+        assert len(group_runs(read_runs([tmp_path]))[0]) == 1
+
     def test_a_run_without_results_is_in_no_group(self, tmp_path: Path) -> None:
         self.make(tmp_path)
         started = RunFolder(tmp_path / "started")
