@@ -23,7 +23,8 @@ def check_shards(where: str, files: Sequence[str]) -> None:
         files: Their paths. They may be of several series, each with a folder or a name of its own.
 
     Raises:
-        DataError: A part is missing (they count from 0 or from 1), or there twice, or files are of series of two lengths.
+        DataError: A part is missing (they count from 0 or from 1) or there twice, or files are of series of two
+            lengths.
     """
     series: dict[str, list[re.Match[str]]] = defaultdict(list)
     for file in files:
