@@ -27,7 +27,7 @@ test-quickstart: setup ## Run the quickstart and check what README says about it
 
 test-pages: export OMP_NUM_THREADS = 1
 test-pages: setup ## Carry out every command that the documentation shows
-	$(BIN)/pytest -m pages tests/framework/docs
+	$(BIN)/pytest -m pages tests/framework
 
 test-browser: export OMP_NUM_THREADS = 1
 test-browser: setup ## Open a report in Chromium, which is installed for it, and press its heads

@@ -109,6 +109,7 @@ def test_the_whole_study_is_planned(world: Path, tmp_path: Path, task: str) -> N
         assert (optimizer.name, optimizer.lr) == {"prompt": ("adafactor", 0.5), "adapter": ("adamw", 5e-5)}[kind]
 
 
+@pytest.mark.pages
 @pytest.mark.parametrize("task", DATA)
 def test_its_smoke_variant_runs(world: Path, tmp_path: Path, task: str) -> None:
     file = FOLDER / f"{task}-smoke.yaml"
