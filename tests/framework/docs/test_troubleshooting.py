@@ -128,14 +128,28 @@ def moved(place: Place) -> str:
     return place.says("predict", run, "--language", "swh_Latn")
 
 
-def edited(place: Place) -> str:
+def edited_record(place: Place) -> str:
+    run = copied_run(place)
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(record | {"labels": record["labels"][::-1]}))
+    return place.says("predict", run, "--language", "swh_Latn")
+
+
+def edited_experiment(place: Place) -> str:
+    run = copied_run(place)
+    settings = yaml.safe_load((run / "experiment.yaml").read_text())
+    settings["data"]["max_length"] = 8
+    (run / "experiment.yaml").write_text(yaml.safe_dump(settings))
+    return place.says("predict", run, "--language", "swh_Latn")
+
+
+def copied_run(place: Place) -> Path:
+    """Copies a finished run and the store to which its experiment then points."""
     place.desk.copy_of(place.finished.folder / "store", "store")
     run = place.desk.copy_of(a_run(place.finished), "run")
     settings = yaml.safe_load((run / "experiment.yaml").read_text())
     (run / "experiment.yaml").write_text(yaml.safe_dump(settings | {"store": str(place.desk.store.folder)}))
-    record = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps(record | {"labels": record["labels"][::-1]}))
-    return place.says("predict", run, "--language", "swh_Latn")
+    return run
 
 
 def without_slurm(place: Place) -> str:
@@ -170,7 +184,8 @@ MISTAKES: dict[str, Callable[[Place], str]] = {
     "store was moved": moved,
     "damaged": damaged,
     "Permission denied": closed,
-    "do not agree": edited,
+    "and the passport of": edited_record,
+    "/experiment.yaml do not agree": edited_experiment,
     "no runs here": lambda place: place.says("compare", place.desk.folder),
     "no combination": lambda place: place.says("compare", place.finished.folder / "runs", "--baseline", "task adaptor"),
     "unknown metric": lambda place: place.says("compare", place.finished.folder / "runs", "--metric", "macro-f1"),
