@@ -40,7 +40,7 @@ SectionReader = Callable[[Any, Any, Key], tuple[Any, list[Problem]]]
 LARGEST_BATCH = 2**14
 """Most rows of a batch; ten times as many are a slip of the hand that no machine has the memory for."""
 
-RUNS = 10_000
+RUNS = 1_000
 """Most runs of one experiment."""
 
 COMBINATION_KEYS = ("combination", "combination.language", "combination.task")

@@ -18,7 +18,7 @@ from framework.files import is_folder, names_in
 from framework.interpolation import interpolate
 from framework.wording import shortened
 
-CELLS = 10_000
+CELLS = 1_000
 """Most cells of a grid."""
 FILES = 100
 """Most files that an experiment may be put together of, each counted as often as it is extended."""
