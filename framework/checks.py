@@ -194,8 +194,9 @@ def check_reuse(data: Any, languages: Any) -> Iterator[Problem]:
     if data is None or not (dataset := _dataset(data)):
         return
     every = languages.targets == ["all"]
+    known = set(dataset.languages)
     for number, code in enumerate(dataset.languages if every else languages.targets):
-        for source in languages.source:
+        for source in languages.source if code in known else ():
             with contextlib.suppress(DataError):  # said elsewhere: a language lacks a split
                 if source != code and (split := reused_split(dataset, source, code)):
                     key = ("languages", "targets") if every else ("languages", "targets", number)
