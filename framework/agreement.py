@@ -5,9 +5,10 @@ from typing import Any
 
 from framework.config import Experiment
 from framework.identity import identity, plain
+from framework.labels import leaves
 from framework.results import RunFolder
 from framework.store import Passport
-from framework.stored import Damaged
+from framework.stored import Damaged, disagreement
 
 ANSWERING = ("backbone.precision", "combination", "data", "languages", "stages.task.answer")
 """Keys of an experiment that decide what is answered to a text."""
@@ -24,10 +25,9 @@ def answering_keys(experiment: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         The values by dotted key: `{"data.max_length": 48}`.
     """
-    values = _flat(plain(experiment))
     return {
         key: value
-        for key, value in values.items()
+        for key, value in leaves(plain(experiment))
         if any(f"{key}.".startswith(f"{section}.") for section in ANSWERING) and key.rpartition(".")[2] != PLACE
     }
 
@@ -48,16 +48,12 @@ def refuse_edited_record(run: RunFolder, passports: list[Passport]) -> None:
     for name, passport in zip(record.components, passports, strict=True):
         labels = passport.answers.get("labels", record.labels)
         if record.labels and labels != record.labels:
-            raise Damaged(
-                f"{file} and the passport of {passport.id} do not agree, so one of them was edited: "
-                f"the labels are {record.labels} in the one, {labels} in the other"
-            )
+            difference = f"the labels are {record.labels} in the one, {labels} in the other"
+            raise Damaged(disagreement(file, f"the passport of {passport.id}", difference))
         # The name of a component in the record ends with its languages.
         if passport.stage == "language" and not name.endswith(f" · {', '.join(passport.languages)}"):
-            raise Damaged(
-                f"{file} and the passport of {passport.id} do not agree, so one of them was edited: "
-                f"'{name}' in the one, the languages {passport.languages} in the other"
-            )
+            difference = f"'{name}' in the one, the languages {passport.languages} in the other"
+            raise Damaged(disagreement(file, f"the passport of {passport.id}", difference))
 
 
 def refuse_edited_experiment(run: RunFolder, experiment: Experiment) -> None:
@@ -75,10 +71,8 @@ def refuse_edited_experiment(run: RunFolder, experiment: Experiment) -> None:
         raise Damaged(f"{file} was edited: its id does not follow from its recipe and seed")
     for key, in_record, in_experiment in _said_twice(run, experiment):
         if in_record != in_experiment:
-            raise Damaged(
-                f"{file} and {run.path / 'experiment.yaml'} do not agree, so one of them was edited: "
-                f"{key} is {_shown(in_record)} in the one, {_shown(in_experiment)} in the other"
-            )
+            difference = f"{key} is {_shown(in_record)} in the one, {_shown(in_experiment)} in the other"
+            raise Damaged(disagreement(file, run.path / "experiment.yaml", difference))
     if experiment.stages.task is None:
         raise Damaged(f"{run.path / 'experiment.yaml'} was edited: stages.task is missing")
 
@@ -97,19 +91,15 @@ def refuse_missing_component(run: RunFolder, passports: list[Passport], experime
     """
     record, file = run.record, run.path / "run.json"
     if (head or experiment.combination["task"]) and not any(passport.stage == "task" for passport in passports):
-        raise Damaged(
-            f"{file} and {run.path / 'experiment.yaml'} do not agree, so one of them was edited: "
-            "components names no task component in the one, and the other trains one"
-        )
+        difference = "components names no task component in the one, and the other trains one"
+        raise Damaged(disagreement(file, run.path / "experiment.yaml", difference))
     for result in run.results():
         # Results of former targets stay when the record is written anew.
         if result.control == "own" and result.language in experiment.languages.targets:
             missing = set(result.components) - set(record.components.values())
             if missing:
-                raise Damaged(
-                    f"{file} and the result of {result.language} do not agree, so one of them was edited: "
-                    f"components lacks {', '.join(sorted(missing))}, which acted in the test"
-                )
+                difference = f"components lacks {', '.join(sorted(missing))}, which acted in the test"
+                raise Damaged(disagreement(file, f"the result of {result.language}", difference))
 
 
 def _said_twice(run: RunFolder, experiment: Experiment) -> Iterator[tuple[str, Any, Any]]:
@@ -123,14 +113,6 @@ def _said_twice(run: RunFolder, experiment: Experiment) -> Iterator[tuple[str, A
         in_experiment = answering_keys(run.experiment)
         for key in sorted(record.answering.keys() | in_experiment.keys()):
             yield key, record.answering.get(key), in_experiment.get(key)
-
-
-def _flat(value: Any, key: str = "") -> dict[str, Any]:
-    """Returns the values of nested mappings by dotted key; an empty mapping is a value."""
-    if not isinstance(value, dict) or not value:
-        return {key: value}
-    below = (_flat(item, f"{key}.{name}" if key else name) for name, item in value.items())
-    return {name: item for items in below for name, item in items.items()}
 
 
 def _shown(value: Any) -> str:

@@ -1,9 +1,12 @@
 """Test texts of a source language that stand among the texts that train or choose the task components."""
 
+import contextlib
+import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from datamodules import LabelledDataset
-from datamodules.dataset import TEST, TRAIN, VALIDATION
+from datamodules import DataError, LabelledDataset
+from datamodules.dataset import TRAIN, VALIDATION
 
 TOLERATED = 0.01
 """Share of a test split. News collections repeat a text now and then: that is told with the results, not refused."""
@@ -47,21 +50,16 @@ def find_leak(dataset: LabelledDataset, language: str) -> Leak | None:
     return Leak(language, sorted(known), sum(1 for _ in dataset.examples(language, "test")))
 
 
-def reused_split(dataset: LabelledDataset, learnt: str, tested: str) -> str | None:
-    """Compares the test split of a language with the splits that train or choose the task components in another one.
+def learnt_contents(dataset: LabelledDataset, sources: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Finds out what trains or chooses the task components; see `Dataset.content`.
 
-    Only whole splits are compared: single texts of two languages may be equal by chance.
-
-    Args:
-        dataset: The dataset.
-        learnt: A source language.
-        tested: Another language, which is tested on.
+    Only whole splits are compared by it: single texts of two languages may be equal by chance.
 
     Returns:
-        The split of the source language that has the same content; None where neither has.
-
-    Raises:
-        DataError: A language lacks a split.
+        By content the source language and the split; a language that lacks a split is not there with it.
     """
-    content = dataset.content(tested, TEST)
-    return next((split for split in (TRAIN, VALIDATION) if dataset.content(learnt, split) == content), None)
+    contents: dict[str, tuple[str, str]] = {}
+    for source, split in itertools.product(sources, (TRAIN, VALIDATION)):
+        with contextlib.suppress(DataError):
+            contents.setdefault(dataset.content(source, split), (source, split))
+    return contents

@@ -171,7 +171,7 @@ def _counted_split(experiment: Experiment, code: str) -> str:
     """Returns the split of a language that the experiment reads: a language that is only a source may lack others."""
     if code not in experiment.targets:
         with contextlib.suppress(DataError):
-            experiment.dataset.fingerprint(code, TRAIN)
+            experiment.dataset.check(code, TRAIN)
             return TRAIN
     return TEST
 

@@ -30,7 +30,7 @@ from framework.errors import UserError
 from framework.files import names_in, write_whole
 from framework.labels import natural, tell_apart
 from framework.metrics import SCORINGS, Task, metrics_of
-from framework.stored import Damaged, first_line, read_stored, read_stored_yaml, stored_bytes
+from framework.stored import Damaged, disagreement, first_line, read_stored, read_stored_yaml, stored_bytes
 
 Control = Literal["own", "none", "wrong"]
 """Whose language components act in a test: the language's own, none, or another language's."""
@@ -495,10 +495,8 @@ def _refuse_other_sources(run: RunFolder, results: Iterable[LanguageResult]) -> 
         # Without a task component it may be that nothing was trained, and then no result is of a source.
         may_differ = in_record and not run.record.combination.get("task")
         if result.source != in_record and not may_differ:
-            raise UserError(
-                f"{run.path / 'run.json'} and the result of {result.language} do not agree, so one of them was edited: "
-                f"source is {run.record.source} in the one, {str(result.source).lower()} in the other"
-            )
+            difference = f"source is {run.record.source} in the one, {str(result.source).lower()} in the other"
+            raise UserError(disagreement(run.path / "run.json", f"the result of {result.language}", difference))
 
 
 def _refuse_mixture(group: RunGroup) -> None:

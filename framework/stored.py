@@ -26,6 +26,11 @@ class Unreadable(UserError):
     """The file system refuses to read a file, such as for want of permission; what it holds is not known."""
 
 
+def disagreement(one: object, other: object, difference: str) -> str:
+    """Says that two files which hold the same thing differ in it."""
+    return f"{one} and {other} do not agree, so one of them was edited: {difference}"
+
+
 def stored_bytes(path: Path) -> bytes:
     """Reads a regular file of bounded size.
 
