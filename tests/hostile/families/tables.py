@@ -37,7 +37,14 @@ def delimited(delimiter: str, rows: list[tuple[str, str]] = ROWS, end: str = "\n
     return "".join(delimiter.join(cells) + end for cells in [("text", "label"), *rows])
 
 
-GOOD = {"csv": delimited(","), "tsv": delimited("\t"), "jsonl": jsonl()}
+def formats(rows: list[tuple[str, str]]) -> dict[str, str]:
+    """Writes rows in every format; by the ending of the file's name."""
+    return {"csv": delimited(",", rows), "tsv": delimited("\t", rows), "jsonl": jsonl(rows)}
+
+
+GOOD = formats(ROWS)
+TEST = formats(ROWS[::-1])
+"""A test split that is its training split, byte for byte, is refused."""
 
 CELLS: dict[str, tuple[str, str, str]] = {
     "null": ("null", "is empty", "is empty"),
@@ -184,7 +191,8 @@ def _case(
     """Makes a case: `plan` with files of one kind, of which some are not the good ones."""
     named = named or {"train": {"eng_Latn": f"train.{kind}"}, "test": {"swh_Latn": f"test.{kind}"}}
     experiment = world.experiment(TABLE | {"data.files": named, "data.labels": labels})
-    content = {f"data/{split}.{kind}": files.get(split, GOOD[kind]) for split in ("train", "test")}
+    content = {f"data/{split}.{kind}": good[kind] for split, good in {"train": GOOD, "test": TEST}.items()}
+    content |= {f"data/{split}.{kind}": spoiled for split, spoiled in files.items()}
     says_all = (says,) if says else ()
     return Case(name, ["plan", "e.yaml"], {"e.yaml": experiment} | content, codes=codes, says=says_all, **others)
 
@@ -192,7 +200,7 @@ def _case(
 def _pattern_case(world: World, name: str, pattern: str, codes: frozenset[int], absolute: bool) -> Case:
     """Makes a case whose test file is found by a pattern; an absolute one begins with the case's folder."""
     found = ("test-swh_Latn.csv", "swh_Latn/test-swh_Latn.csv", "[v2] swh_Latn.csv")
-    content = {f"data/{file}": GOOD["csv"] for file in ("train.csv", *found)}
+    content = {"data/train.csv": GOOD["csv"]} | {f"data/{file}": TEST["csv"] for file in found}
     begins = "HERE/data/" if absolute else ""
     named = {"train": {"eng_Latn": "train.csv"}, "test": begins + pattern}
     experiment = world.experiment(TABLE | {"data.files": named})
