@@ -15,6 +15,7 @@ from framework.plan import make_plan
 from modules import BackboneConfig, Combination, load_backbone
 from modules.heads import mean_pool
 from tests.conftest import ROOT
+from tests.framework.identities import check_identities
 from tests.framework.tiny import command_line
 
 SIB200 = ROOT / "experiments" / "sib200"
@@ -97,9 +98,11 @@ def test_a_real_decoder_chooses_among_label_words(smollm2: Path, real_data: Path
     ]
     file = SIB200 / "label-words.yaml"
     plan = make_plan(read_experiment(file, changes))
+    check_identities("sib200/label-words.yaml", plan)
     # Three combinations with three seeds each; no components are tested once.
     assert [len(plan.of_kind(kind)) for kind in ("language", "task", "evaluate")] == [4, 9, 10]
     prompted = make_plan(read_experiment(SIB200 / "few-shot.yaml", [word for word in changes if "causal" not in word]))
+    check_identities("sib200/few-shot.yaml", prompted)
     # Without examples nothing is drawn, with seven of either kind it is.
     assert [stage.kind for stage in prompted.stages] == ["evaluate"] * (1 + 3 + 3)
     # As it is, without a training: majority is .25.

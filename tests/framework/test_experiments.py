@@ -14,6 +14,7 @@ from framework.plan import Plan
 from framework.reading import read
 from framework.runner import plan_experiment
 from tests.conftest import FOLDERS
+from tests.framework.identities import check_identities, with_zero_weights
 from tests.framework.tiny import ROOT, build_encoder, join_pairs
 
 EXPERIMENTS = ROOT / "experiments"
@@ -35,7 +36,8 @@ def is_whole(file: Path) -> bool:
 @pytest.fixture(scope="module")
 def roomy_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny encoder with as many positions as real ones have."""
-    return join_pairs(build_encoder(tmp_path_factory.mktemp("roomy") / "encoder", max_position_embeddings=514))
+    folder = tmp_path_factory.mktemp("roomy") / "encoder"
+    return with_zero_weights(join_pairs(build_encoder(folder, max_position_embeddings=514)))
 
 
 def planned(file: Path, encoder: Path, data: Path) -> Plan:
@@ -82,6 +84,7 @@ def test_an_experiment_can_be_planned(
     plan = planned(file, roomy_encoder, real_data)
     assert plan.of_kind("evaluate")
     assert plan.name in (file.stem, f"{file.parent.name}-{file.stem}")
+    check_identities(name(file), plan)
     # Whoever opens the file finds how to run it.
     assert f"modulingua run {file.relative_to(ROOT)}" in file.read_text(encoding="utf-8")
 

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from datamodules import dataset_class
 from framework.runner import plan_experiment, run_experiment
+from tests.framework.identities import check_identities, with_zero_weights
 from tests.framework.test_experiments import EXPERIMENTS
 from tests.framework.tiny import ROOT, outcome, runs, write_rows
 from tests.modules import tiny
@@ -64,7 +65,7 @@ def write_claims(folder: Path) -> None:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny mT5, and stand-ins for all data."""
     folder = tmp_path_factory.mktemp("soft_language_prompts")
-    tiny.build(folder / "mt5", "mt5")
+    with_zero_weights(tiny.build(folder / "mt5", "mt5"))
     for dataset in ("xnli", "wikiann", "xquad", "squad"):
         write_hub(folder / dataset, dataset)
     write_claims(folder / "table")
@@ -91,6 +92,7 @@ def words(world: Path, task: str, here: Path) -> list[str]:
 @pytest.mark.parametrize("task", DATA)
 def test_the_whole_study_is_planned(world: Path, tmp_path: Path, task: str) -> None:
     plan = plan_experiment(FOLDER / f"{task}.yaml", words(world, task, tmp_path))
+    check_identities(f"soft_language_prompts/{task}.yaml", plan)
     combinations = {variant.label.partition(" · ")[0] for variant in plan.variants}
     assert combinations == {
         "no components",
