@@ -8,10 +8,7 @@ A notebook needs no YAML:
     batch = next(iter(data.train_dataloader()))
 """
 
-from datamodules.asking import AskingData
-from datamodules.causal import CausalConfig
-from datamodules.classification import ClassificationData
-from datamodules.dataset import (
+from datamodules.datasets.base import (
     ClassificationDataset,
     Dataset,
     DatasetConfig,
@@ -20,29 +17,32 @@ from datamodules.dataset import (
     Task,
     TrainOnConfig,
 )
+from datamodules.datasets.questions import Question, QuestionDataset, QuestionsConfig
+from datamodules.datasets.registry import DATASETS, dataset, dataset_class, labelled_dataset
+from datamodules.datasets.tagged import TaggedSentence, TaggingDataset
 from datamodules.errors import DataError, RowError
-from datamodules.generation import GenerationData
-from datamodules.hub_cache import keeping_what_is_read
-from datamodules.label_words import LabelWordData
-from datamodules.languages import LANGUAGES, Language, language, nearest_languages
-from datamodules.masking import MaskingConfig
-from datamodules.monolingual import MonolingualData, MonolingualText, TextConfig
-from datamodules.packing import PackingConfig
-from datamodules.parallel import ParallelConfig, ParallelData, ParallelText
-from datamodules.prefix_lm import PrefixLMConfig
-from datamodules.pretraining_text import PRETRAINING_TEXT
-from datamodules.question_answering import QuestionData
-from datamodules.questions import Question, QuestionDataset, QuestionsConfig
-from datamodules.registry import DATASETS, dataset, dataset_class, labelled_dataset
-from datamodules.row import Row
-from datamodules.span_corruption import SpanCorruptionConfig
-from datamodules.tagged import TaggedSentence, TaggingDataset
-from datamodules.tagging import TaggingData
-from datamodules.task_data import TaskData
-from datamodules.templates import Asker, ExamplesConfig, TemplateConfig, draw_examples
-from datamodules.tokenization_report import LanguageTokens, tokenization_report
-from datamodules.typology import DISTANCES, typology
-from datamodules.vocabulary import seen_tokens
+from datamodules.labelled.base import TaskData
+from datamodules.labelled.classification import ClassificationData
+from datamodules.labelled.generation import GenerationData
+from datamodules.labelled.label_words import LabelWordData
+from datamodules.labelled.prompted import AskingData
+from datamodules.labelled.question_answering import QuestionData
+from datamodules.labelled.tagging import TaggingData
+from datamodules.labelled.templates import Asker, ExamplesConfig, TemplateConfig, draw_examples
+from datamodules.labelled.tokenization_report import LanguageTokens, tokenization_report
+from datamodules.languages.pretraining_text import PRETRAINING_TEXT
+from datamodules.languages.table import LANGUAGES, Language, language, nearest_languages
+from datamodules.languages.typology import DISTANCES, typology
+from datamodules.sources.hub_cache import keeping_what_is_read
+from datamodules.sources.row import Row
+from datamodules.unlabelled.base import MonolingualData, MonolingualText, TextConfig
+from datamodules.unlabelled.causal import CausalConfig
+from datamodules.unlabelled.masking import MaskingConfig
+from datamodules.unlabelled.packing import PackingConfig
+from datamodules.unlabelled.parallel import ParallelConfig, ParallelData, ParallelText
+from datamodules.unlabelled.prefix_lm import PrefixLMConfig
+from datamodules.unlabelled.seen_tokens import seen_tokens
+from datamodules.unlabelled.span_corruption import SpanCorruptionConfig
 
 __all__ = [
     "DATASETS",

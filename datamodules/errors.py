@@ -19,8 +19,8 @@ class DataError(ValueError):
 class RowError(DataError):
     """A single row that cannot be used; the rows after it may be usable.
 
-    Every check of a single row raises this error, or yields it in the row's place (see `datamodules.row.Rows`), so that
-    a caller can report all unusable rows together, or skip them.
+    Every check of a single row raises this error, or yields it in the row's place (see `datamodules.sources.row.Rows`),
+    so that a caller can report all unusable rows together, or skip them.
     """
 
     def __init__(self, file: str, row: str, reason: str, column: str | None = None) -> None:

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from framework.components.commands import components
 from framework.errors import said_plainly
-from framework.launchers import forget_ranks
-from framework.screen import console as _console
-from framework.screen import flushed_output
+from framework.store.commands import components
+from framework.system.console import console as _console
+from framework.system.console import flushed_output
+from framework.system.launchers import forget_ranks
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,7 +28,7 @@ Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]…",
 @app.callback()
 def modulingua() -> None:
     """Modular cross-lingual transfer: train language and task components once, compose them, test them zero-shot."""
-    from framework.network import retry_requests
+    from framework.system.network import retry_requests
 
     retry_requests()
 
@@ -36,7 +36,7 @@ def modulingua() -> None:
 @app.command()
 def run(experiment: ExperimentFile, overrides: Overrides = None) -> None:
     """Carry out the plan here; what is done already is not done again."""
-    from framework.runner import run_experiment
+    from framework.execution.runner import run_experiment
 
     run_experiment(experiment, overrides or [], _console())
 
@@ -51,9 +51,9 @@ def plan(
     ] = False,
 ) -> None:
     """Say what would run, without training: stages, trained parameters, steps, and every mistake."""
-    from framework.data_check import check_rows
-    from framework.overview import print_plan
-    from framework.runner import plan_experiment
+    from framework.execution.runner import plan_experiment
+    from framework.planning.data_check import check_rows
+    from framework.reports.plan_table import print_plan
 
     planned = plan_experiment(experiment, overrides or [], here=not data)
     read = check_rows(planned, _console(), whole=data)
@@ -66,7 +66,7 @@ def plan(
 @app.command()
 def explain(experiment: ExperimentFile, overrides: Overrides = None) -> None:
     """Say in full what would run: each setting's origin, what sits where, tokenised examples, optimisers, jobs."""
-    from framework.explain.explanation import explain as explain_experiment
+    from framework.reports.explain.explanation import explain as explain_experiment
 
     explain_experiment(experiment, overrides or [], _console())
 
@@ -102,7 +102,7 @@ def cancel(experiment: ExperimentFile, overrides: Overrides = None) -> None:
 @app.command()
 def prefetch(experiment: ExperimentFile, overrides: Overrides = None) -> None:
     """Download all that the plan reads, so that it can then be carried out without network (HF_HUB_OFFLINE=1)."""
-    from framework.prefetch import prefetch_experiment
+    from framework.execution.prefetch import prefetch_experiment
 
     prefetch_experiment(experiment, overrides or [], _console())
 
@@ -132,8 +132,8 @@ def compare(
     report: Annotated[bool, typer.Option("--report", help="Write report.html too: all of it on one page.")] = False,
 ) -> None:
     """Lay runs side by side: combinations × languages, with intervals; writes Markdown, LaTeX and CSV."""
-    from framework.compare import check_places
-    from framework.compare import compare as compare_runs
+    from framework.reports.compare import check_places
+    from framework.reports.compare import compare as compare_runs
 
     places = check_places(out or runs[:1])
     comparison = compare_runs(runs, metric, baseline, group or [], by, rows, pretrained_on)
@@ -141,8 +141,8 @@ def compare(
     comparison.print(console)
     files = [file for place in places for file in comparison.write(place)]
     if figures or report:  # not always: they take several seconds, and matplotlib takes some to come
-        from framework.compare.figures import draw_figures, write_figures
-        from framework.compare.report import write_report
+        from framework.reports.compare.figures import draw_figures, write_figures
+        from framework.reports.compare.report import write_report
 
         folder = next((place for place in places if place.is_dir()), runs[0])
         drawings = draw_figures(comparison)
@@ -166,7 +166,7 @@ def analyze(
     out: Annotated[Path | None, typer.Option(help="Folder for what is written; default: the first RUNS.")] = None,
 ) -> None:
     """Set scores against features of the languages: correlations, a regression; rank sources for a target."""
-    from framework.analyze import analyze as analyze_runs
+    from framework.reports.analyze import analyze as analyze_runs
 
     candidates = sources.split(",") if sources else []
     analysis = analyze_runs(
@@ -186,8 +186,8 @@ def dashboard(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the JSON; save nothing.")] = False,
 ) -> None:
     """Make or update the experiment's views and report in W&B; before its runs, too."""
-    from framework.dashboard.publish import publish
-    from framework.runner import plan_experiment
+    from framework.execution.runner import plan_experiment
+    from framework.tracking.dashboard.publish import publish
 
     publish(plan_experiment(experiment, overrides or [], here=False), _console(), dry_run=dry_run)
 
@@ -218,7 +218,7 @@ def predict(
 
     Prints an answer and its confidence for each line; a blank line for one that is blank or cannot be read.
     """
-    from framework.predict import input_lines, predict_lines
+    from framework.execution.predict import input_lines, predict_lines
 
     for answer in predict_lines(run, language, input_lines()):
         typer.echo(f"{answer[0]}\t{answer[1]:.3f}" if answer else "")
@@ -227,8 +227,8 @@ def predict(
 @app.command()
 def tokenization(experiment: ExperimentFile, overrides: Overrides = None) -> None:
     """Report what the tokenizer does to each language: tokens per word, share truncated, unknown tokens."""
-    from framework.overview import print_tokenization
-    from framework.runner import plan_experiment
+    from framework.execution.runner import plan_experiment
+    from framework.reports.plan_table import print_tokenization
 
     print_tokenization(plan_experiment(experiment, overrides or []), _console())
 

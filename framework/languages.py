@@ -1,6 +1,6 @@
 """What is said of a language; nothing is known of some codes, those of the user's own datasets."""
 
-from datamodules.languages import LANGUAGES
+from datamodules.languages.table import LANGUAGES
 
 
 def name_of(code: str) -> str:

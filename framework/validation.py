@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import pydantic
 
-from framework.documents import Key
 from framework.errors import did_you_mean
+from framework.system.documents import Key
 from framework.wording import shortened
 
 T = TypeVar("T")

@@ -9,12 +9,12 @@
     texts = combination.backbone.tokenizer(["Habari ya dunia"], return_tensors="pt")
     hidden = combination.encode(texts["input_ids"], texts["attention_mask"], ["swh_Latn"])
 
-The stages of training stand in modules of their own, which need Lightning: `modules.classification`,
-`modules.tagging`, `modules.question_answering`, `modules.asking`, `modules.alignment` and `modules.language_modeling`.
+The stages of training are in `modules.training`, which needs Lightning: `classification`, `tagging`,
+`question_answering`, `prompted`, `alignment` and `language_modeling`.
 """
 
-from modules.architectures import Family
-from modules.backbone import (
+from modules.backbone.architectures import Family
+from modules.backbone.backbone import (
     Accelerator,
     Backbone,
     BackboneConfig,
@@ -26,13 +26,13 @@ from modules.backbone import (
     resolve_precision,
     save_backbone,
 )
-from modules.combination import ROLES, Combination
+from modules.backbone.tokenizer import load_tokenizer, tokenizer_of
+from modules.combination.combination import ROLES, Combination
 from modules.components import COMPONENTS, Component, component_class
 from modules.errors import ModulesError
-from modules.heads import ClassificationHead, ClassificationHeadConfig, TaggingHead, TaggingHeadConfig
-from modules.optimization import OptimizationConfig, OptimizerConfig
-from modules.span_head import SpanHead, SpanHeadConfig
-from modules.tokenizer import load_tokenizer, tokenizer_of
+from modules.training.heads import ClassificationHead, ClassificationHeadConfig, TaggingHead, TaggingHeadConfig
+from modules.training.optimization import OptimizationConfig, OptimizerConfig
+from modules.training.span_head import SpanHead, SpanHeadConfig
 
 __all__ = [
     "COMPONENTS",

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from framework.runner import run_experiment
+from framework.execution.runner import run_experiment
 
 ROOT = Path(__file__).parents[1]
 TASK = "task adapter"

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from datamodules import ParallelConfig, ParallelData
-from framework.config import read_experiment
+from framework.config.schema import read_experiment
 from framework.errors import ExperimentError
-from framework.plan import make_plan
+from framework.planning.plan import make_plan
 from modules import BackboneConfig, Combination, load_backbone
-from modules.heads import mean_pool
+from modules.training.heads import mean_pool
 from tests.conftest import ROOT
 from tests.framework.identities import check_identities
 from tests.framework.tiny import command_line

@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerBase
 from datamodules import DatasetConfig, LabelledDataset, Task, TaskData
 from framework.validation import Problem
 from modules import BackboneInfo, Combination, Component, Family, OptimizationConfig
-from modules.task import TaskModule
+from modules.training.task import TaskModule
 
 
 class Answer(Protocol):

@@ -10,7 +10,7 @@ from datamodules import Asker, DatasetConfig, GenerationData, LabelledDataset, T
 from framework.answers.in_words import InWords
 from framework.validation import Problem
 from modules import BackboneInfo, Combination, Component, OptimizationConfig, tokenizer_of
-from modules.asking import Generation
+from modules.training.prompted import Generation
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

@@ -34,10 +34,10 @@ from modules import (
     TaggingHeadConfig,
     tokenizer_of,
 )
-from modules.classification import TextClassification
-from modules.question_answering import QuestionAnswering
-from modules.tagging import Tagging
-from modules.task import TaskModule
+from modules.training.classification import TextClassification
+from modules.training.question_answering import QuestionAnswering
+from modules.training.tagging import Tagging
+from modules.training.task import TaskModule
 
 SETTINGS = ConfigDict(extra="forbid")
 

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 from transformers import PreTrainedTokenizerBase
 
 from datamodules import AskingData, DataError, DatasetConfig, LabelledDataset, TemplateConfig, language
-from framework.documents import Key
 from framework.errors import did_you_mean
+from framework.system.documents import Key
 from framework.validation import Problem
 from modules import BackboneInfo, Family
 

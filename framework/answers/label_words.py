@@ -11,7 +11,7 @@ from datamodules import Asker, DatasetConfig, LabelledDataset, LabelWordData, Ta
 from framework.answers.in_words import InWords
 from framework.validation import Problem
 from modules import BackboneInfo, Combination, Component, OptimizationConfig, tokenizer_of
-from modules.asking import LabelWords
+from modules.training.prompted import LabelWords
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

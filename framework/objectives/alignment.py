@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase
 from datamodules import ParallelConfig, ParallelData, ParallelText
 from framework.objectives.base import without_place
 from modules import Combination, Component, Family, OptimizationConfig
-from modules.alignment import Alignment, AlignmentConfig
+from modules.training.alignment import Alignment, AlignmentConfig
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

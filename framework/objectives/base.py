@@ -7,7 +7,7 @@ from transformers import PreTrainedTokenizerBase
 
 from framework.identity import plain
 from modules import Combination, Component, Family, OptimizationConfig
-from modules.training import StageModule
+from modules.training.base import StageModule
 
 
 class Objective(Protocol):

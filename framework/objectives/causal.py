@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 from datamodules import CausalConfig, PackingConfig, TextConfig
 from framework.objectives.monolingual import MonolingualObjective
 from modules import Family
-from modules.language_modeling import CausalLanguageModeling
+from modules.training.language_modeling import CausalLanguageModeling
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 from datamodules import MaskingConfig
 from framework.objectives.monolingual import MonolingualObjective
 from modules import Family
-from modules.language_modeling import MaskedLanguageModeling
+from modules.training.language_modeling import MaskedLanguageModeling
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

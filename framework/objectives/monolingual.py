@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerBase
 from datamodules import MonolingualData, MonolingualText, TextConfig, seen_tokens
 from framework.objectives.base import without_place
 from modules import Combination, Component, Family, OptimizationConfig
-from modules.language_modeling import LanguageModeling
+from modules.training.language_modeling import LanguageModeling
 
 
 class MonolingualObjective:

@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 from datamodules import PrefixLMConfig
 from framework.objectives.monolingual import MonolingualObjective
 from modules import Family
-from modules.language_modeling import CausalLanguageModeling
+from modules.training.language_modeling import CausalLanguageModeling
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from framework.files import write_whole
-from framework.runner import plan_experiment
+from framework.execution.runner import plan_experiment
 from framework.slurm import cluster
 from framework.slurm.place import CANCELLED
 from framework.slurm.record import launches, read, stages_in
+from framework.system.files import write_whole
 
 
 def cancel(file: Path, overrides: list[str], console: Console) -> None:

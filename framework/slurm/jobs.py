@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from framework.plan import EvaluateStage, Plan, Stage
-from framework.slurm.config import DATA, TABLE
+from framework.config.slurm import DATA, TABLE
+from framework.planning.plan import EvaluateStage, Plan, Stage
 
 
 @dataclass(frozen=True, order=True)

@@ -10,16 +10,14 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from framework.config.check_slurm import refuse_auto_precision
+from framework.config.slurm import DATA, LIGHT, TABLE
+from framework.config.yaml_file import read
 from framework.errors import UserError
-from framework.files import require_writable, write_whole
-from framework.plan import Plan
-from framework.provenance import command as typed
-from framework.reading import read
-from framework.runner import plan_experiment
+from framework.execution.runner import plan_experiment
+from framework.planning.plan import Plan
 from framework.slurm import cluster
-from framework.slurm.checks import refuse_auto_precision
 from framework.slurm.cluster import LimitReached
-from framework.slurm.config import DATA, LIGHT, TABLE
 from framework.slurm.jobs import Job, jobs_for
 from framework.slurm.limits import Limit, Limits
 from framework.slurm.memory import SMALL, default_memory
@@ -27,6 +25,8 @@ from framework.slurm.place import Place
 from framework.slurm.record import Array, Launch, next_folder, queued, store_of, write
 from framework.slurm.script import on_one_line, size, write_script
 from framework.slurm.script import overrides as stage_overrides
+from framework.system.files import require_writable, write_whole
+from framework.system.provenance import command as typed
 from framework.wording import count
 
 FROZEN = "experiment.yaml"
@@ -241,7 +241,7 @@ def _script(plan: Plan, job: Job, jobs: Iterable[Job], ids: dict[str, str], fold
         DATA: ["-m", "framework.cli", "plan", "--data", str(folder / FROZEN)],
         TABLE: ["-m", "framework.cli", "compare", str(plan.folder.resolve())],
     }
-    stage = ["-m", "framework.runner", str(folder / FROZEN), words, '"$stage"']
+    stage = ["-m", "framework.execution.runner", str(folder / FROZEN), words, '"$stage"']
     return write_script(
         job,
         experiment.slurm,

@@ -6,9 +6,9 @@ Slurm counts each element of an array as a job, from its submission to its end. 
 
 from dataclasses import dataclass
 
+from framework.config.slurm import Resources
 from framework.slurm import cluster
 from framework.slurm.cluster import Association
-from framework.slurm.config import Resources
 
 DEFAULT_QOS = "normal"
 """The QOS of jobs for which nobody names one."""

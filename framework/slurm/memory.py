@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping
 
+from framework.config.slurm import Resources
 from framework.slurm import cluster
-from framework.slurm.config import Resources
 
 SMALL = 8 * 1024
 """MiB of a process below which a warning is due: a backbone of 2 GiB needs two to three times that while it loads."""

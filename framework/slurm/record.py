@@ -20,12 +20,12 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
-from framework.files import write_whole
-from framework.plan import Plan
+from framework.config.slurm import LIGHT
+from framework.planning.plan import Plan
 from framework.slurm.cluster import Queued
-from framework.slurm.config import LIGHT
 from framework.slurm.place import Place
-from framework.stored import read_stored
+from framework.system.files import write_whole
+from framework.system.stored import read_stored
 
 RECORD = "launch.json"
 Part = Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$")]

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from framework.config import TrainerConfig
+from framework.config.schema import TrainerConfig
+from framework.config.slurm import LIGHT, Resources, SlurmConfig
 from framework.errors import UserError
-from framework.provenance import command as typed
-from framework.slurm.config import LIGHT, Resources, SlurmConfig
 from framework.slurm.jobs import Job
+from framework.system.provenance import command as typed
 
 TEMPLATE = Path(__file__).with_name("job.sbatch")
 PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")

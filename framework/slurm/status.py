@@ -9,13 +9,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from framework.config.check_slurm import refuse_auto_precision
+from framework.config.slurm import DATA, TABLE
 from framework.errors import INTERRUPTED, UNAVAILABLE, UserError
-from framework.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage
-from framework.runner import plan_experiment
+from framework.execution.runner import plan_experiment
+from framework.planning.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage
 from framework.slurm import cluster
-from framework.slurm.checks import refuse_auto_precision
 from framework.slurm.cluster import Queued
-from framework.slurm.config import DATA, TABLE
 from framework.slurm.place import Place
 from framework.slurm.record import queued, submitted
 

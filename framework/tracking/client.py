@@ -24,12 +24,12 @@ from typing import Any
 
 import wandb
 
+from framework.config.tracking import TrackingConfig
 from framework.errors import INTERRUPTED, UserError
-from framework.files import usual_permissions, write_whole
 from framework.identity import identity, plain
-from framework.store import PASSPORT, read_passport
+from framework.store.store import PASSPORT, read_passport
+from framework.system.files import usual_permissions, write_whole
 from framework.tracking import names
-from framework.tracking.config import TrackingConfig
 from framework.tracking.entry import Entry, component_name
 
 START_SECONDS = 30

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from framework.metrics import metrics_of
-from framework.plan import Stage
-from framework.results import CONTROLS, LanguageResult, RunFolder, RunRecord
-from framework.store import Passport, Store
+from framework.planning.plan import Stage
+from framework.results.metrics import metrics_of
+from framework.results.run_folder import CONTROLS, LanguageResult, RunFolder, RunRecord
+from framework.store.store import Passport, Store
 from framework.tracking import names
 from modules import ROLES
 from modules.components import COMPONENTS
@@ -34,7 +34,7 @@ class Entry:
     folder: Path
     """Below it, in `wandb/`, the client keeps its files: beside the stage's own, where all machines see them."""
     claim: Path
-    """Says who is at the stage; see framework/claim.py."""
+    """Says who is at the stage; see framework/system/locks.py."""
     curve: str
     """The kind of the stage whose training curve it shows."""
     uses: dict[str, Path] = field(default_factory=dict)

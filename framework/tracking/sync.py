@@ -12,15 +12,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from framework.claim import claimed_if_free
-from framework.config import read_experiment
+from framework.config.schema import read_experiment
+from framework.config.tracking import TrackingConfig
 from framework.errors import UserError
-from framework.plan import EvaluateStage, Plan
-from framework.results import RunFolder, read_runs
-from framework.runner import plan_experiment
-from framework.store import Passport, Store
+from framework.execution.runner import plan_experiment
+from framework.planning.plan import EvaluateStage, Plan
+from framework.results.run_folder import RunFolder, read_runs
+from framework.store.store import Passport, Store
+from framework.system.locks import claimed_if_free
 from framework.tracking.client import Page, beside, default_entity, is_sent, require_login
-from framework.tracking.config import TrackingConfig
 from framework.tracking.entry import Entry, about_run, about_stage, entry_of_component, entry_of_run
 from framework.tracking.tracker import FAILED, reason
 

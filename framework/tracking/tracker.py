@@ -14,9 +14,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from framework.config.tracking import TrackingConfig
 from framework.errors import INTERRUPTED, Interrupted
-from framework.ranks import own_rank
-from framework.tracking.config import TrackingConfig
+from framework.system.distributed import own_rank
 from framework.tracking.entry import Entry
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from modules.backbone import Backbone, BackboneInfo, skeleton
+from modules.backbone.backbone import Backbone, BackboneInfo, skeleton
 from modules.errors import ModulesError
 
 

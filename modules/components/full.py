@@ -6,7 +6,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import nn
 
-from modules.backbone import Backbone
+from modules.backbone.backbone import Backbone
 from modules.components.base import Component
 
 

@@ -4,8 +4,8 @@ from typing import Any, Self
 
 from torch import nn
 
-from modules.architectures import ARCHITECTURES
-from modules.backbone import Backbone, BackboneInfo
+from modules.backbone.architectures import ARCHITECTURES
+from modules.backbone.backbone import Backbone, BackboneInfo
 from modules.components.base import Component
 
 

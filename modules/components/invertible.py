@@ -6,8 +6,8 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from modules.architectures import ARCHITECTURES
-from modules.backbone import Backbone, BackboneInfo
+from modules.backbone.architectures import ARCHITECTURES
+from modules.backbone.backbone import Backbone, BackboneInfo
 from modules.components.base import Component
 
 

@@ -11,8 +11,8 @@ from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 from transformers.pytorch_utils import Conv1D
 
-from modules.architectures import ARCHITECTURES
-from modules.backbone import Backbone, BackboneInfo
+from modules.backbone.architectures import ARCHITECTURES
+from modules.backbone.backbone import Backbone, BackboneInfo
 from modules.components.base import Component, layers_out_of_range
 
 Target = Literal["query", "key", "value", "attention_output", "feed_forward_in", "feed_forward_out"]

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from modules.architectures import ARCHITECTURES
-from modules.backbone import Backbone
+from modules.backbone.architectures import ARCHITECTURES
+from modules.backbone.backbone import Backbone
 from modules.components import (
     COMPONENTS,
     BottleneckConfig,

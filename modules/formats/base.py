@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from modules.backbone import Backbone
+from modules.backbone.backbone import Backbone
 from modules.errors import ModulesError
 
 CONFIG = "adapter_config.json"

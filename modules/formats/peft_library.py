@@ -18,8 +18,8 @@ from pydantic.dataclasses import dataclass
 from safetensors.torch import save_file
 from torch import Tensor
 
-from modules.architectures import ARCHITECTURES
-from modules.backbone import Backbone
+from modules.backbone.architectures import ARCHITECTURES
+from modules.backbone.backbone import Backbone
 from modules.components import LoRAConfig, SoftPrompt, SoftPromptConfig
 from modules.components.lora import FUSED, Target
 from modules.errors import ModulesError

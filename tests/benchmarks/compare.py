@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from datamodules import LANGUAGES
-from framework.compare import compare
-from framework.compare.figures import draw_figures, write_figures
-from framework.compare.report import write_report
+from framework.reports.compare import compare
+from framework.reports.compare.figures import draw_figures, write_figures
+from framework.reports.compare.report import write_report
 from tests.framework.made_runs import add, make_run
 
 LABELS = list("abcdefg")

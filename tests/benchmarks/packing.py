@@ -24,11 +24,11 @@ import torch
 from torch.nn import functional
 
 from datamodules import CausalConfig, MonolingualData, MonolingualText, PackingConfig
-from datamodules.monolingual import IGNORED
 from datamodules.tokenization import filled, padded, token_ids
+from datamodules.unlabelled.base import IGNORED
 from modules import BackboneConfig, Combination, OptimizationConfig, load_backbone
 from modules.components import FullConfig
-from modules.language_modeling import CausalLanguageModeling
+from modules.training.language_modeling import CausalLanguageModeling
 
 LANGUAGE = "swh_Latn"
 ROWS, TOKENS, STEPS = 8, 256, 8

@@ -27,8 +27,8 @@ from modules import (
     OptimizationConfig,
     load_backbone,
 )
-from modules.classification import TextClassification
 from modules.components import BottleneckConfig, FullConfig, LoRAConfig, SoftPromptConfig
+from modules.training.classification import TextClassification
 
 RANKS = (1, 2, 4, 8, 16, 32, 64)
 ROWS, TOKENS = 16, 64

@@ -12,7 +12,7 @@ from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from datamodules.batches import Batch
-from datamodules.monolingual import IGNORED
+from datamodules.unlabelled.base import IGNORED
 
 ROOT = Path(__file__).parents[2]
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]

@@ -20,7 +20,7 @@ from datamodules import (
     TrainOnConfig,
     labelled_dataset,
 )
-from datamodules.labels import first_pair_alike, named
+from datamodules.sources.labels import first_pair_alike, named
 from tests.datamodules.conftest import Write
 
 NEWS = {"headline": "h", "text": "t", "label": 0}

@@ -6,7 +6,7 @@ from pathlib import Path
 from transformers import PreTrainedTokenizerFast
 
 from datamodules import MaskingConfig, MonolingualData, MonolingualText
-from datamodules.blocks import blocks, cut_into_blocks
+from datamodules.unlabelled.blocks import blocks, cut_into_blocks
 
 
 def test_texts_are_joined_and_cut_at_white_space() -> None:

@@ -8,8 +8,8 @@ from tokenizers import processors
 from transformers import PreTrainedTokenizerFast
 
 from datamodules import CausalConfig, PrefixLMConfig, TextConfig
-from datamodules.blocks import Block
-from datamodules.monolingual import IGNORED
+from datamodules.unlabelled.base import IGNORED
+from datamodules.unlabelled.blocks import Block
 
 ROWS = [Block("w0 w1 w2", "swh_Latn"), Block("w3", "yor_Latn"), Block("w4 " * 20, "swh_Latn")]
 

@@ -17,7 +17,7 @@ from datamodules import (
     dataset,
     labelled_dataset,
 )
-from datamodules.row import Row
+from datamodules.sources.row import Row
 from tests.conftest import FOLDERS
 from tests.datamodules.conftest import Write
 

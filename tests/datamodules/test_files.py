@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from datamodules import DataError
-from datamodules.file_patterns import language_files
-from datamodules.files import is_file, is_folder, names_in, open_file, user_path
+from datamodules.sources.file_patterns import language_files
+from datamodules.sources.files import is_file, is_folder, names_in, open_file, user_path
 
 
 def test_a_regular_file_is_opened(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from datamodules import (
     keeping_what_is_read,
     labelled_dataset,
 )
-from datamodules.dataset import DatasetConfig
+from datamodules.datasets.base import DatasetConfig
 from datamodules.errors import NetworkError
 from tests.hub_server import Fault, Repository, hub_server, use_hub
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from datamodules import DATASETS, LANGUAGES, DataError, language
-from datamodules.languages import nearest_languages
+from datamodules.languages.table import nearest_languages
 
 
 def test_a_language_is_known_by_its_code() -> None:

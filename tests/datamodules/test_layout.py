@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from datamodules import DataError
-from datamodules.layout import Layout, Listed, read_card
+from datamodules.sources.layout import Layout, Listed, read_card
 
 
 def files(*paths: str, config: str = "hau", split: str = "train", header: str = "") -> list[str]:

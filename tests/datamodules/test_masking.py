@@ -8,9 +8,9 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from datamodules import DataError, MaskingConfig, MonolingualData
-from datamodules.blocks import Block
-from datamodules.masking import Masking
-from datamodules.monolingual import IGNORED
+from datamodules.unlabelled.base import IGNORED
+from datamodules.unlabelled.blocks import Block
+from datamodules.unlabelled.masking import Masking
 from tests.datamodules.conftest import SPECIAL, originals
 
 

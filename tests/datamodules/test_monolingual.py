@@ -22,7 +22,7 @@ from datamodules import (
     TextConfig,
 )
 from datamodules.batches import Batch, Batches
-from datamodules.monolingual import IGNORED
+from datamodules.unlabelled.base import IGNORED
 from tests.datamodules.conftest import Write, originals
 
 WAYS = {

@@ -12,8 +12,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from datamodules import MonolingualData, PackingConfig
 from datamodules.batches import Batch
-from datamodules.monolingual import IGNORED
-from datamodules.packing import PackedRow, Packing, packed
+from datamodules.unlabelled.base import IGNORED
+from datamodules.unlabelled.packing import PackedRow, Packing, packed
 
 
 def documents(*lengths: int) -> list[array[int]]:

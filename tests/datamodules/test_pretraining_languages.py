@@ -5,8 +5,13 @@ from __future__ import annotations
 import pytest
 
 from datamodules import LANGUAGES, PRETRAINING_TEXT, DataError
-from datamodules.pretraining_languages import PRETRAINING_CORPORA, corpus_of_model, pretraining_corpus, was_tuned
-from datamodules.resources import CLASSES, resource_class
+from datamodules.languages.pretraining_languages import (
+    PRETRAINING_CORPORA,
+    corpus_of_model,
+    pretraining_corpus,
+    was_tuned,
+)
+from datamodules.languages.resources import CLASSES, resource_class
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from datamodules import (
     TrainOnConfig,
     labelled_dataset,
 )
-from datamodules.windows import Window, context_windows
+from datamodules.labelled.windows import Window, context_windows
 from tests.datamodules.conftest import Write
 
 SCRIPTS = ["zho_Hans", "tha_Thai", "arb_Arab", "hin_Deva", "ell_Grek", "eng_Latn"]

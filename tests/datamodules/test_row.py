@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from datamodules import Example, Row, RowError
-from datamodules.dataset import Dataset
-from datamodules.row import Rows, is_blank
+from datamodules.datasets.base import Dataset
+from datamodules.sources.row import Rows, is_blank
 
 
 def row(**cells: Any) -> Row:

@@ -7,7 +7,7 @@ import pyarrow.parquet
 import pytest
 
 from datamodules import DataError
-from datamodules.source import Folder
+from datamodules.sources.base import Folder
 from tests.datamodules.conftest import Write
 
 

@@ -11,9 +11,9 @@ from transformers import PreTrainedTokenizerFast
 
 from datamodules import DataError, MonolingualData, SpanCorruptionConfig
 from datamodules.batches import row_generator
-from datamodules.blocks import Block
-from datamodules.monolingual import IGNORED
-from datamodules.span_corruption import corrupted, noise_mask, sentinel_ids
+from datamodules.unlabelled.base import IGNORED
+from datamodules.unlabelled.blocks import Block
+from datamodules.unlabelled.span_corruption import corrupted, noise_mask, sentinel_ids
 from tests.datamodules.conftest import T5_SPECIAL, like_t5
 
 EOS = 1

@@ -24,9 +24,9 @@ from datamodules import (
     labelled_dataset,
     language,
 )
-from datamodules.synthetic import SYNTHETIC_LANGUAGES, VERSION, Synthetic, SyntheticText
-from datamodules.synthetic_tokenizer import LANGUAGES as PRETRAINING_LANGUAGES
-from datamodules.synthetic_tokenizer import make_tokenizer
+from datamodules.datasets.synthetic import SYNTHETIC_LANGUAGES, VERSION, Synthetic, SyntheticText
+from datamodules.datasets.synthetic_tokenizer import LANGUAGES as PRETRAINING_LANGUAGES
+from datamodules.datasets.synthetic_tokenizer import make_tokenizer
 
 ROOT = Path(__file__).parents[2]
 SPLITS = ("train", "validation", "test")
@@ -48,7 +48,7 @@ def share(part: Iterable[str], whole: Iterable[str]) -> float:
 
 PRINT_DIGEST = """
 import hashlib
-from datamodules.synthetic import SYNTHETIC_LANGUAGES, Synthetic, SyntheticText
+from datamodules.datasets.synthetic import SYNTHETIC_LANGUAGES, Synthetic, SyntheticText
 
 digest = hashlib.sha256()
 for code in SYNTHETIC_LANGUAGES:

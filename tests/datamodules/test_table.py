@@ -18,9 +18,9 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from datamodules import ClassificationDataset, DataError, Example, RowError, dataset, labelled_dataset
+from datamodules.datasets.table import TableConfig
 from datamodules.errors import RowErrors
-from datamodules.table import TableConfig
-from datamodules.table_files import table_rows
+from datamodules.sources.table_files import table_rows
 from tests.datamodules.conftest import Write
 
 ROWS = [

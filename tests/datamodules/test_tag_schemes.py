@@ -6,7 +6,7 @@ import pytest
 from seqeval.scheme import BILOU, IOBES, IOE1, IOE2, Entities
 
 from datamodules import DataError, DatasetConfig, TaggingDataset, labelled_dataset
-from datamodules.tag_schemes import refuse_other_schemes, to_bio
+from datamodules.datasets.tag_schemes import refuse_other_schemes, to_bio
 from tests.datamodules.conftest import Write
 
 SENTENCES = {

@@ -19,7 +19,7 @@ from datamodules import (
     draw_examples,
     labelled_dataset,
 )
-from datamodules.templates import following
+from datamodules.labelled.templates import following
 from tests.datamodules.conftest import Write
 
 LABELS = ("science/technology", "travel", "politics", "sports", "health", "entertainment", "geography")

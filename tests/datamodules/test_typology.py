@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from datamodules import DISTANCES, LANGUAGES, PRETRAINING_TEXT, DataError, typology
-from datamodules.typology import Typology
+from datamodules import DISTANCES, LANGUAGES, PRETRAINING_TEXT, DataError
+from datamodules.languages import typology
+from datamodules.languages.typology import Typology
 
 HALF_THE_EARTH = 20_015
 """Kilometres."""

@@ -13,14 +13,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from framework.checkpoint import CheckpointFile
-from framework.runner import run_experiment
-from framework.store import WEIGHTS, Store
+from framework.execution.checkpoint import CheckpointFile
+from framework.execution.runner import run_experiment
+from framework.store.store import WEIGHTS, Store
 from tests.framework.tiny import Desk, outcome, runs
 
 # A fresh process would spend seconds on imports, in which nothing can be interrupted: one server imports and forks.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["framework.runner", "framework.stages", "transformers", "adapters", "datasets"])
+PRELOADED = ["framework.execution.runner", "framework.execution.execute", "transformers", "adapters", "datasets"]
+PROCESSES.set_forkserver_preload(PRELOADED)
 
 
 def work(file: str) -> None:

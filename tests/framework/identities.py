@@ -12,7 +12,7 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
-from framework.plan import Plan
+from framework.planning.plan import Plan
 
 RECORDED = Path(__file__).with_name("identities.json")
 

@@ -9,9 +9,9 @@ import numpy as np
 import yaml
 from rich.console import Console
 
-from framework.compare import Comparison
-from framework.metrics import Task
-from framework.results import Control, LanguageResult, Predictions, RunFolder, RunRecord
+from framework.reports.compare import Comparison
+from framework.results.metrics import Task
+from framework.results.run_folder import Control, LanguageResult, Predictions, RunFolder, RunRecord
 
 TASK_ADAPTER: dict[str, Any] = {"language": {}, "task": {"adapter": {}}}
 PROMPT_AND_ADAPTER: dict[str, Any] = {"language": {"prompt": {}}, "task": {"adapter": {}}}

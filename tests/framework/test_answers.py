@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from framework.predict import predict_lines
-from modules.task import UNPARSED
+from framework.execution.predict import predict_lines
+from modules.training.task import UNPARSED
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import LABELS, LANGUAGES, Desk, join_pairs, outcome, runs, write_rows
 from tests.modules import tiny

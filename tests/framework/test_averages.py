@@ -9,10 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from framework import checkpoint
 from framework.errors import Interrupted
-from framework.plan import TaskStage
-from framework.store import WEIGHTS
+from framework.execution import checkpoint
+from framework.planning.plan import TaskStage
+from framework.store.store import WEIGHTS
 from tests.framework.conftest import Modulingua
 from tests.framework.test_given import is_mean
 from tests.framework.tiny import Desk

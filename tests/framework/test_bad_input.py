@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from framework.errors import said_plainly
-from framework.store import PASSPORT, WEIGHTS, Store
+from framework.store.store import PASSPORT, WEIGHTS, Store
 from tests.framework.conftest import Answer, Modulingua
 from tests.framework.tiny import LABELS, Desk, build_encoder, command_line, read_rows, write_rows
 from tests.modules import tiny

@@ -8,8 +8,8 @@ import re
 import pytest
 from rich.console import Console
 
-from framework import progress
-from framework.progress import StageProgress, duration
+from framework.execution import progress
+from framework.execution.progress import StageProgress, duration
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import SOURCE, TARGETS, Desk
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from framework.compare import Comparison, compare
 from framework.errors import UserError
-from framework.metrics import metrics_of
-from framework.results import LanguageResult, RunFolder, read_runs
-from modules.task import UNPARSED
+from framework.reports.compare import Comparison, compare
+from framework.results.metrics import metrics_of
+from framework.results.run_folder import LanguageResult, RunFolder, read_runs
+from modules.training.task import UNPARSED
 from tests.framework.made_runs import PROMPT_AND_ADAPTER, SIZE, add, line, make_run, printed
 
 pytestmark = pytest.mark.usefixtures("unsynced_files")
@@ -511,7 +511,7 @@ class TestLayout:
         assert text.count(".500 [.") == 1
 
     def test_many_languages_are_rows(self, tmp_path: Path) -> None:
-        from datamodules.languages import LANGUAGES
+        from datamodules.languages.table import LANGUAGES
 
         languages = sorted(LANGUAGES)[:205]
         for number in range(3):

@@ -14,10 +14,10 @@ import pytest
 from typer.testing import CliRunner
 
 from framework.cli import app
-from framework.compare import Comparison, compare
-from framework.compare.latex import escape
 from framework.errors import UserError
-from framework.results import RunFolder
+from framework.reports.compare import Comparison, compare
+from framework.reports.compare.latex import escape
+from framework.results.run_folder import RunFolder
 from tests.framework.made_runs import SIZE, add, line, make_run, printed
 
 pytestmark = pytest.mark.usefixtures("unsynced_files")
@@ -187,7 +187,7 @@ class TestTests:
 
     def test_correction_keeps_stars_from_chance(self, tmp_path: Path) -> None:
         """A hundred languages without a difference: some seem to differ, and none has a star."""
-        from datamodules.languages import LANGUAGES
+        from datamodules.languages.table import LANGUAGES
 
         generator = np.random.default_rng(0)
         for label, seed in itertools.product("ab", range(3)):
@@ -423,7 +423,7 @@ class TestLatex:
     @pytest.mark.slow
     @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
     def test_compiles(self, tmp_path: Path) -> None:
-        from datamodules.languages import LANGUAGES
+        from datamodules.languages.table import LANGUAGES
 
         for number, label in enumerate((r"a_b & c% #1 $2 ~x^y \z {w} <|>", "[in brackets]", "Bokmål – é · ü")):
             run = make_run(tmp_path, label, folder=f"{number}", experiment=f"e{number}")

@@ -11,8 +11,8 @@ import pytest
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from framework.files import sha256
-from framework.store import PASSPORT, WEIGHTS
+from framework.store.store import PASSPORT, WEIGHTS
+from framework.system.files import sha256
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import Desk
 

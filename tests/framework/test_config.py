@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from framework.config import Experiment, Variant, combination_name, read_experiment
+from framework.config.schema import Experiment, Variant, combination_name, read_experiment
 from framework.errors import ExperimentError
 from tests.framework.tiny import Desk
 
@@ -43,7 +43,7 @@ def test_whole_numbers_pass_for_numbers_and_nothing_else_is_converted(desk: Desk
 
 
 def test_all_is_every_language_of_the_dataset(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    from datamodules.sib200 import Sib200
+    from datamodules.datasets.sib200 import Sib200
 
     here = {code: code for code in ("hau_Latn", "eng_Latn", "swh_Latn")}
     monkeypatch.setattr(Sib200, "configs", here)

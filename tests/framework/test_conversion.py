@@ -9,7 +9,7 @@ import adapters
 import pytest
 import torch
 
-from framework.store import WEIGHTS
+from framework.store.store import WEIGHTS
 from tests.framework.conftest import Modulingua
 from tests.framework.test_given import state
 from tests.framework.tiny import SOURCE, Desk, outcome, runs

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from framework.dashboard import heatmap
-from framework.dashboard.content import Content, content_of
-from framework.dashboard.panels import AXES, LANGUAGES_A_PANEL, language_bars, parallel_coordinates
 from framework.tracking import names
+from framework.tracking.dashboard import heatmap
+from framework.tracking.dashboard.content import Content, content_of
+from framework.tracking.dashboard.panels import AXES, LANGUAGES_A_PANEL, language_bars, parallel_coordinates
 from framework.tracking.entry import entry_of_run
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import TARGETS, Desk, command_line
@@ -218,8 +218,8 @@ class TestServerless:
         monkeypatch.setattr("framework.tracking.client.START_SECONDS", 2)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        from framework.dashboard.publish import publish
         from framework.errors import UserError
+        from framework.tracking.dashboard.publish import publish
 
         with pytest.raises(UserError) as error:
             publish(desk.plan({"tracking.mode": mode}), Any, dry_run=False)  # type: ignore[arg-type]

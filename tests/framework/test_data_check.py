@@ -9,8 +9,8 @@ import pytest
 
 from datamodules import Dataset
 from datamodules.errors import LISTED
-from framework.data_check import check_data, splits_of
-from framework.notes import notes_on_data
+from framework.planning.data_check import check_data, splits_of
+from framework.planning.notes import notes_on_data
 from tests.framework.conftest import Modulingua
 from tests.framework.test_bad_input import WORDS, answering
 from tests.framework.tiny import SOURCE, TARGETS, Desk, outcome, read_rows, runs, write_rows

@@ -11,14 +11,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from framework import stages
-from framework.config import TrainerConfig
+from framework.config.schema import TrainerConfig
 from framework.errors import Unavailable, UserError
-from framework.interruption import PARENT, is_child
-from framework.launchers import RANKS
-from framework.ranks import environment
-from framework.runner import _Children
-from framework.store import WEIGHTS
+from framework.execution import execute
+from framework.execution.runner import _Children
+from framework.store.store import WEIGHTS
+from framework.system.distributed import environment
+from framework.system.launchers import RANKS
+from framework.system.signals import PARENT, is_child
 from tests.framework import tiny
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import Desk, command_line, outcome, runs
@@ -81,7 +81,7 @@ def test_ranks_that_share_a_backbone_find_the_same(desk: Desk, tmp_path: Path) -
     other = replace(desk, folder=tmp_path / "shared")
     # Each stage takes seconds to start its processes: one process trains the language's components for both.
     [language] = desk.plan(changes | {"trainer.devices": 1}).of_kind("language")
-    stages.carry_out(language, desk.store, lambda done, news: None)
+    execute.carry_out(language, desk.store, lambda done, news: None)
     other.folder.mkdir()
     other.copy_of(desk.folder / "store", "store")
     desk.run(changes)
@@ -127,7 +127,7 @@ def test_what_processes_say_is_passed_on(desk: Desk, tmp_path: Path, monkeypatch
     stub = tmp_path / "python"
     stub.write_text("#!/bin/sh\necho a warning >&2\necho a warning >&2\n")
     stub.chmod(0o755)
-    monkeypatch.setattr("framework.runner.sys.executable", str(stub))
+    monkeypatch.setattr("framework.execution.runner.sys.executable", str(stub))
     children = _Children(desk.write(changes), [], 2)
     children.carry_out(desk.plan(changes).stages[0], lambda done, news: None)
     assert capfd.readouterr().err == "a warning\n"
@@ -137,7 +137,7 @@ def test_a_failure_of_the_network_in_processes_stays_one(desk: Desk, monkeypatch
     stub = desk.folder / "python"
     stub.write_text("#!/bin/sh\necho the hub is out of reach >&2\necho the hub is out of reach >&2\nexit 69\n")
     stub.chmod(0o755)
-    monkeypatch.setattr("framework.runner.sys.executable", str(stub))
+    monkeypatch.setattr("framework.execution.runner.sys.executable", str(stub))
     children = _Children(desk.write(TWO), [], 2)
     with pytest.raises(Unavailable, match="^the hub is out of reach$"):
         children.carry_out(desk.plan(TWO).stages[0], lambda done, news: None)
@@ -146,7 +146,7 @@ def test_a_failure_of_the_network_in_processes_stays_one(desk: Desk, monkeypatch
 def test_every_task_of_a_slurm_step_knows_its_rank_before_they_meet(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"SLURM_STEP_ID": "0", "SLURM_NTASKS": "2", "SLURM_PROCID": "1"}.items():
         monkeypatch.setenv(name, value)
-    assert stages._rank() == 1
+    assert execute._rank() == 1
 
 
 def test_another_number_of_tasks_than_processes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,11 @@ import pytest
 import yaml
 from rich.console import Console
 
-from framework.config import Experiment
-from framework.overview import print_tokenization
-from framework.plan import Plan
-from framework.reading import read
-from framework.runner import plan_experiment
+from framework.config.schema import Experiment
+from framework.config.yaml_file import read
+from framework.execution.runner import plan_experiment
+from framework.planning.plan import Plan
+from framework.reports.plan_table import print_tokenization
 from tests.conftest import FOLDERS
 from tests.framework.identities import check_identities, with_zero_weights
 from tests.framework.tiny import ROOT, build_encoder, join_pairs

@@ -8,13 +8,13 @@ import pytest
 import torch
 import yaml
 
-from datamodules.templates import ExamplesConfig, draw_examples
-from framework.config import read_experiment
-from framework.explain.drawing import drawing
-from framework.explain.examples import example_of, examples
-from framework.explain.origins import origins
-from framework.explain.rows import LONGEST, shown_row
-from framework.reading import dotted, read
+from datamodules.labelled.templates import ExamplesConfig, draw_examples
+from framework.config.schema import read_experiment
+from framework.config.yaml_file import dotted, read
+from framework.reports.explain.drawing import drawing
+from framework.reports.explain.examples import example_of, examples
+from framework.reports.explain.origins import origins
+from framework.reports.explain.rows import LONGEST, shown_row
 from modules import tokenizer_of
 from tests.framework.conftest import Modulingua
 from tests.framework.test_answers import GENERATION, LABEL_WORDS, WORDS, Changes, asked, untrained

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from framework.components.fetching import fetch_saved
-from framework.components.sharing import pull
 from framework.errors import UserError
-from framework.store import Store
+from framework.store.fetching import fetch_saved
+from framework.store.sharing import pull
+from framework.store.store import Store
 from modules.errors import ModulesError, NetworkError
 from tests.hub_server import Repository, hub_server, use_hub
 

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from datamodules.languages import LANGUAGES
-from framework.compare import Comparison, compare
-from framework.compare.figures import draw_figures, write_figures
-from framework.compare.figures.drawing import Drawing
-from framework.compare.rows import Cell
+from datamodules.languages.table import LANGUAGES
+from framework.reports.compare import Comparison, compare
+from framework.reports.compare.figures import draw_figures, write_figures
+from framework.reports.compare.figures.drawing import Drawing
+from framework.reports.compare.rows import Cell
 from tests.framework.made_runs import PROMPT_AND_ADAPTER, add, make_run
 
 pytestmark = pytest.mark.usefixtures("unsynced_files")

@@ -17,12 +17,12 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 import modules
-from framework import claim as claims
 from framework import errors
-from framework.claim import claimed, claimed_if_free
 from framework.errors import UserError, said_plainly
-from framework.files import filled_folder, remove_folder, require_writable, whole_folder, write_whole
-from framework.stored import Damaged, stored_bytes
+from framework.system import locks
+from framework.system.files import filled_folder, remove_folder, require_writable, whole_folder, write_whole
+from framework.system.locks import claimed, claimed_if_free
+from framework.system.stored import Damaged, stored_bytes
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as two users of a group")
 GROUP, FIRST, SECOND = 4000, 4001, 4002
@@ -108,7 +108,7 @@ class TestSharedFolders:
     @needs_root
     def test_a_stale_claim_of_another_user_is_taken_over(self, shared: Path) -> None:
         def take() -> None:
-            claims.LEASE, claims.POLL = 0.5, 0.05
+            locks.LEASE, locks.POLL = 0.5, 0.05
             with claimed(shared / "x.claim", lambda: False, print) as mine:
                 assert mine
 
@@ -216,8 +216,8 @@ class TestErrors:
 class TestStaleClaims:
     @pytest.fixture(autouse=True)
     def soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(claims, "WRITING", 0.2)
-        monkeypatch.setattr(claims, "POLL", 0.05)
+        monkeypatch.setattr(locks, "WRITING", 0.2)
+        monkeypatch.setattr(locks, "POLL", 0.05)
 
     @pytest.mark.parametrize("age", [0, -3600, 86400], ids=["now", "an hour ago", "tomorrow"])
     def test_one_without_a_record_is_taken_over(self, tmp_path: Path, age: int) -> None:

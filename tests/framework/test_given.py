@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file
 
 from framework.errors import UserError
-from framework.formula import parse
-from framework.plan import MergeStage
-from framework.predict import predict_lines
-from framework.store import WEIGHTS
+from framework.execution.predict import predict_lines
+from framework.planning.plan import MergeStage
+from framework.store.formula import parse
+from framework.store.store import WEIGHTS
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import LABELS, Desk, outcome, runs
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
+from framework.execution.runner import plan_experiment
 from framework.identity import LENGTH, identity
-from framework.plan import EvaluateStage, LanguageStage, Plan
-from framework.runner import plan_experiment
+from framework.planning.plan import EvaluateStage, LanguageStage, Plan
 from tests.framework.tiny import LANGUAGES, Desk, build_encoder, changed, command_line, read_rows, write_rows
 
 Changes = dict[str, Any]
@@ -189,7 +189,7 @@ def test_auto_precision_counts_as_the_one_that_is_chosen(
     fast_at_bf16: bool, chosen: str, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = identities(desk.plan({"backbone.precision": chosen}))
-    monkeypatch.setattr("modules.backbone._is_fast_at_bf16", lambda accelerator: fast_at_bf16)
+    monkeypatch.setattr("modules.backbone.backbone._is_fast_at_bf16", lambda accelerator: fast_at_bf16)
     assert identities(desk.plan({"backbone.precision": "auto"})) == written
     assert identities(desk.plan({"backbone": {"name": str(desk.encoder)}})) == written
 

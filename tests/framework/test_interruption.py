@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 from filelock import SoftFileLease
 
-from framework.checkpoint import CheckpointFile, usable
-from framework.claim import LEASE, _Claim, claimed
 from framework.errors import INTERRUPTED, Interrupted
-from framework.interruption import asked, listening, pause
-from framework.store import WEIGHTS
+from framework.execution.checkpoint import CheckpointFile, usable
+from framework.store.store import WEIGHTS
+from framework.system.locks import LEASE, _Claim, claimed
+from framework.system.signals import asked, listening, pause
 from tests.framework.tiny import ROOT, Desk, carry_out_one_stage, command_line, outcome, runs
 
 LONG: dict[str, Any] = {
@@ -203,7 +203,7 @@ class TestDisks:
 
 _FULL_WHEN_ASKED_TO_STOP = """
 import errno, signal
-from framework import checkpoint
+from framework.execution import checkpoint
 from framework.cli import main
 
 def full(file, *parts):
@@ -216,7 +216,7 @@ main()
 
 _FULL_WHEN_THE_STORE_IS_WRITTEN = """
 import errno
-from framework import store
+from framework.store import store
 from framework.cli import main
 
 def full(state, file):
@@ -285,7 +285,7 @@ class TestClaims:
     def test_an_owner_on_another_machine_loses_it_without_heartbeat(
         self, claim: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("framework.claim.LEASE", 2.0)
+        monkeypatch.setattr("framework.system.locks.LEASE", 2.0)
         lease = SoftFileLease(claim, lease_duration=2.0)
         claim.parent.mkdir()
         lease.acquire()
@@ -299,7 +299,7 @@ class TestClaims:
     def test_a_claim_made_anew_is_not_taken_for_the_stale_one(
         self, claim: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("framework.claim.WRITING", 0.0)
+        monkeypatch.setattr("framework.system.locks.WRITING", 0.0)
         claim.parent.mkdir()
         claim.write_text("no record of a process")
         os.utime(claim, (1, 1))
@@ -374,7 +374,7 @@ class TestClaims:
 
 _LOG_WHAT_IS_CARRIED_OUT = """
 import sys
-from framework import runner
+from framework.execution import runner
 from framework.cli import main
 
 log, carry_out = sys.argv.pop(1), runner.carry_out

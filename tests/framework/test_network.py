@@ -14,10 +14,11 @@ import requests
 from huggingface_hub.utils import get_session, reset_sessions
 
 from datamodules.errors import NetworkError as NoData
-from framework import interruption, network, runner
 from framework.errors import UNAVAILABLE, Interrupted, Unavailable, said_plainly
-from framework.interruption import listening
+from framework.execution import runner
 from framework.slurm.script import TEMPLATE, fill
+from framework.system import network, signals
+from framework.system.signals import listening
 from modules.errors import NetworkError as NoBackbone
 from tests.hub_server import Repository, hub_server
 
@@ -115,11 +116,11 @@ def test_what_cannot_be_reached_is_tried_again_too(pauses: Pauses, capsys: pytes
 
 
 def test_a_request_to_stop_ends_a_pause(monkeypatch: pytest.MonkeyPatch, pauses: Pauses) -> None:
-    monkeypatch.setattr(network, "pause", interruption.pause)
+    monkeypatch.setattr(network, "pause", signals.pause)
     monkeypatch.setattr("time.sleep", lambda seconds: pauses.append(seconds) or signal.raise_signal(signal.SIGUSR1))
     with listening(), pytest.raises(Interrupted, match=r"^stopped \(SIGUSR1\) while it waited for the hub; the same"):
         get((429, {"Retry-After": "500"}))
-    assert pauses == [interruption.STEP]
+    assert pauses == [signals.STEP]
     with listening():  # no test after this one hears the signal
         pass
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from datamodules.packing import Packing
+from datamodules.unlabelled.packing import Packing
 from tests.framework.tiny import SOURCE, Desk, tiny
 
 FAMILIES = {"xlm-roberta": "masked", "gpt2": "causal", "t5": "span_corruption"}

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from framework.plan import Plan
-from framework.runner import plan_experiment
+from framework.execution.runner import plan_experiment
+from framework.planning.plan import Plan
 from tests.framework.conftest import Answer, Modulingua
 from tests.framework.tiny import LABELS, TARGETS, Desk
 
@@ -200,7 +200,7 @@ class TestOverview:
         def fail(*_: object, **__: object) -> None:
             raise AssertionError("a plan needs no weights")
 
-        monkeypatch.setattr("modules.backbone._load_weights", fail)
+        monkeypatch.setattr("modules.backbone.backbone._load_weights", fail)
         monkeypatch.setattr("modules.load_backbone", fail)
         sixteen(desk)
 

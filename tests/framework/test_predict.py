@@ -13,11 +13,11 @@ import pytest
 import yaml
 
 from datamodules import DataError
-from framework import predict
 from framework.errors import UserError
-from framework.predict import predict_lines
-from framework.results import RunFolder
-from framework.stored import Damaged
+from framework.execution import predict
+from framework.execution.predict import predict_lines
+from framework.results.run_folder import RunFolder
+from framework.system.stored import Damaged
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import TARGETS, Desk, build_encoder, join_pairs, read_rows, runs
 

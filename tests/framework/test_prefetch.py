@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from datamodules import ParallelText, RowError
-from datamodules.parallel import Pair
-from framework import prefetch
-from framework.results import read_runs
+from datamodules.unlabelled.parallel import Pair
+from framework.execution import prefetch
+from framework.results.run_folder import read_runs
 from tests.framework.conftest import desk_in
 from tests.framework.tiny import LANGUAGES, ROOT, Desk, outcome, read_rows, runs, write_rows
 from tests.hub_server import Repository, hub_server
@@ -219,7 +219,7 @@ def test_of_translations_it_fetches_all(desk: Desk, monkeypatch: pytest.MonkeyPa
     (desk.folder / "pairs.jsonl").write_text('{"target": "w1", "pivot": "w2"}\n' * 500)
     read: list[Pair | RowError] = []
     rows = ParallelText.read
-    monkeypatch.setattr("datamodules.parallel._SHUFFLE_BUFFER", 1)
+    monkeypatch.setattr("datamodules.unlabelled.parallel._SHUFFLE_BUFFER", 1)
     monkeypatch.setattr(ParallelText, "read", lambda *words: (read.append(row) or row for row in rows(*words)))
     objective = {"alignment": {"parallel": {"file": str(desk.folder / "pairs.jsonl"), "max_length": 24}}}
     [stage, *_] = desk.plan({"stages.language.objective": objective}).of_kind("language")

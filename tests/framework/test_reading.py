@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from framework.config.yaml_file import Source, read
 from framework.errors import ExperimentError, UserError
-from framework.reading import Source, read
 
 Write = Callable[..., Path]
 

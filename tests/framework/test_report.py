@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from framework.compare import Comparison, compare
-from framework.compare.figures import draw_figures
-from framework.compare.report import report, write_report
-from framework.compare.report.tables import Table, tables
-from framework.results import RunFolder
+from framework.reports.compare import Comparison, compare
+from framework.reports.compare.figures import draw_figures
+from framework.reports.compare.report import report, write_report
+from framework.reports.compare.report.tables import Table, tables
+from framework.results.run_folder import RunFolder
 from tests.browser import CHROMIUM, Page, browser
 from tests.framework.made_runs import PROMPT_AND_ADAPTER, add, make_run
 

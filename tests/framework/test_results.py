@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from framework import results
 from framework.errors import UserError
-from framework.results import (
+from framework.results import run_folder
+from framework.results.run_folder import (
     Control,
     LanguageResult,
     Predictions,
@@ -24,7 +24,7 @@ from framework.results import (
     group_runs,
     read_runs,
 )
-from modules.task import UNPARSED
+from modules.training.task import UNPARSED
 
 RECORD = RunRecord(
     id="7f3a",
@@ -178,7 +178,7 @@ class TestInterruption:
             moved.append(target.suffix)
             os.rename(source, target)
 
-        monkeypatch.setattr(results.os, "replace", replace_and_look)
+        monkeypatch.setattr(run_folder.os, "replace", replace_and_look)
         run.write(some_result(some_predictions()), some_predictions())
         assert moved == [".parquet", ".json"]
 
@@ -186,7 +186,7 @@ class TestInterruption:
         def fail(*arguments: Any) -> None:
             raise OSError("disk full")
 
-        monkeypatch.setattr(results.os, "fsync", fail)
+        monkeypatch.setattr(run_folder.os, "fsync", fail)
         before = everything_below(run.path)
         with pytest.raises(OSError, match="disk full"):
             run.write(some_result(some_predictions()), some_predictions())
@@ -196,14 +196,14 @@ class TestInterruption:
         self, run: RunFolder, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         run.write(some_result(some_predictions(), identity="old"), some_predictions())
-        write = results.write_whole
+        write = run_folder.write_whole
 
         def stop_after_predictions(path: Path, content: bytes) -> None:
             if path.suffix == ".json":
                 raise KeyboardInterrupt
             write(path, content)
 
-        monkeypatch.setattr(results, "write_whole", stop_after_predictions)
+        monkeypatch.setattr(run_folder, "write_whole", stop_after_predictions)
         with pytest.raises(KeyboardInterrupt):
             run.write(some_result(some_predictions("bbbb"), identity="new"), some_predictions("bbbb"))
         assert run.results() == []

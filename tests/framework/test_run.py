@@ -15,10 +15,11 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from framework import leaks, stages
-from framework.plan import LanguageStage, TaskStage
-from framework.stages import load_stage_backbone
-from framework.store import WEIGHTS
+from datamodules.datasets import overlap
+from framework.execution import execute
+from framework.execution.execute import load_stage_backbone
+from framework.planning.plan import LanguageStage, TaskStage
+from framework.store.store import WEIGHTS
 from modules import load_backbone
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import (
@@ -174,7 +175,8 @@ class TestCarryingOn:
         """Killed while the second component is written, and again between two tests."""
         kill_at = """
 import os, signal, sys
-from framework import files, results
+from framework.system import files
+from framework.results import run_folder
 from framework.cli import main
 
 what, after = sys.argv.pop(1), int(sys.argv.pop(1))
@@ -192,7 +194,7 @@ def killing(function):
 if what == "training":
     files.os.replace = killing(files.os.replace)
 else:
-    results.RunFolder.write = killing(results.RunFolder.write)
+    run_folder.RunFolder.write = killing(run_folder.RunFolder.write)
 main()
 """
         file = desk.write()
@@ -487,7 +489,7 @@ def test_machines_that_choose_another_precision_make_other_runs(
     changes: dict[str, Any] = {"backbone.precision": "auto", "combination.language": {}}
     found = {}
     for fast_at_bf16, precision in ((True, "bf16"), (False, "32")):
-        monkeypatch.setattr("modules.backbone._is_fast_at_bf16", lambda accelerator, fast=fast_at_bf16: fast)
+        monkeypatch.setattr("modules.backbone.backbone._is_fast_at_bf16", lambda accelerator, fast=fast_at_bf16: fast)
         file = desk.write(changes)
         assert f"note: backbone.precision: auto is {precision} on this machine" in modulingua("plan", file).out
         desk.run(changes)
@@ -511,7 +513,7 @@ def test_a_few_known_test_texts_are_told_with_the_results(desk: Desk, monkeypatc
     rows = read_rows(texts / SOURCE / "test.parquet")
     rows[3]["text"] = known
     write_rows(texts / SOURCE / "test.parquet", rows)
-    monkeypatch.setattr(leaks, "TOLERATED", 0.1)
+    monkeypatch.setattr(overlap, "TOLERATED", 0.1)
     changes = {"data.path": str(texts), "combination": {}, "languages.targets": [SOURCE]}
     printed = desk.run(changes)
     note = "1 of the 14 test texts of eng_Latn are also in its training or validation split (the first is 3)."
@@ -535,7 +537,7 @@ def test_classes_with_fewer_examples_than_k_are_told(desk: Desk, modulingua: Mod
 
 def test_languages_are_tested_in_passes(desk: Desk, finished: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Components come and go between passes; only rounding may tell that a batch held other rows."""
-    monkeypatch.setattr(stages, "LANGUAGES_AT_ONCE", 1)
+    monkeypatch.setattr(execute, "LANGUAGES_AT_ONCE", 1)
     desk.copy_of(finished.folder / "store", "store")
     desk.run()
     one, all_together = (outcome(runs(place.plan())[0]) for place in (desk, finished))
@@ -567,13 +569,13 @@ def test_what_another_run_has_tested_is_taken_over(desk: Desk, monkeypatch: pyte
     """Without its language components, a combination is the one that has none; the task is learnt in the pivot."""
     changes = {"grid": {"combination.language": [{"prompt": {"length": 3}}, {}]}}
     tested: list[tuple[str, str, str]] = []
-    test = stages._test
+    test = execute._test
 
     def spy(stage: Any, classifier: Any, data: Any, tests: Any) -> None:
         tested.extend((stage.variant.label, one.control, code) for code, one in tests.items())
         test(stage, classifier, data, tests)
 
-    monkeypatch.setattr(stages, "_test", spy)
+    monkeypatch.setattr(execute, "_test", spy)
     desk.run(changes)
     with_prompt, without = runs(desk.plan(changes))
     assert [label for label, _, _ in tested] == ["language prompt + task adapter"] * 6

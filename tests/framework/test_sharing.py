@@ -13,9 +13,9 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
-from framework.components.identities import recomputed
-from framework.components.sharing import push
-from framework.store import HISTORY, PASSPORT, WEIGHTS, Store, read_passport
+from framework.store.identities import recomputed
+from framework.store.sharing import push
+from framework.store.store import HISTORY, PASSPORT, WEIGHTS, Store, read_passport
 from tests.framework.conftest import Modulingua
 from tests.framework.test_components import rewrite
 from tests.framework.tiny import Desk, command_line, runs

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from framework.config.slurm import Resources
 from framework.errors import UserError
-from framework.launchers import RANKS
 from framework.slurm import cluster, command
-from framework.slurm.config import Resources
 from framework.slurm.memory import default_memory
 from framework.slurm.script import TEMPLATE
 from framework.slurm.status import statuses
+from framework.system.launchers import RANKS
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import Desk
 
@@ -335,7 +335,7 @@ class TestScript:
         assert (done.returncode, done.stderr) == (0, "")
         assert not list(desk.folder.rglob("canary"))
         *_, module, experiment, words, _ = (folder / "call-1").read_bytes().decode().split("\0")[:-1]
-        assert (module, experiment, words) == ("framework.runner", str(launched / "experiment.yaml"), "[]")
+        assert (module, experiment, words) == ("framework.execution.runner", str(launched / "experiment.yaml"), "[]")
         # sbatch reads quotes as a shell does, and `%` in --output begins a placeholder.
         options = dict(
             shlex.split(line.removeprefix("#SBATCH "))[0].split("=", 1)

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from datamodules import dataset_class
-from framework.runner import plan_experiment, run_experiment
+from framework.execution.runner import plan_experiment, run_experiment
 from tests.framework.identities import check_identities, with_zero_weights
 from tests.framework.test_experiments import EXPERIMENTS
 from tests.framework.tiny import ROOT, outcome, runs, write_rows

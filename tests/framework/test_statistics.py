@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from framework.metrics import SCORINGS, Metric, Task, metrics_of
-from framework.metrics.classification import PositiveF1
-from framework.statistics import (
+from framework.results.metrics import SCORINGS, Metric, Task, metrics_of
+from framework.results.metrics.classification import PositiveF1
+from framework.results.statistics import (
     Bootstrap,
     Outcome,
     Part,
@@ -22,7 +22,7 @@ from framework.statistics import (
     scores_under_weights,
     two_sided,
 )
-from modules.task import UNPARSED
+from modules.training.task import UNPARSED
 
 LABELS = list("abcd")
 ACCURACY, MACRO_F1, _ = metrics_of("classification").values()

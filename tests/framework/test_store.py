@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from framework.errors import UserError
-from framework.store import HISTORY, PASSPORT, WEIGHTS, Passport, Store
+from framework.store.store import HISTORY, PASSPORT, WEIGHTS, Passport, Store
 
 BACKBONE = {"name": "xlm-roberta-base", "revision": "e73636d", "weights": "aa" * 32, "tokenizer": "bb" * 32}
 STATE = {
@@ -68,7 +68,7 @@ class TestWholeOrNotAtAll:
         def fail(*_: object, **__: object) -> None:
             raise RuntimeError("the disk is full")
 
-        monkeypatch.setattr(f"framework.store.{failing}", fail)
+        monkeypatch.setattr(f"framework.store.store.{failing}", fail)
         with pytest.raises(RuntimeError, match="disk is full"):
             store.write(passport("7f3a"), STATE, CURVE)
         assert list(store.folder.iterdir()) == []
@@ -80,7 +80,7 @@ class TestWholeOrNotAtAll:
         def fail(*_: object) -> None:
             raise OSError("no space left")
 
-        monkeypatch.setattr("framework.files.os.replace", fail)
+        monkeypatch.setattr("framework.system.files.os.replace", fail)
         with pytest.raises(OSError, match="no space left"):
             store.write(passport("other"), {}, [])
         monkeypatch.undo()
@@ -97,7 +97,7 @@ class TestWholeOrNotAtAll:
             seen.append([store.has("7f3a"), *sorted(path.name for path in Path(source).iterdir())])
             replace(source, target)
 
-        monkeypatch.setattr("framework.files.os.replace", watched)
+        monkeypatch.setattr("framework.system.files.os.replace", watched)
         store.write(passport("7f3a"), STATE, CURVE)
         assert seen == [[False, WEIGHTS, HISTORY, PASSPORT]]
 

@@ -11,13 +11,13 @@ import torch
 from rich.console import Console
 from safetensors.torch import load_file
 
-from datamodules import MaskingConfig, MonolingualText, seen_tokens, vocabulary
-from framework.overview import print_plan
-from framework.plan import Plan
-from framework.predict import predict_lines
-from framework.prefetch import prefetch_experiment
-from framework.stages import load_stage_backbone
-from framework.store import KEPT_TOKENS, WEIGHTS
+from datamodules import MaskingConfig, MonolingualText, seen_tokens
+from framework.execution.execute import load_stage_backbone
+from framework.execution.predict import predict_lines
+from framework.execution.prefetch import prefetch_experiment
+from framework.planning.plan import Plan
+from framework.reports.plan_table import print_plan
+from framework.store.store import KEPT_TOKENS, WEIGHTS
 from modules import load_backbone, load_tokenizer
 from tests.framework.tiny import SOURCE, TARGETS, Desk, carry_out_one_stage, outcome, read_rows, runs
 
@@ -140,7 +140,7 @@ def test_tokens_are_those_of_the_text_and_of_what_stands_before_it(
         return {token for ids in tokenizer(["w58", *texts])["input_ids"] for token in ids}
 
     assert set(seen_tokens(text, tokenizer, [SOURCE]).tolist()) == tokens(every)
-    monkeypatch.setattr(vocabulary, "CHARACTERS", len(every[0]))
+    monkeypatch.setattr("datamodules.unlabelled.seen_tokens.CHARACTERS", len(every[0]))
     assert set(seen_tokens(text, tokenizer, [SOURCE]).tolist()) == tokens(every[:1]) < tokens(every)
 
 
@@ -162,7 +162,7 @@ def test_two_processes_come_to_what_one_does(desk: Desk, tmp_path: Path) -> None
 def test_real_text_and_a_real_tokenizer(e5: Path, real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from modules import BackboneConfig, inspect_backbone
 
-    monkeypatch.setattr(vocabulary, "CHARACTERS", 300_000)
+    monkeypatch.setattr("datamodules.unlabelled.seen_tokens.CHARACTERS", 300_000)
     tokenizer = load_tokenizer(inspect_backbone(BackboneConfig(name=str(e5))))
     text = MonolingualText(MaskingConfig("texts", path=str(real_data / "mono")))
     seen = seen_tokens(text, tokenizer, ["swh_Latn", "amh_Ethi"])

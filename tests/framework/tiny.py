@@ -21,11 +21,11 @@ from rich.console import Console
 from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 
-from datamodules.sib200 import Sib200
-from framework.plan import Plan
-from framework.results import Control, LanguageResult, Predictions, RunFolder
-from framework.runner import plan_experiment, run_experiment
-from framework.store import Store
+from datamodules.datasets.sib200 import Sib200
+from framework.execution.runner import plan_experiment, run_experiment
+from framework.planning.plan import Plan
+from framework.results.run_folder import Control, LanguageResult, Predictions, RunFolder
+from framework.store.store import Store
 from tests.modules import tiny
 
 ROOT = Path(__file__).parents[2]
@@ -144,7 +144,7 @@ def changed(experiment: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[s
 
 def carry_out_one_stage(file: Path, identity: str) -> None:
     """Carries out one stage of an experiment in as many processes as it says."""
-    command = [sys.executable, "-m", "framework.runner", str(file), "[]", identity]
+    command = [sys.executable, "-m", "framework.execution.runner", str(file), "[]", identity]
     subprocess.run(command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=True)
 
 

@@ -58,13 +58,13 @@ class World:
     def warm(self) -> None:
         """Fills caches that nearly every case would fill for the encoder, which none of them changes."""
         from modules import BackboneConfig, inspect_backbone
-        from modules.backbone import skeleton
+        from modules.backbone.backbone import skeleton
 
         skeleton(inspect_backbone(BackboneConfig(name=str(self.encoder), precision="32")))
 
     def build(self) -> None:
         """Makes everything; runs in a fork, so that the parent of the cases stays without threads and caches."""
-        from framework.runner import run_experiment
+        from framework.execution.runner import run_experiment
 
         tiny.build_encoder(self.encoder)
         for file in self.encoder.iterdir():

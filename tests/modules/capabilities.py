@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from modules import COMPONENTS, ROLES, BackboneConfig, Combination, load_backbone
-from modules.architectures import ARCHITECTURES
+from modules.backbone.architectures import ARCHITECTURES
 from tests.modules import tiny
 from tests.modules.slots import fill, possible
 

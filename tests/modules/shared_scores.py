@@ -11,7 +11,7 @@ from torch import distributed
 from torch.distributed.device_mesh import init_device_mesh
 
 from modules import BackboneConfig, Combination, load_backbone
-from modules.sharding import share_out
+from modules.training.sharding import share_out
 from tests.modules import tiny
 from tests.modules.slots import fill
 

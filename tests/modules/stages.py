@@ -29,14 +29,19 @@ from modules import (
     TaggingHeadConfig,
     load_backbone,
 )
-from modules.alignment import Alignment, AlignmentConfig
-from modules.backbone import seeded
-from modules.classification import TextClassification
-from modules.language_modeling import CausalLanguageModeling, LanguageModeling, MaskedLanguageModeling, SpanCorruption
-from modules.question_answering import QuestionAnswering
-from modules.sharding import ShardedBackbone
-from modules.tagging import Tagging
-from modules.training import StageModule
+from modules.backbone.backbone import seeded
+from modules.training.alignment import Alignment, AlignmentConfig
+from modules.training.base import StageModule
+from modules.training.classification import TextClassification
+from modules.training.language_modeling import (
+    CausalLanguageModeling,
+    LanguageModeling,
+    MaskedLanguageModeling,
+    SpanCorruption,
+)
+from modules.training.question_answering import QuestionAnswering
+from modules.training.sharding import ShardedBackbone
+from modules.training.tagging import Tagging
 from tests.modules import tiny
 from tests.modules.slots import COMBINATIONS, SIXTEEN, Slots, fill
 from tests.modules.slots import name as name_of

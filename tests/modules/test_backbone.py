@@ -23,10 +23,10 @@ from modules import (
     resolve_precision,
     save_backbone,
 )
-from modules.architectures import ARCHITECTURES as TABLE
-from modules.backbone import Precision, seeded
+from modules.backbone.architectures import ARCHITECTURES as TABLE
+from modules.backbone.backbone import Precision, seeded
+from modules.backbone.construction import UNLIMITED
 from modules.components import BottleneckConfig
-from modules.construction import UNLIMITED
 from tests.modules import tiny
 
 Folder = Callable[[str], Path]

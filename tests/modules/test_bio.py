@@ -10,7 +10,7 @@ import pytest
 from seqeval.metrics import f1_score
 from seqeval.metrics.sequence_labeling import get_entities
 
-from modules.bio import spans
+from modules.training.bio import spans
 
 TAGS = ["O", *(f"{kind}-{type_}" for type_ in ("PER", "ORG", "LOC") for kind in "BI")]
 

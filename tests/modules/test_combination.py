@@ -12,8 +12,8 @@ import torch
 
 import modules
 from modules import ROLES, Backbone, BackboneConfig, Combination, ModulesError, load_backbone
+from modules.backbone.construction import UNLIMITED
 from modules.components import BottleneckConfig, Full, FullConfig, SoftPrompt, SoftPromptConfig
-from modules.construction import UNLIMITED
 from tests.modules import tiny
 from tests.modules.slots import (
     ALONE,

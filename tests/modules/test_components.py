@@ -24,7 +24,7 @@ from modules import (
     component_class,
     inspect_backbone,
 )
-from modules.architectures import ARCHITECTURES as TABLE
+from modules.backbone.architectures import ARCHITECTURES as TABLE
 from modules.components import (
     BottleneckConfig,
     FullConfig,

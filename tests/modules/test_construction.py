@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from modules import BackboneConfig, ModulesError, construction, inspect_backbone, load_backbone
+from modules import BackboneConfig, ModulesError, inspect_backbone, load_backbone
+from modules.backbone import construction
 
 Folder = Callable[[str], Path]
 

@@ -18,8 +18,8 @@ import torch
 from safetensors.torch import save
 
 from modules import BackboneConfig, inspect_backbone
+from modules.backbone.hub import hub_errors
 from modules.errors import NetworkError
-from modules.hub import hub_errors
 from tests.hub_server import Repository, hub_server
 from tests.model_hub import first_of, gated, moved
 from tests.modules.layouts import write_layout

@@ -7,7 +7,7 @@ from torch import nn
 from transformers.optimization import Adafactor
 
 from modules import ModulesError, OptimizationConfig, OptimizerConfig
-from modules.optimization import build, schedule
+from modules.training.optimization import build, schedule
 
 
 def parameters(*kinds: str) -> dict[str, list[nn.Parameter]]:

@@ -11,8 +11,8 @@ import torch
 from torch.nn import functional
 
 from modules import BackboneConfig, Combination, ModulesError, OptimizationConfig, component_class, load_backbone
-from modules.architectures import ARCHITECTURES
-from modules.language_modeling import CausalLanguageModeling
+from modules.backbone.architectures import ARCHITECTURES
+from modules.training.language_modeling import CausalLanguageModeling
 from tests.modules import tiny
 
 DECODERS = [name for name, known in ARCHITECTURES.items() if known.family == "decoder"]

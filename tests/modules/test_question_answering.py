@@ -23,10 +23,10 @@ from modules import (
     SpanHeadConfig,
     load_backbone,
 )
-from modules.backbone import seeded
+from modules.backbone.backbone import seeded
 from modules.components import FullConfig
-from modules.question_answering import QuestionAnswering
-from modules.span_head import best_spans
+from modules.training.question_answering import QuestionAnswering
+from modules.training.span_head import best_spans
 from tests.modules import tiny
 from tests.modules.stages import train
 

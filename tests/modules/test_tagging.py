@@ -23,9 +23,9 @@ from modules import (
     TaggingHead,
     TaggingHeadConfig,
 )
-from modules.backbone import seeded
+from modules.backbone.backbone import seeded
 from modules.components import BottleneckConfig, FullConfig, SoftPromptConfig
-from modules.tagging import SpanF1, Tagging
+from modules.training.tagging import SpanF1, Tagging
 from tests.modules import tiny
 from tests.modules.stages import train
 

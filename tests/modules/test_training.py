@@ -25,12 +25,12 @@ from modules import (
     OptimizationConfig,
     load_backbone,
 )
-from modules.alignment import Alignment
-from modules.classification import TextClassification
 from modules.components import BottleneckConfig, FullConfig, LoRAConfig, SoftPromptConfig
-from modules.heads import last_token, mean_pool
-from modules.language_modeling import CausalLanguageModeling, MaskedLanguageModeling
-from modules.training import StageModule, global_mean
+from modules.training.alignment import Alignment
+from modules.training.base import StageModule, global_mean
+from modules.training.classification import TextClassification
+from modules.training.heads import last_token, mean_pool
+from modules.training.language_modeling import CausalLanguageModeling, MaskedLanguageModeling
 from tests.modules import tiny
 from tests.modules.slots import SIXTEEN
 from tests.modules.slots import name as name_of

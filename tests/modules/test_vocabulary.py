@@ -11,9 +11,9 @@ import torch
 from torch.nn import functional
 
 from modules import Backbone, BackboneConfig, Combination, ModulesError, OptimizationConfig, load_backbone
-from modules.backbone import save_backbone
+from modules.backbone.backbone import save_backbone
+from modules.backbone.vocabulary import reduce_vocabulary, tokens_to_keep
 from modules.components import FullConfig, SoftPromptConfig
-from modules.vocabulary import reduce_vocabulary, tokens_to_keep
 from tests.modules import tiny
 from tests.modules.stages import FAMILIES
 

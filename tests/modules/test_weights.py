@@ -16,10 +16,11 @@ import torch
 from huggingface_hub.errors import HfHubHTTPError
 from safetensors.torch import load_file, save_file
 
-from modules import BackboneConfig, ModulesError, inspect_backbone, load_backbone, weights
+from modules import BackboneConfig, ModulesError, inspect_backbone, load_backbone
+from modules.backbone import weights
+from modules.backbone.hub import hub_errors
+from modules.backbone.weights import missing_weights
 from modules.errors import NetworkError
-from modules.hub import hub_errors
-from modules.weights import missing_weights
 from tests.modules import tiny
 
 Folder = Callable[[str], Path]

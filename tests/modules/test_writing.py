@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from modules import BackboneConfig, Combination, ModulesError, load_backbone
-from modules.architectures import ARCHITECTURES
+from modules.backbone.architectures import ARCHITECTURES
 from modules.components import SoftPrompt, SoftPromptConfig
 from tests.modules import shared_scores, tiny
 from tests.modules.slots import SIXTEEN, Slots, fill, name, possible
@@ -332,7 +332,7 @@ def test_logits_are_made_a_few_at_a_time(
     whole = filled(combination(model_type), EVERYTHING)
     ids, mask = tiny.batch()
     expected, _ = whole.continuation_log_likelihoods(ids, mask, ANSWERS, LANGUAGES)
-    monkeypatch.setattr("modules.continuations.AT_ONCE", 2)
+    monkeypatch.setattr("modules.combination.score.AT_ONCE", 2)
     found, _ = whole.continuation_log_likelihoods(ids, mask, ANSWERS, LANGUAGES)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 

@@ -17,7 +17,7 @@ from transformers import (
     MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
 )
 
-from modules.architectures import ARCHITECTURES
+from modules.backbone.architectures import ARCHITECTURES
 
 VOCABULARY = 64
 WIDTH = 32

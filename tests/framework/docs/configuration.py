@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 
 from datamodules import DATASETS, DatasetConfig, LabelledDataset
 from framework.answers import ANSWERS
-from framework.config import Experiment
+from framework.config.schema import Experiment
 from framework.objectives import OBJECTIVES
 from framework.validation import dataclass_in
 from modules import COMPONENTS

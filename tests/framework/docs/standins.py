@@ -6,8 +6,8 @@ import re
 import shutil
 from pathlib import Path
 
-from datamodules.masakhanews import MasakhaNews
-from datamodules.sib200 import Sib200
+from datamodules.datasets.masakhanews import MasakhaNews
+from datamodules.datasets.sib200 import Sib200
 from tests.framework.test_soft_language_prompts import write_hub
 from tests.framework.tiny import LANGUAGES, ROOT, build_corpus, build_encoder, build_texts, join_pairs, write_rows
 from tests.modules import tiny

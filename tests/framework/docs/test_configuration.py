@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from framework.config import Experiment
+from framework.config.schema import Experiment
 from tests.framework.docs.configuration import GROUPS, PAGE, keys_of, page, sections
 
 

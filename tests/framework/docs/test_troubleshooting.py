@@ -53,7 +53,7 @@ def offline(place: Place) -> str:
 
 def out_of_reach(place: Place) -> str:
     use_hub("http://127.0.0.1:9", place.desk.folder / "cache", place.here)
-    place.here.setattr("framework.network.pause", lambda seconds, where: None)
+    place.here.setattr("framework.system.network.pause", lambda seconds, where: None)
     parallel = {"dataset": "sib200", "max_length": 24}
     changes = {"data": {"name": "sib200"}, "stages.language.objective": {"alignment": {"parallel": parallel}}}
     try:

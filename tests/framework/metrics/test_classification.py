@@ -5,7 +5,7 @@ import random
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from framework.metrics import metrics_of
+from framework.results.metrics import metrics_of
 
 
 def scores(gold: list[str], predicted: list[str], positive: str | None = None) -> dict[str, float]:

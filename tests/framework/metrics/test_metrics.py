@@ -4,11 +4,11 @@ from typing import get_args
 
 import pytest
 
-from datamodules.dataset import Task
-from framework.metrics import SCORINGS, Metric, metrics_of
-from framework.metrics import Task as TaskHere
-from framework.metrics.classification import PositiveF1
-from modules.task import UNPARSED
+from datamodules.datasets.base import Task
+from framework.results.metrics import SCORINGS, Metric, metrics_of
+from framework.results.metrics import Task as TaskHere
+from framework.results.metrics.classification import PositiveF1
+from modules.training.task import UNPARSED
 
 RIGHT = {
     "classification": ["label", "other"],

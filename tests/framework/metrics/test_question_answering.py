@@ -6,8 +6,8 @@ import random
 import pytest
 from torchmetrics.functional.text import squad
 
-from framework.metrics import metrics_of
-from framework.metrics.normalization import normalized
+from framework.results.metrics import metrics_of
+from framework.results.metrics.normalization import normalized
 
 
 def scores(gold: list[list[str]], predicted: list[str], language: str = "eng_Latn") -> dict[str, float]:

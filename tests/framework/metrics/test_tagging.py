@@ -5,7 +5,7 @@ import random
 import pytest
 from seqeval.metrics import f1_score, precision_score, recall_score
 
-from framework.metrics import metrics_of
+from framework.results.metrics import metrics_of
 
 TAGS = ["O", "O", "O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 

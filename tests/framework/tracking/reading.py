@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from framework.plan import Plan
+from framework.planning.plan import Plan
 from tests.framework.tiny import Desk
 
 Fields = dict[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from framework.tracking.config import TrackingConfig
+from framework.config.tracking import TrackingConfig
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from framework.plan import Plan
-from framework.results import RunFolder
+from framework.planning.plan import Plan
+from framework.results.run_folder import RunFolder
 from framework.tracking.entry import component_name
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import Desk, runs

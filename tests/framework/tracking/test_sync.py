@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from framework.claim import claimed_if_free
-from framework.components.merging import merge
+from framework.store.merging import merge
+from framework.system.locks import claimed_if_free
 from framework.tracking.entry import component_name
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import TARGETS, Desk

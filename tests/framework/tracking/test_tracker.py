@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from framework.config.tracking import TrackingConfig
 from framework.errors import INTERRUPTED, Interrupted, UserError
-from framework.interruption import listening
-from framework.plan import LanguageStage
-from framework.runner import _Children, sync_command
-from framework.stages import carry_out
-from framework.store import WEIGHTS
+from framework.execution.execute import carry_out
+from framework.execution.runner import _Children, sync_command
+from framework.planning.plan import LanguageStage
+from framework.store.store import WEIGHTS
+from framework.system.signals import listening
 from framework.tracking import client, tracker
-from framework.tracking.config import TrackingConfig
 from framework.tracking.entry import component_name
 from framework.tracking.sync import _of_run, sync
 from framework.tracking.tracker import Tracker, tracked
@@ -108,7 +108,7 @@ class TestHowAStageEnds:
 def test_of_two_ranks_one_speaks(desk: Desk, server: WandbServer) -> None:
     changes = QUICK | {"trainer.devices": 2}
     stage = languages(desk, changes)[0]
-    command = [sys.executable, "-m", "framework.runner", str(desk.write(changes)), "[]", stage.id]
+    command = [sys.executable, "-m", "framework.execution.runner", str(desk.write(changes)), "[]", stage.id]
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300
     )
@@ -217,7 +217,7 @@ class TestTrouble:
         changes = QUICK | {"stages.language.training.steps": 100_000}
         file, stage = desk.write(changes), languages(desk, changes)[0]
         server.silent = True
-        command = [sys.executable, "-m", "framework.runner", str(file), "[]", stage.id]
+        command = [sys.executable, "-m", "framework.execution.runner", str(file), "[]", stage.id]
         with subprocess.Popen(
             command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as process:
@@ -276,7 +276,7 @@ class TestTrouble:
         stub, log = tmp_path / "python", tmp_path / "log"
         stub.write_text(f'#!/bin/sh\nls "${tracker.UNTOLD}" 2>&- | wc -l >> {log}\ntouch "${tracker.UNTOLD}"\n')
         stub.chmod(0o755)
-        monkeypatch.setattr("framework.runner.sys.executable", str(stub))
+        monkeypatch.setattr("framework.execution.runner.sys.executable", str(stub))
         children = _Children(desk.write(QUICK), [], 2)
         for stage in languages(desk):
             children.carry_out(stage, nothing)

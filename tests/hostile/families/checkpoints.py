@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from framework.store import UNFINISHED
+from framework.store.store import UNFINISHED
 from tests.hostile.case import DONE, Case
 from tests.hostile.damage import DAMAGES
 from tests.hostile.families.store import component
@@ -26,15 +26,15 @@ def interrupt(world: World, folder: Path) -> None:
 
     from rich.console import Console
 
-    import framework.checkpoint
+    import framework.execution.checkpoint
     from framework.errors import Interrupted
-    from framework.runner import run_experiment
+    from framework.execution.runner import run_experiment
 
     world.copy_finished(folder)
     shutil.rmtree(component(folder))
     shutil.rmtree(folder / "runs")
     os.chdir(folder)
-    framework.checkpoint.asked = lambda: True
+    framework.execution.checkpoint.asked = lambda: True
     try:
         run_experiment(Path("e.yaml"), [], Console(file=io.StringIO()))
     except Interrupted:
@@ -100,7 +100,7 @@ def hashed(content: bytes) -> bytes:
 
 def save(path: Path, value: Any) -> None:
     """Writes any value as a checkpoint."""
-    from framework.checkpoint import CheckpointFile
+    from framework.execution.checkpoint import CheckpointFile
 
     CheckpointFile().save_checkpoint(value, path)
 
@@ -109,7 +109,7 @@ def changed(change: Callable[[Checkpoint], object]) -> Callable[[Path], None]:
     """Returns what changes a checkpoint, with its hash."""
 
     def rewrite(path: Path) -> None:
-        from framework.checkpoint import CheckpointFile
+        from framework.execution.checkpoint import CheckpointFile
 
         found = CheckpointFile().load_checkpoint(path)
         change(found)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from framework.store import UNFINISHED
+from framework.store.store import UNFINISHED
 from tests.hostile.case import DONE, REFUSED, Case
 from tests.hostile.families.store import component
 from tests.hostile.world import World
@@ -62,9 +62,9 @@ def setup(world: World, place: Callable[[Path], object]) -> Callable[[Path], Non
     """Returns a setup: the task stage is left to do and claimed, and claims become stale soon."""
 
     def prepare(folder: Path) -> None:
-        import framework.claim
+        import framework.system.locks
 
-        framework.claim.LEASE, framework.claim.WRITING, framework.claim.POLL = 2.0, 0.5, 0.1
+        framework.system.locks.LEASE, framework.system.locks.WRITING, framework.system.locks.POLL = 2.0, 0.5, 0.1
         world.copy_finished(folder)
         task = component(folder)
         shutil.rmtree(task)

@@ -137,8 +137,8 @@ def _parquet(content: bytes) -> dict[str, bytes]:
 
 def _serve(folder: Path, *, repository: Repository, fault: Fault | None) -> None:
     """Makes this process's hub one that answers so, and its patience short; the cache is in the case's folder."""
-    from datamodules import hub_requests
-    from framework import network
+    from datamodules.sources import hub_requests
+    from framework.system import network
 
     server = hub_server([repository], fault=fault)
     endpoint = server.__enter__()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from framework.store import HISTORY, PASSPORT, UNFINISHED, WEIGHTS
+from framework.store.store import HISTORY, PASSPORT, UNFINISHED, WEIGHTS
 from tests.hostile.case import EITHER, Case
 from tests.hostile.damage import CONTENTS, DAMAGES, edited, variants
 from tests.hostile.world import World

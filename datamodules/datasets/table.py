@@ -1,0 +1,388 @@
+"""A user's own labelled texts in files whose columns the YAML names."""
+
+# no `from __future__ import annotations` here: pydantic reads the annotations of the config
+
+import dataclasses
+import functools
+import hashlib
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import ClassVar, Literal, NamedTuple, Self
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from datamodules.datasets.base import TEST, ClassificationDataset, DatasetConfig, Example
+from datamodules.errors import DataError, RowError, RowErrors, comma_list, nearest, shown
+from datamodules.languages.table import LANGUAGES, flores_code, nearest_languages
+from datamodules.sources.base import file_fingerprint
+from datamodules.sources.file_patterns import PLACEHOLDER, LanguageFiles, language_files, not_taken
+from datamodules.sources.files import require_file, user_path
+from datamodules.sources.labels import HIDDEN, first_pair_alike, in_one_form, unknown_label
+from datamodules.sources.row import Row
+from datamodules.sources.table_files import table_rows
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class ColumnsConfig:
+    """The names of a table's columns."""
+
+    text: str = "text"
+    """The text, or the first of a pair."""
+    label: str = "label"
+    """The label's name; a number is a name too."""
+    second_text: str | None = None
+    """The second text of a pair; without it the texts are single ones."""
+    id: str | None = None
+    """What names a row in the predictions, once in a language and split; without it split and number."""
+    language: str | None = None
+    """The language of each row, in files that hold several: a FLORES code or another code of it, such as `sw`."""
+
+    def __post_init__(self) -> None:
+        """Checks that texts and label are in columns of their own."""
+        _refuse_same_columns(self.text, self.second_text, self.label)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those that must be there, but for `language`."""
+        return tuple(name for name in (self.text, self.second_text, self.label, self.id) if name is not None)
+
+
+def _refuse_same_columns(text: str, second_text: str | None, label: str, where: str = "") -> None:
+    """Raises ValueError if two of these are the same column."""
+    named = {"text": text, "second_text": second_text, "label": label}
+    for (key, name), (other, its_name) in itertools.combinations(named.items(), 2):
+        if name == its_name:
+            raise ValueError(f"{where}{key} and {other} are the same column, '{name}'")
+
+
+@dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class TableConfig(DatasetConfig):
+    """A user's own files; `path` is the folder that their names are seen from."""
+
+    files: dict[Literal["train", "validation", "test"], str | dict[str, str]]
+    """For each split its file (CSV, TSV, JSON, JSONL or parquet): one for all languages; a name with `{language}` in it
+    for one per language; or a file by FLORES code."""
+    columns: ColumnsConfig = ColumnsConfig()
+    """What the columns are called."""
+    labels: list[str] | None = None
+    """Names of the labels in their order; without it those of the split that is trained on, sorted."""
+    positive: str | None = None
+    """The label that alone is sought; results then have its F1 too."""
+
+    def __post_init__(self) -> None:
+        """Checks that every file's language can be told."""
+        super().__post_init__()
+        if self.revision is not None:
+            raise ValueError("revision is one of the hub's; a table has none")
+        if TEST not in self.files:
+            raise ValueError("files name no test split to test on")
+        for split, files in self.files.items():
+            if isinstance(files, dict):
+                unknown = [code for code in files if code not in LANGUAGES]
+                if unknown:
+                    near = nearest_languages(unknown[0])
+                    raise ValueError(f"files of {split} name the unknown language '{unknown[0]}'{near}")
+            elif PLACEHOLDER not in files and self.columns.language is None:
+                raise ValueError(
+                    f"files say nothing of the language of {files}: write {split}: {{eng_Latn: {files}}}, put "
+                    f"{PLACEHOLDER} into the name of one file per language, or name columns.language"
+                )
+        texts = (self.columns.text, self.columns.second_text)
+        text, second_text = (name if name is None else self.translated.get(name, name) for name in texts)
+        _refuse_same_columns(text or "", second_text, self.columns.label, "translated: in the test split ")
+        if self.labels is not None and len(set(map(in_one_form, self.labels))) < max(2, len(self.labels)):
+            raise ValueError("labels must be two or more different names")
+
+
+class Table(ClassificationDataset):
+    """Labelled texts, or pairs of them, in files of one's own. They are read whole, once for as long as they stay."""
+
+    Config: ClassVar[type[DatasetConfig]] = TableConfig
+    name = "table"
+    hub_id = ""
+
+    def __init__(self, config: TableConfig) -> None:
+        """Takes the names of files and columns; nothing is read yet."""
+        self.config = config
+        self.files: dict[str, str | dict[str, str]] = dict(config.files.items())
+        self.pairs = config.columns.second_text is not None
+        self.columns = config.columns.names
+        self._labels = tuple(map(in_one_form, config.labels or ()))
+        self._found: dict[str, LanguageFiles] = {}
+        self._spoken: dict[str, tuple[str, ...]] = {}
+        self.positive = None if config.positive is None else in_one_form(config.positive)
+
+    @classmethod
+    def from_config(cls, config: DatasetConfig) -> Self:
+        """See `Dataset.from_config`.
+
+        Raises:
+            DataError: If files and columns are not named.
+        """
+        if not isinstance(config, TableConfig):
+            raise DataError("dataset 'table' must be told its files and columns, which only the section data can")
+        return cls(config)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """FLORES codes of the languages with test texts."""
+        return self._languages_in(TEST)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """See `ClassificationDataset.labels`.
+
+        Raises:
+            DataError: If they are not given and the split that is trained on does not hold two.
+        """
+        if self._labels:
+            return self._labels
+        split = self.config.train_split
+        texts = [text for code in self._languages_in(split) for text in self._texts(code, split)]
+        found = {text.label for text in texts if not isinstance(text, RowError)}
+        if self.bad_rows == "skip" and (hidden := sorted(found & HIDDEN.keys())):
+            raise DataError(
+                f"the {split} split of the table holds the label {shown(hidden[0])}; "
+                f"{shown(hidden[0])} may be a class or mark a missing label: name the labels in data.labels"
+            )
+        found -= HIDDEN.keys()
+        if len(found) < 2:
+            if errors := [text for text in texts if isinstance(text, RowError)]:
+                raise RowErrors(errors)
+            held = f"only {shown(found.pop())}" if found else "none"
+            raise DataError(f"a classifier needs two labels; the {split} split of the table holds {held}")
+        if alike := first_pair_alike(sorted(found)):
+            one, other = map(shown, alike[:2])
+            raise DataError(
+                f"the labels {one} and {other} of the {split} split differ only in {alike[2]}; correct the file, or "
+                "name both in data.labels"
+            )
+        self._labels = tuple(sorted(found))
+        return self._labels
+
+    def verify(self) -> None:
+        """See `ClassificationDataset.verify`."""
+        if self.positive is not None and self.positive not in self.labels:
+            near, known = nearest(self.positive, self.labels), comma_list(self.labels)
+            raise DataError(f"positive: no label of the table is called {self.positive!r}{near}; known: {known}")
+        errors: dict[str, RowError] = {}  # a row that does not tell its language is in each of them
+        for split in self.files:
+            languages = self._languages_in(split)
+            if not languages:
+                where = f"{self._file(split, PLACEHOLDER)}{self._not_taken(split)}"
+                raise DataError(f"no language has texts for the {split} split: {where}")
+            for code in languages:
+                rows = list(self.read(code, split))
+                errors.update((str(row), row) for row in rows if isinstance(row, RowError))
+                if not rows:
+                    raise DataError(f"{self._file(split, code)} holds no text for the {split} split")
+        if errors and self.bad_rows == "refuse":
+            raise RowErrors(list(errors.values()))
+
+    def notes(self) -> list[str]:
+        """See `LabelledDataset.notes`."""
+        others = self._not_taken(TEST)
+        return [f"Not every file of the test split has the code of one language{others}."] if others else []
+
+    def config_of(self, language: str) -> str:
+        """See `Dataset.config_of`."""
+        known = list(dict.fromkeys(code for split in self.files for code in self._languages_in(split)))
+        if language not in known:
+            near, there = nearest_languages(language, known), ", ".join(known) or "none at all"
+            others = self._not_taken(*self.files)
+            raise DataError(f"the table has no text in '{language}'{near}; it has {there}{others}")
+        return language
+
+    def check(self, language: str, split: str) -> None:
+        """See `Dataset.check`."""
+        self.config_of(language)
+        if split not in self.files:
+            raise DataError(f"the table has no {split} split: data.files names only {' and '.join(self.files)}")
+        there = self._languages_in(split)
+        if language not in there:
+            others = f"{', '.join(there) or 'no language'}{self._not_taken(split)}"
+            raise DataError(f"the table's {split} split has no text in {language}, only in {others}")
+
+    def fingerprint(self, language: str, split: str) -> str:
+        """The sha256 of the split's examples and of all labels: the same in whatever file and columns they stand."""
+        digest = hashlib.sha256(json.dumps(self.labels).encode())
+        for example in self.examples(language, split):
+            digest.update(json.dumps([example.id, *example.texts, example.label]).encode())
+        return f"sha256:{digest.hexdigest()}"
+
+    def content(self, language: str, split: str) -> str:
+        """See `Dataset.content`; ids may have the name of the split in them, so that a fingerprint depends on it."""
+        self.check(language, split)
+        content = file_fingerprint(self._file(split, language))
+        return content if self._has_own_file(split) else f"{content} {language}"
+
+    def read(self, language: str, split: str) -> Iterator[Example | RowError]:
+        """See `Dataset.read`; a row without a usable language counts for each language of its file."""
+        self.check(language, split)
+        labels, file = self.labels, str(self._file(split, language))
+        for number, text in enumerate(self._texts(language, split)):
+            if isinstance(text, RowError):
+                yield text
+            elif text.label in labels:
+                row_id = text.id or f"{split}-{number:05d}"
+                yield Example(row_id, text.text, language, labels.index(text.label), second_text=text.second_text)
+            else:
+                way_out = "; a label of that name must be named in data.labels" if text.label in HIDDEN else ""
+                reason = f"{unknown_label(text.label, labels)}{way_out}"
+                yield RowError(file, text.place, reason, self.config.columns.label)
+
+    def _languages_in(self, split: str) -> tuple[str, ...]:
+        """The languages that a split has texts in; of a file per language it is only seen whether it is there."""
+        if split not in self._spoken:
+            self._spoken[split] = tuple(self._find_languages(split))
+        return self._spoken[split]
+
+    def _find_languages(self, split: str) -> Iterable[str]:
+        files = self.files.get(split, {})
+        if isinstance(files, dict):
+            return files
+        if PLACEHOLDER in files:
+            return self._language_files(split, files).by_language
+        found = _read(self._file(split), self._columns(split))
+        if not found.by_language and found.without_language:
+            raise found.without_language[0]
+        return found.by_language
+
+    def _language_files(self, split: str, pattern: str) -> LanguageFiles:
+        if split not in self._found:
+            self._found[split] = language_files(self._folder, pattern)
+        return self._found[split]
+
+    def _not_taken(self, *splits: str) -> str:
+        """Words for files that lie where a language's file is looked for, but have no language's code."""
+        patterns = ((split, self.files[split]) for split in splits)
+        return not_taken(
+            *(
+                self._language_files(split, pattern)
+                for split, pattern in patterns
+                if isinstance(pattern, str) and PLACEHOLDER in pattern
+            )
+        )
+
+    @property
+    def _folder(self) -> Path:
+        return user_path(self.config.path or ".")
+
+    def _file(self, split: str, language: str = PLACEHOLDER) -> Path:
+        """The file of a split in a language."""
+        files = self.files[split]
+        if isinstance(files, dict):
+            return self._folder / files[language]
+        if PLACEHOLDER in files and language in (found := self._language_files(split, files).by_language):
+            return found[language]
+        return self._folder / files.replace(PLACEHOLDER, language)
+
+    def _columns(self, split: str) -> ColumnsConfig:
+        """What the columns of a split are called, with the translations in their places."""
+        columns = self.config.columns
+        if split != TEST:
+            return columns
+        names = {field: getattr(columns, field) for field in ("text", "second_text")}
+        return dataclasses.replace(columns, **{field: self.translated.get(name, name) for field, name in names.items()})
+
+    def _texts(self, language: str, split: str) -> "list[_Text | RowError]":
+        own = language if self._has_own_file(split) else None
+        found = _read(self._file(split, language), self._columns(split), own)
+        return [*found.by_language.get(language, []), *found.without_language]
+
+    def _has_own_file(self, split: str) -> bool:
+        """Whether each language of a split has a file, and not one for all with a column that says the language."""
+        files = self.files[split]
+        return isinstance(files, dict) or PLACEHOLDER in files
+
+
+class _Text(NamedTuple):
+    """A row of a table, its label not yet looked up."""
+
+    place: str
+    text: str
+    second_text: str | None
+    label: str
+    id: str | None
+
+
+class _Texts(NamedTuple):
+    """The rows of a file, and the errors of unusable ones in their places."""
+
+    by_language: dict[str, list[_Text | RowError]]
+    """By FLORES code."""
+    without_language: list[RowError]
+    """The errors of rows that do not tell their language."""
+
+
+def _read(file: Path, columns: ColumnsConfig, language: str | None = None) -> _Texts:
+    """Reads a file, once for as long as its size and time stay the same.
+
+    Args:
+        file: Of one split.
+        columns: What they are called.
+        language: Of all rows; None reads it in each.
+
+    Raises:
+        DataError: If the file or a column is missing, or the file cannot be read.
+    """
+    require_file(file)
+    status = file.stat()
+    return _read_version(file, columns, language, (status.st_size, status.st_mtime_ns))
+
+
+@functools.lru_cache(maxsize=64)
+def _read_version(
+    file: Path, columns: ColumnsConfig, language: str | None, _size_and_time: tuple[int, int]
+) -> _Texts:
+    found = _Texts(defaultdict(list), [])
+    ids: dict[str, dict[str, str]] = defaultdict(dict)
+    wanted = columns.names if language or columns.language is None else (*columns.names, columns.language)
+    for row in table_rows(file, wanted):
+        code = language or _language(row, columns)
+        if isinstance(code, RowError):
+            found.without_language.append(code)
+        else:
+            text = row if isinstance(row, RowError) else _text(row, columns, ids[code])
+            found.by_language[code].append(text)
+    return found
+
+
+def _text(row: Row, columns: ColumnsConfig, ids: dict[str, str]) -> _Text | RowError:
+    """Reads the cells of a row.
+
+    Args:
+        row: Of one language.
+        columns: What they are called.
+        ids: By id the place of each row before; this one's is added.
+    """
+    try:
+        text = _Text(
+            row.place,
+            row.name(columns.text),
+            None if columns.second_text is None else row.name(columns.second_text),
+            in_one_form(row.name(columns.label)),
+            None if columns.id is None else row.name(columns.id),
+        )
+    except RowError as error:
+        return error
+    if text.id is not None and (before := ids.setdefault(text.id, row.place)) != row.place:
+        return row.error(f"holds {text.id!r}, which is the id of {before} too", columns.id)
+    return text
+
+
+def _language(row: Row | RowError, columns: ColumnsConfig) -> str | RowError:
+    """Returns the FLORES code of a row's language, or the error of a row that does not tell it."""
+    if isinstance(row, RowError):
+        return row
+    assert columns.language is not None
+    try:
+        return flores_code(row.name(columns.language))
+    except RowError as error:
+        return error
+    except DataError as error:
+        return row.error(str(error))

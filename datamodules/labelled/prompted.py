@@ -1,0 +1,82 @@
+"""What feeding a language model with questions has in common, whether words are scored or written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from datamodules.batches import HasLength
+from datamodules.datasets.base import DatasetConfig, Example
+from datamodules.labelled.base import TaskData
+from datamodules.labelled.templates import Asker, TemplateConfig, draw_examples
+
+
+class AskingData(TaskData):
+    """Texts put to a language model by a template, with examples before them where the template asks for some."""
+
+    def __init__(
+        self,
+        config: DatasetConfig,
+        tokenizer: PreTrainedTokenizerBase,
+        template: TemplateConfig,
+        *,
+        labels: Sequence[str],
+        is_decoder: bool,
+        **feeding: Any,
+    ) -> None:
+        """Checks languages and splits; reads nothing yet.
+
+        Args:
+            config: Which labelled texts, and how long questions may be.
+            tokenizer: Of the backbone.
+            template: How texts are put.
+            labels: The dataset's.
+            is_decoder: Whether the backbone is a decoder, whose answer goes on where the question ends.
+            **feeding: As `TaskData`.
+
+        Raises:
+            DataError: If the dataset, a language or a split is missing.
+        """
+        super().__init__(config, tokenizer, **feeding)
+        self.template = template
+        self.labels = list(labels)
+        self.is_decoder = is_decoder
+        self._drawn: dict[str, list[Example]] = {}
+
+    def test_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
+        """See `TaskData.test_rows`; translations are asked about in the language that they are in."""
+        return self.rows(examples, self.config.max_length, self.sources[0] if self.config.translated else None)
+
+    def rows(self, examples: Sequence[Example], max_length: int, spoken: str | None = None) -> Sequence[HasLength]:
+        """Puts examples to the model.
+
+        Args:
+            examples: What is asked about.
+            max_length: Longest row in tokens.
+            spoken: The language that all of them are in; None for each one's own.
+        """
+        raise NotImplementedError
+
+    def words(self, language: str) -> list[str]:
+        """What the labels are called in a language."""
+        return self.template.words_for(self.labels, language)
+
+    def asker(self, languages: Iterable[str]) -> Asker:
+        """Makes what puts examples in these languages to the model."""
+        shown = {language: self._shown(language) for language in languages}
+        return Asker(self.template, self.tokenizer, is_decoder=self.is_decoder, shown=shown)
+
+    def answer(self, example: Example, spoken: str) -> str:
+        """The right answer to an example, as the model should write it in the language in which it is asked."""
+        return self.dataset.answer(example, self.words(spoken))
+
+    def _shown(self, language: str) -> list[tuple[Example, str]]:
+        asked = self.template.examples
+        if asked is None:
+            return []
+        shown = self.sources[0] if asked.language == "source" else language
+        if shown not in self._drawn:
+            self._drawn[shown] = draw_examples(self.dataset, asked, shown, self.seed)
+        return [(example, self.answer(example, shown)) for example in self._drawn[shown]]

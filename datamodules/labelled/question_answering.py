@@ -1,0 +1,90 @@
+"""Batches for training and testing extractive question answering."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from datamodules.batches import Batch, Collate
+from datamodules.datasets.base import Example
+from datamodules.datasets.questions import Question, QuestionsConfig
+from datamodules.errors import DataError
+from datamodules.labelled.base import TaskData
+from datamodules.labelled.windows import Window, context_windows
+from datamodules.tokenization import padded
+
+
+class QuestionData(TaskData):
+    """Questions with their contexts; a long context gives several rows, windows that overlap.
+
+    Batches: `input_ids` and `attention_mask` [B, T] long, `token_type_ids` as in `ClassificationData`; `language`, `id`
+    and `context` lists of B strings; and
+
+    - `in_context` [B, T] bool: the context's tokens, one of which an answer begins and ends with;
+    - `offsets` [B, T, 2] long: where in `context` each of them begins and ends, in characters, and 0 elsewhere;
+    - `nowhere` [B] long: the place that stands for an answer that is not in the window;
+    - `start` and `end` [B] long: places of the answer's first and last token, or `nowhere` where the window does not
+      hold all of it, or nobody knows it. Of several answers it is the first.
+
+    Windows without the answer are trained on too, so that what is found in them in a test is not taken for it. The
+    special token before the context stands for that, and not the customary first one, which decoders have before they
+    have read anything, and T5 not at all.
+    """
+
+    def training_rows(self, examples: Sequence[Example]) -> list[_Row]:
+        """See `TaskData.training_rows`."""
+        return self._rows(examples, self.train_max_length)
+
+    def evaluation_rows(self, examples: Sequence[Example]) -> list[_Row]:
+        """See `TaskData.evaluation_rows`; a pair of texts without an answer will do."""
+        return self._rows(examples, self.config.max_length)
+
+    @property
+    def collate(self) -> Collate:
+        """See `TaskData.collate`."""
+        return functools.partial(_collate, pad_id=self.tokenizer.pad_token_id)
+
+    def _rows(self, examples: Sequence[Example], max_length: int) -> list[_Row]:
+        if not isinstance(self.config, QuestionsConfig):
+            raise DataError(f"the questions of {self.dataset.name} need a QuestionsConfig, which has a stride")
+        stride = self.config.stride_of(max_length)
+        places = [example.answer_place if isinstance(example, Question) else None for example in examples]
+        pairs = [(example.text, example.second_text or "") for example in examples]
+        windows = context_windows(self.tokenizer, pairs, max_length, stride, self.config.text_prefix)
+        return [_Row(examples[window.pair], window, *window.tokens_of(places[window.pair])) for window in windows]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Row:
+    example: Example
+    window: Window
+    start: int
+    end: int
+
+    @property
+    def length(self) -> int:
+        return len(self.window.ids)
+
+
+def _collate(rows: Sequence[_Row], _numbers: Sequence[int], *, pad_id: int | None) -> Batch:
+    windows = [row.window for row in rows]
+    batch: dict[str, Any] = padded([window.ids for window in windows], pad_id)
+    if any(map(any, (window.types for window in windows))):
+        batch["token_type_ids"] = padded([window.types for window in windows], pad_id=0)["input_ids"]
+    batch["in_context"] = torch.zeros_like(batch["input_ids"], dtype=torch.bool)
+    batch["offsets"] = torch.zeros(*batch["input_ids"].shape, 2, dtype=torch.long)
+    for place, window in enumerate(windows):
+        context = slice(window.first, window.first + len(window.offsets))
+        batch["in_context"][place, context] = True
+        batch["offsets"][place, context] = torch.from_numpy(window.offsets).long()
+    batch["nowhere"] = torch.tensor([window.nowhere for window in windows])
+    batch["start"] = torch.tensor([row.start for row in rows])
+    batch["end"] = torch.tensor([row.end for row in rows])
+    batch["language"] = [row.example.language for row in rows]
+    batch["id"] = [row.example.id for row in rows]
+    batch["context"] = [row.example.second_text or "" for row in rows]
+    return batch

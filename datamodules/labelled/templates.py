@@ -1,0 +1,206 @@
+"""Templates: how a text is put to a language model, with examples before it where they are asked for."""
+
+# no `from __future__ import annotations` here: pydantic reads the annotations of the configs
+
+import dataclasses
+import string
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from transformers import PreTrainedTokenizerBase
+
+from datamodules.datasets.base import Example, LabelledDataset
+from datamodules.errors import DataError, nearest
+from datamodules.labelled.k_shot import draw
+
+PLACES = ("text", "second_text")
+"""What a template has places for."""
+
+BETWEEN_EXAMPLES = "\n\n"
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class ExamplesConfig:
+    """Examples that stand, each with its answer, before the text that is asked about (Brown et al., 2020)."""
+
+    count: int = Field(ge=1)
+    """How many; of a classification's labels each in turn."""
+    language: Literal["source", "target"] = "source"
+    """Written in the (first) source language, or in that of the text."""
+    split: Literal["train", "validation"] = "train"
+    """Where they are drawn from, with the run's seed."""
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class TemplateConfig:
+    """How a text, or a pair of texts, is put to a language model, and what its labels are called there."""
+
+    template: str
+    """Holds `{text}` and, for the second of a pair (or a question's context), `{second_text}`. The answer follows."""
+    templates: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Other templates for single languages, by FLORES code."""
+    words: dict[str, str] = dataclasses.field(default_factory=dict)
+    """What a label is called; its own name without it."""
+    words_in: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+    """What labels are called in single languages, by FLORES code."""
+    examples: ExamplesConfig | None = None
+    """What stands before each text; nothing without it."""
+
+    def __post_init__(self) -> None:
+        """Checks that each template has the right places."""
+        for key, template in {"template": self.template, **self.templates}.items():
+            where = key if key == "template" else f"templates: that of {key}"
+            try:
+                parts = [part for part in string.Formatter().parse(template) if part[1] is not None]
+            except ValueError as error:
+                raise ValueError(f"{where} cannot be read: {error}; a brace itself is written twice") from None
+            places = [str(place) for _, place, _, _ in parts]
+            for place, (_, _, format_, conversion) in zip(places, parts, strict=True):
+                if place not in PLACES:
+                    raise ValueError(f"{where} has no place for {{{place}}}{nearest(place, PLACES)}")
+                if format_ or conversion:
+                    raise ValueError(f"{where} formats {{{place}}}, which is text: write the name in braces alone")
+            if "text" not in places:
+                raise ValueError(f"{where} has no place for the {{text}}")
+
+    def words_for(self, labels: Sequence[str], language: str) -> list[str]:
+        """Returns what the labels are called in a language."""
+        words = {**self.words, **self.words_in.get(language, {})}
+        return [words.get(label, label) for label in labels]
+
+    def ask(self, language: str, **texts: str) -> str:
+        """Returns the template of a language with the texts in their places."""
+        return self.templates.get(language, self.template).format_map(texts)
+
+
+def draw_examples(dataset: LabelledDataset, config: ExamplesConfig, language: str, seed: int) -> list[Example]:
+    """Draws examples of a language, by the rank of a hash of the seed and the id; of labels each in turn.
+
+    So the choice does not depend on the order of reading, and is the same sentences in each language of a parallel
+    dataset.
+
+    Raises:
+        DataError: If the split is missing, or holds too few.
+    """
+    of_labels: dict[int | None, list[Example]] = defaultdict(list)
+    for example in dataset.examples(language, config.split):
+        of_labels[example.label].append(example)
+    labels = sorted(of_labels, key=lambda label: draw(seed, f"label/{label}"))
+    ranked = [sorted(of_labels[label], key=lambda example: draw(seed, example.id)) for label in labels]
+    longest = max(map(len, ranked), default=0)
+    in_turn = [group[place] for place in range(longest) for group in ranked if place < len(group)]
+    if len(in_turn) < config.count:
+        raise DataError(
+            f"{dataset.name} {language}: the {config.split} split holds {len(in_turn)} examples, not {config.count}"
+        )
+    return sorted(in_turn[: config.count], key=lambda example: draw(seed, f"order/{example.id}"))
+
+
+class Asker:
+    """Puts examples to a language model as token ids.
+
+    Examples before a text are joined with it by an empty line, each with its answer after a space.
+    """
+
+    def __init__(
+        self,
+        config: TemplateConfig,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        is_decoder: bool,
+        shown: Mapping[str, Sequence[tuple[Example, str]]],
+    ) -> None:
+        """Takes what is the same for all texts.
+
+        Args:
+            config: The template.
+            tokenizer: Of the backbone.
+            is_decoder: The answer goes on where the text ends, so that no end-of-text token may stand there.
+            shown: By the language of a text, the examples before it with their answers.
+        """
+        self.config = config
+        self.tokenizer = tokenizer
+        self.is_decoder = is_decoder
+        self._before = {
+            language: BETWEEN_EXAMPLES.join(f"{self._ask(example)} {answer}" for example, answer in examples)
+            + BETWEEN_EXAMPLES
+            for language, examples in shown.items()
+            if examples
+        }
+
+    def ids(self, example: Example, language: str, max_length: int, prefix: str = "") -> list[int]:
+        """Returns the tokens of a question, the longer of its texts cut where it would be too long.
+
+        Args:
+            example: What is asked about.
+            language: FLORES code of the language that it is asked in.
+            max_length: Longest row in tokens.
+            prefix: Put in front of all.
+
+        Raises:
+            DataError: If there is no room for any of the texts.
+        """
+        before = prefix + self._before.get(language, "")
+        texts = list(example.texts)
+        while True:
+            asked = self.config.ask(language, **dict(zip(PLACES, texts, strict=False)))
+            ids = self._tokenise(before + asked)
+            if len(ids) <= max_length:
+                return ids
+            ends = [_token_ends(self.tokenizer, text) for text in texts]
+            place = max(range(len(texts)), key=lambda number: len(ends[number]))
+            # The longer text loses its end until both are about as long, and then each in turn.
+            longer = len(ends[place]) - sorted(map(len, ends))[-2] if len(ends) > 1 else len(ids)
+            kept = ends[place][: -min(len(ids) - max_length, max(1, longer))]
+            if not kept:
+                raise DataError(
+                    f"{example.language}, {example.id}: template and examples alone are longer than {max_length} "
+                    "tokens; raise max_length or show fewer examples"
+                )
+            texts[place] = texts[place][: kept[-1]].rstrip()
+
+    def answer_ids(self, answer: str, *, ends: bool) -> list[int]:
+        """Returns the tokens of an answer as they follow the question.
+
+        Args:
+            answer: The text.
+            ends: Whether the end-of-text token closes it.
+        """
+        if not answer:
+            ids: list[int] = []
+        elif self.is_decoder:
+            ids = following(self.tokenizer, answer)
+        else:
+            ids = self.tokenizer(answer, add_special_tokens=False)["input_ids"]
+        return [*ids, *([self.tokenizer.eos_token_id] if ends else [])]
+
+    def _ask(self, example: Example) -> str:
+        return self.config.ask(example.language, **dict(zip(PLACES, example.texts, strict=False)))
+
+    def _tokenise(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, verbose=False)["input_ids"]
+        if self.is_decoder and len(ids) > 1 and ids[-1] == self.tokenizer.eos_token_id:
+            return ids[:-1]
+        return ids
+
+
+def following(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Returns the tokens of a text as it follows another after a space.
+
+    What a tokenizer makes of a text alone may differ: some put a space before every text, some none.
+    """
+    before: list[int] = tokenizer(":", add_special_tokens=False)["input_ids"]
+    both: list[int] = tokenizer(f": {text}", add_special_tokens=False)["input_ids"]
+    if both[: len(before)] == before:
+        return both[len(before) :]
+    alone: list[int] = tokenizer(f" {text}", add_special_tokens=False)["input_ids"]
+    return alone
+
+
+def _token_ends(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Returns where in a text each of its tokens ends, in characters."""
+    spans = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)["offset_mapping"]
+    return [end for _, end in spans]

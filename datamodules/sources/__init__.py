@@ -1,0 +1,1 @@
+"""Where rows come from: files in a local folder or on the Hugging Face hub."""

@@ -1,0 +1,187 @@
+"""Where rows come from: what every source does, and the local folder."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from datamodules.errors import RowError
+from datamodules.sources.files import (
+    is_file,
+    is_folder,
+    names_in,
+    open_file,
+    require_file,
+    require_folder,
+    shown,
+    user_path,
+)
+from datamodules.sources.labels import named
+from datamodules.sources.layout import README, Layout, card_of
+from datamodules.sources.row import Row, Rows
+from datamodules.sources.table_files import table_rows
+
+
+class Source(Protocol):
+    """A place that holds rows by config and split."""
+
+    def rows(self, config: str, split: str, columns: tuple[str, ...], optional: tuple[str, ...]) -> Rows:
+        """Streams the rows of one split in their order.
+
+        Args:
+            config: The dataset's own name of the language.
+            split: The dataset's own name of the split.
+            columns: Columns that must be there.
+            optional: Columns that are read where they are there; all others are not read at all.
+
+        Returns:
+            Rows, and the errors of unusable ones in their places; ClassLabel columns, and lists of them, hold labels'
+            names instead of their numbers.
+
+        Raises:
+            DataError: If the config, the split or a column is missing, or the file cannot be read.
+        """
+        ...
+
+    def fingerprint(self, config: str, split: str) -> str:
+        """What determines the rows of a split: the same everywhere for the same content. Reads no row."""
+        ...
+
+    def check(self, config: str, split: str) -> None:
+        """Raises DataError if the split is missing, as far as that can be seen without the network."""
+        ...
+
+
+class FileSource(ABC):
+    """A source whose rows lie in files, which a `Layout` finds."""
+
+    quotes: bool
+    """Whether cells of TSV files may be quoted; see `table_rows`."""
+
+    @property
+    @abstractmethod
+    def layout(self) -> Layout:
+        """What finds the files of splits."""
+
+    @abstractmethod
+    def file(self, path: str) -> Path:
+        """The file on this machine, by its path in the layout."""
+
+    def rows(self, config: str, split: str, columns: tuple[str, ...], optional: tuple[str, ...]) -> Rows:
+        """See `Source.rows`."""
+        names = self.layout.label_names(config)
+        for path in self.paths(config, split):
+            rows = table_rows(self.file(path), columns, optional, quotes=self.quotes)
+            yield from rows if holds_label_names(path) else map(functools.partial(_with_label_names, names), rows)
+
+    def check(self, config: str, split: str) -> None:
+        """See `Source.check`."""
+        self.paths(config, split)
+
+    def paths(self, config: str, split: str) -> list[str]:
+        """The paths of a split's files in the layout, in order.
+
+        Raises:
+            DataError: There is none, or not all of them; with what is missing, and what is there instead.
+        """
+        return self.layout.files(config, split)
+
+
+class Folder(FileSource):
+    """A local folder, in any of the layouts that repositories on the hub have; see `datamodules.sources.layout`."""
+
+    def __init__(self, path: str | Path, *, quotes: bool = True) -> None:
+        """Takes the folder; it is looked at only when rows are asked for.
+
+        Args:
+            path: The folder.
+            quotes: Whether cells of TSV files may be quoted.
+        """
+        self.path = user_path(path)
+        self.quotes = quotes
+
+    @functools.cached_property
+    def layout(self) -> Layout:
+        """See `FileSource`."""
+        readme = self.path / README
+        return Layout(f"folder {shown(self.path)}", _OnDisk(self.path), card_of(readme) if is_file(readme) else {})
+
+    def file(self, path: str) -> Path:
+        """See `FileSource`."""
+        return self.path / path
+
+    def fingerprint(self, config: str, split: str) -> str:
+        """The sha256 of the split's file, or of its files' sha256 sums; with names of labels that the README has."""
+        files = [self.file(path) for path in self.paths(config, split)]
+        sums = [_sha256(file, *_size_and_time(file)) for file in files]
+        joined = sums[0] if len(sums) == 1 else hashlib.sha256("".join(sums).encode()).hexdigest()
+        names = {} if holds_label_names(files[0].name) else self.layout.label_names(config)
+        return f"sha256:{joined} {json.dumps(names)}" if names else f"sha256:{joined}"
+
+    def has_config(self, config: str) -> bool:
+        """Whether there is a folder of that name."""
+        return config in self.layout.configs
+
+    def paths(self, config: str, split: str) -> list[str]:
+        """See `FileSource`."""
+        require_folder(self.path)
+        found = super().paths(config, split)
+        for path in found:
+            require_file(self.file(path))
+        return found
+
+
+class _OnDisk:
+    """The `Tree` of a folder; each folder in it is looked at once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._known: dict[str, tuple[list[str], list[str]]] = {}
+
+    def files(self, folder: str) -> list[str]:
+        return self._names(folder)[0]
+
+    def folders(self, folder: str) -> list[str]:
+        return self._names(folder)[1]
+
+    def _names(self, folder: str) -> tuple[list[str], list[str]]:
+        if folder not in self._known:
+            path = self.root / folder
+            names = names_in(path)
+            folders = [name for name in names if is_folder(path / name)]
+            self._known[folder] = sorted(set(names).difference(folders)), folders
+        return self._known[folder]
+
+
+def holds_label_names(file: str) -> bool:
+    """Whether a file of this kind has the names of labels in itself, and not only in the README."""
+    return file.endswith(".parquet")
+
+
+def _with_label_names(names: Mapping[str, list[str]], row: Row | RowError) -> Row | RowError:
+    if isinstance(row, RowError):
+        return row
+    return row.replace(**{column: named(row[column], labels) for column, labels in names.items() if column in row})
+
+
+def file_fingerprint(file: Path) -> str:
+    """The sha256 of one file's content."""
+    return f"sha256:{_sha256(file, *_size_and_time(file))}"
+
+
+def _size_and_time(file: Path) -> tuple[int, int]:
+    require_file(file)
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+@functools.cache
+def _sha256(file: Path, size: int, modified: int) -> str:
+    """Hashes a file once per process for as long as its size and time stay the same."""
+    with open_file(file) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,84 @@
+"""The Hugging Face hub as a source of rows."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+from datamodules.errors import DataError
+from datamodules.sources import hub_requests
+from datamodules.sources.base import FileSource
+from datamodules.sources.hub_cache import Snapshot, active_keeping
+from datamodules.sources.layout import README, Layout, Listed, card_of
+
+
+class Hub(FileSource):
+    """A dataset repository, read at one commit.
+
+    The hub is asked once for the commit, once for the list of all files, and once for each file that is read; files go
+    into the cache of the hub's client when their rows are reached. A commit in the cache costs no request at all.
+    """
+
+    def __init__(self, hub_id: str, revision: str | None = None, *, quotes: bool = True) -> None:
+        """Takes the repository; the hub is asked only when something of it is needed.
+
+        Args:
+            hub_id: Such as `Davlan/sib200`.
+            revision: Branch, tag or commit; None for the main branch.
+            quotes: Whether cells of TSV files may be quoted.
+        """
+        self.hub_id = hub_id
+        self.revision = revision or "main"
+        self.quotes = quotes
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The commit that the revision names now; asked for once per process.
+
+        Raises:
+            DataError: The repository or the revision does not exist, or is not in the cache and may not be asked for.
+            NetworkError: The hub cannot be asked.
+        """
+        found = _snapshot(self.hub_id, self.revision)
+        if isinstance(found, str):
+            raise DataError(found)
+        return found
+
+    @property
+    def layout(self) -> Layout:
+        """See `FileSource`."""
+        return _layout(self.snapshot)
+
+    def file(self, path: str) -> Path:
+        """See `FileSource`."""
+        return self.snapshot.file(path)
+
+    def fingerprint(self, config: str, split: str) -> str:
+        """Repository, commit, config and split."""
+        self.check(config, split)
+        return f"{self.hub_id}@{self.snapshot.commit}/{config}/{split}"
+
+    def paths(self, config: str, split: str) -> list[str]:
+        """See `FileSource`; without the network, the files must be in the cache."""
+        files = self.layout.files(config, split)
+        if keeping := active_keeping():
+            keeping.begin(self.snapshot, config, split, files)
+        elif hub_requests.is_offline():
+            self.snapshot.require(config, split, files)
+        return files
+
+
+@functools.cache
+def _snapshot(hub_id: str, revision: str) -> Snapshot | str:
+    """The commit, or why there is none: neither is asked for again in each language."""
+    try:
+        return Snapshot.of(hub_id, revision)
+    except DataError as error:
+        return str(error)
+
+
+@functools.cache
+def _layout(snapshot: Snapshot) -> Layout:
+    """Finds the files of splits; the README is read once per process."""
+    card = card_of(snapshot.file(README)) if README in snapshot.sizes else {}
+    return Layout(str(snapshot), Listed(snapshot.sizes), card)

@@ -1,0 +1,1 @@
+"""Batches of text without labels, for training components of languages."""

@@ -1,0 +1,224 @@
+"""Monolingual text and the batches of a language stage.
+
+A corpus may be as large as a Wikipedia, so documents are read one after the other, never all into memory; the files of
+a repository on the hub are downloaded, one by one, when their rows are reached. What a row is and how a batch is made
+of rows is a matter of the `Batching`, of which there are several, each in a file of its own: `masking`,
+`span_corruption`, `causal`, `prefix`, `packing`. What they share is here: text, order, ranks, workers, validation and
+resuming.
+"""
+
+# no `from __future__ import annotations` here: pydantic reads the annotations of the config
+
+import functools
+import itertools
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch.utils.data import DataLoader
+from transformers import PreTrainedTokenizerBase
+
+from datamodules.batches import (
+    Batch,
+    HasLength,
+    ResumableData,
+    evaluation_loader,
+    global_batches,
+    shuffled_epochs,
+    training_loader,
+)
+from datamodules.datasets.base import TRAIN, refuse_test_split
+from datamodules.datasets.registry import dataset
+from datamodules.errors import DataError
+
+IGNORED = -100
+"""Label of a position that is not to be predicted."""
+
+_SHUFFLE_BUFFER = 10_000
+
+
+class MonolingualRow(HasLength, Protocol):
+    """Text of one language that fills a row."""
+
+    @property
+    def language(self) -> str:
+        """FLORES code."""
+        ...
+
+
+Row = TypeVar("Row", bound=MonolingualRow)
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class TextConfig(ABC):
+    """Which text, and how long its rows are; a subclass says what is made of them."""
+
+    dataset: str = "wikipedia"
+    """Registered name (`texts` for any folder) or dotted path of a class; labels are not used."""
+    path: str | None = None
+    """Local folder such as `<language>/{train,validation}.parquet`; without it the texts come from the hub."""
+    revision: str | None = None
+    """Branch, tag or commit on the hub; without it the main branch as it is now."""
+    split: str = TRAIN
+    """Split to train on; never the test split."""
+    validation_split: str | None = None
+    """Split to validate on; without it there is no validation."""
+    validation_blocks: int = Field(default=512, ge=1, le=10**6)
+    """How many rows of each language's validation split are used."""
+    max_length: int = Field(default=256, ge=8, le=2**17)
+    """Longest row in tokens, special tokens included."""
+
+    def __post_init__(self) -> None:
+        """Refuses test splits."""
+        refuse_test_split(self.split, "the language stage")
+        if self.validation_split is not None:
+            refuse_test_split(self.validation_split, "the language stage", "validation_split")
+
+    @abstractmethod
+    def batching(self, tokenizer: PreTrainedTokenizerBase, seed: int) -> "Batching[Any]":
+        """Returns what makes batches of the text.
+
+        Args:
+            tokenizer: Of the backbone.
+            seed: With a row's number in the stream, it determines all that is drawn for the row.
+
+        Raises:
+            DataError: If the tokenizer does not suit.
+        """
+
+
+class MonolingualText:
+    """The texts that a config names."""
+
+    def __init__(self, config: TextConfig) -> None:
+        """Takes the config; nothing is read yet."""
+        self.config = config
+        self.dataset = dataset(config.dataset, config.path, config.revision)
+
+    def check(self, language: str) -> None:
+        """Raises DataError if a language or split is known to be missing."""
+        self.dataset.check(language, self.config.split)
+        if self.config.validation_split is not None:
+            self.dataset.check(language, self.config.validation_split)
+
+    def fingerprint(self, language: str) -> str:
+        """What determines the training texts of a language; reads no row."""
+        return self.dataset.fingerprint(language, self.config.split)
+
+    def texts(self, language: str, split: str) -> Iterator[str]:
+        """Yields the documents of a language one after the other, blank ones left out.
+
+        Raises:
+            DataError: If there is no text at all.
+        """
+        empty = True
+        for example in self.dataset.examples(language, split):
+            if text := example.text.strip():
+                empty = False
+                yield text
+        if empty:
+            raise DataError(f"{self.dataset.name} {language}: the {split} split holds no text")
+
+
+class Batching(ABC, Generic[Row]):
+    """One way to make batches of monolingual text."""
+
+    @abstractmethod
+    def reader(self, text: MonolingualText, language: str, split: str) -> Callable[[], Iterator[Row]]:
+        """Returns what starts reading the rows of a language from the first one, always in the same order."""
+
+    @abstractmethod
+    def __call__(self, rows: Sequence[Row], numbers: Sequence[int]) -> Batch:
+        """Makes a batch.
+
+        Args:
+            rows: At least one.
+            numbers: Number of each row in the stream: with the seed, it determines what is drawn for the row.
+        """
+
+
+class MonolingualData(ResumableData):
+    """Rows of one or several languages; several are mixed in equal parts.
+
+    The batches are those of the config's `Batching`. They all hold `input_ids` and `attention_mask` [B, T] long,
+    `labels` long with -100 where nothing is to be predicted, and `language`, a list of B strings. What is drawn for
+    a row depends on the seed and on the row's number in the stream of global batches, not on ranks or workers;
+    each epoch has its own.
+    """
+
+    def __init__(
+        self,
+        config: TextConfig,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        languages: Sequence[str],
+        batch_size: int = 32,
+        eval_batch_size: int = 64,
+        seed: int = 0,
+        num_workers: int = 0,
+    ) -> None:
+        """Checks languages and splits; reads nothing yet.
+
+        Args:
+            config: Which text, and what is made of it.
+            tokenizer: Of the backbone.
+            languages: FLORES codes.
+            batch_size: Rows of a training batch, over all ranks.
+            eval_batch_size: The same in validation.
+            seed: Determines the order of the rows and all that is drawn for them.
+            num_workers: Processes that tokenise.
+
+        Raises:
+            DataError: If a language or split is missing, or the tokenizer does not suit.
+        """
+        super().__init__()
+        self.config = config
+        self.text = MonolingualText(config)
+        self.batching = config.batching(tokenizer, seed)
+        self.languages = list(languages)
+        self.batch_size = batch_size
+        self.eval_batch_size = eval_batch_size
+        self.seed = seed
+        self.num_workers = num_workers
+        for language in self.languages:
+            self.text.check(language)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Endless batches; stop by the number of steps."""
+        split = self.config.split
+        readers = {language: self.batching.reader(self.text, language, split) for language in self.languages}
+        stream = functools.partial(_training_stream, readers, self.batch_size, self.seed)
+        return training_loader(stream, self.batching, self.batch_size, self.skip, self.num_workers)
+
+    def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
+        """The first rows of the validation split, always drawn alike; without such a split, no loader."""
+        split = self.config.validation_split
+        if split is None:
+            return []
+        rows: list[MonolingualRow] = []
+        for language in self.languages:
+            read = self.batching.reader(self.text, language, split)
+            rows += itertools.islice(read(), self.config.validation_blocks)
+        return evaluation_loader(rows, self.batching, self.eval_batch_size, self.num_workers)
+
+
+def _training_stream(
+    readers: dict[str, Callable[[], Iterator[Row]]], batch_size: int, seed: int
+) -> Iterator[list[Row]]:
+    epochs = [
+        shuffled_epochs(read, _SHUFFLE_BUFFER, f"{seed}/{language}") for language, read in readers.items()
+    ]
+    if len(epochs) > 1:
+        epochs = [iter([_mixture([itertools.chain.from_iterable(each) for each in epochs], seed)])]
+    # rows are of about the same length, nothing is gained by sorting them: hence window=1
+    return global_batches(epochs[0], batch_size, str(seed), window=1)
+
+
+def _mixture(streams: list[Iterator[Row]], seed: int) -> Iterator[Row]:
+    """Takes each next row from a stream chosen at random, all equally likely."""
+    generator = random.Random(f"{seed}/mixture")
+    while True:
+        yield next(generator.choice(streams))

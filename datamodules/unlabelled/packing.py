@@ -1,0 +1,121 @@
+"""Causal language modelling on packed rows: several documents side by side, each with its own attention.
+
+A row must hold exactly `max_length` tokens and the next one must begin where it ends. Where that is, only the
+tokenizer can tell, so rows are cut by tokens, not by characters as blocks are. That has its price: each rank and each
+worker tokenises the whole stream, and a resumed run tokenises again what comes before. The rows of a corpus that
+fits the shuffle buffer are kept, so that such a corpus is tokenised once per process, whatever the number of epochs.
+"""
+
+# no `from __future__ import annotations` here: pydantic reads the annotations of the config
+
+import dataclasses
+import functools
+import itertools
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+from transformers import PreTrainedTokenizerBase
+
+from datamodules.batches import Batch
+from datamodules.tokenization import filled, padded, token_ids
+from datamodules.unlabelled.base import IGNORED, Batching, MonolingualText, TextConfig
+
+_DOCUMENTS_AT_A_TIME = 100
+"""How many documents are tokenised in one call."""
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class PackingConfig(TextConfig):
+    """Text, whose documents are packed into rows of exactly `max_length` tokens; all of them are to be predicted."""
+
+    def batching(self, tokenizer: PreTrainedTokenizerBase, seed: int) -> "Packing":
+        """See `TextConfig`; nothing is drawn."""
+        return Packing(self.max_length, tokenizer)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PackedRow:
+    """The tokens of a row by document."""
+
+    pieces: Sequence["array[int]"]
+    """Documents, or parts of them; 32-bit arrays, for a shuffle buffer holds thousands of rows."""
+    language: str
+
+    @property
+    def length(self) -> int:
+        """Number of tokens."""
+        return sum(map(len, self.pieces))
+
+
+class Packing(Batching[PackedRow]):
+    """Packs documents into rows and predicts their tokens.
+
+    Batches: [B, T] long with T = `max_length` are `input_ids`, `attention_mask`, `labels`, `document` and
+    `position_ids`; `language` is a list of B strings. `document` numbers the documents of a row from 1 and is 0 where
+    padded. `position_ids` begin with 0 in each document of a row. The labels are the tokens themselves in their own
+    places; -100 where padded, and at the first token of each document, before which nothing is to be seen.
+
+    Each document has the BOS and EOS that the tokenizer puts around a text. One that does not fit is cut and goes on
+    in the next row as a document of its own, without another BOS. Only the last row of a language's corpus is padded.
+    """
+
+    def __init__(self, max_length: int, tokenizer: PreTrainedTokenizerBase) -> None:
+        """See `TextConfig`."""
+        self.max_length = max_length
+        self.tokenizer = tokenizer
+
+    def reader(self, text: MonolingualText, language: str, split: str) -> Callable[[], Iterator[PackedRow]]:
+        """See `Batching`."""
+        return functools.partial(self._rows, text, language, split)
+
+    def __call__(self, rows: Sequence[PackedRow], numbers: Sequence[int]) -> Batch:
+        """See `Batching`."""
+        ids, labels, documents, positions = [], [], [], []
+        for row in rows:
+            ids.append([token for piece in row.pieces for token in piece])
+            labels.append([label for piece in row.pieces for label in (IGNORED, *piece[1:])])
+            documents.append([number for number, piece in enumerate(row.pieces, start=1) for _ in piece])
+            positions.append([position for piece in row.pieces for position in range(len(piece))])
+        batch: Batch = padded(ids, self.tokenizer.pad_token_id, self.max_length)
+        batch["labels"] = filled(labels, IGNORED, self.max_length)
+        batch["document"] = filled(documents, 0, self.max_length)
+        batch["position_ids"] = filled(positions, 0, self.max_length)
+        batch["language"] = [row.language for row in rows]
+        return batch
+
+    def _rows(self, text: MonolingualText, language: str, split: str) -> Iterator[PackedRow]:
+        for pieces in packed(self._documents(text.texts(language, split)), self.max_length):
+            yield PackedRow(pieces, language)
+
+    def _documents(self, texts: Iterator[str]) -> Iterator["array[int]"]:
+        while some := list(itertools.islice(texts, _DOCUMENTS_AT_A_TIME)):
+            for ids in token_ids(self.tokenizer, some):
+                yield array("i", ids)
+
+
+def packed(documents: Iterable["array[int]"], length: int) -> Iterator[list["array[int]"]]:
+    """Packs documents into rows, in their order.
+
+    Args:
+        documents: Token ids of each.
+        length: Of a row, in tokens.
+
+    Yields:
+        The documents of a row, or parts of them, of `length` tokens together; the last row may have fewer.
+    """
+    row: list[array[int]] = []
+    free = length
+    for ids in documents:
+        start = 0
+        while start < len(ids):
+            piece = ids[start : start + free]
+            row.append(piece)
+            start += len(piece)
+            free -= len(piece)
+            if not free:
+                yield row
+                row, free = [], length
+    if row:
+        yield row

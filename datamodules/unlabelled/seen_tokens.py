@@ -1,0 +1,50 @@
+"""Which tokens the text of some languages is made of."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from datamodules.tokenization import token_ids
+from datamodules.unlabelled.base import MonolingualText
+from datamodules.unlabelled.span_corruption import sentinel_ids
+
+CHARACTERS = 30_000_000
+"""Of a language's text so many are read, so that the largest Wikipedias take a minute or two and not hours."""
+_DOCUMENTS_AT_A_TIME = 100
+
+
+def seen_tokens(text: MonolingualText, tokenizer: PreTrainedTokenizerBase, languages: Sequence[str]) -> torch.Tensor:
+    """Returns the tokens that the training split of some languages holds, in its first `CHARACTERS` characters each.
+
+    Args:
+        text: The text; what its settings put in front of it, and between its documents, counts too.
+        tokenizer: Of the backbone; its sentinels count as seen.
+        languages: FLORES codes.
+
+    Returns:
+        Ids [number] long, ascending.
+
+    Raises:
+        DataError: If there is no text.
+    """
+    seen = torch.zeros(1 + max(tokenizer.get_vocab().values()), dtype=torch.bool)
+    seen[sentinel_ids(tokenizer)] = True
+    around = iter(["\n", getattr(text.config, "text_prefix", "")])
+    documents = itertools.chain(around, *(_beginning(text, language) for language in languages))
+    while some := list(itertools.islice(documents, _DOCUMENTS_AT_A_TIME)):
+        for ids in token_ids(tokenizer, some):
+            seen[ids] = True
+    return seen.nonzero().squeeze(1)
+
+
+def _beginning(text: MonolingualText, language: str) -> Iterator[str]:
+    left = CHARACTERS
+    for document in text.texts(language, text.config.split):
+        yield document[:left]
+        left -= len(document)
+        if left <= 0:
+            return

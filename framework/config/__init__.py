@@ -1,0 +1,1 @@
+"""Reads an experiment: a YAML becomes a checked description of what to train and test."""

@@ -1,0 +1,190 @@
+"""Refuses components that are given and cannot serve: they are looked up before anything is trained."""
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from datamodules import DataError
+from framework.config.schema import dataset_for
+from framework.errors import UserError
+from framework.identity import plain
+from framework.store.compatibility import Asked
+from framework.store.formula import Formula, is_language, parse, seed_of
+from framework.store.store import Passport, Store
+from framework.validation import Problem
+from modules import BackboneConfig, ModulesError, inspect_backbone
+
+
+def check_given(
+    backbone: BackboneConfig,
+    combination: dict[str, dict[str, Any]],
+    languages: Any,
+    data: Any,
+    stages: Any,
+    pretrain: Any,
+    given: Any,
+    store: str,
+) -> Iterator[Problem]:
+    """What is given is in the store, fits combination and backbone, and is asked for."""
+    spoken = {*languages.source, *languages.targets}
+    if "all" in spoken and data is not None:
+        with contextlib.suppress(DataError):  # said already
+            spoken |= set(dataset_for(data).languages)
+    look = _Look(backbone, combination, Store(Path(store)), data, stages, pretrained=pretrain is not None)
+    without = stages.language.objective.without_components if stages.language is not None else ()
+    for code, text in given.language.items():
+        key = ("given", "language", code)
+        if code not in spoken:
+            yield key, f"{code} is neither a source nor a target of this experiment"
+        yield from look.at(key, text, "language", {other: _refused(other, given, without) for other in _codes(text)})
+        if reason := look.of_other_kinds(text):
+            yield key, reason
+        formula = _parsed(text)
+        if formula and formula.single and not is_language(formula.single):
+            yield from look.serves(key, formula.single, code)
+    if given.task is not None:
+        yield from look.at(("given", "task"), given.task, "task", {})
+        if reason := look.learnt_elsewhere(given.task, languages.source):
+            yield ("given", "task"), reason
+
+
+class _Look:
+    """Looks at formulas, for one backbone and combination."""
+
+    def __init__(
+        self,
+        backbone: BackboneConfig,
+        combination: dict[str, dict[str, Any]],
+        store: Store,
+        data: Any,
+        stages: Any,
+        *,
+        pretrained: bool,
+    ) -> None:
+        self.combination = combination
+        self.store = store
+        self.asked: Asked | None = None
+        self.hashes: dict[str, str] = {}
+        try:
+            info = inspect_backbone(backbone)
+        except ModulesError:
+            return  # said already
+        if data is not None:
+            with contextlib.suppress(DataError):  # said already
+                dataset = dataset_for(data)
+                self.asked = Asked.of(dataset, stages.answer_to(dataset.task), info)
+        # Which weights a pretraining of this experiment comes to only its identity tells: `Store.read` compares that.
+        weights = {} if pretrained else {"weights": info.weights_hash}
+        self.hashes = {**weights, "tokenizer": info.tokenizer_hash}
+
+    def at(self, key: Any, text: str, role: str, languages: dict[str, str | None]) -> Iterator[Problem]:
+        try:
+            formula = parse(text)
+            for _, name in formula.terms:
+                if role == "language" and is_language(name):
+                    if reason := languages[name]:
+                        yield key, reason
+                elif role != "task" or seed_of(name) is None:
+                    yield from ((key, reason) for reason in self._reasons(self.store.find(name), role))
+        except UserError as error:
+            yield key, str(error)
+
+    def of_other_kinds(self, text: str) -> str | None:
+        """Says which summands for a language hold other kinds than others: they could only be summed in part."""
+        formula, own = _parsed(text), self.combination["language"]
+        held: dict[str, str] = {}
+        for _, name in formula.terms if formula and own else ():
+            try:
+                kinds = own if is_language(name) else self.store.find(name).kinds
+            except UserError:  # said already
+                return None
+            held[name] = " + ".join(sorted(kinds))
+        for (first, mine), (other, theirs) in itertools.pairwise(held.items()):
+            if mine != theirs:
+                return f"{first} and {other} cannot be summed: the one is {mine}, the other {theirs}"
+        return None
+
+    def serves(self, key: Any, name: str, code: str) -> Iterator[Problem]:
+        """A component that is taken as it is, is one of the language's."""
+        try:
+            passport = self.store.find(name)
+        except UserError:
+            return
+        if code not in passport.languages:
+            theirs = ", ".join(passport.languages) or "no language"
+            yield key, f"{passport.id} is of {theirs}; to use it for {code} anyway, write 1*{name}"
+
+    def learnt_elsewhere(self, text: str, sources: list[str]) -> str | None:
+        """Says which other languages than the sources taught what is given: they would pass for zero-shot."""
+        formula = _parsed(text)
+        learnt: set[str] = set()
+        for _, name in formula.terms if formula else ():
+            try:
+                learnt |= set(sources if seed_of(name) is not None else self.store.find(name).languages)
+            except UserError:  # said already
+                return None
+        if not formula or learnt == set(sources):
+            return None
+        if not learnt:
+            return f"{text} names no language that it was trained on; import it with --language, once for each"
+        mine, theirs = ", ".join(sources) or "none", ", ".join(sorted(learnt))
+        unlike = f"{text} was trained on {theirs}, and languages.source says {mine}"
+        return f"{unlike}: name all that it was trained on there, for those are not zero-shot"
+
+    def _reasons(self, passport: Passport, role: str) -> Iterator[str]:
+        if passport.stage != role:
+            yield f"{passport.id} comes from a {passport.stage} stage, not from a {role} stage"
+            return
+        for what, mine in self.hashes.items():
+            if (theirs := passport.backbone[what]) != mine:
+                yield f"{passport.id} is of another backbone: its {what} hash is {theirs[:12]}, here it is {mine[:12]}"
+                return
+        if role == "task" and self.asked is not None and (reason := self.asked.refuse(self.store, passport)):
+            yield reason
+        kinds = self.combination[role]
+        shared = kinds.keys() & passport.kinds.keys()
+        if role == "language" and not shared:
+            return  # in this cell of a grid it does not serve
+        if missing := sorted(passport.kinds.keys() - kinds.keys()):
+            yield f"{passport.id} holds {missing[0]}, which combination.{role} lacks"
+        if role == "task" and (missing := sorted(kinds.keys() - passport.kinds.keys())):
+            yield f"{passport.id} lacks {missing[0]}, which combination.task has"
+        for kind in sorted(shared):
+            mine = plain(kinds[kind])
+            for name, value in passport.kinds[kind].items():
+                if name in mine and mine[name] != value:
+                    yield f"{passport.id} has {kind}.{name} {value}; combination.{role}.{kind} says {mine[name]}"
+
+
+def _codes(text: str) -> list[str]:
+    formula = _parsed(text)
+    return [name for _, name in formula.terms if is_language(name)] if formula else []
+
+
+def _refused(code: str, given: Any, without: tuple[str, ...]) -> str | None:
+    """Returns why a language's components cannot be summands, or None when they can."""
+    if code in given.language:
+        return f"{code} is given itself: name what it is made of"
+    if code in without:
+        return f"{code} has no components of its own with this objective"
+    return None
+
+
+def _parsed(text: str) -> Formula | None:
+    try:
+        return parse(text)
+    except UserError:
+        return None
+
+
+def trained_languages(wanted: list[str], given: Any) -> list[str]:
+    """Returns the languages whose components are to be trained: without those given, with those that formulas name.
+
+    Args:
+        wanted: Languages whose components act.
+        given: The section of that name.
+    """
+    named = [other for code in wanted for other in _codes(given.language.get(code, ""))]
+    return list(dict.fromkeys([*(code for code in wanted if code not in given.language), *named]))

@@ -1,0 +1,1 @@
+"""Executes a plan: trains components, tests combinations, answers new texts."""

@@ -1,0 +1,216 @@
+"""Checkpoints of a stage that trains: what an interrupted training needs to go on exactly as it would have.
+
+A checkpoint holds what is trained, the optimiser, the schedule, the curve so far and the number of batches trained on.
+It holds no random state: dropout, masks and the order of the data are drawn anew for each batch from the seed and the
+batch's number (`modules.training.base.StageModule`, `datamodules.batches`).
+"""
+
+import hashlib
+import io
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from lightning.fabric.plugins import CheckpointIO
+
+from framework.errors import Interrupted, UserError
+from framework.system.distributed import own_rank
+from framework.system.files import write_whole
+from framework.system.signals import asked, interrupted
+
+OTHER = "is of another version, or was changed"
+
+
+class UnusableCheckpoint(Exception):
+    """A training cannot go on from a checkpoint; the message says why, without naming the file."""
+
+
+class CheckpointFile(CheckpointIO):
+    """Writes a checkpoint whole or not at all, and reads it only if it is what was written.
+
+    The file is the SHA-256 of its content, in 64 hexadecimal digits, and the content.
+    """
+
+    failed = False
+    """Whether the last one could not be written."""
+    restoring: dict[str, Any] | None = None
+    """What was read, until the training begins: what fails before that is the checkpoint's fault."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Puts a checkpoint in the place of the one before; where the disk takes no more, that one stays.
+
+        It raises nothing then: the other ranks wait for this one at a barrier behind it.
+        """
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        digest = hashlib.sha256(content.getbuffer()).hexdigest().encode()
+        self.failed = False
+        try:
+            write_whole(Path(path), digest, content.getbuffer())
+        except OSError as error:
+            self.failed = True
+            print(f"no checkpoint could be written to {path}: {error.strerror}", file=sys.stderr)
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        """Reads a checkpoint that `is_whole`. Nothing in it is run, whatever the file holds.
+
+        Raises:
+            UnusableCheckpoint: It is not what torch saves of a training.
+        """
+        self.restoring = {}
+        with Path(path).open("rb") as file:
+            file.seek(64)
+            try:
+                checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+            except Exception as error:  # of many types: the content may be anything
+                raise UnusableCheckpoint("is not what torch saves") from error
+        if not isinstance(checkpoint, dict):
+            raise UnusableCheckpoint("holds no training")
+        self.restoring = checkpoint
+        return checkpoint
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Removes a checkpoint."""
+        Path(path).unlink(missing_ok=True)
+
+    @staticmethod
+    def is_whole(path: Path) -> bool:
+        """Says whether a file is a checkpoint as it was written."""
+        try:
+            with path.open("rb") as file:
+                digest = file.read(64)
+                return hashlib.file_digest(file, "sha256").hexdigest().encode() == digest
+        except FileNotFoundError:
+            return False
+
+
+class Checkpointing(Callback):
+    """Saves the training's state every so often and, when a signal asks for it, a last time before it stops.
+
+    All ranks do so at the end of the same step: each says whether it was asked, and one answer counts for all.
+    """
+
+    def __init__(self, file: Path, every: float, validate_every: int | None) -> None:
+        """Takes the settings.
+
+        Args:
+            file: Where the checkpoint is kept.
+            every: Seconds between checkpoints.
+            validate_every: Steps between validations; None for none.
+        """
+        self.file = file
+        self.every = every
+        self.validate_every = validate_every
+        self.saved = 0.0
+
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        """Starts the clock, and checks that all ranks start from the same step, that of the checkpoint if there is one.
+
+        Raises:
+            UnusableCheckpoint: Lightning left something out that the checkpoint lacks.
+        """
+        self.saved = time.monotonic()
+        file = _file_of(trainer)
+        if file.restoring is not None:
+            callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]  # Lightning sets it elsewhere
+            kept = {callback.state_key for callback in callbacks if callback.state_dict()}
+            if trainer.global_step != file.restoring.get("global_step") or kept - file.restoring["callbacks"].keys():
+                raise UnusableCheckpoint(OTHER)
+            file.restoring = None
+        steps = torch.tensor([trainer.global_step, -trainer.global_step], device=module.device)
+        highest, lowest = _highest(trainer, steps).tolist()
+        if highest != -lowest:
+            raise RuntimeError(f"the ranks start from steps {-lowest} to {highest}: not all read the same {self.file}")
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Saves or stops after a step, unless a validation belongs to it."""
+        if self.validate_every is None or trainer.global_step % self.validate_every:
+            self._after_step(trainer, module)
+
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Saves or stops after a step's validation: a checkpoint from before would leave it out."""
+        self._after_step(trainer, module)
+
+    def _after_step(self, trainer: Trainer, module: LightningModule) -> None:
+        step, last = trainer.global_step, trainer.max_steps
+        if step == last:  # nothing is left to go on with
+            return
+        due = trainer.is_global_zero and time.monotonic() - self.saved >= self.every
+        answers = torch.tensor([asked(), due], dtype=torch.int32, device=module.device)
+        stop, save = _highest(trainer, answers).tolist()
+        if stop or save:
+            trainer.save_checkpoint(self.file)
+            self.saved = time.monotonic()
+        if stop:
+            self._require_saved(trainer, module)
+            raise interrupted(f"after step {step} of {last}")
+
+    def _require_saved(self, trainer: Trainer, module: LightningModule) -> None:
+        if _highest(trainer, torch.tensor([_file_of(trainer).failed], dtype=torch.int32, device=module.device)).any():
+            raise UserError("stopped, but the state could not be saved: the steps since the last checkpoint are lost")
+
+
+def _highest(trainer: Trainer, values: torch.Tensor) -> torch.Tensor:
+    """Returns the highest that any rank has of each value."""
+    highest = trainer.strategy.reduce(values, reduce_op="max")
+    assert isinstance(highest, torch.Tensor)
+    return highest
+
+
+def _file_of(trainer: Trainer) -> CheckpointFile:
+    """Returns what reads and writes a trainer's checkpoints."""
+    found = trainer.strategy.checkpoint_io
+    assert isinstance(found, CheckpointFile)
+    return found
+
+
+@contextmanager
+def restoring(trainer: Trainer) -> Iterator[None]:
+    """Turns errors between the reading of a checkpoint and the first step into `UnusableCheckpoint`."""
+    try:
+        yield
+    except (UnusableCheckpoint, Interrupted, UserError):
+        raise
+    except Exception as error:  # of many types: whatever Lightning and torch miss in what they restore
+        if _file_of(trainer).restoring is None:
+            raise
+        raise UnusableCheckpoint(OTHER) from error
+
+
+def usable(file: Path, trained: list[str], steps: int) -> Path | None:
+    """Returns a checkpoint's file if there is one to go on from; one that is damaged is reported and left out.
+
+    Args:
+        file: The checkpoint.
+        trained: Names of what the stage trains, sorted.
+        steps: The last step of the training, at which no checkpoint is made.
+    """
+    try:
+        if not file.is_file():
+            return None
+        if not CheckpointFile.is_whole(file):
+            raise UnusableCheckpoint("is damaged")
+        checkpoint = CheckpointFile().load_checkpoint(file)
+        step = checkpoint.get("global_step")
+        if checkpoint.get("trained") != trained or type(step) is not int or not 0 < step < steps:
+            raise UnusableCheckpoint(OTHER)
+    except OSError as error:
+        report_unusable(file, f"cannot be read ({error.strerror})")
+    except UnusableCheckpoint as error:
+        report_unusable(file, error)
+    else:
+        return file
+    return None
+
+
+def report_unusable(file: Path, fault: object) -> None:
+    """Says that a stage does not go on from its checkpoint. The next checkpoint takes its place."""
+    if own_rank() == 0:
+        print(f"{file} {fault}: the stage starts again from its beginning", file=sys.stderr)

@@ -1,0 +1,493 @@
+"""Carries out one stage: loads what it stands on, trains or tests, and puts the outcome where it belongs."""
+
+import dataclasses
+from collections.abc import Iterator
+from functools import singledispatch
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from lightning import Callback, LightningModule, Trainer
+from torch import Tensor, distributed, nn
+from transformers import PreTrainedTokenizerBase
+
+from datamodules import RowError, TaskData, language
+from datamodules.datasets.overlap import find_leak
+from framework.config.schema import Experiment
+from framework.errors import UserError
+from framework.execution.agreement import answering_keys
+from framework.execution.trainer import History, Report, fit, make_trainer
+from framework.identity import plain
+from framework.planning.data_check import note_on_skipped_rows
+from framework.planning.notes import notes_on_data
+from framework.planning.plan import (
+    BackboneChoice,
+    EvaluateStage,
+    LanguageStage,
+    MergeStage,
+    Stage,
+    TaskStage,
+    Test,
+    answer_recipe,
+)
+from framework.planning.vocabulary import note_on_vocabulary
+from framework.results.run_folder import LanguageResult, Predictions, RunRecord
+from framework.store.compatibility import answers_of
+from framework.store.merging import write_sum
+from framework.store.store import HEAD, KEPT_TOKENS, Passport, Store, part_of
+from framework.system.distributed import own_rank
+from framework.system.files import write_whole
+from framework.system.provenance import command, commit, made, versions
+from framework.system.signals import asked, interrupted
+from framework.tracking.entry import about_stage, entry_of_component, entry_of_record, entry_of_run
+from framework.tracking.tracker import Tracker, tracked
+from modules import Backbone, Combination, Component, OptimizationConfig, load_backbone
+from modules.backbone.backbone import seeded
+from modules.backbone.vocabulary import reduce_vocabulary, tokens_to_keep
+from modules.components.base import load_state
+from modules.training.task import Prediction, TaskModule
+
+T = TypeVar("T")
+
+LANGUAGES_AT_ONCE = 16
+"""Languages tested in one pass. Their rows share batches; an interrupted run loses at most one pass."""
+
+
+def carry_out(stage: Stage, store: Store, report: Report, later: str = "modulingua sync") -> None:
+    """Carries out a stage whose needs are in the store.
+
+    Args:
+        stage: What to do.
+        store: Where components are read and written.
+        report: Is told how far the stage is.
+        later: The command that tells W&B of the stage later, should W&B fail.
+    """
+    with tracked(stage.experiment.tracking, later) as tracker:
+        _carry_out(stage, store, report, tracker)
+
+
+@singledispatch
+def _carry_out(stage: Stage, store: Store, report: Report, tracker: Tracker) -> None:
+    raise NotImplementedError(type(stage).__name__)
+
+
+@_carry_out.register
+def train_language(stage: LanguageStage, store: Store, report: Report, tracker: Tracker) -> None:
+    """Trains language components, or the backbone itself, on text."""
+    settings = stage.settings
+    passport = _passport(
+        stage,
+        components=_slots("language", stage.components),
+        languages=stage.languages,
+        training={**plain(settings), "objective": settings.objective.determinants},
+    )
+    tracker.begin(lambda: entry_of_component(passport, store, about_stage(stage)))
+    backbone = load_stage_backbone(stage.backbone, store, with_lm_head=settings.objective.needs_lm_head)
+    notes = [settings.objective.note] if settings.objective.note else []
+    if stage.reduces_vocabulary:
+        report(0, "reading which tokens the text holds")
+        seen = settings.objective.seen_tokens(backbone.tokenizer, stage.languages)
+        reduce_vocabulary(backbone, tokens_to_keep(backbone, seen))
+        notes.append(note_on_vocabulary(stage, backbone))
+    combination = Combination(backbone)
+    only_language = stage.languages[0] if stage.kind == "language" else None
+    components = _add(combination, "language", stage.components, only_language, settings.seed)
+    data = settings.objective.data(
+        backbone.tokenizer,
+        languages=stage.languages,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        num_workers=stage.experiment.trainer.num_workers,
+    )
+    module = settings.objective.module(combination, components, settings.training, settings.seed)
+    history = fit(
+        module,
+        data,
+        stage.experiment.trainer,
+        report,
+        tracker,
+        checkpoint=store.checkpoint(stage.id),
+        precision=backbone.precision,
+        seed=settings.seed,
+    )
+    more = {KEPT_TOKENS: backbone.vocabulary.kept.cpu()} if stage.reduces_vocabulary and backbone.vocabulary else {}
+    _keep(dataclasses.replace(passport, notes=notes), store, components, None, history, more)
+    tracker.complete(lambda: entry_of_component(store.passport(stage.id), store, about_stage(stage)))
+
+
+@_carry_out.register
+def train_task(stage: TaskStage, store: Store, report: Report, tracker: Tracker) -> None:
+    """Trains the task components, and a head, on the source languages; language components are frozen."""
+    experiment = stage.experiment
+    settings = stage.settings
+    passport = _passport(
+        stage,
+        components=_slots("task", experiment.combination["task"]),
+        languages=experiment.languages.source,
+        training={**plain(settings), "answer": answer_recipe(experiment.answer), "seed": stage.seed},
+    )
+    passport = dataclasses.replace(
+        passport,
+        answers=answers_of(experiment.dataset, experiment.answer),
+        notes=note_on_skipped_rows(experiment),
+    )
+    tracker.begin(lambda: entry_of_component(passport, store, about_stage(stage)))
+    backbone = _answering_backbone(stage, store)
+    data = stage_data(stage, backbone.tokenizer)
+    module = _task_module(stage, backbone, settings.training)
+    for code, trained in stage.language_components.items():
+        _add_trained(module.combination, experiment, code, trained, stage.backbone, store)
+    history = fit(
+        module,
+        data,
+        experiment.trainer,
+        report,
+        tracker,
+        checkpoint=store.checkpoint(stage.id),
+        precision=backbone.precision,
+        seed=stage.seed,
+        validate_every=settings.validate_every or stage.steps,
+        choose=settings.choose,
+        average_last=settings.average_last,
+    )
+    _keep(passport, store, module.combination.components(role="task"), module.head, history)
+    tracker.complete(lambda: entry_of_component(store.passport(stage.id), store, about_stage(stage)))
+
+
+@_carry_out.register
+def merge(stage: MergeStage, store: Store, report: Report, tracker: Tracker) -> None:
+    """Sums components into one."""
+    if _rank() == 0:
+        passport = write_sum(store, stage.terms, stage.languages, stage.shown)
+        # What a sum is, is known when it is there; and it is there at once.
+        tracker.begin(lambda: entry_of_component(passport, store, about_stage(stage)))
+        tracker.complete(lambda: entry_of_component(passport, store, about_stage(stage)))
+    report(1, stage.shown)
+
+
+@_carry_out.register
+def evaluate(stage: EvaluateStage, store: Store, report: Report, tracker: Tracker) -> None:
+    """Tests a run's combination in every language that has no result yet."""
+    tracker.begin(lambda: entry_of_record(stage.folder, _record(stage, store), store))
+    module = load_task(stage, store)
+    data = stage_data(stage.task, module.combination.backbone.tokenizer)
+    done = 0
+    for tests in _passes(stage.missing):
+        if done:
+            _stop_if_asked(done)
+        acting = dict.fromkeys(test.component_language for test in tests if test.component_language)
+        borrowed = [
+            component for code in acting for component in add_language(stage, module.combination, code, store)
+        ]
+        for control in dict.fromkeys(test.control for test in tests):
+            chosen = {test.language: test for test in tests if test.control == control}
+            _test(stage, module, data, chosen)
+            done += len(chosen)
+            report(done, f"{control}: {', '.join(chosen)}")
+        for component in borrowed:
+            module.combination.remove(component)
+    _finish(stage, store, tracker)
+
+
+def load_task(stage: EvaluateStage, store: Store) -> TaskModule:
+    """Loads what answers in a run: its task components and head; language components are added by `add_language`."""
+    module = _task_module(stage.task, _answering_backbone(stage.task, store), training=None)
+    if stage.task.trains:
+        state = store.read(stage.task.id, stage.backbone.passport)
+        for component in module.combination.components(role="task"):
+            component.load_own_state(part_of(state, f"task.{component.kind}"))
+        if module.head is not None:
+            load_state(dict(module.head.named_parameters()), part_of(state, HEAD), where="head")
+    return module
+
+
+def add_language(stage: EvaluateStage, combination: Combination, code: str, store: Store) -> list[Component]:
+    """Loads the language components of one language into a run's combination."""
+    trained = stage.language_components[code]
+    return _add_trained(combination, stage.experiment, code, trained, stage.backbone, store)
+
+
+def load_stage_backbone(choice: BackboneChoice, store: Store, *, with_lm_head: bool = False) -> Backbone:
+    """Loads a backbone as published, or with the weights that a pretraining stage gave it."""
+    backbone = load_backbone(choice.config, with_lm_head=with_lm_head or choice.pretrained_by is not None)
+    if choice.pretrained_by is not None:
+        state = store.read(choice.pretrained_by, choice.untrained.passport)
+        if KEPT_TOKENS in state:
+            reduce_vocabulary(backbone, state[KEPT_TOKENS])
+        load_state(
+            backbone.own_parameters(),
+            part_of(state, "language.full"),
+            where=str(store.path(choice.pretrained_by)),
+        )
+        if not with_lm_head:
+            backbone.lm_head = None  # else a stage that trains the whole backbone would train a head that it never uses
+    return backbone
+
+
+def stage_data(stage: TaskStage, tokenizer: PreTrainedTokenizerBase) -> TaskData:
+    """Feeds a task stage and its tests; nothing is read yet."""
+    experiment = stage.experiment
+    assert experiment.data is not None
+    return experiment.answer.data(
+        experiment.data,
+        tokenizer,
+        stage.labels,
+        stage.backbone.info,
+        sources=experiment.languages.source,
+        batch_size=stage.settings.batch_size,
+        eval_batch_size=experiment.stages.evaluate.batch_size,
+        seed=stage.seed,
+        k_shot=stage.settings.k_shot,
+        num_workers=experiment.trainer.num_workers,
+    )
+
+
+def _answering_backbone(stage: TaskStage, store: Store) -> Backbone:
+    return load_stage_backbone(stage.backbone, store, with_lm_head=stage.experiment.answer.needs_lm_head)
+
+
+def _task_module(stage: TaskStage, backbone: Backbone, training: OptimizationConfig | None) -> TaskModule:
+    """Makes untrained task components and what answers with them; without a training it only answers."""
+    experiment = stage.experiment
+    assert experiment.data is not None
+    combination = Combination(backbone)
+    components = _add(combination, "task", experiment.combination["task"], None, stage.seed)
+    with seeded(stage.seed):
+        return experiment.answer.module(combination, components, training, stage.labels, experiment.data, stage.seed)
+
+
+def _add(combination: Combination, role: str, configs: dict[str, Any], code: str | None, seed: int) -> list[Component]:
+    """Adds untrained components of one role, for one language or for all."""
+    name = language(code).name if code else None
+    return [
+        combination.add(role, kind, config, language=code, language_name=name, seed=seed)
+        for kind, config in configs.items()
+    ]
+
+
+def _add_trained(
+    combination: Combination,
+    experiment: Experiment,
+    code: str,
+    stages: tuple[str, ...],
+    backbone: BackboneChoice,
+    store: Store,
+) -> list[Component]:
+    """Adds the trained language components of one language."""
+    if not stages:
+        return []
+    components = _add(combination, "language", experiment.combination["language"], code, seed=0)
+    state: dict[str, Tensor] = {}
+    for stage in stages:
+        state |= store.read(stage, backbone.passport)
+    for component in components:
+        component.load_own_state(part_of(state, f"language.{component.kind}"))
+    return components
+
+
+def _slots(role: str, configs: dict[str, Any]) -> dict[str, Any]:
+    return {f"{role}.{kind}": plain(config) for kind, config in configs.items()}
+
+
+def _passport(
+    stage: LanguageStage | TaskStage,
+    *,
+    components: dict[str, Any],
+    languages: list[str],
+    training: dict[str, Any],
+) -> Passport:
+    """Says what a stage trains; what comes of it, `_keep` adds."""
+    return Passport(
+        id=stage.id,
+        stage=stage.kind,
+        title=stage.title,
+        backbone=stage.backbone.passport,
+        components=components,
+        languages=languages,
+        data=stage.data,
+        training={**plain(training), "precision": stage.backbone.config.precision},
+        parameters=stage.parameters,
+        metrics={},
+        needs=list(stage.needs),
+        made=made(),
+    )
+
+
+def _keep(
+    passport: Passport,
+    store: Store,
+    components: list[Component],
+    head: nn.Module | None,
+    history: History,
+    more: dict[str, Tensor] | None = None,
+) -> None:
+    """Puts what a stage trained into the store, and more that belongs to it; one process does it for all."""
+    if _rank() != 0:
+        return
+    state = {
+        f"{component.role}.{component.kind}/{name}": tensor
+        for component in components
+        for name, tensor in component.own_state().items()
+    }
+    if head is not None:
+        state |= {f"{HEAD}/{name}": parameter.detach().cpu() for name, parameter in head.named_parameters()}
+    last: dict[str, float] = {}
+    for row in history:
+        last |= row
+    passport = dataclasses.replace(
+        passport,
+        # Counted now: how large a reduced vocabulary is, no plan could know.
+        parameters=sum(tensor.numel() for tensor in state.values()),
+        metrics={name: value for name, value in last.items() if name != "step"},
+        made=made(),
+    )
+    store.write(passport, state | (more or {}), history)
+
+
+def _passes(tests: list[Test]) -> Iterator[list[Test]]:
+    """Groups tests so that a pass holds a limited number of languages, each with all its controls."""
+    codes = list(dict.fromkeys(test.language for test in tests))
+    for start in range(0, len(codes), LANGUAGES_AT_ONCE):
+        some = codes[start : start + LANGUAGES_AT_ONCE]
+        yield [test for test in tests if test.language in some]
+
+
+def _test(stage: EvaluateStage, module: TaskModule, data: TaskData, tests: dict[str, Test]) -> None:
+    """Tests some languages, each with the language components of its test, and writes their results."""
+    module.language_of = lambda code: tests[code].component_language
+    same = _SamePass(sorted(test.identity for test in tests.values()))
+    trainer = make_trainer(stage.experiment.trainer, module.combination.backbone.precision, [same])
+    # The loader must be made by the Trainer: only then are there ranks among which rows are dealt.
+    data.targets = list(tests)
+    mine: list[Any] = trainer.predict(module, datamodule=data) or []
+    batches = [batch for theirs in _of_all_ranks(mine) for batch in theirs]
+    if _rank() != 0:
+        return
+    answers = most_confident(batches)
+    for code, test in tests.items():
+        rows = list(data.dataset.read(code, "test"))
+        gold = {row.id: data.dataset.gold(row) for row in rows if not isinstance(row, RowError)}
+        if not gold:
+            raise UserError(f"{data.dataset.name}: the test split of {code} holds no text")
+        answered = {example: answers[code, example] for example in gold}
+        predictions = Predictions(gold, gold.values(), *zip(*answered.values(), strict=True))
+        result = LanguageResult.of(
+            predictions,
+            task=data.dataset.task,
+            positive=data.dataset.positive,
+            language=code,
+            control=test.control,
+            component_language=test.component_language,
+            identity=test.identity,
+            skipped=len(rows) - len(gold),
+            source=stage.task.trains and code in stage.experiment.languages.source,
+            data=test.data,
+            components=stage.language_components.get(test.component_language, ()),
+        )
+        stage.folder.write(result, predictions)
+
+
+def most_confident(batches: list[Prediction]) -> dict[tuple[str, str], tuple[str, float]]:
+    """Returns by language and id the answer and its confidence, the most confident where there are several."""
+    answers: dict[tuple[str, str], tuple[str, float]] = {}
+    for batch in batches:
+        for code, example, answer, confidence in zip(
+            batch["language"], batch["id"], batch["predicted"], batch["confidence"].tolist(), strict=True
+        ):
+            if (code, example) not in answers or confidence > answers[code, example][1]:
+                answers[code, example] = answer, confidence
+    return answers
+
+
+class _SamePass(Callback):
+    """Checks that all ranks go through the same tests: each looks by itself at what is missing."""
+
+    def __init__(self, tests: list[str]) -> None:
+        self.tests = tests
+
+    def on_predict_start(self, trainer: Trainer, module: LightningModule) -> None:
+        if any(tests != self.tests for tests in _of_all_ranks(self.tests)):
+            raise RuntimeError("the ranks find other results missing: the run's folder is not the same for all")
+
+
+def _stop_if_asked(done: int) -> None:
+    """Stops between passes if a signal asked any rank to; the results so far are there.
+
+    Raises:
+        Interrupted: If so.
+    """
+    if any(_of_all_ranks(asked())):
+        raise interrupted(f"after {done} tests")
+
+
+def _rank() -> int:
+    return distributed.get_rank() if distributed.is_initialized() else own_rank()
+
+
+def _of_all_ranks(mine: T) -> list[T]:
+    """Returns what each rank has, in their order."""
+    if not distributed.is_initialized():
+        return [mine]
+    everybody: list[T] = [mine] * distributed.get_world_size()
+    distributed.all_gather_object(everybody, mine)
+    return everybody
+
+
+def _leaks(stage: EvaluateStage) -> list[str]:
+    """Says which source languages' scores are a little too good, their test texts being known."""
+    experiment = stage.experiment
+    sources = [code for code in experiment.languages.source if code in experiment.targets]
+    leaks = [find_leak(experiment.dataset, code) for code in sources]
+    return [f"{leak}." for leak in leaks if leak]
+
+
+def _record(stage: EvaluateStage, store: Store) -> RunRecord:
+    """Says what a run is, without what its results need to be read with."""
+    experiment, variant = stage.experiment, stage.variant
+    assert experiment.data is not None
+    passports = [store.passport(identity) for identity in stage.needs]
+    return RunRecord(
+        id=stage.id,
+        experiment=experiment.name,
+        label=variant.label,
+        seed=stage.seed,
+        combination=plain(experiment.combination),
+        settings={key: str(value) for key, value in variant.settings.items()},
+        backbone=stage.backbone.shown,
+        precision=stage.backbone.config.precision,
+        dataset=experiment.data.name,
+        source=experiment.languages.source,
+        task=experiment.dataset.task,
+        positive=experiment.dataset.positive,
+        parallel=experiment.dataset.parallel,
+        labels=list(stage.task.labels),
+        components={f"{passport.stage} {passport.title}": passport.id for passport in passports},
+        versions=versions(),
+        commit=commit(),
+        command=command(),
+        recipe=stage.recipe,
+    )
+
+
+def _finish(stage: EvaluateStage, store: Store, tracker: Tracker) -> None:
+    """Writes what the run is, now that all its results are there."""
+    if _rank() != 0:
+        return
+    experiment, variant = stage.experiment, stage.variant
+    standing_on = dict.fromkeys([*filter(None, [stage.backbone.pretrained_by]), *stage.needs])
+    notes = [note for identity in standing_on for note in store.passport(identity).told]
+    notes += [*_leaks(stage), *notes_on_data(experiment)]
+    stage.folder.path.mkdir(parents=True, exist_ok=True)
+    # Where its components lie is written out, so that the run can be used from any folder, and [all] without the data.
+    folders = {"store": str(store.folder.resolve()), "runs": str(Path(experiment.runs).resolve())}
+    languages = {**variant.data["languages"], "targets": experiment.targets}
+    # So is the precision, which `auto` chooses otherwise on another machine.
+    backbone = {**variant.data["backbone"], "precision": stage.backbone.config.precision}
+    resolved = {**variant.data, **folders, "languages": languages, "backbone": backbone}
+    text = yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True)
+    write_whole(stage.folder.path / "experiment.yaml", text.encode())
+    record = dataclasses.replace(
+        _record(stage, store), notes=list(dict.fromkeys(notes)), answering=answering_keys(resolved)
+    )
+    stage.folder.write_record(record)
+    tracker.complete(lambda: entry_of_run(stage.folder, store))

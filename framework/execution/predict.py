@@ -1,0 +1,210 @@
+"""Answers new texts with a run's trained combination."""
+
+import io
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import count, islice
+from pathlib import Path
+
+import torch
+
+from datamodules import Example, language
+from datamodules.sources.row import is_blank, text_of
+from framework.config.schema import read_experiment
+from framework.errors import UserError
+from framework.execution.agreement import refuse_edited_experiment, refuse_edited_record, refuse_missing_component
+from framework.execution.execute import add_language, load_task, most_confident, stage_data
+from framework.planning.plan import BackboneChoice, EvaluateStage, TaskStage
+from framework.results.run_folder import RunFolder
+from framework.store.store import Store
+from framework.system.stored import Damaged
+from modules.training.task import TaskModule
+
+TEXTS_AT_ONCE = 64
+SHOWN = 10
+"""Unreadable lines that the message shows at most."""
+RUNS_SHOWN = 3
+"""Runs that the message on a folder of runs shows at most."""
+
+
+def input_lines() -> Iterable[str]:
+    """Returns the lines of standard input, which end with a line feed and nothing else.
+
+    Bytes that are not UTF-8 become lone surrogates, which `predict_lines` refuses with the line.
+
+    Raises:
+        UserError: Standard input is closed.
+    """
+    if sys.stdin is None:
+        raise UserError("standard input is closed; write one text a line to it")
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8-sig", errors="surrogateescape", newline="\n")
+    return sys.stdin
+
+
+def predict_lines(run: Path, code: str, lines: Iterable[str]) -> Iterator[tuple[str, float] | None]:
+    """Answers texts in one language.
+
+    Only the run's folder, the component store and the backbone are needed, not the data.
+
+    Args:
+        run: The run's folder.
+        code: FLORES code of the texts' language, one that the run knows.
+        lines: One text each; for a dataset of pairs two with a tab between them.
+
+    Yields:
+        For each line the answer and its confidence; None for a line that is blank or cannot be read.
+
+    Raises:
+        UserError: The folder holds no run, or the run was not made for the language; at the end, if lines could not be
+            read, because they are not UTF-8 or no pair.
+    """
+    stage, store = _stage(run)
+    language(code)
+    settings = stage.experiment.stages.language
+    without = settings.objective.without_components if settings is not None else ()
+    known = [known for known, components in stage.language_components.items() if components or known in without]
+    if any(stage.language_components.values()) and code not in known:
+        # No code is offered as the nearest: this one names a language, so it is not misspelt.
+        raise UserError(f"{run}: this run has no language components for {code} (it has {', '.join(known)})")
+    module = load_task(stage, store)
+    if stage.language_components.get(code):
+        add_language(stage, module.combination, code, store)
+    data = stage_data(stage.task, module.combination.backbone.tokenizer)
+    reader = _Reader(code, data.dataset.pairs)
+    examples = map(reader.example, lines, count(1))
+    while some := list(islice(examples, TEXTS_AT_ONCE)):
+        spoken = [example for example in some if example.text]
+        answers = _answer(module.eval(), data.examples_dataloader(spoken)) if spoken else {}
+        yield from (answers.get(example.id) for example in some)
+    reader.raise_errors()
+
+
+class _Reader:
+    """Makes examples of lines, and collects the errors of those that cannot be read."""
+
+    def __init__(self, language: str, pairs: bool) -> None:
+        self.language = language
+        self.pairs = pairs
+        self.errors: list[str] = []
+        self.unreadable = 0
+
+    def example(self, line: str, number: int) -> Example:
+        """Makes an example of a line; an empty one of a line that cannot be read, so that answers stay aligned."""
+        try:
+            first, second = self._texts(line)
+        except ValueError as error:
+            self.unreadable += 1
+            if self.unreadable <= SHOWN:
+                self.errors.append(f"line {number}: {error}")
+            first, second = "", ""
+        return Example(str(number), first, self.language, second_text=second if self.pairs else None)
+
+    def raise_errors(self) -> None:
+        """Raises one error for all lines that could not be read, if there were any."""
+        if self.unreadable:
+            more = self.unreadable - len(self.errors)
+            raise UserError("\n".join([*self.errors, *([f"and {more} more lines"] if more else [])]))
+
+    def _texts(self, line: str) -> tuple[str, str]:
+        """Returns the text of a line, or both of a pair.
+
+        Raises:
+            ValueError: It is not UTF-8, or is to be a pair and holds one text or more than two.
+        """
+        try:
+            line = text_of(line)
+        except ValueError:
+            raise ValueError("this is not UTF-8, and its answer is left blank") from None
+        if is_blank(line):
+            return "", ""
+        if not self.pairs:
+            return line.strip(), ""
+        texts = [text.strip() for text in line.strip().split("\t")]
+        if len(texts) != 2 or any(map(is_blank, texts)):
+            found = sum(not is_blank(text) for text in texts)
+            raise ValueError(f"this run labels pairs, two texts with one tab between them; found {found}")
+        return texts[0], texts[1]
+
+
+def _answer(module: TaskModule, batches: Iterable[dict[str, object]]) -> dict[str, tuple[str, float]]:
+    """Returns answer and confidence for each text by its id; batches are sorted by length."""
+    with torch.inference_mode():
+        predictions = [module.predict_step(batch, number) for number, batch in enumerate(batches)]
+    return {example: answer for (_, example), answer in most_confident(predictions).items()}
+
+
+def _refuse_folder_of_runs(folder: Path) -> None:
+    """Refuses an experiment's folder in place of a run's.
+
+    Raises:
+        UserError: It holds runs; the message names some.
+    """
+    if (folder / "run.json").exists():
+        return
+    runs = sorted(file.parent for file in folder.glob("*/run.json"))
+    if runs:
+        more = f" and {len(runs) - RUNS_SHOWN} more" if len(runs) > RUNS_SHOWN else ""
+        named = ", ".join(map(str, runs[:RUNS_SHOWN]))
+        raise UserError(f"{folder}: is not a run but a folder of runs; name one of them: {named}{more}")
+
+
+def _stage(run: Path) -> tuple[EvaluateStage, Store]:
+    """Puts the evaluation that made a run together again, from what the run and its components say of themselves."""
+    folder = RunFolder(run)
+    _refuse_folder_of_runs(run)
+    record = folder.record
+    variants = read_experiment(run / "experiment.yaml", check=False)
+    if len(variants) != 1:
+        raise Damaged(f"{run / 'experiment.yaml'} was edited: a run is of one experiment, and this has a grid")
+    [variant] = variants
+    experiment = variant.experiment
+    refuse_edited_experiment(folder, experiment)
+    store = Store(Path(experiment.store))
+    if record.components and not store.folder.is_dir():
+        raise UserError(
+            f"{run}: its components are in the store {store.folder}, and there is no such folder; if the store was "
+            f"moved, write its new path in {run / 'experiment.yaml'} (key store)"
+        )
+    passports = [store.passport(identity) for identity in record.components.values()]
+    refuse_edited_record(folder, passports)
+    trained = next((passport for passport in passports if passport.stage == "task"), None)
+    needed = [passport.id for passport in passports] + (trained.needs if trained else [])
+    pretrained_by = next((need for need in needed if store.passport(need).stage == "pretrain"), None)
+    backbone = BackboneChoice.of(experiment, pretrained_by)
+    labels = tuple(record.labels) or experiment.dataset.labels
+    refuse_missing_component(folder, passports, experiment, experiment.answer.parameters(labels, backbone.info))
+    of_languages = [passport for passport in passports if passport.stage == "language"]
+    language_components = {
+        code: tuple(passport.id for passport in of_languages if code in passport.languages)
+        for code in experiment.spoken
+    }
+    assert experiment.stages.task is not None
+    task = TaskStage(
+        id=trained.id if trained else "",
+        title=trained.title if trained else record.label,
+        experiment=experiment,
+        backbone=backbone,
+        needs=(),
+        settings=experiment.stages.task,
+        seed=record.seed,
+        language_components={code: language_components[code] for code in experiment.languages.source},
+        parameters=trained.parameters if trained else 0,
+        labels=labels,
+        data=[],
+    )
+    stage = EvaluateStage(
+        id=record.id,
+        title=record.label,
+        experiment=experiment,
+        backbone=backbone,
+        needs=tuple(record.components.values()),
+        variant=variant,
+        seed=record.seed,
+        task=task,
+        language_components=language_components,
+        tests=(),
+        recipe=record.recipe,
+        folder=folder,
+    )
+    return stage, store

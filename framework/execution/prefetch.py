@@ -1,0 +1,100 @@
+"""Puts all that a plan reads from the hub into the Hugging Face cache, for machines without network.
+
+Nobody computes what a stage will read: everything is read, as the stages will, while what comes from the hub is kept.
+So of a corpus as large as a Wikipedia, only the files are fetched that a stage of so many steps reaches.
+"""
+
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub.constants import HF_HUB_CACHE
+from rich.console import Console
+from rich.table import Table
+
+from datamodules import keeping_what_is_read
+from framework.execution.runner import plan_experiment
+from framework.planning.data_check import DataCheck, read_text
+from framework.planning.plan import LanguageStage, Plan
+from modules import fetch_backbone, load_tokenizer
+
+Sizes = dict[str, dict[str, int]]
+"""Repository and commit -> file -> bytes."""
+
+
+def prefetch_experiment(file: Path, overrides: list[str], console: Console) -> None:
+    """Fetches backbones, labelled data and text of an experiment, and prints what they are and how large.
+
+    Args:
+        file: The experiment's YAML.
+        overrides: `key=value` words that win over it.
+        console: Where progress and the files are printed.
+
+    Raises:
+        UserError: The experiment has mistakes.
+        DataError, ModulesError: Something cannot be had.
+    """
+    with keeping_what_is_read() as keeping:
+        plan = plan_experiment(file, overrides)
+        sizes = _fetch_backbones(plan)
+        _read_labelled_data(plan)
+        for stage in plan.stages:
+            if isinstance(stage, LanguageStage):
+                console.print(f"text · {stage.title} · {stage.steps:,} steps", highlight=False)
+                _read_text(stage)
+    sizes |= {f"{hub_id}@{commit[:7]}": files for (hub_id, commit), files in keeping.files.items()}
+    _print(sizes, console)
+
+
+def _fetch_backbones(plan: Plan) -> Sizes:
+    choices = {stage.backbone.config: stage.backbone for stage in plan.stages}
+    return {
+        choice.shown: {path.name: path.stat().st_size for path in fetch_backbone(config)}
+        for config, choice in choices.items()
+        if choice.info.revision != "local"
+    }
+
+
+def _read_labelled_data(plan: Plan) -> None:
+    seen = set()
+    for run in plan.of_kind("evaluate"):
+        experiment, answer = run.experiment, run.experiment.answer
+        source, targets = experiment.languages.source, experiment.targets
+        learnt = product(source, ("train", "validation")) if run.task.trains else ()
+        shown = (part for code in targets for part in answer.reads(source, code))
+        for language, split in [*learnt, *shown, *product(targets, ["test"])]:
+            part = (repr(experiment.data), language, split)
+            if part not in seen:
+                seen.add(part)
+                for _ in experiment.dataset.read(language, split):
+                    pass
+
+
+def _read_text(stage: LanguageStage) -> None:
+    settings = stage.settings
+    data: Any = settings.objective.data(
+        load_tokenizer(stage.backbone.info),
+        languages=stage.languages,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        num_workers=0,
+    )
+    for language in stage.languages:  # a run reads this first; what is wrong with it, it says too
+        read_text(settings.objective, language, DataCheck())
+    if stage.reduces_vocabulary:
+        settings.objective.seen_tokens(load_tokenizer(stage.backbone.info), stage.languages)
+    # Batches left out are read all the same, but not tokenised. One more follows: Lightning reads one ahead.
+    data.skip = stage.steps
+    next(iter(data.train_dataloader()))
+
+
+def _print(sizes: Sizes, console: Console) -> None:
+    table = Table(box=None, header_style="bold")
+    table.add_column("repository")
+    for column in ("files", "MB"):
+        table.add_column(column, justify="right")
+    for repository, files in sizes.items():
+        table.add_row(repository, f"{len(files):,}", f"{sum(files.values()) / 1e6:,.1f}")
+    console.print(table if sizes else "nothing to fetch: the plan reads nothing from the hub")
+    if sizes:
+        console.print(f"\n in {HF_HUB_CACHE}   ·   HF_HUB_OFFLINE=1 modulingua run … needs no network", soft_wrap=True)

@@ -1,0 +1,297 @@
+"""Carries out a plan on this machine, stage by stage."""
+
+import gc
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from framework.config.schema import read_experiment
+from framework.errors import INTERRUPTED, UNAVAILABLE, Interrupted, Unavailable, UserError, said_plainly
+from framework.execution.execute import carry_out
+from framework.execution.progress import StageProgress, duration
+from framework.execution.reuse import take_over
+from framework.execution.trainer import Report
+from framework.planning.data_check import check_rows
+from framework.planning.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage, make_plan
+from framework.reports.compare import compare
+from framework.store.store import UNFINISHED
+from framework.system.distributed import own_rank, slurm_tasks
+from framework.system.files import require_folder, require_writable, sweep
+from framework.system.launchers import forget_ranks
+from framework.system.locks import claimed
+from framework.system.network import retry_requests
+from framework.system.provenance import COMMAND
+from framework.system.provenance import command as typed
+from framework.system.signals import PARENT, asked, die_with_parent, interrupted, is_child, listening
+from framework.tracking.tracker import UNTOLD
+
+CLAIMED = "MODULINGUA_CLAIMED"
+"""Environment variable: the process that started this one has the stage's claim."""
+
+
+def plan_experiment(file: Path, overrides: list[str], *, here: bool = True) -> Plan:
+    """Reads, checks and plans an experiment.
+
+    Args:
+        file: The experiment's YAML.
+        overrides: `key=value` words that win over it.
+        here: Whether it is to be carried out on this machine, which then must have the devices.
+
+    Raises:
+        UserError: The experiment has mistakes.
+    """
+    plan = make_plan(read_experiment(file, overrides, here=here))
+    require_folder(plan.store.folder, "store")
+    require_folder(plan.folder, "runs")
+    return plan
+
+
+def run_experiment(file: Path, overrides: list[str], console: Console) -> None:
+    """Does what is left of an experiment's plan and prints its results.
+
+    Args:
+        file: The experiment's YAML.
+        overrides: `key=value` words that win over it.
+        console: Where progress and results are printed.
+
+    Raises:
+        UserError: The experiment has mistakes, or a stage met damaged or foreign files.
+        Interrupted: A signal asked it to stop.
+    """
+    if slurm_tasks() > 1:
+        raise UserError(f"`run` starts its own processes, but Slurm started it {slurm_tasks()} times; use `launch`")
+    plan = plan_experiment(file, overrides)
+    experiment = plan.variants[0].experiment
+    runs = plan.of_kind("evaluate")
+    if not plan.todo:
+        what = f"{len(runs)} of {len(runs)} runs are" if runs else "every component is"
+        console.print(f"nothing to do: {what} there", highlight=False)
+    else:
+        if experiment.trainer.num_nodes > 1:
+            raise UserError("trainer.num_nodes: `run` works on one machine; `modulingua launch` takes several")
+        check_rows(plan, console)
+        _require_writable(plan)
+        clock = _Clock(plan.todo)
+        children = _Children(file, overrides, experiment.trainer.devices)
+        with listening(children.ask):
+            for number, stage in enumerate(plan.todo, start=1):
+                if asked():
+                    raise interrupted(f"before stage {number} of {len(plan.todo)}")
+                position = f"[{number:>{len(str(len(plan.todo)))}}/{len(plan.todo)}]"
+                title = f"{stage.kind} · {stage.title}"
+                left_after = partial(clock.left_after, number)
+                with (
+                    StageProgress(console, position, title, _size(stage), left_after) as progress,
+                    _claimed(plan, stage, progress.say) as mine,
+                ):
+                    if mine and experiment.trainer.devices == 1:
+                        carry_out(stage, plan.store, progress.update, sync_command(file, overrides))
+                    elif mine:
+                        children.carry_out(stage, progress.update)
+                clock.finished(stage)
+                gc.collect()  # a backbone and its hooks refer to each other: else each stage's would stay in memory
+    if runs:
+        comparison = compare([run.folder for run in runs])
+        console.print()
+        comparison.print(console)
+        comparison.write(plan.folder)
+        console.print(
+            f"\n tables and predictions: {plan.folder}/   ·   modulingua compare {plan.folder}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def carry_out_one(file: Path, overrides: list[str], identity: str) -> None:
+    """Carries out a single stage of an experiment's plan in this process, as one of the ranks that do.
+
+    `python -m framework.execution.runner FILE OVERRIDES IDENTITY` does so: in each task of a Slurm step; or once,
+    and then Lightning starts the others by repeating this process's command line. The first rank writes its progress
+    to standard output, a step and its figures a line.
+    """
+    if not is_child() and slurm_tasks() == 1:  # else its rank is meant
+        forget_ranks()
+    die_with_parent()
+    plan = plan_experiment(file, overrides)
+    [stage] = [stage for stage in plan.stages if stage.id == identity]
+    report = _print_progress if own_rank() == 0 else _say_nothing
+    later = sync_command(file, overrides)
+    with listening():
+        if CLAIMED in os.environ:
+            carry_out(stage, plan.store, report, later)
+        else:
+            with _claimed(plan, stage, partial(report, 0)) as mine:
+                if mine:
+                    carry_out(stage, plan.store, report, later)
+
+
+def _require_writable(plan: Plan) -> None:
+    """Checks all folders that the plan will write to: in a shared store or runs folder some may be a colleague's.
+
+    Raises:
+        UserError: One cannot be made or written.
+    """
+    require_writable(plan.store.folder, "store")
+    require_writable(plan.store.folder / UNFINISHED, "store")
+    require_writable(plan.folder, "runs")
+    for stage in plan.todo:
+        if isinstance(stage, EvaluateStage) and stage.folder.path.exists():
+            require_writable(stage.folder.path, "runs")
+
+
+def sync_command(file: Path, overrides: list[str]) -> str:
+    """Returns the command that tells W&B later of all that an experiment has."""
+    return shlex.join(["modulingua", "sync", str(file), *overrides])
+
+
+def _print_progress(done: int, news: str) -> None:
+    print(done, news, sep="\t", flush=True)
+
+
+def _say_nothing(done: int, news: str) -> None:
+    pass
+
+
+def _claimed(plan: Plan, stage: Stage, waiting: Callable[[str], None]) -> AbstractContextManager[bool]:
+    """Claims a stage; the block is told whether it is left to do.
+
+    What a killed process left of it is swept away first, and a run takes over what its sisters have found already.
+    """
+
+    def prepare() -> None:
+        if isinstance(stage, EvaluateStage):
+            sweep(stage.folder.path)
+            take_over(stage, plan.of_kind("evaluate"))
+        else:
+            plan.store.sweep(stage.id)
+
+    file = stage.folder.claim if isinstance(stage, EvaluateStage) else plan.store.claim(stage.id)
+    return claimed(file, lambda: plan.is_done(stage), waiting, prepare)
+
+
+class _Children:
+    """Carries stages out on several devices of this machine, in processes of their own.
+
+    Lightning starts ranks by repeating a process's command line, so each stage gets one of its own.
+    """
+
+    def __init__(self, file: Path, overrides: list[str], devices: int) -> None:
+        self.file = file
+        self.overrides = overrides
+        self.devices = devices
+        self.process: subprocess.Popen[str] | None = None
+        self.untold = False
+        self.known = {COMMAND: typed(), PARENT: str(os.getpid())}
+
+    def ask(self) -> None:
+        """Passes a request to stop on; the first rank's answer counts for all."""
+        if self.process is not None:
+            self.process.terminate()
+
+    def carry_out(self, stage: Stage, report: Report) -> None:
+        """Carries out one stage.
+
+        Raises:
+            UserError: A process met a mistake of the user's.
+            Interrupted: The processes were asked to stop.
+            Unavailable: The network failed in a process, or the hub.
+            RuntimeError: A process failed otherwise; the message holds what it said.
+        """
+        # Processes that share cores must not start a thread per core each: they would be ten times slower.
+        threads = str(max(1, (os.cpu_count() or 1) // self.devices))
+        program = [sys.executable, "-m", "framework.execution.runner"]
+        command = [*program, str(self.file), json.dumps(self.overrides), stage.id]
+        environment = {"OMP_NUM_THREADS": threads, **os.environ, **self.known, CLAIMED: stage.id}
+        with tempfile.TemporaryFile("w+") as errors, tempfile.TemporaryDirectory() as folder:
+            untold = Path(folder) / "untold"
+            environment[UNTOLD] = str(untold)
+            if self.untold:  # else each stage would wait for W&B again
+                untold.touch()
+            self.process = subprocess.Popen(
+                command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
+            )
+            assert self.process.stdout is not None
+            if asked():  # while it was not there yet to be told
+                self.ask()
+            for line in self.process.stdout:
+                done, tab, news = line.rstrip("\n").partition("\t")
+                if tab and done.isdecimal():
+                    report(int(done), news)
+            code = self.process.wait()
+            self.process = None
+            errors.seek(0)
+            said = errors.read().strip()
+            self.untold = untold.exists()
+        if code == 2:
+            raise UserError(_once(said))
+        if code == INTERRUPTED:
+            raise Interrupted(_once(said))
+        if code == UNAVAILABLE:
+            raise Unavailable(_once(said))
+        if code < 0 and asked():  # it was still starting, and died of the signal
+            raise interrupted(f"at the beginning of {stage.kind} · {stage.title}")
+        if code:
+            raise RuntimeError(f"{stage.kind} · {stage.title} failed on {self.devices} devices:\n{said}")
+        if said:
+            print(_once(said), file=sys.stderr)
+
+
+def _once(said: str) -> str:
+    """Returns messages, each on a line, without those that several ranks have said; a traceback is no such thing."""
+    return "\n".join(dict.fromkeys(said.splitlines()))
+
+
+class _Clock:
+    """Guesses how long the stages that are left will take, from the like stages that are finished."""
+
+    def __init__(self, stages: list[Stage]) -> None:
+        self.stages = stages
+        self.sizes = {stage.id: _size(stage) for stage in stages}
+        self.started = time.monotonic()
+        self.seconds: dict[str, list[float]] = {}
+
+    def finished(self, stage: Stage) -> None:
+        now = time.monotonic()
+        self.seconds.setdefault(stage.kind, []).append((now - self.started) / self.sizes[stage.id])
+        self.started = now
+
+    def left_after(self, number: int) -> str:
+        """Says how long the stages after the first `number` will take; nothing while a kind of them is unmeasured."""
+        rest = self.stages[number:]
+        if not rest or any(stage.kind not in self.seconds for stage in rest):
+            return ""
+        pace = {kind: sum(measured) / len(measured) for kind, measured in self.seconds.items()}
+        return f"  (then {duration(sum(pace[stage.kind] * self.sizes[stage.id] for stage in rest))})"
+
+
+def _size(stage: Stage) -> int:
+    """Returns the steps of a stage that trains, the tests of one that evaluates, and 1 for one that merges."""
+    if isinstance(stage, LanguageStage | TaskStage):
+        return stage.steps
+    return max(1, len(stage.missing)) if isinstance(stage, EvaluateStage) else 1
+
+
+def main() -> None:
+    """Carries out the stage that the command line names; see `carry_out_one`."""
+    with said_plainly():
+        retry_requests()
+        try:
+            carry_out_one(Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3])
+        except Interrupted:
+            if own_rank() > 0:  # the first rank says it for all
+                raise SystemExit(INTERRUPTED) from None
+            raise
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,261 @@
+"""Lightning's Trainer as every stage uses it: devices, precision, curves, checkpoints, the weights that are kept."""
+
+import logging
+import math
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from lightning import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
+from lightning.pytorch.strategies import Strategy
+from torch import Tensor
+
+from framework.config.schema import TrainerConfig
+from framework.errors import UserError
+from framework.execution.checkpoint import (
+    CheckpointFile,
+    Checkpointing,
+    UnusableCheckpoint,
+    report_unusable,
+    restoring,
+    usable,
+)
+from framework.system.distributed import environment
+from framework.tracking.tracker import Tracker
+from modules.training.base import StageModule
+from modules.training.sharding import ShardedBackbone
+from modules.training.task import TaskModule
+
+Report = Callable[[int, str], None]
+"""Is told how many steps are done, and the latest figures."""
+
+LOG_EVERY = 10
+"""Steps between two points of a training curve."""
+
+History = list[dict[str, float]]
+
+
+def make_trainer(
+    trainer: TrainerConfig, precision: str, callbacks: list[Callback] | None = None, **options: Any
+) -> Trainer:
+    """Makes a Trainer without console output of its own.
+
+    Args:
+        trainer: Devices.
+        precision: Lightning's name of the precision.
+        callbacks: What to call.
+        **options: Further options of Lightning's Trainer.
+
+    Raises:
+        UserError: Slurm started another number of processes.
+    """
+    _quieten_lightning()
+    made = Trainer(
+        accelerator=trainer.accelerator,
+        devices=trainer.devices,
+        num_nodes=trainer.num_nodes,
+        strategy=_strategy(trainer),
+        plugins=[CheckpointFile(), environment(trainer)],
+        precision=precision,  # type: ignore[arg-type]
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,  # the data modules deal rows out to ranks themselves
+        **options,
+    )
+    # Its handler of SIGTERM starts a collective wherever the ranks happen to be; ours only takes the request down.
+    made._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    return made
+
+
+def fit(
+    module: StageModule,
+    data: LightningDataModule,
+    trainer: TrainerConfig,
+    report: Report,
+    tracker: Tracker,
+    *,
+    checkpoint: Path,
+    precision: str,
+    seed: int,
+    validate_every: int | None = None,
+    choose: Literal["best", "last", "average"] = "last",
+    average_last: int | None = None,
+) -> History:
+    """Trains a stage's module, from its beginning or from its checkpoint; afterwards it holds the chosen weights.
+
+    Args:
+        module: What to train, for the steps of its optimisation settings.
+        data: Feeds it.
+        trainer: Devices.
+        report: Is told about progress.
+        tracker: Is told the training curve.
+        checkpoint: The file that keeps how far the training came.
+        precision: Lightning's name of the precision.
+        seed: Draws dropout.
+        validate_every: Steps between validations; None for none.
+        choose: `best` loads the weights of the step with the best validation score, the earliest of equals; the module
+            must then be a `TaskModule`, which says what its score is. `average` loads the mean of the weights at the
+            validated steps.
+        average_last: Over how many of these the mean is taken, up to the last; None for all.
+
+    Returns:
+        The training curve: `step` and what was logged there.
+    """
+    optimization = module.optimization
+    assert optimization is not None
+    steps = optimization.steps
+    if validate_every is not None:
+        validate_every = min(validate_every, steps)
+
+    def train(start: Path | None) -> History:
+        seed_everything(seed, verbose=False)
+        chosen_by = module.chosen_by if isinstance(module, TaskModule) else ""
+        shown = {"loss": "loss", chosen_by: f"dev {chosen_by.rpartition('/')[2].replace('_', ' ')}"}
+        curve = _Curve(report, tracker, shown)
+        callbacks: list[Callback] = [curve]
+        kept: _Best | _Average | None = None
+        validation: dict[str, Any] = {"limit_val_batches": 0}
+        if validate_every is not None:
+            validation = {"val_check_interval": validate_every, "check_val_every_n_epoch": None}
+            begin = 0 if average_last is None else (steps // validate_every - average_last) * validate_every
+            kept = {"best": _Best(chosen_by), "average": _Average(begin), "last": None}[choose]
+            callbacks += [kept] if kept is not None else []
+        callbacks.append(Checkpointing(checkpoint, trainer.checkpoint_every, validate_every))
+        fitting = make_trainer(
+            trainer,
+            precision,
+            callbacks,
+            max_steps=steps,
+            gradient_clip_val=optimization.gradient_clip,
+            num_sanity_val_steps=0,
+            **validation,
+        )
+        with restoring(fitting):
+            fitting.fit(module, data, ckpt_path=start)
+        if kept is not None and kept.state:
+            module.load_trained_state(kept.state)
+        return curve.rows
+
+    start = usable(checkpoint, module.trained, steps)
+    if start is not None:
+        untrained = module.trained_state()
+        try:
+            return train(start)
+        except UnusableCheckpoint as error:
+            report_unusable(start, error)
+            module.load_trained_state(untrained)
+    return train(None)
+
+
+def _strategy(trainer: TrainerConfig) -> str | Strategy:
+    if trainer.processes == 1:
+        return "auto"
+    return ShardedBackbone() if trainer.shard_backbone else "ddp"
+
+
+class _Curve(Callback):
+    """Collects the training curve and reports progress."""
+
+    def __init__(self, report: Report, tracker: Tracker, shown: dict[str, str]) -> None:
+        self.report = report
+        self.tracker = tracker
+        self.shown = shown
+        self.rows: History = []
+        self.news: dict[str, float] = {}
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        step = trainer.global_step
+        if step % LOG_EVERY == 0 or step == trainer.max_steps:
+            loss = float(trainer.callback_metrics["loss"])
+            if not math.isfinite(loss):
+                raise UserError(f"the training diverged: at step {step} the loss is {loss}; lower the learning rate")
+            self._add(step, {"loss": loss})
+        news = (f"{word} {self.news[name]:.3f}" for name, word in self.shown.items() if name in self.news)
+        self.report(step, "  ".join(news))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows, "news": self.news}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows, self.news = state_dict["rows"], state_dict["news"]
+
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name != "loss"}
+        self._add(trainer.global_step, metrics)
+
+    def _add(self, step: int, figures: dict[str, float]) -> None:
+        self.news |= figures
+        if self.rows and self.rows[-1]["step"] == step:
+            self.rows[-1] |= figures
+        else:
+            self.rows.append({"step": step, **figures})
+            self.tracker.log(self.rows)
+
+
+class _Best(Callback):
+    """Keeps the trained weights of the step with the best validation, the earliest of equals; on all ranks alike."""
+
+    def __init__(self, chosen_by: str) -> None:
+        self.chosen_by = chosen_by
+        self.score = -math.inf
+        self.state: dict[str, Tensor] = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"score": self.score, "state": self.state}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.score, self.state = state_dict["score"], state_dict["state"]
+
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        assert isinstance(module, StageModule)
+        score = float(trainer.callback_metrics[self.chosen_by])
+        if score > self.score:
+            self.score, self.state = score, module.trained_state()
+
+
+class _Average(Callback):
+    """Keeps the mean of the trained weights at the validated steps behind a step; on all ranks alike.
+
+    One mean runs along, so that it costs the same whatever the number of steps: with n weights in it, a further one w
+    moves it by (w - mean) / (n + 1), as in stochastic weight averaging (Izmailov et al., 2018, algorithm 1).
+    """
+
+    def __init__(self, begin: int) -> None:
+        self.begin = begin
+        self.count = 0
+        self.state: dict[str, Tensor] = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"count": self.count, "state": self.state}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.count, self.state = state_dict["count"], state_dict["state"]
+
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        assert isinstance(module, StageModule)
+        if trainer.global_step <= self.begin:
+            return
+        self.count += 1
+        weights = module.trained_state()
+        self.state = {name: self.state.get(name, one).lerp(one, 1 / self.count) for name, one in weights.items()}
+
+
+def _quieten_lightning() -> None:
+    """Keeps Lightning's notes on devices, workers and intervals from the user, who can do nothing about them."""
+    for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for note in (
+        ".*does not have many workers.*",
+        ".*have no `val_dataloader`.*",
+        ".*GPU available but not used.*",
+        ".*LeafSpec.*deprecated.*",
+        ".*callbacks used to create the checkpoint.*",
+        ".*`srun` command is available.*",
+    ):
+        warnings.filterwarnings("ignore", message=note)

@@ -1,0 +1,648 @@
+"""From an experiment to its stages: what has to be trained and tested, in order, and what is there already.
+
+The walk: every variant of the grid asks for the language stages of its source and target languages, for one task
+stage per seed that stands on the sources' language components, and for one evaluation per seed that stands on all.
+A stage's identity hashes what determines its result, so stages that several variants or experiments ask for are one.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from framework.answers import Answer
+from framework.config.schema import Experiment, TaskStageConfig, Variant, combination_name
+from framework.identity import LENGTH, identity, plain
+from framework.results.metrics import metrics_of
+from framework.results.run_folder import Control, RunFolder
+from framework.store.formula import is_language, parse, seed_of
+from framework.store.merging import Terms, merged_identity, merged_title
+from framework.store.store import Store, backbone_name
+from modules import BackboneConfig, BackboneInfo, component_class, inspect_backbone, resolve_precision
+from modules.components import FullConfig
+
+
+@dataclass(frozen=True)
+class BackboneChoice:
+    """The backbone that a stage stands on."""
+
+    config: BackboneConfig
+    """Its precision is the one that is computed in, never `auto`."""
+    info: BackboneInfo
+    pretrained_by: str | None = None
+    """Identity of the stage that trained its weights; None for the weights as published."""
+
+    @classmethod
+    def of(cls, experiment: Experiment, pretrained_by: str | None = None) -> "BackboneChoice":
+        """Returns the backbone of an experiment, with the precision that `auto` means on this machine."""
+        config = resolve_precision(experiment.backbone, experiment.trainer.accelerator)
+        return cls(config, inspect_backbone(experiment.backbone), pretrained_by)
+
+    @property
+    def untrained(self) -> "BackboneChoice":
+        """The same backbone before its pretraining stage."""
+        return BackboneChoice(self.config, self.info)
+
+    @property
+    def shown(self) -> str:
+        """Its name on screen."""
+        return backbone_name(self.passport)
+
+    @property
+    def passport(self) -> dict[str, str]:
+        """What a component's passport says of its backbone."""
+        return {
+            "name": self.info.name,
+            "revision": self.info.revision,
+            "weights": self.pretrained_by or self.info.weights_hash,
+            "tokenizer": self.info.tokenizer_hash,
+        }
+
+    @property
+    def determinants(self) -> dict[str, str]:
+        """What of it determines a result: its content and its arithmetic, not its name or folder."""
+        passport = self.passport
+        return {
+            "weights": passport["weights"],
+            "tokenizer": passport["tokenizer"],
+            "precision": self.config.precision,
+        }
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the plan."""
+
+    kind: ClassVar[str]
+
+    id: str
+    title: str
+    experiment: Experiment
+    backbone: BackboneChoice
+    needs: tuple[str, ...]
+    """Identities of the stages whose components it loads."""
+
+
+@dataclass(frozen=True)
+class LanguageStage(Stage):
+    """Trains language components (or, as pretraining, the backbone) on text of some languages."""
+
+    kind = "language"
+
+    settings: Any
+    """The stage's settings: `LanguageStageConfig` or `PretrainConfig`."""
+    components: dict[str, Any]
+    languages: list[str]
+    parameters: int
+    """Trained parameters; where a vocabulary is reduced at most so many, for only reading the text tells."""
+    data: list[str]
+    """Fingerprints of the text."""
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps."""
+        return int(self.settings.training.steps)
+
+    @property
+    def reduces_vocabulary(self) -> bool:
+        """Whether the tokens that the text does not hold are dropped before the training."""
+        return False
+
+
+@dataclass(frozen=True)
+class PretrainStage(LanguageStage):
+    """Trains the backbone itself."""
+
+    kind = "pretrain"
+
+    @property
+    def reduces_vocabulary(self) -> bool:
+        """See `LanguageStage`."""
+        return bool(self.settings.reduce_vocabulary)
+
+
+L = TypeVar("L", bound=LanguageStage)
+
+
+@dataclass(frozen=True)
+class TaskStage(Stage):
+    """Trains task components and the head on the source languages, language components frozen."""
+
+    kind = "task"
+
+    settings: TaskStageConfig
+    seed: int
+    language_components: dict[str, tuple[str, ...]]
+    """Source language -> identities of the language stages whose components act, frozen."""
+    parameters: int
+    labels: tuple[str, ...]
+    """What is told apart."""
+    data: list[str]
+    """Fingerprints of the labelled data."""
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is something to train; else it only says how the task is answered, and is no step of a plan."""
+        return self.parameters > 0
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps."""
+        assert self.settings.training is not None
+        return self.settings.training.steps
+
+
+@dataclass(frozen=True)
+class MergeStage(Stage):
+    """Sums components into one that serves in place of a trained one."""
+
+    kind = "merge"
+
+    role: str
+    terms: Terms
+    languages: list[str]
+    """The language that the sum serves; that of the source for a task's."""
+    shown: str
+    """The formula."""
+
+
+@dataclass(frozen=True)
+class Test:
+    """One language tested with one choice of language components."""
+
+    language: str
+    control: Control
+    component_language: str
+    """The language whose components act; empty for none."""
+    data: str
+    """Fingerprint of the test data."""
+    identity: str
+
+    @property
+    def place(self) -> tuple[Control, str]:
+        """Control and language: where its result lies in a run's folder."""
+        return self.control, self.language
+
+
+@dataclass(frozen=True)
+class EvaluateStage(Stage):
+    """Tests one run: every target language with its own language components, and the controls."""
+
+    kind = "evaluate"
+
+    variant: Variant
+    seed: int
+    task: TaskStage
+    language_components: dict[str, tuple[str, ...]]
+    tests: tuple[Test, ...]
+    recipe: str
+    """Hash of what determines the results, the seed left out: runs of one recipe are averaged over seeds."""
+    folder: RunFolder
+
+    @property
+    def missing(self) -> list[Test]:
+        """Tests whose results are not there yet."""
+        return [test for test in self.tests if not self.folder.has(*test.place, test.identity)]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All stages of an experiment, in an order in which each finds what it needs."""
+
+    variants: list[Variant]
+    stages: list[Stage]
+    store: Store
+
+    @property
+    def name(self) -> str:
+        """The experiment's name."""
+        return self.variants[0].experiment.name
+
+    @property
+    def folder(self) -> Path:
+        """Where the runs' results lie."""
+        return Path(self.variants[0].experiment.runs) / self.name
+
+    @cached_property
+    def done(self) -> frozenset[str]:
+        """Identities of the stages that were done when this was first asked."""
+        return frozenset(stage.id for stage in self.stages if self.is_done(stage))
+
+    @property
+    def pulled(self) -> dict[str, list[str]]:
+        """Identities of the components that came from elsewhere, by where that was."""
+        used = dict.fromkeys(part for stage in self.stages for part in (*stage.needs, stage.id))
+        found: dict[str, list[str]] = {}
+        for passport in (self.store.passport(part) for part in used if self.store.has(part)):
+            if passport.pulled_from:
+                found.setdefault(passport.pulled_from, []).append(passport.id)
+        return found
+
+    @property
+    def idle_seeds(self) -> dict[str, list[int]]:
+        """By label of the combination the seeds that make no run of their own, for nothing is drawn with them."""
+        planned: dict[str, set[int]] = {}
+        for run in self.of_kind("evaluate"):
+            planned.setdefault(run.variant.label, set()).add(run.seed)
+        seeds = {variant.label: variant.experiment.seeds for variant in self.variants}
+        idle = {label: [seed for seed in seeds[label] if seed not in made] for label, made in planned.items()}
+        return {label: left_out for label, left_out in idle.items() if left_out}
+
+    @property
+    def todo(self) -> list[Stage]:
+        """The stages that are left, in order."""
+        return [stage for stage in self.stages if stage.id not in self.done]
+
+    def of_kind(self, kind: str) -> list[Any]:
+        """Returns the stages of one kind."""
+        return [stage for stage in self.stages if stage.kind == kind]
+
+    def is_done(self, stage: Stage) -> bool:
+        """Says whether a stage's outcome is there now."""
+        if isinstance(stage, EvaluateStage):
+            return (stage.folder.path / "run.json").is_file() and not stage.missing
+        return self.store.has(stage.id)
+
+
+def make_plan(variants: list[Variant]) -> Plan:
+    """Plans the stages of an experiment's variants.
+
+    Args:
+        variants: The cells of the grid, checked.
+
+    Returns:
+        The plan; stages that several variants share are in it once.
+    """
+    stages: dict[str, Stage] = {}
+    store = Store(Path(variants[0].experiment.store))
+    for variant in variants:
+        for stage in _stages(variant, store):
+            stages.setdefault(stage.id, stage)
+    order = ("pretrain", "language", "merge language", "task", "merge task", "evaluate")
+    ordered = sorted(stages.values(), key=lambda stage: order.index(_turn(stage)))
+    return Plan(variants, ordered, store)
+
+
+def _turn(stage: Stage) -> str:
+    return f"merge {stage.role}" if isinstance(stage, MergeStage) else stage.kind
+
+
+def _stages(variant: Variant, store: Store) -> Iterator[Stage]:
+    experiment = variant.experiment
+    backbone = BackboneChoice.of(experiment)
+    if experiment.pretrain is not None:
+        pretrain = _pretrain_stage(experiment, backbone)
+        yield pretrain
+        backbone = BackboneChoice(backbone.config, backbone.info, pretrained_by=pretrain.id)
+    components: dict[str, tuple[str, ...]] = {}
+    for language in experiment.spoken:
+        components[language], stages = _language_components(experiment, backbone, language, store)
+        yield from stages
+    if experiment.data is None:
+        return
+    for task in _differing([_task_stage(experiment, backbone, components, seed) for seed in experiment.seeds]):
+        if task.trains and experiment.given.task is None:
+            yield task
+        elif task.trains:
+            task, stages = _given_task(task, components, store)
+            yield from stages
+        yield _evaluate_stage(variant, backbone, components, task)
+
+
+def _differing(tasks: list[TaskStage]) -> list[TaskStage]:
+    """Leaves out seeds that draw nothing: their runs would be one result, and would pass for as many trainings.
+
+    Args:
+        tasks: One task stage for each of the seeds.
+    """
+    experiment = tasks[0].experiment
+    if tasks[0].trains:
+        return tasks if experiment.given.task is None else tasks[:1]
+    return tasks if experiment.answer.reads(experiment.languages.source, "") else tasks[:1]
+
+
+def _pretrain_stage(experiment: Experiment, backbone: BackboneChoice) -> PretrainStage:
+    settings = experiment.pretrain
+    assert settings is not None
+    return _trains_language(
+        PretrainStage, experiment, backbone, settings, {"full": FullConfig()}, settings.languages, "backbone"
+    )
+
+
+def _language_components(
+    experiment: Experiment, backbone: BackboneChoice, language: str, store: Store
+) -> tuple[tuple[str, ...], list[Stage]]:
+    """Returns which components serve a language, and the stages that make them."""
+    kinds = experiment.combination["language"]
+    text = experiment.given.language.get(language)
+    if text is None or not kinds:
+        trained = list(_language_stages(experiment, backbone, language, kinds))
+        return tuple(stage.id for stage in trained), [*trained]
+    formula = parse(text)
+    terms: list[tuple[float, tuple[str, ...]]] = []
+    stages: list[Stage] = []
+    served: set[str] = set()
+    for weight, name in formula.terms:
+        if is_language(name):
+            of_term = list(_language_stages(experiment, backbone, name, kinds))
+            served |= kinds.keys()
+            stages += of_term
+            terms.append((weight, tuple(stage.id for stage in of_term)))
+        else:
+            passport = store.find(name)
+            served |= passport.kinds.keys()
+            terms.append((weight, (passport.id,)))
+    rest = {kind: config for kind, config in kinds.items() if kind not in served}
+    trained = list(_language_stages(experiment, backbone, language, rest))
+    if len(rest) == len(kinds):  # this cell of the grid has other kinds
+        return tuple(stage.id for stage in trained), [*trained]
+    if formula.single and not is_language(formula.single):
+        made = terms[0][1][0]
+    else:
+        merge = _merge_stage(experiment, backbone, "language", terms, [language], formula.text)
+        made, stages = merge.id, [*stages, merge]
+    return (made, *(stage.id for stage in trained)), [*stages, *trained]
+
+
+def _given_task(
+    task: TaskStage, components: dict[str, tuple[str, ...]], store: Store
+) -> tuple[TaskStage, list[Stage]]:
+    """Returns a task stage that stands for components that are given, and the stages that make them."""
+    experiment = task.experiment
+    assert experiment.given.task is not None
+    formula = parse(experiment.given.task)
+    terms: list[tuple[float, tuple[str, ...]]] = []
+    stages: list[Stage] = []
+    for weight, name in formula.terms:
+        if (seed := seed_of(name)) is not None:
+            stages.append(_task_stage(experiment, task.backbone, components, seed))
+            terms.append((weight, (stages[-1].id,)))
+        else:
+            terms.append((weight, (store.find(name).id,)))
+    if formula.single and not stages:
+        return dataclasses.replace(task, id=terms[0][1][0], needs=()), []
+    merge = _merge_stage(experiment, task.backbone, "task", terms, experiment.languages.source, formula.text)
+    return dataclasses.replace(task, id=merge.id, needs=(merge.id,)), [*stages, merge]
+
+
+def _merge_stage(
+    experiment: Experiment, backbone: BackboneChoice, role: str, terms: Terms, languages: list[str], shown: str
+) -> MergeStage:
+    return MergeStage(
+        id=merged_identity(terms, languages),
+        title=merged_title(experiment.combination[role], shown, languages),
+        experiment=experiment,
+        backbone=backbone,
+        needs=tuple(part for _, parts in terms for part in parts),
+        role=role,
+        terms=terms,
+        languages=languages,
+        shown=shown,
+    )
+
+
+def _language_stages(
+    experiment: Experiment, backbone: BackboneChoice, language: str, components: dict[str, Any]
+) -> Iterator[LanguageStage]:
+    settings = experiment.stages.language
+    if settings is None or not components or language in settings.objective.without_components:
+        return
+    groups = [components] if settings.jointly else [{kind: config} for kind, config in components.items()]
+    for group in groups:
+        title = " + ".join(describe(kind, config) for kind, config in group.items())
+        yield _trains_language(LanguageStage, experiment, backbone, settings, group, [language], title)
+
+
+def _trains_language(
+    stage_type: type[L],
+    experiment: Experiment,
+    backbone: BackboneChoice,
+    settings: Any,
+    components: dict[str, Any],
+    languages: list[str],
+    title: str,
+) -> L:
+    data = settings.objective.fingerprints(languages)
+    settings = _for_kinds(settings, components)
+    return stage_type(
+        id=identity(
+            stage=stage_type.kind,
+            backbone=backbone.determinants,
+            components=components,
+            languages=languages,
+            data=data,
+            **_language_recipe(settings),
+        ),
+        title=f"{title} · {', '.join(languages)}",
+        experiment=experiment,
+        backbone=backbone,
+        needs=(backbone.pretrained_by,) if backbone.pretrained_by else (),
+        settings=settings,
+        components=components,
+        languages=languages,
+        parameters=_count(components, backbone.info, with_lm_head=settings.objective.needs_lm_head),
+        data=data,
+    )
+
+
+def _language_recipe(settings: Any) -> dict[str, Any]:
+    """Returns what determines a language component beside its language, its text and its backbone."""
+    return {
+        "objective": settings.objective.determinants,
+        "training": settings.training,
+        "batch_size": settings.batch_size,
+        "seed": settings.seed,
+        "reduce_vocabulary": getattr(settings, "reduce_vocabulary", False),
+    }
+
+
+def _task_stage(
+    experiment: Experiment, backbone: BackboneChoice, components: dict[str, tuple[str, ...]], seed: int
+) -> TaskStage:
+    assert experiment.stages.task is not None
+    dataset, source, answer = experiment.dataset, experiment.languages.source, experiment.answer
+    task_components = experiment.combination["task"]
+    of_head = answer.parameters(dataset.labels, backbone.info)
+    settings = _for_kinds(experiment.stages.task, [*task_components, *(["head"] if of_head else [])])
+    parameters = _count(task_components, backbone.info) + of_head
+    used = {language: components[language] for language in source} if parameters else {}
+    data = [dataset.fingerprint(language, split) for language in used for split in ("train", "validation")]
+    stage_id = identity(
+        stage="task",
+        backbone=backbone.determinants,
+        components=task_components,
+        language_components=used,
+        data=data,
+        text=_text_recipe(experiment),
+        settings=_task_recipe(settings) if parameters else None,
+        answer=answer_recipe(answer),
+        labels=dataset.labels,
+        seed=seed,
+    )
+    needs = itertools.chain([backbone.pretrained_by] if backbone.pretrained_by else [], *used.values())
+    return TaskStage(
+        id=stage_id,
+        title=f"{combination_name({'language': {}, 'task': task_components})} · seed {seed}",
+        experiment=experiment,
+        backbone=backbone,
+        needs=tuple(needs),
+        settings=settings,
+        seed=seed,
+        language_components=used,
+        parameters=parameters,
+        labels=dataset.labels,
+        data=data,
+    )
+
+
+def _evaluate_stage(
+    variant: Variant, backbone: BackboneChoice, components: dict[str, tuple[str, ...]], task: TaskStage
+) -> EvaluateStage:
+    experiment = variant.experiment
+    settings = experiment.stages.language
+    kinds = experiment.combination["language"]
+    recipe = identity(
+        task=[
+            experiment.combination["task"],
+            _task_recipe(task.settings),
+            task.data,
+            _text_recipe(experiment),
+            answer_recipe(experiment.answer),
+            task.labels,
+        ],
+        translated=_translation(experiment),
+        shown=_shown(experiment, ""),
+        backbone=backbone.determinants,
+        language=kinds,
+        language_stage=[settings.jointly, _language_recipe(_for_kinds(settings, kinds))]
+        if settings and kinds
+        else None,
+        **_given_recipe(experiment, components, task),
+    )
+    run = identity(recipe=recipe, seed=task.seed)
+    folder = Path(experiment.runs) / experiment.name / f"{_slug(variant.label)}-seed{task.seed}-{run[:8]}"
+    # A task stage that trains stands on the pretraining itself.
+    pretrained = [backbone.pretrained_by] if backbone.pretrained_by else []
+    needed = dict.fromkeys([*([task.id] if task.trains else pretrained), *itertools.chain(*components.values())])
+    tests = tuple(_tests(experiment, components, task))
+    return EvaluateStage(
+        id=run,
+        title=f"{variant.label} · seed {task.seed}",
+        experiment=experiment,
+        backbone=backbone,
+        needs=tuple(needed),
+        variant=variant,
+        seed=task.seed,
+        task=task,
+        language_components=components,
+        tests=tests,
+        recipe=recipe,
+        folder=RunFolder(folder, {test.place: test.identity for test in tests}),
+    )
+
+
+def _given_recipe(
+    experiment: Experiment, components: dict[str, tuple[str, ...]], task: TaskStage
+) -> dict[str, Any]:
+    """Returns what is given: nothing where all is trained, so that such runs keep their identities."""
+    languages = {code: components[code] for code in experiment.given.language if components.get(code)}
+    given = {"language": languages, "task": task.id if experiment.given.task and task.trains else None}
+    return {"given": given} if any(given.values()) else {}
+
+
+def _tests(experiment: Experiment, components: dict[str, tuple[str, ...]], task: TaskStage) -> Iterator[Test]:
+    """Yields each target with its own components and, where it has some, the controls."""
+    assert experiment.data is not None
+    dataset, targets, translation = experiment.dataset, experiment.targets, _translation(experiment)
+    donors = sorted(language for language in targets if components.get(language))
+    for language in targets:
+        # A translation is in the source language, and so its components act.
+        own = translation[1] if translation else language
+        acting: dict[Control, str] = {"own": own if components[own] else ""}
+        if components[own]:
+            # The next target by its code lends its components: chosen by nobody's score, nor by the order in a YAML.
+            donor = donors[(donors.index(language) + 1) % len(donors)] if not translation else own
+            borrowed: dict[Control, str] = {"none": "", "wrong": donor}
+            acting |= {
+                control: borrowed[control]
+                for control in experiment.stages.evaluate.controls
+                if borrowed[control] != own
+            }
+        for control, component_language in acting.items():
+            data = dataset.fingerprint(language, "test")
+            test = identity(
+                task=task.id,
+                components=components.get(component_language, ()),
+                data=data,
+                text=_text_recipe(experiment),
+                translated=translation,
+                shown=_shown(experiment, language),
+                metrics=[list(metrics_of(dataset.task, dataset.positive)), dataset.positive],
+            )
+            yield Test(language, control, component_language, data, test)
+
+
+def _translation(experiment: Experiment) -> tuple[dict[str, str], str] | None:
+    """Returns the columns of translations and the language that they are in; None where the texts are tested."""
+    assert experiment.data is not None
+    translated = experiment.data.translated
+    return (translated, experiment.languages.source[0]) if translated else None
+
+
+def _shown(experiment: Experiment, language: str) -> list[str]:
+    """Names the content of what stands before texts in a language; for no language, what stands before all."""
+    reads = experiment.answer.reads(experiment.languages.source, language)
+    return [experiment.dataset.fingerprint(code, split) for code, split in reads if code]
+
+
+def _task_recipe(settings: TaskStageConfig) -> Any:
+    """Returns how a task stage is trained, without how it answers."""
+    return dataclasses.replace(settings, answer=None)
+
+
+def answer_recipe(answer: Answer) -> list[Any]:
+    """Returns how the task is answered: the way and its settings."""
+    return [type(answer).__name__, answer]
+
+
+def _text_recipe(experiment: Experiment) -> dict[str, Any]:
+    """Returns what of the data's settings determines rows and tokens; fingerprints name the content of the splits."""
+    assert experiment.data is not None
+    settings = plain(experiment.data)
+    cutting = ("name", "text_prefix", "max_length", "train_max_length", "stride")
+    skipping = {"bad_rows": "skip"} if experiment.data.bad_rows == "skip" else {}
+    return {key: settings[key] for key in cutting if key in settings} | skipping
+
+
+def _for_kinds(settings: Any, kinds: Iterable[str]) -> Any:
+    """Leaves out what is set for kinds that a stage does not train: it is for other cells of the grid."""
+    if settings.training is None:
+        return settings
+    trained = settings.training
+    own = {
+        field: {kind: value for kind, value in getattr(trained, field).items() if kind in kinds}
+        for field in ("learning_rates", "optimizers")
+    }
+    return dataclasses.replace(settings, training=dataclasses.replace(trained, **own))
+
+
+def _count(components: dict[str, Any], info: BackboneInfo, *, with_lm_head: bool = False) -> int:
+    return sum(
+        component_class(kind).count_parameters(config, info, with_lm_head=with_lm_head)
+        for kind, config in components.items()
+    )
+
+
+def describe(kind: str, config: Any) -> str:
+    """Names a component with the settings that differ from its defaults: `adapter reduction_factor=4`."""
+    defaults = plain(type(config)())
+    changed = [f"{key}={value}" for key, value in plain(config).items() if value != defaults[key]]
+    return " ".join([kind, *changed])
+
+
+def _slug(label: str) -> str:
+    words = "".join(letter if letter.isalnum() or letter in "=.-" else " " for letter in label)
+    return "-".join(words.split())[: 80 - LENGTH]

@@ -1,0 +1,1 @@
+"""What people read: the plan, tables, figures, analyses and explanations."""

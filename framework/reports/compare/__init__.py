@@ -1,0 +1,167 @@
+"""Runs side by side: combinations × languages, with intervals; as a table, Markdown, LaTeX and CSV.
+
+A figure is shown only where all that it averages is there. A language that has not been tested with each of
+a combination's seeds shows "–", and so does the combination's macro average; a note says what is missing.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from framework.errors import UserError, did_you_mean
+from framework.reports.compare import legend
+from framework.reports.compare.averages import with_averages
+from framework.reports.compare.comparison import Comparison, check_places
+from framework.reports.compare.groups import group_languages
+from framework.reports.compare.pivot import COMBINATION, pivot
+from framework.reports.compare.rows import Row, languages_of, rows_of, zero_shot_everywhere
+from framework.results.metrics import Metric, metrics_of
+from framework.results.run_folder import RunFolder, RunGroup, RunRecord, group_runs, read_runs
+
+__all__ = ["Comparison", "ScoredRuns", "check_places", "compare", "scored_runs"]
+
+
+@dataclass(frozen=True)
+class ScoredRuns:
+    """What runs have scored in each language, before anything is averaged over languages."""
+
+    title: str
+    metrics: dict[str, Metric]
+    """All metrics of the task."""
+    metric: Metric
+    """The one that is shown."""
+    groups: list[RunGroup]
+    """The combinations."""
+    empty: list[RunFolder]
+    """Runs that have no results yet."""
+    rows: list[Row]
+    """Each combination, followed by its controls."""
+
+
+def compare(
+    places: Iterable[str | Path | RunFolder],
+    metric: str | None = None,
+    baseline: str | None = None,
+    group: Sequence[str] = (),
+    by: str | None = None,
+    rows_by: str | None = None,
+    pretrained_on: str | None = None,
+) -> Comparison:
+    """Lays runs side by side.
+
+    Args:
+        places: Runs, or their folders, or folders above them.
+        metric: The name of one of the task's metrics; None for its main one.
+        baseline: The label of the combination that the others are compared to; None for no such comparison.
+        group: Ways to group languages, of `framework.reports.compare.groups.GROUPINGS`; macro averages are over
+            each group too.
+        by: A key of the experiments, such as `combination.task.prompt.length`; its values are the columns of a table
+            of macro averages.
+        rows_by: The key of that table's rows; None for the combinations.
+        pretrained_on: What backbones that are not known by name were pretrained on, of `PRETRAINING_CORPORA`.
+
+    Raises:
+        UserError: The metric, the baseline, a group or a key is unknown; a folder holds no runs; a file is damaged; or
+            the runs cannot stand in one table: they are of different datasets or tasks, or two pass for the same seed.
+    """
+    if rows_by is not None and by is None:
+        raise UserError(f"rows by '{rows_by}' need columns: say which with --by")
+    scored = scored_runs(places, metric)
+    groups, rows, shown = scored.groups, scored.rows, scored.metric
+    chosen = None if baseline is None else _choose_baseline(groups, baseline)
+    languages = languages_of(rows)
+    macro_languages = zero_shot_everywhere(rows, languages)
+    groupings = group_languages(group, languages, groups, pretrained_on)
+    rows, refusals = with_averages(rows, groups, macro_languages, shown, chosen, groupings)
+    table = None if by is None else pivot(rows, groups, macro_languages, shown, by, rows_by or COMBINATION)
+    return Comparison(
+        metric=shown.name,
+        metric_shown=shown.shown,
+        metrics=list(scored.metrics),
+        title=scored.title,
+        languages=languages,
+        macro_languages=macro_languages,
+        rows=rows,
+        baseline=chosen,
+        legend=[
+            *legend.how_to_read(groups, rows, macro_languages, table),
+            *legend.about_differences(rows, chosen),
+            *refusals,
+            *legend.about_groups(rows, groupings, macro_languages),
+            *legend.about_language_components(groups),
+            *legend.about_runs(groups, scored.empty),
+            *legend.about_gaps(rows, languages, macro_languages),
+            *legend.about_data(groups),
+            *legend.about_labels(groups, rows, languages),
+            *legend.about_unparsed(rows),
+        ],
+        runs=[(one.label, one.runs[seed]) for one in groups for seed in one.seeds],
+        results=[one.results_of(seed) for one in groups for seed in one.seeds],
+        groupings=groupings,
+        pivot=table,
+    )
+
+
+def scored_runs(places: Iterable[str | Path | RunFolder], metric: str | None = None) -> ScoredRuns:
+    """Reads the scores of runs that can stand in one table, but not what they predicted.
+
+    Args:
+        places: Runs, or their folders, or folders above them.
+        metric: The name of one of the task's metrics; None for its main one.
+
+    Raises:
+        UserError: As `compare` does.
+    """
+    runs = read_runs(places)
+    groups, empty = group_runs(runs)
+    if not groups:
+        raise UserError(f"no results yet in {', '.join(str(run.path) for run in runs)}")
+    _refuse_several(groups, "datasets", lambda record: record.dataset)
+    _refuse_several(groups, "tasks", lambda record: record.task)
+    _refuse_several(groups, "positive labels", lambda record: str(record.positive))
+    metrics = metrics_of(groups[0].record.task, groups[0].record.positive)
+    shown = _choose_metric(metrics, groups[0].record.task, metric)
+    _refuse_other_scores(groups, metrics)
+    rows = [row for one in groups for row in rows_of(one, groups, shown.name)]
+    title = legend.title(groups, rows, languages_of(rows), shown)
+    return ScoredRuns(title, metrics, shown, groups, empty, rows)
+
+
+def _refuse_several(groups: list[RunGroup], what: str, fact: Callable[[RunRecord], str]) -> None:
+    where = {fact(group.record): next(iter(group.runs.values())).path for group in groups}
+    if len(where) > 1:
+        listed = ", ".join(f"{found} ({path})" for found, path in where.items())
+        raise UserError(f"these runs were tested on different {what}, compare one at a time: {listed}")
+
+
+def _choose_metric(metrics: dict[str, Metric], task: str, name: str | None) -> Metric:
+    name = next(iter(metrics)) if name is None else name
+    if name not in metrics:
+        near = did_you_mean(name, metrics)
+        raise UserError(f"unknown metric '{name}'{near} (of {task}: {', '.join(metrics)})")
+    return metrics[name]
+
+
+def _refuse_other_scores(groups: list[RunGroup], metrics: dict[str, Metric]) -> None:
+    """Sees to it that all results have the task's metrics: one of a former target may be older than a metric."""
+    for group in groups:
+        for by_language in group.results.values():
+            for seed, result in (found for of_seeds in by_language.values() for found in of_seeds.items()):
+                if result.scores.keys() != metrics.keys():
+                    raise UserError(
+                        f"{group.runs[seed].path}: {result.language} has the scores {', '.join(result.scores)}, not "
+                        f"{', '.join(metrics)}; run the experiment again with this language among its targets"
+                    )
+
+
+def _choose_baseline(groups: list[RunGroup], baseline: str) -> str:
+    labels = [group.label for group in groups]
+    if baseline in labels:
+        return baseline
+    alike = [group.label for group in groups if group.record.label == baseline]
+    if len(alike) == 1:
+        return alike[0]
+    if alike:
+        raise UserError(f"several combinations are called '{baseline}': {'; '.join(alike)}")
+    near = did_you_mean(baseline, labels)
+    raise UserError(f"no combination is called '{baseline}'{near} (here: {'; '.join(labels)})")

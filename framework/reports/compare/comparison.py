@@ -1,0 +1,229 @@
+"""Runs side by side, ready to be printed and written."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from framework.errors import UserError, did_you_mean
+from framework.reports.compare.groups import Grouping
+from framework.reports.compare.latex import latex
+from framework.reports.compare.layout import Grid, grouped, pivoted, prefers_wide, tall, wide
+from framework.reports.compare.pivot import Pivot
+from framework.reports.compare.rendering import (
+    LABEL_WIDTH,
+    blocks,
+    column_width,
+    csv_text,
+    escape,
+    markdown_table,
+    rich_table,
+)
+from framework.reports.compare.rows import Row, Tested
+from framework.results.run_folder import LanguageResult, RunFolder
+from framework.results.statistics import MacroAverage
+from framework.system.files import write_changed
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs side by side; `compare` makes it."""
+
+    metric: str
+    """The name of the metric that the table shows: `span_f1`."""
+    metric_shown: str
+    """What texts call it: `span F1`."""
+    metrics: list[str]
+    """The names of all metrics of the task."""
+    title: str
+    languages: list[str]
+    """FLORES codes, training sources first, else sorted."""
+    macro_languages: list[str]
+    """The languages that the macro averages are over: the same for each row."""
+    rows: list[Row]
+    """Each combination, followed by its controls."""
+    baseline: str | None
+    """The label of the combination that the others are compared to."""
+    legend: list[str]
+    """What must be said under the table, a sentence or a list each."""
+    runs: list[tuple[str, RunFolder]] = field(repr=False)
+    """Each run with its combination's label."""
+    results: list[list[LanguageResult]] = field(repr=False)
+    """Of each of the runs the results that the table is made of."""
+
+    groupings: list[Grouping] = field(default_factory=list)
+    """The ways in which languages were grouped; the averages over the groups are in the rows."""
+    pivot: Pivot | None = None
+    """Macro averages by two keys, where it was asked for."""
+
+    def explained(self, *signs: str) -> list[str]:
+        """Returns what the legend says of some signs."""
+        return [line for line in self.legend if line.partition(":")[0] in signs]
+
+    def print(self, console: Console) -> None:
+        """Prints the tables that were asked for and the legend.
+
+        Languages are columns where they are few and there is room; with a pivot or groups, these stand alone.
+        """
+        console.print(Text(self.title, style="bold"), soft_wrap=True)
+        console.print()
+        for caption, grid in self._asked() or self._by_language(console.width):
+            if caption:
+                console.print(Text(caption), soft_wrap=True)
+            for block in blocks(grid, console.width):
+                console.print(rich_table(block))
+                console.print()
+        for line in self.legend:
+            console.print(Text(line, style="dim"))
+
+    def markdown(self) -> str:
+        """Returns all tables and the legend as Markdown."""
+        legend = "\n".join(f"- {escape(line)}" for line in self.legend)
+        tables = [part for caption, grid in self._all() for part in (escape(caption), markdown_table(grid)) if part]
+        return "\n\n".join([f"**{escape(self.title)}**", *tables, legend]) + "\n"
+
+    def latex(self) -> str:
+        """Returns all tables and the legend as LaTeX, for a document to input."""
+        return latex(self.title, self._all(), self.legend)
+
+    def csv(self) -> str:
+        """Returns every result of every run, complete or not, one a line, with all metrics."""
+        about = ("control", "language", "component_language", "source", "examples")
+        rates = ("foreign_rate", "unparsed_rate")
+        lines: list[list[object]] = []
+        for (label, run), results in zip(self.runs, self.results, strict=True):
+            record = run.record
+            of_run = [record.experiment, label, json.dumps(record.settings), record.seed, record.id]
+            for result in results:
+                columns = vars(result) | result.scores
+                lines.append([*of_run, *(columns[name] for name in (*about, *self.metrics, *rates))])
+        header = ["experiment", "combination", "settings", "seed", "run", *about, *self.metrics, *rates]
+        return csv_text(header, lines)
+
+    def averages_csv(self) -> str:
+        """Returns every average and difference of the shown metric, one a line.
+
+        `over` says what a line is about: `macro`, `language`, or a grouping such as `script` with the group as `name`.
+        """
+        lines: list[list[object]] = []
+        for row in self.rows:
+            own = [row.combination, row.control]
+            if row.macro is not None:
+                lines.append([*own, "macro", "", *_average(row.macro), *_test(row.difference)])
+            for grouping, groups in row.groups.items():
+                for name, one in groups.items():
+                    lines.append([*own, grouping, name, *_average(one.average), *_test(one.tested)])
+            for language, of_language in row.by_language.items():
+                cell = row.cells[language]
+                lines.append([*own, "language", language, 1, cell.mean, None, None, *_test(of_language)])
+        header = ["combination", "control", "over", "name", "languages", "mean", "low", "high"]
+        tests = ["difference", "difference_low", "difference_high", "p", "adjusted_p", "star"]
+        return csv_text([*header, *tests], lines)
+
+    def pivot_csv(self) -> str:
+        """Returns the pivot, a line for each of its rows; for each column the mean and the ends of its interval."""
+        assert self.pivot is not None
+        names = [name for column in self.pivot.columns for name in (column, f"{column} low", f"{column} high")]
+        lines: list[list[object]] = []
+        for row in self.pivot.rows:
+            cells = [self.pivot.cells.get((row, column)) for column in self.pivot.columns]
+            found = [None if cell is None else cell.average for cell in cells]
+            lines.append([row, *(x for one in found for x in ((None,) * 3 if one is None else _average(one)[1:]))])
+        return csv_text([f"{self.pivot.row_key} by {self.pivot.column_key}", *names], lines)
+
+    def write(self, place: str | Path) -> list[Path]:
+        """Writes everything into a folder, or one kind of file.
+
+        Args:
+            place: A folder, which is made when it is not there; or a file that ends with a key of `FILES`.
+
+        Returns:
+            The files: in a folder `table-<metric>.md` and `.tex`, `results.csv` and `averages-<metric>.csv`; where
+            there is a pivot, `pivot-<metric>.md`, `.tex` and `.csv`, so that the plain table stays as it was. One
+            that says the same already is left as it is.
+
+        Raises:
+            UserError: The file is of a kind that is not known.
+        """
+        [place] = check_places([Path(place)])
+        texts: dict[Path, str] = {}
+        if _is_file(place):
+            texts[place] = FILES[place.suffix](self)
+        else:
+            shown = f"{'table' if self.pivot is None else 'pivot'}-{self.metric}"
+            texts[place / f"{shown}.md"] = self.markdown()
+            texts[place / f"{shown}.tex"] = self.latex()
+            texts[place / "results.csv"] = self.csv()
+            texts[place / f"averages-{self.metric}.csv"] = self.averages_csv()
+            if self.pivot is not None:
+                texts[place / f"pivot-{self.metric}.csv"] = self.pivot_csv()
+        for file, text in texts.items():
+            write_changed(file, text.encode())
+        return list(texts)
+
+    def _all(self) -> list[tuple[str, Grid]]:
+        return [*self._asked(), *self._by_language()]
+
+    def _asked(self) -> list[tuple[str, Grid]]:
+        """The tables that somebody asked for beside that of all languages, with their captions."""
+        tables: list[tuple[str, Grid]] = []
+        if self.pivot is not None:
+            caption = f"macro averages: {self.pivot.row_key} (rows) × {self.pivot.column_key} (columns)"
+            tables.append((caption, pivoted(self.pivot)))
+        for grouping in self.groupings:
+            if grouping.groups:
+                captions = [f"macro averages by {grouping.name}", f"over {self.baseline}, by {grouping.name}"]
+                tables += zip(captions, grouped(self.rows, grouping, self.baseline), strict=False)
+        return tables
+
+    def _by_language(self, width: int | None = None) -> list[tuple[str, Grid]]:
+        """Lays the figures out for a page of so many letters a line, or of any width."""
+        shown = self.rows, self.languages, self.baseline
+        as_columns = wide(*shown)
+        fits = width is None or sum(column_width(column) + 2 for column in as_columns[1:]) + LABEL_WIDTH <= width
+        grids = [as_columns] if prefers_wide(self.rows, self.languages) and fits else tall(*shown)
+        return [("", grid) for grid in grids]
+
+
+FILES: dict[str, Callable[[Comparison], str]] = {
+    ".md": Comparison.markdown,
+    ".tex": Comparison.latex,
+    ".csv": Comparison.csv,
+}
+"""What a single file holds, by how its name ends."""
+
+
+def check_places(places: Iterable[Path]) -> list[Path]:
+    """Sees to it that each place is one that `Comparison.write` takes, before any work is done.
+
+    Raises:
+        UserError: A file is of a kind that is not known.
+    """
+    checked = list(places)
+    for place in checked:
+        if _is_file(place) and place.suffix not in FILES:
+            near = did_you_mean(place.suffix, FILES)
+            known = ", ".join(FILES)
+            raise UserError(f"{place}: unknown kind of file '{place.suffix}'{near} (known: {known}, or a folder)")
+    return checked
+
+
+def _is_file(place: Path) -> bool:
+    return bool(place.suffix) and not place.is_dir()
+
+
+_UNTESTED: list[object] = [None] * 6
+
+
+def _average(average: MacroAverage) -> list[object]:
+    return [average.languages, average.mean, average.low, average.high]
+
+
+def _test(tested: Tested | None) -> list[object]:
+    if tested is None:
+        return _UNTESTED
+    found = tested.difference
+    return [found.mean, found.low, found.high, found.p, tested.adjusted_p, tested.significant]

@@ -1,0 +1,175 @@
+"""Macro averages by any two keys of the runs' experiments: rows × columns."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from framework.errors import UserError, did_you_mean
+from framework.reports.compare.averages import outcomes_of
+from framework.reports.compare.rows import Row
+from framework.results.metrics import Metric
+from framework.results.run_folder import RunFolder, RunGroup
+from framework.results.run_groups import leaves, natural, shown, tell_apart
+from framework.results.statistics import Bootstrap, MacroAverage
+
+COMBINATION = "combination"
+"""The key of the combinations themselves, which are the rows of a pivot that says nothing else."""
+NOT_SET = "not set"
+"""The value of a key that a run's experiment does not write."""
+
+FACTS: dict[str, Callable[[RunFolder], Any]] = {
+    COMBINATION: lambda run: run.record.label.partition(" · ")[0],
+    "experiment": lambda run: run.record.experiment,
+    "seed": lambda run: run.record.seed,
+    "backbone": lambda run: run.record.backbone,
+    "languages.source": lambda run: run.record.source,
+}
+"""Keys that a run's record answers, whatever its experiment writes."""
+
+
+@dataclass(frozen=True)
+class PivotCell:
+    """A macro average of the runs of one row and column."""
+
+    label: str
+    """The combination's label in the whole comparison."""
+    average: MacroAverage | None
+    """None where it was not tested in all languages of the average."""
+
+
+@dataclass(frozen=True)
+class Pivot:
+    """Macro averages: rows × columns."""
+
+    row_key: str
+    column_key: str
+    rows: list[str]
+    """What is in the first column, a line each; unlike each other."""
+    columns: list[str]
+    """The values of the column's key, in their natural order."""
+    cells: dict[tuple[str, str], PivotCell]
+    """By row and column; many may be empty."""
+
+
+def pivot(
+    rows: Sequence[Row],
+    groups: Sequence[RunGroup],
+    languages: Sequence[str],
+    metric: Metric,
+    column_key: str,
+    row_key: str = COMBINATION,
+) -> Pivot:
+    """Lays macro averages out by two keys.
+
+    Args:
+        rows: The comparison's, with averages.
+        groups: The combinations that they are of.
+        languages: Those that macro averages are over.
+        metric: What is averaged.
+        column_key: A dotted key of the experiments (its last parts are enough), or one of `FACTS`; its values are the
+            columns.
+        row_key: Another one; what two keys do not tell apart is told in the rows' labels.
+
+    Raises:
+        UserError: No run has such a key.
+    """
+    row_key, column_key = full_key(row_key, groups), full_key(column_key, groups)
+    if column_key == row_key:
+        raise UserError(f"rows and columns are both '{row_key}'")
+    parts = [
+        (part, of_row, of_column)
+        for group in groups
+        for part, of_row, of_column in _split(group, row_key, column_key)
+    ]
+    columns = _in_order(column_key, [column for _, _, column in parts])
+    labels = tell_apart(
+        [part for part, _, _ in parts], [row for _, row, _ in parts], [column for _, _, column in parts], column_key
+    )
+    whole = {row.combination: row for row in rows if row.control == "own"}
+    bootstrap = Bootstrap()
+    cells: dict[tuple[str, str], PivotCell] = {}
+    for (part, _, column), label in zip(parts, labels, strict=True):
+        average = whole[part.label].macro
+        if part.seeds != whole[part.label].seeds:
+            average = _average(part, languages, metric, bootstrap)
+        cells[label, column] = PivotCell(part.label, average)
+    return Pivot(row_key, column_key, _in_order(row_key, labels), columns, cells)
+
+
+def _in_order(key: str, values: Sequence[str]) -> list[str]:
+    """Sorts values; combinations come small before large already."""
+    distinct = list(dict.fromkeys(values))
+    return distinct if key == COMBINATION else sorted(distinct, key=natural)
+
+
+def _split(group: RunGroup, row_key: str, column_key: str) -> Iterable[tuple[RunGroup, str, str]]:
+    """Divides the seeds of a combination by the values of two keys; mostly they have the same."""
+    by_values: dict[tuple[str, str], list[int]] = {}
+    for seed in group.seeds:
+        run = group.runs[seed]
+        by_values.setdefault((_value(run, row_key), _value(run, column_key)), []).append(seed)
+    for (of_row, of_column), seeds in by_values.items():
+        results = {
+            control: {
+                language: {seed: of_seeds[seed] for seed in seeds if seed in of_seeds}
+                for language, of_seeds in by_language.items()
+            }
+            for control, by_language in group.results.items()
+        }
+        yield replace(group, runs={seed: group.runs[seed] for seed in seeds}, results=results), of_row, of_column
+
+
+def _average(part: RunGroup, languages: Sequence[str], metric: Metric, bootstrap: Bootstrap) -> MacroAverage | None:
+    tested = part.results["own"]
+    if not languages or any(tested.get(language, {}).keys() != set(part.seeds) for language in languages):
+        return None
+    return bootstrap.macro_average(outcomes_of(part, "own", languages, metric), metric)
+
+
+def full_key(key: str, groups: Sequence[RunGroup]) -> str:
+    """Returns the whole key that somebody wrote, or its last parts alone, as labels do: `length`.
+
+    Raises:
+        UserError: No run has such a key, or the last parts are those of several.
+    """
+    runs = [run for group in groups for run in group.runs.values()]
+    known = list(dict.fromkeys([*FACTS, *(name for run in runs for name in _keys(_settings(run)))]))
+    if key in known:
+        return key
+    longer = [one for one in known if one.endswith(f".{key}")]
+    if len(longer) > 1:
+        raise UserError(f"several keys end with '{key}': {', '.join(longer)}")
+    if longer:
+        return longer[0]
+    varied = [one for one in known if len({_value(run, one) for run in runs}) > 1]
+    here = f" (these differ between the runs: {', '.join(varied)})" if varied else ""
+    raise UserError(f"no run has a key '{key}'{did_you_mean(key, known)}{here}")
+
+
+def _value(run: RunFolder, key: str) -> str:
+    """A key's value in words."""
+    value = FACTS[key](run) if key in FACTS else _find(_settings(run), key)
+    return NOT_SET if value is _ABSENT else shown(value)
+
+
+_ABSENT = object()
+
+
+def _settings(run: RunFolder) -> dict[str, Any]:
+    """A run's experiment as it was written, with the defaults of its components."""
+    return {**run.experiment, "combination": run.record.combination}
+
+
+def _find(data: Any, key: str) -> Any:
+    for part in key.split("."):
+        if not isinstance(data, Mapping) or part not in data:
+            return _ABSENT
+        data = data[part]
+    return data
+
+
+def _keys(data: Mapping[str, Any]) -> Iterable[str]:
+    """Every dotted key, those of whole sections too."""
+    for key, _ in leaves(data):
+        parts = key.split(".")
+        yield from (".".join(parts[:end]) for end in range(2 if len(parts) > 1 else 1, len(parts) + 1))

@@ -1,0 +1,69 @@
+"""A comparison as one HTML page that needs nothing else: tables to sort, figures, and how to get all of it again.
+
+The page asks no server for anything, and its Content-Security-Policy forbids it to: all that it shows is in it. Texts
+of the runs (labels, notes, YAML) are escaped, and no script but the page's own is allowed.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+from framework.reports.compare.comparison import Comparison
+from framework.reports.compare.figures.drawing import Drawing
+from framework.reports.compare.report.facts import commands, experiments, runs_table, versions_table
+from framework.reports.compare.report.tables import tables
+from framework.system.files import write_changed
+
+FILE = "report.html"
+
+
+def report(comparison: Comparison, drawings: Iterable[Drawing]) -> str:
+    """Returns the page: the same for the same runs."""
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    style, script = _part("report.css"), _part("report.js")
+    return environment.from_string(_part("report.html.jinja")).render(
+        comparison=comparison,
+        tables=list(tables(comparison)),
+        figures=[
+            {"says": drawing.says, "pages": [_data_uri(svg) for svg in drawing.svgs()]} for drawing in drawings
+        ],
+        experiments=experiments(comparison.runs),
+        commands=commands(comparison.runs),
+        runs=runs_table(comparison.runs),
+        versions=versions_table(comparison.runs),
+        # Ours, not a run's: they are not escaped, and the page's policy names them by their hashes.
+        style=Markup(style),
+        script=Markup(script),
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+    )
+
+
+def write_report(comparison: Comparison, drawings: Iterable[Drawing], folder: str | Path) -> Path:
+    """Writes `report.html`, and returns it; one that says the same already is left as it is.
+
+    Args:
+        comparison: What is shown.
+        drawings: Its figures.
+        folder: Where to; it is made when it is not there.
+    """
+    file = Path(folder) / FILE
+    write_changed(file, report(comparison, drawings).encode())
+    return file
+
+
+def _part(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _data_uri(svg: bytes) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -1,0 +1,88 @@
+"""A combination as a table: what sits where, and in which stage it learns."""
+
+from collections.abc import Iterator
+
+from rich.table import Table
+
+from framework.config.schema import Variant
+from framework.planning.plan import BackboneChoice, LanguageStage, Plan, TaskStage, describe
+from modules import ROLES, component_class
+
+TRAINED, FROZEN, ABSENT = "trained", "frozen", "–"
+
+
+def drawing(plan: Plan, variant: Variant) -> Table:
+    """Draws one combination: a line for each component, in the order in which they act, and for backbone and head."""
+    experiment = variant.experiment
+    kinds = [kind for kind in ("pretrain", "language", "task", "evaluate") if plan.of_kind(kind)]
+    table = Table(box=None, header_style="bold", title=variant.label, title_justify="left", title_style="bold")
+    for column in ("part", "place", "parameters", *kinds):
+        table.add_column(column, justify="right" if column == "parameters" else "left")
+    backbone = BackboneChoice.of(experiment)
+    info = backbone.info
+    tasks: list[TaskStage] = [stage.task for stage in plan.of_kind("evaluate") if stage.variant is variant]
+
+    # A source language may have no components, as the pivot of an alignment.
+    under_task = ["task"] if any(any(task.language_components.values()) for task in tasks) else []
+
+    def states(learns_in: str, present_in: tuple[str, ...]) -> list[str]:
+        return [TRAINED if kind == learns_in else FROZEN if kind in present_in else ABSENT for kind in kinds]
+
+    pretrained = "pretrain" if experiment.pretrain is not None else ""
+    full = any(component_class(kind).changes_backbone for kind in experiment.combination["task"])
+    table.add_row(
+        f"backbone ({info.family}, {info.layers} layers × {info.hidden_size})",
+        backbone.shown,
+        f"{info.parameters:,}",
+        *[TRAINED if kind == pretrained or (kind == "task" and full) else FROZEN for kind in kinds],
+    )
+    for role in ROLES:
+        present = {"language": ("language", *under_task, "evaluate"), "task": ("task", "evaluate")}[role]
+        for kind, config in experiment.combination[role].items():
+            class_ = component_class(kind)
+            count = class_.count_parameters(config, info)
+            table.add_row(f"{role} {describe(kind, config)}", class_.place, f"{count:,}", *states(role, present))
+    for task in tasks[:1]:
+        own = experiment.answer.parameters(task.labels, info)
+        name = type(experiment.answer).__name__.removesuffix("Answer")
+        what = "on the last hidden states" if own else "by the language model's own head"
+        table.add_row(f"answer: {name}", what, f"{own:,}", *states("task" if own else "", ("evaluate",)))
+    return table
+
+
+def optimizers(plan: Plan) -> Table:
+    """Lists the groups of each training stage's optimiser; stages that are trained alike share their rows."""
+    table = Table(box=None, header_style="bold")
+    for column in ("stage", "group", "optimiser", "rate", "weight decay", "steps × batch", "warm-up, then", "clip"):
+        table.add_column(column)
+    training = (stage for stage in plan.stages if isinstance(stage, LanguageStage | TaskStage))
+    for groups in dict.fromkeys(tuple(_groups(stage)) for stage in training):
+        for group in groups:
+            table.add_row(*group)
+    return table
+
+
+def _groups(stage: LanguageStage | TaskStage) -> Iterator[tuple[str, ...]]:
+    """Yields a row for each group of a stage's optimiser."""
+    training, kinds = stage.settings.training, _trained(stage)
+    assert training is not None
+    for kind in kinds:
+        rate, decay = training.rates_of(kind)
+        yield (
+            f"{stage.kind}: {' + '.join(kinds)}",
+            kind,
+            training.optimizer_of(kinds),
+            f"{rate:g}",
+            f"{decay:g}",
+            f"{training.steps:,} × {stage.settings.batch_size}",
+            f"{training.warmup_steps:,}, {training.decay}",
+            "none" if training.gradient_clip is None else f"{training.gradient_clip:g}",
+        )
+
+
+def _trained(stage: LanguageStage | TaskStage) -> list[str]:
+    if isinstance(stage, LanguageStage):
+        return list(stage.components)
+    experiment = stage.experiment
+    head = ["head"] if experiment.answer.parameters(stage.labels, stage.backbone.info) else []
+    return [*experiment.combination["task"], *head]

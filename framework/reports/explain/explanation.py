@@ -1,0 +1,72 @@
+"""The whole explanation, printed."""
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from framework.config.schema import Variant, read_experiment
+from framework.config.yaml_file import Source, dotted, read
+from framework.planning.plan import make_plan
+from framework.reports.explain.drawing import drawing, optimizers
+from framework.reports.explain.examples import examples
+from framework.reports.explain.origins import origins
+
+
+def explain(file: Path, overrides: list[str], console: Console) -> None:
+    """Prints what an experiment is; reads its data, trains nothing and writes nothing.
+
+    Args:
+        file: The experiment's YAML.
+        overrides: `key=value` words that win over it.
+        console: Where to print.
+
+    Raises:
+        UserError: The experiment has mistakes.
+    """
+    variants = read_experiment(file, overrides, here=False)
+    plan = make_plan(variants)
+    _heading(console, "Settings")
+    console.print(_settings(read(file, overrides), variants))
+    _heading(console, "Combinations" if len(variants) > 1 else "Combination")
+    for variant in variants:
+        console.print(drawing(plan, variant))
+        console.print()
+    _heading(console, "Optimisers")
+    console.print(optimizers(plan))
+    _heading(console, "Examples as the model sees them")
+    for title, parts in examples(plan):
+        console.print(title, style="bold", highlight=False)
+        for what, text in parts:
+            for number, line in enumerate(text.splitlines() or [""]):
+                label = what if not number else ""
+                console.print(f"  {label:<12}{line}", highlight=False, soft_wrap=True)
+        console.print()
+    if "slurm" in variants[0].data:
+        from framework.slurm.launch import launch_plan
+
+        _heading(console, "Jobs")
+        launch_plan(plan, file, overrides, console, dry_run=True)
+
+
+def _settings(source: Source, variants: list[Variant]) -> Table:
+    """Lists the values of the first combination; those that the grid varies say so."""
+    table = Table(box=None, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
+    for key, value, place in origins(source, variants[0].experiment):
+        varied = [name for name in source.cells[0].settings if f"{dotted(key)}.".startswith(f"{name}.")]
+        if varied:
+            place = f"{source.place(key)}, grid" + (f": 1 of {len(variants)} combinations" if len(variants) > 1 else "")
+        table.add_row(dotted(key), _text(value), place, style="dim" if place == "default" else None)
+    return table
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+
+
+def _heading(console: Console, text: str) -> None:
+    console.print(f"\n── {text}\n", style="bold", highlight=False)

@@ -1,0 +1,69 @@
+"""Each value of an experiment with the place that it comes from."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+from framework.config.schema import Experiment
+from framework.config.yaml_file import Source
+from framework.identity import plain
+from framework.system.documents import Key
+
+Line = tuple[Key, Any, str]
+"""A key, its value, and where it was written; "default" where it was not."""
+
+
+def origins(source: Source, experiment: Experiment) -> Iterator[Line]:
+    """Yields every value of a cell of the grid in the schema's order.
+
+    Args:
+        source: The experiment as it was written.
+        experiment: One of its cells, checked.
+    """
+    cell = source.cells[0].data
+    for field in dataclasses.fields(Experiment):
+        value = getattr(experiment, field.name)
+        yield from _below((field.name,), value, cell.get(field.name, _MISSING), source)
+
+
+_MISSING = object()
+
+
+def _below(key: Key, value: Any, written: Any, source: Source) -> Iterator[Line]:
+    """Yields the values at and below a key.
+
+    Args:
+        key: The key.
+        value: What it means: plain data, or dataclasses with their defaults.
+        written: What stands in the YAML there; `_MISSING` where it is left out.
+        source: Knows the places.
+    """
+    parts = _parts(value)
+    if written is _MISSING and _is_empty(value):
+        parts = None  # such as the resources of a job that is not written of
+    # An objective and a way to answer are named by the one key above their settings.
+    if parts is not None and isinstance(written, dict) and len(written) == 1 and not written.keys() & parts.keys():
+        [(name, settings)] = written.items()
+        key, written = (*key, name), {} if settings is None else settings
+    if not parts:
+        place = "default" if written is _MISSING else source.place(key) or "default"
+        yield key, None if _is_empty(value) else plain(value), place
+        return
+    for name, part in parts.items():
+        below = written.get(name, _MISSING) if isinstance(written, dict) else _MISSING
+        yield from _below((*key, name), part, below, source)
+
+
+def _parts(value: Any) -> dict[str, Any] | None:
+    """Returns what a mapping or a dataclass holds; None for any other value."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return value if isinstance(value, dict) else None
+
+
+def _is_empty(value: Any) -> bool:
+    """Says whether a dataclass holds nothing but null."""
+    if not dataclasses.is_dataclass(value):
+        return False
+    parts = _parts(value) or {}
+    return bool(parts) and all(part is None or _is_empty(part) for part in parts.values())

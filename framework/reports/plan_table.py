@@ -1,0 +1,194 @@
+"""Tables about a plan and the tokenizer, for a person to read."""
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from datamodules import DataError
+from datamodules.datasets.base import TEST, TRAIN
+from framework.config.schema import Experiment
+from framework.planning.notes import notes_on_data
+from framework.planning.plan import EvaluateStage, LanguageStage, MergeStage, Plan, Stage, TaskStage
+from framework.planning.vocabulary import notes_on_vocabulary
+from framework.wording import count
+from modules import BackboneInfo, component_class
+from modules.backbone.backbone import skeleton
+
+SHOWN_LABELS = 10
+"""Labels that a plan shows; of more the first."""
+
+
+def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
+    """Prints the stages of a plan: how many there are, how many are done, what they train and for how long.
+
+    Args:
+        plan: The plan.
+        console: Where to print.
+        verbose: Print each stage on a line of its own; else stages that differ by language or seed share one.
+    """
+    first = plan.variants[0].experiment
+    console.print(
+        f"{plan.name} · {plan.stages[0].backbone.shown} · "
+        f"{count(len(plan.variants), 'combination')} × {count(len(first.seeds), 'seed')} · "
+        f"{', '.join(first.languages.source) or '–'} → {_some(first.targets)}\n",
+        highlight=False,
+    )
+    table = Table(box=None, pad_edge=True, header_style="bold")
+    for column, justify in (("stage", "left"), ("what", "left"), ("runs", "right"), ("cached", "right")):
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    table.add_column("trains", justify="right")
+    table.add_column("steps", justify="right")
+    if verbose:
+        table.add_column("id")
+    for group in _groups(plan.stages, verbose):
+        table.add_row(*_row(plan, group, verbose))
+    console.print(table)
+    total = f"to do: {count(len(plan.todo), 'stage')}" if plan.todo else "nothing to do: every run is there"
+    places = f"components in {plan.store.folder}/ · results in {plan.folder}/"
+    console.print()
+    if first.data is not None and (labels := first.dataset.labels):
+        shown = ", ".join(labels[:SHOWN_LABELS]) + " …" * (len(labels) > SHOWN_LABELS)
+        console.print(f" {count(len(labels), 'label')}: {shown}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f" {total} · {places}", highlight=False, soft_wrap=True)
+    on_data = (note for variant in plan.variants for note in notes_on_data(variant.experiment))
+    notes = [*_notes_on_precision(plan), *notes_on_vocabulary(plan), *on_data, *_notes_on_runs(plan)]
+    for note in dict.fromkeys(notes):
+        console.print(f" note: {note}", highlight=False, soft_wrap=True)
+
+
+def _notes_on_precision(plan: Plan) -> Iterator[str]:
+    """Says what `auto` is here, for another machine may choose the other."""
+    for stage in plan.stages:
+        if stage.experiment.backbone.precision == "auto":
+            yield f"backbone.precision: auto is {stage.backbone.config.precision} on this machine"
+
+
+def _notes_on_runs(plan: Plan) -> Iterator[str]:
+    """Says which seeds make no run, and what others trained."""
+    for label, seeds in plan.idle_seeds.items():
+        left_out = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+        yield f"{label}: one run, without {left_out}: nothing is trained or drawn there, so that all are the same."
+    for place, identities in plan.pulled.items():
+        yield f"pulled from {place}, whose publisher states how they were trained: {', '.join(identities)}"
+
+
+def _groups(stages: list[Stage], verbose: bool) -> list[list[Any]]:
+    groups: dict[Any, list[Stage]] = defaultdict(list)
+    for stage in stages:
+        groups[stage.id if verbose else _what(stage)].append(stage)
+    return list(groups.values())
+
+
+def _what(stage: Stage) -> tuple[str, str]:
+    """Names a stage without its language or seed, so that its like can be counted."""
+    kind = stage.kind
+    if isinstance(stage, EvaluateStage):
+        return kind, stage.variant.label
+    if isinstance(stage, MergeStage):
+        return kind, stage.title
+    return kind, stage.title.rpartition(" · ")[0]
+
+
+def _row(plan: Plan, group: list[Any], verbose: bool) -> list[str]:
+    stage = group[0]
+    cached = sum(member.id in plan.done for member in group)
+    cells = [stage.kind, _title(group, verbose), str(len(group)), str(cached), "–", "–"]
+    if isinstance(stage, LanguageStage | TaskStage):
+        share = stage.parameters / _parameters(stage.backbone.info)
+        most = "≤ " if _trains_reduced_vocabulary(stage) else ""
+        cells[4:] = [f"{most}{_short(stage.parameters)} ({share:.2%})", f"{stage.steps:,}"]
+    return [*cells, stage.id] if verbose else cells
+
+
+def _trains_reduced_vocabulary(stage: LanguageStage | TaskStage) -> bool:
+    """Says whether a stage trains the whole of a backbone whose vocabulary only the training text tells."""
+    pretrain = stage.experiment.pretrain
+    kinds = stage.components if isinstance(stage, LanguageStage) else stage.experiment.combination["task"]
+    changes = any(component_class(kind).changes_backbone for kind in kinds)
+    return changes and pretrain is not None and pretrain.reduce_vocabulary
+
+
+def _title(group: list[Any], verbose: bool) -> str:
+    stage = group[0]
+    if verbose or isinstance(stage, MergeStage):
+        return str(stage.title)
+    if isinstance(stage, LanguageStage):
+        languages = dict.fromkeys(code for member in group for code in member.languages)
+        return f"{_what(stage)[1]} · {_some(list(languages))}"
+    if isinstance(stage, EvaluateStage):
+        tested = {test.language for test in stage.tests}
+        controls = any(test.control != "own" for member in group for test in member.tests)
+        return f"{stage.variant.label} · {count(len(tested), 'language')}{' + controls' if controls else ''}"
+    return f"{_what(stage)[1]} · {count(len(group), 'seed')}"
+
+
+def print_tokenization(plan: Plan, console: Console) -> None:
+    """Prints tokens per word, share truncated and unknown tokens for each language of the experiment.
+
+    The texts are those of a target's test split and of the split that a language is trained on that is only a source.
+    """
+    from datamodules import language
+    from datamodules.labelled import tokenization_report
+    from framework.errors import UserError
+    from modules import load_tokenizer
+
+    experiment = plan.variants[0].experiment
+    if experiment.data is None:
+        raise UserError(f"{experiment.name}: there is no data whose tokens could be counted")
+    codes = list(dict.fromkeys([*experiment.languages.source, *experiment.targets]))
+    tokenizer = load_tokenizer(plan.stages[0].backbone.info)
+    table = Table(box=None, header_style="bold")
+    for column in ("language", "", "split"):
+        table.add_column(column)
+    for column in ("texts", "tokens per word", f"longer than {experiment.data.max_length}", "unknown tokens"):
+        table.add_column(column, justify="right")
+    for code in codes:
+        split = _counted_split(experiment, code)
+        [row] = tokenization_report(
+            experiment.dataset,
+            tokenizer,
+            [code],
+            split=split,
+            max_length=experiment.data.max_length,
+            text_prefix=experiment.data.text_prefix,
+        )
+        table.add_row(
+            code,
+            language(code).name,
+            split,
+            f"{row.sentences:,}",
+            f"{row.tokens_per_word:.2f}",
+            f"{row.truncated_share:.1%}",
+            f"{row.unknown_share:.2%}",
+        )
+    console.print(table)
+
+
+def _counted_split(experiment: Experiment, code: str) -> str:
+    """Returns the split of a language that the experiment reads: a language that is only a source may lack others."""
+    if code not in experiment.targets:
+        with contextlib.suppress(DataError):
+            experiment.dataset.check(code, TRAIN)
+            return TRAIN
+    return TEST
+
+
+def _parameters(info: BackboneInfo) -> int:
+    return sum(
+        parameter.numel() for parameter in skeleton(info, with_lm_head=info.has_lm_head).own_parameters().values()
+    )
+
+
+def _some(codes: list[str]) -> str:
+    return ", ".join(codes) if len(codes) <= 6 else f"{', '.join(codes[:4])} … ({len(codes)} languages)"
+
+
+def _short(number: int) -> str:
+    """Writes a number of parameters: `38k`, `7.1M`."""
+    if number >= 1_000_000:
+        return f"{number / 1e6:.1f}M"
+    return f"{number / 1e3:.0f}k" if number >= 10_000 else str(number)

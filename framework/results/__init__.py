@@ -1,0 +1,1 @@
+"""What runs leave behind, the scores of it, and how sure they are."""

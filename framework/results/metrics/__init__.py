@@ -1,0 +1,49 @@
+"""Scores of one language's predictions: the metrics of each task, and how they are found by their names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from framework.results.metrics.base import Metric
+from framework.results.metrics.classification import Accuracy, MacroF1, PositiveF1, WeightedF1
+from framework.results.metrics.question_answering import ExactMatch, TokenF1
+from framework.results.metrics.tagging import SpanF1, SpanPrecision, SpanRecall
+
+__all__ = ["SCORINGS", "Metric", "Scoring", "Task", "metrics_of"]
+
+Task = Literal["classification", "tagging", "question answering"]
+"""The tasks of `datamodules.datasets.base`, said again: that imports torch, and tables of results do without."""
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How the answers of a task are scored."""
+
+    metrics: tuple[Metric, ...]
+    """The main one first."""
+    gold_is_label: bool = False
+    """Whether gold is a label's name: some languages may lack some, and a text and its translations have the same."""
+    dependent: str = ""
+    """Why examples are not as independent as intervals take them to be, as a sentence; empty if nothing is known."""
+
+
+SCORINGS: dict[Task, Scoring] = {
+    "classification": Scoring((Accuracy(), MacroF1(), WeightedF1()), gold_is_label=True),
+    "tagging": Scoring((SpanF1(), SpanPrecision(), SpanRecall())),
+    "question answering": Scoring(
+        (TokenF1(), ExactMatch()),
+        dependent="Questions about one context are taken as independent, for results do not hold their contexts: where "
+        "many share one, intervals are too narrow.",
+    ),
+}
+
+def metrics_of(task: Task, positive: str | None = None) -> dict[str, Metric]:
+    """Returns a task's metrics by their names, the main one first.
+
+    Args:
+        task: The dataset's.
+        positive: The label that alone is sought, where there is such a one; it has an F1 of its own.
+    """
+    sought = () if positive is None else (PositiveF1(positive),)
+    return {metric.name: metric for metric in (*SCORINGS[task].metrics, *sought)}

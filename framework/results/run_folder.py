@@ -1,0 +1,547 @@
+"""What a run leaves behind, and how it is read again.
+
+    runs/<experiment>/<folder>/
+      run.json                                   RunRecord: what the run is
+      experiment.yaml                            the experiment with all its settings, written by the runner
+      README.md                                  how to get it again
+      predictions/<control>/<language>.parquet   each example's gold and predicted answer
+      results/<control>/<language>.json          LanguageResult: the scores of these predictions
+
+Each file appears whole or not at all, and a result file only after its predictions: so an interrupted run can
+be carried on by asking what is there.
+"""
+
+import dataclasses
+import itertools
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ConfigDict, StringConstraints, TypeAdapter
+from pydantic.dataclasses import dataclass
+
+from framework.errors import UserError
+from framework.results.metrics import SCORINGS, Task, metrics_of
+from framework.results.run_groups import natural, tell_apart
+from framework.system.files import names_in, write_whole
+from framework.system.stored import Damaged, disagreement, first_line, read_stored, read_stored_yaml, stored_bytes
+
+Control = Literal["own", "none", "wrong"]
+"""Whose language components act in a test: the language's own, none, or another language's."""
+CONTROLS: tuple[Control, ...] = get_args(Control)
+
+FileName = Annotated[str, StringConstraints(pattern=r"^[\w-]+$")]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class RunRecord:
+    """What a run is: one combination of an experiment, with one seed."""
+
+    id: str
+    """The run's identity: a hexadecimal hash of all that determines its results."""
+    experiment: str
+    """The experiment's name."""
+    label: str
+    """The combination in words: `language prompt + task adapter`."""
+    seed: int
+    """The run's seed."""
+    combination: dict[str, Any]
+    """The combination as resolved from the YAML: role, kind, settings."""
+    settings: dict[str, Any]
+    """The grid's values for this run: `{"combination.task.prompt.length": 20}`."""
+    backbone: str
+    """The backbone's name and revision."""
+    dataset: str
+    """The dataset's name."""
+    source: list[str]
+    """The languages (FLORES codes) that the task was trained on."""
+    precision: str = ""
+    """What it was computed in: `32`, `bf16` or `fp16`; empty in runs of older versions."""
+    task: Task = "classification"
+    """The dataset's task."""
+    positive: str | None = None
+    """The label that alone is sought, where the dataset has such a one."""
+    parallel: bool = False
+    """Whether the dataset says that examples of two languages with the same id are translations of each other."""
+    labels: list[str] = dataclasses.field(default_factory=list)
+    """All labels in the order of the head's outputs; empty in runs of older versions."""
+    components: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Which component (id in the component store) served as what: `{"language prompt hau_Latn": "7f3a…"}`."""
+    notes: list[str] = dataclasses.field(default_factory=list)
+    """What a reader of the results must know, in sentences; printed under the tables."""
+    versions: dict[str, str] = dataclasses.field(default_factory=dict)
+    """The versions of the libraries that made the run."""
+    commit: str = ""
+    """The git commit of Modulingua; empty when unknown."""
+    command: str = ""
+    """The command line that made the run."""
+    recipe: str = ""
+    """A hash of all that determines the results except the seed. Only runs of one recipe are averaged as
+    seeds of one another: without it, a changed number of steps would pass for another seed."""
+    answering: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """What of `experiment.yaml` decides the answers, by dotted key, so that an edit of that file is found; empty in
+    runs of older versions."""
+
+    @property
+    def trained(self) -> bool:
+        """Whether anything was trained for it; else the backbone answered as it is."""
+        # The runner names all that was trained, a head too; a run that was made otherwise may name nothing.
+        return bool(self.components) or any(self.combination.values())
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class LanguageResult:
+    """The scores of one run in one language, under one control."""
+
+    language: FileName
+    """The language (FLORES code)."""
+    control: Control
+    """Whose language components acted."""
+    component_language: str
+    """The language (FLORES code) whose components acted; empty if none did."""
+    identity: str
+    """A hash of what determined this result; a result of another identity does not count as done."""
+    examples: int
+    """How many examples were tested."""
+    labels: list[str]
+    """The labels that occur in gold, sorted; empty where gold is no label."""
+    scores: dict[str, float]
+    """The task's metrics by their names."""
+    foreign_rate: float
+    """Share of the predictions with a label that the language's gold does not have; 0 where gold is no label."""
+    unparsed_rate: float
+    """Share of the predictions that could not be read as an answer, and count as wrong."""
+    source: bool = False
+    """Whether the task was trained on this language, so that the result is not zero-shot."""
+    data: str = ""
+    """Fingerprint of the test data; empty when unknown."""
+    components: list[str] = dataclasses.field(default_factory=list)
+    """Identities of the language stages whose components acted."""
+    skipped: int = 0
+    """Rows of the test split that were left out because they cannot be used (`data.bad_rows: skip`)."""
+
+    @classmethod
+    def of(
+        cls,
+        predictions: "Predictions",
+        *,
+        task: Task,
+        positive: str | None = None,
+        language: str,
+        control: Control,
+        component_language: str,
+        identity: str,
+        source: bool = False,
+        data: str = "",
+        components: Iterable[str] = (),
+        skipped: int = 0,
+    ) -> "LanguageResult":
+        """Scores predictions; the arguments are the fields of the same names, here or in `RunRecord`."""
+        from modules.training.task import UNPARSED  # here, for it brings torch along, and tables of results do without
+
+        gold, predicted = predictions.gold, predictions.predicted
+        scores = {
+            name: metric.score(gold, predicted, language) for name, metric in metrics_of(task, positive).items()
+        }
+        labels = sorted(set(gold)) if SCORINGS[task].gold_is_label else []
+        known = {*labels, UNPARSED}
+        foreign = sum(answer not in known for answer in predicted) if labels else 0
+        return cls(
+            language=language,
+            control=control,
+            component_language=component_language,
+            identity=identity,
+            examples=len(predictions.id),
+            labels=labels,
+            scores=scores,
+            foreign_rate=foreign / len(predicted),
+            unparsed_rate=predicted.count(UNPARSED) / len(predicted),
+            source=source,
+            data=data,
+            components=list(components),
+            skipped=skipped,
+        )
+
+
+class Predictions:
+    """What was predicted for each example of one language, in the order of the ids.
+
+    The order in which a test met the examples depends on batches and ranks; sorted by id, two runs over the
+    same examples can be laid side by side row by row.
+
+    Attributes:
+        id: The examples' ids, sorted, each once.
+        gold: The right answer of each.
+        predicted: The predicted answer of each.
+        confidence: float32 [examples], how sure the model was: a probability where the answer has one.
+    """
+
+    def __init__(
+        self,
+        id: Iterable[str],
+        gold: Iterable[str],
+        predicted: Iterable[str],
+        confidence: npt.ArrayLike,
+    ) -> None:
+        """Takes the predictions in any order.
+
+        Raises:
+            ValueError: If the columns differ in length, or an id occurs twice: then an example was tested
+                twice (a sampler that pads does this), or the dataset's ids do not tell its examples apart.
+        """
+        ids, golds, guesses = list(id), list(gold), list(predicted)
+        chances = np.asarray(confidence, dtype=np.float32).reshape(-1)
+        if not len(ids) == len(golds) == len(guesses) == len(chances):
+            raise ValueError(
+                f"columns of different lengths: {len(ids)} ids, {len(golds)} gold answers, "
+                f"{len(guesses)} predicted answers, {len(chances)} confidences"
+            )
+        order = sorted(range(len(ids)), key=ids.__getitem__)
+        self.id: list[str] = [ids[row] for row in order]
+        self.gold: list[str] = [golds[row] for row in order]
+        self.predicted: list[str] = [guesses[row] for row in order]
+        self.confidence: npt.NDArray[np.float32] = chances[order]
+        for first, second in zip(self.id, self.id[1:], strict=False):
+            if first == second:
+                raise ValueError(f"example '{first}' occurs more than once")
+
+    def __len__(self) -> int:
+        """Returns the number of examples."""
+        return len(self.id)
+
+
+_RECORD = TypeAdapter(RunRecord)
+_RESULT = TypeAdapter(LanguageResult)
+_COLUMNS = pa.schema(
+    [("id", pa.string()), ("gold", pa.string()), ("predicted", pa.string()), ("confidence", pa.float32())]
+)
+
+
+_TESTED_AGAIN = "Remove it and run the experiment again: it does what is missing"
+
+
+class RunFolder:
+    """The folder of one run."""
+
+    def __init__(self, path: str | Path, identities: Mapping[tuple[Control, str], str] | None = None) -> None:
+        """Names the folder; it need not exist yet.
+
+        Args:
+            path: Where it is.
+            identities: By control and language, the results that count; others that lie there (of languages that
+                are no longer targets, of older data) are left alone. None counts all.
+        """
+        self.path = Path(path)
+        self.identities = identities
+        self._record: RunRecord | None = None
+        self._experiment: dict[str, Any] | None = None
+
+    @property
+    def claim(self) -> Path:
+        """The file that says who tests this run now."""
+        return self.path / ".claim"
+
+    @property
+    def record(self) -> RunRecord:
+        """What the run is.
+
+        Raises:
+            UserError: If `run.json` is missing or not a run's record.
+        """
+        if self._record is None:
+            try:
+                self._record = read_stored(self.path / "run.json", _RECORD, "a run's record")
+            except Damaged as error:
+                raise Damaged(f"{error}. Remove it and run the experiment again: it is made from the results") from None
+        return self._record
+
+    @property
+    def experiment(self) -> dict[str, Any]:
+        """The experiment as resolved from its YAML, without defaults that it does not write; empty if it is not there.
+
+        Raises:
+            UserError: If the file cannot be read, or holds no mapping.
+        """
+        if self._experiment is None:
+            path = self.path / "experiment.yaml"
+            found = read_stored_yaml(path) if path.exists() else {}
+            for key in ("backbone", "pretrain", "data"):
+                if not isinstance(found.get(key) or {}, dict):
+                    raise Damaged(f"{path} is damaged: {key} is no mapping")
+            self._experiment = found
+        return self._experiment
+
+    def write_record(self, record: RunRecord) -> None:
+        """Writes `run.json`, and before it the README.md that says how to get the run again."""
+        write_whole(self.path / "README.md", _readme(record).encode())
+        write_whole(self.path / "run.json", _RECORD.dump_json(record, indent=1) + b"\n")
+        self._record = record
+
+    def has(self, control: Control, language: str, identity: str) -> bool:
+        """Whether this very result is there.
+
+        A file that cannot be read does not count: the test is simply done again.
+        """
+        path = self._result_path(control, language)
+        try:
+            result = read_stored(path, _RESULT, "a result")
+        except UserError:
+            return False
+        return result.identity == identity and self._predictions_path(control, language).is_file()
+
+    def write(self, result: LanguageResult, predictions: Predictions) -> None:
+        """Writes the predictions, then the result.
+
+        Raises:
+            ValueError: If the result speaks of another number of examples.
+        """
+        if result.examples != len(predictions):
+            raise ValueError(f"a result over {result.examples} examples with {len(predictions)} predictions")
+        result_path = self._result_path(result.control, result.language)
+        # An older result must not stand beside the new predictions, not even for a moment.
+        result_path.unlink(missing_ok=True)
+        table = pa.table(
+            [predictions.id, predictions.gold, predictions.predicted, predictions.confidence],
+            schema=_COLUMNS,
+        )
+        buffer = pa.BufferOutputStream()
+        pq.write_table(table, buffer)
+        write_whole(self._predictions_path(result.control, result.language), buffer.getvalue().to_pybytes())
+        write_whole(result_path, _RESULT.dump_json(result, indent=1) + b"\n")
+
+    def results(self) -> list[LanguageResult]:
+        """Returns the results that count, by control (own, none, wrong) and language.
+
+        Raises:
+            UserError: If a file is not a result, or another's than its name says.
+        """
+        places = [
+            (control, path)
+            for control in CONTROLS
+            for name in names_in(self.path / "results" / control)
+            if (path := self.path / "results" / control / name).suffix == ".json"
+            if self.identities is None or (control, path.stem) in self.identities
+        ]
+        results = [self._result(path, control) for control, path in places]
+        wanted = self.identities
+        return [one for one in results if wanted is None or wanted[one.control, one.language] == one.identity]
+
+    def result(self, control: Control, language: str) -> LanguageResult:
+        """Reads the result of one language.
+
+        Raises:
+            UserError: If the file is missing or damaged.
+        """
+        return self._result(self._result_path(control, language), control)
+
+    def predictions(self, control: Control, language: str) -> Predictions:
+        """Reads the predictions of one language.
+
+        Raises:
+            UserError: If the file is missing, damaged or may not be read.
+        """
+        path = self._predictions_path(control, language)
+        if not path.is_file():
+            raise UserError(f"{path}: missing, though its result is there")
+        try:
+            content = stored_bytes(path)  # a refusal to read it says nothing of what it holds
+            # ParquetFile, not read_table: the latter's dataset machinery costs more than these small files.
+            with pq.ParquetFile(pa.BufferReader(content)) as file:
+                table = file.read(columns=_COLUMNS.names).cast(_COLUMNS)
+            if unfilled := [name for name in _COLUMNS.names if table[name].null_count]:
+                raise ValueError(f"rows without {unfilled[0]}")
+            ids, gold, predicted = (table[name].to_pylist() for name in ("id", "gold", "predicted"))
+            return Predictions(ids, gold, predicted, table["confidence"].to_numpy())
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+            reason = f"not a file of predictions ({first_line(error)})"
+            raise Damaged(f"{path} is damaged: {reason}. {_TESTED_AGAIN}") from None
+        except Damaged as error:
+            raise Damaged(f"{error}. {_TESTED_AGAIN}") from None
+
+    def _result(self, path: Path, control: Control) -> LanguageResult:
+        try:
+            result = read_stored(path, _RESULT, "a result")
+        except Damaged as error:
+            raise Damaged(f"{error}. {_TESTED_AGAIN}") from None
+        if (result.control, result.language) != (control, path.stem):
+            raise UserError(f"{path}: holds the result of {result.language} under '{result.control}'")
+        return result
+
+    def _result_path(self, control: Control, language: str) -> Path:
+        return self.path / "results" / control / f"{language}.json"
+
+    def _predictions_path(self, control: Control, language: str) -> Path:
+        return self.path / "predictions" / control / f"{language}.parquet"
+
+
+def read_runs(places: Iterable[str | Path | RunFolder]) -> list[RunFolder]:
+    """Finds the runs in some folders.
+
+    Args:
+        places: Runs, or their folders, or any folders above some.
+
+    Returns:
+        The runs, each once, in the order of the paths and of the folder names below each.
+
+    Raises:
+        UserError: If a path does not exist, holds no run, or a run's record cannot be read.
+    """
+    runs: dict[Path, RunFolder] = {}
+    for place in places:
+        path = place.path if isinstance(place, RunFolder) else Path(place)
+        if not path.is_dir():
+            raise UserError(f"{path}: no such folder")
+        found = [place] if isinstance(place, RunFolder) else list(_runs_below(path))
+        if not found:
+            raise UserError(f"{path}: no runs here (a run's folder holds a run.json)")
+        for run in found:
+            _ = run.record  # a damaged record is told now, not in the middle of a table
+            runs.setdefault(run.path.resolve(), run)
+    return list(runs.values())
+
+
+Results = dict[Control, dict[str, dict[int, LanguageResult]]]
+"""Results by control, language and seed."""
+
+
+@dataclasses.dataclass
+class RunGroup:
+    """The runs of one combination: they differ in their seed only."""
+
+    label: str
+    """The combination in words, unlike that of any other group."""
+    record: RunRecord
+    """The record of one of the runs; all but the seed and what follows from it holds for the others too."""
+    runs: dict[int, RunFolder]
+    """The runs by seed."""
+    results: Results
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds, in order."""
+        return tuple(sorted(self.runs))
+
+    def results_of(self, seed: int) -> list[LanguageResult]:
+        """Returns the results of one of the runs, by control and language."""
+        found = (of_seeds for by_language in self.results.values() for _, of_seeds in sorted(by_language.items()))
+        return [of_seeds[seed] for of_seeds in found if seed in of_seeds]
+
+
+def group_runs(runs: Iterable[RunFolder]) -> tuple[list[RunGroup], list[RunFolder]]:
+    """Finds out which runs are seeds of one another.
+
+    Args:
+        runs: Runs of any experiments.
+
+    Returns:
+        The groups, by experiment in the given order, then small combinations before large ones; and the runs
+        that have no results yet, which are in no group.
+
+    Raises:
+        UserError: If two runs of one group have the same seed or id, a result cannot be read, a
+            record contradicts its results, or the seeds of a group were tested on different data or with different
+            language components.
+    """
+    groups: dict[str, RunGroup] = {}
+    empty: list[RunFolder] = []
+    for run in runs:
+        record, results = run.record, run.results()
+        if not results:
+            empty.append(run)
+            continue
+        _refuse_other_sources(run, results)
+        key = f"{record.experiment} {_recipe(record)}"
+        group = groups.setdefault(key, RunGroup(record.label, record, {}, {control: {} for control in CONTROLS}))
+        if record.seed in group.runs:
+            raise UserError(
+                f"{group.runs[record.seed].path} and {run.path} are both seed {record.seed} of "
+                f"'{record.label}': name the one that you mean"
+            )
+        for other in group.runs.values():
+            if other.record.id == record.id:
+                raise UserError(
+                    f"{other.path} and {run.path} have one id, {record.id}, and two seeds: one is an edited copy of "
+                    "the other; remove it"
+                )
+        group.runs[record.seed] = run
+        for result in results:
+            group.results[result.control].setdefault(result.language, {})[record.seed] = result
+    found = list(groups.values())
+    for group in found:
+        _refuse_mixture(group)
+    for group, label in zip(found, tell_apart(found), strict=True):
+        group.label = label
+    experiments = list(dict.fromkeys(group.record.experiment for group in found))
+    found.sort(
+        key=lambda group: (
+            experiments.index(group.record.experiment),
+            sum(len(kinds or ()) for kinds in group.record.combination.values()),
+            natural(group.label),
+        )
+    )
+    return found, empty
+
+
+def _refuse_other_sources(run: RunFolder, results: Iterable[LanguageResult]) -> None:
+    """Compares the languages that the task was trained on, as the record names them, with what the results say."""
+    for result in results:
+        in_record = result.language in run.record.source
+        # Without a task component it may be that nothing was trained, and then no result is of a source.
+        may_differ = in_record and not run.record.combination.get("task")
+        if result.source != in_record and not may_differ:
+            difference = f"source is {run.record.source} in the one, {str(result.source).lower()} in the other"
+            raise UserError(disagreement(run.path / "run.json", f"the result of {result.language}", difference))
+
+
+def _refuse_mixture(group: RunGroup) -> None:
+    """Sees to it that seeds differ in nothing but the seed: an older result may have been left by one of them."""
+    for by_language in group.results.values():
+        for language, of_seeds in by_language.items():
+            known = {seed: of_seeds[seed] for seed in sorted(of_seeds) if of_seeds[seed].data}
+            for (first, result), (seed, other) in itertools.pairwise(known.items()):
+                if (other.data, other.components) != (result.data, result.components):
+                    what = "on other data" if other.data != result.data else "with other language components"
+                    raise UserError(
+                        f"{group.runs[seed].path}: {language} was tested {what} than in {group.runs[first].path}; "
+                        "run the experiment again with this language among its targets"
+                    )
+
+
+def _recipe(record: RunRecord) -> str:
+    """What the seeds of one combination have in common."""
+    if record.recipe:
+        return record.recipe
+    known = [
+        record.label,
+        record.combination,
+        record.settings,
+        record.backbone,
+        record.precision,
+        record.dataset,
+        record.source,
+    ]
+    return json.dumps(known, sort_keys=True)
+
+
+def _runs_below(path: Path) -> Iterator[RunFolder]:
+    for folder, below, files in os.walk(path, onerror=_raise):
+        if "run.json" in files:
+            below.clear()
+            yield RunFolder(folder)
+        below.sort()
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _readme(record: RunRecord) -> str:
+    made_by = f" at commit `{record.commit}`" if record.commit else ""
+    again = f"Get it again{made_by}: `{record.command}`\n" if record.command else ""
+    return f"# {record.label} · seed {record.seed}\n\nA run of `{record.experiment}`. {again}".rstrip() + "\n"

@@ -1,0 +1,209 @@
+"""Short names for combinations that tell them apart: by experiment, settings, backbone and sources."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from framework.results.run_folder import RunFolder, RunGroup
+
+MOST_SETTINGS = 3
+"""A label names all settings that tell it from others if they are so few, else only as many as needed."""
+
+NO_RECIPE = frozenset(
+    {"backbone", "name", "runs", "seeds", "slurm", "store", "tracking", "trainer"}
+)
+"""Sections of an experiment that say where and how it runs, or that a label tells by another fact."""
+
+NO_RECIPE_KEYS = frozenset({"data.path", "languages.source", "languages.targets", "stages.evaluate.batch_size"})
+"""Single keys of that kind."""
+
+Labels = list[str]
+Fact = Callable[[Sequence["RunGroup"], Labels], Labels]
+"""Lengthens the labels of some groups, which are all the same, by one kind of fact."""
+
+
+def tell_apart(
+    groups: Sequence[RunGroup],
+    labels: Labels | None = None,
+    columns: Sequence[str] | None = None,
+    without: str | None = None,
+) -> Labels:
+    """Adds to equal labels what tells them apart.
+
+    Args:
+        groups: Combinations.
+        labels: What they are called so far; None for what their runs say.
+        columns: Where each of them stands; only those in one column need be told apart. None for one column.
+        without: A key that must not tell them apart, for the columns do.
+
+    Returns:
+        A label for each group, unlike that of any other in its column.
+    """
+    labels = [group.record.label for group in groups] if labels is None else list(labels)
+    columns = [""] * len(groups) if columns is None else columns
+    for fact in (
+        _combination,
+        _experiment,
+        _grid(without),
+        _backbone,
+        _precision,
+        _sources,
+        _settings(columns, without),
+        _commit,
+    ):
+        for label in dict.fromkeys(labels):
+            places = [place for place, other in enumerate(labels) if other == label]
+            longer = fact([groups[place] for place in places], [label] * len(places))
+            # What differs between columns only is told by them.
+            apart = {(columns[place], new) for place, new in zip(places, longer, strict=True)}
+            if len(apart) > len({columns[place] for place in places}):
+                for place, new in zip(places, longer, strict=True):
+                    labels[place] = new
+    return _numbered(labels, columns)
+
+
+def short_names(keys: Sequence[str]) -> dict[str, str]:
+    """Shortens dotted keys to the fewest last parts that tell them apart: `prompt.length`, or just `length`."""
+    short: dict[str, str] = {}
+    for key in keys:
+        parts = key.split(".")
+        tails = [".".join(parts[-length:]) for length in range(1, len(parts) + 1)]
+        others = [f".{other}" for other in keys if other != key]
+        short[key] = next((tail for tail in tails if not any(other.endswith(f".{tail}") for other in others)), key)
+    return short
+
+
+def leaves(data: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Every dotted key of nested mappings with its value; an empty mapping is a value."""
+    if isinstance(data, Mapping) and data:
+        for name, value in data.items():
+            yield from leaves(value, f"{key}.{name}".lstrip("."))
+    else:
+        yield key, data
+
+
+def shown(value: Any) -> str:
+    """A setting's value in a few letters: a mapping is the names in it, a hash its beginning."""
+    if value is None or value == {} or value == []:
+        return "none"
+    if isinstance(value, Mapping):
+        return " + ".join(map(str, value))
+    if isinstance(value, list | tuple):
+        return ", ".join(map(shown, value))
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if "/" in text and " " not in text:  # a path, or a name on the hub: the last part tells it
+        text = text.rstrip("/").rpartition("/")[2]
+    return re.sub(r"\b([0-9a-f]{8})[0-9a-f]{8,}\b", r"\1", text)
+
+
+def recipe_of(run: RunFolder) -> Iterator[tuple[str, Any]]:
+    """The settings of a run as they were written; those of its components with their defaults.
+
+    Sources, targets and all that only says where and how it runs are left out.
+    """
+    sections = {name: part for name, part in run.experiment.items() if name not in NO_RECIPE}
+    for key, value in leaves({**sections, "combination": run.record.combination}):
+        if key not in NO_RECIPE_KEYS:
+            yield key, value
+
+
+def natural(text: str) -> list[tuple[float, str]]:
+    """A sort key that puts `length=5` before `length=20`, and `lr=0.05` before `lr=0.1`."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", text)
+    return [(float(part), "") if at % 2 else (-1, part) for at, part in enumerate(parts)]
+
+
+def _combination(alike: Sequence[RunGroup], labels: Labels) -> Labels:
+    names = [group.record.label.partition(" · ")[0] for group in alike]
+    missing = [[] if name in label.split(" · ") else [name] for label, name in zip(labels, names, strict=True)]
+    return [_with(label, names) for label, names in zip(labels, missing, strict=True)]
+
+
+def _experiment(alike: Sequence[RunGroup], labels: Labels) -> Labels:
+    return [f"{group.record.experiment}: {label}" for group, label in zip(alike, labels, strict=True)]
+
+
+def _backbone(alike: Sequence[RunGroup], labels: Labels) -> Labels:
+    return [_with(label, [group.record.backbone]) for group, label in zip(alike, labels, strict=True)]
+
+
+def _precision(alike: Sequence[RunGroup], labels: Labels) -> Labels:
+    precisions = [group.record.precision for group in alike]
+    return [_with(label, [f"precision={one}"] if one else []) for label, one in zip(labels, precisions, strict=True)]
+
+
+def _sources(alike: Sequence[RunGroup], labels: Labels) -> Labels:
+    return [
+        _with(label, [f"from {', '.join(group.record.source)}"]) for group, label in zip(alike, labels, strict=True)
+    ]
+
+
+def _commit(alike: Sequence[RunGroup], labels: Labels) -> Labels:
+    commits = [group.record.commit[:7] for group in alike]
+    return [_with(label, [f"commit {commit}"] if commit else []) for label, commit in zip(labels, commits, strict=True)]
+
+
+def _grid(without: str | None) -> Fact:
+    def add(alike: Sequence[RunGroup], labels: Labels) -> Labels:
+        settings = [{key: value for key, value in one.record.settings.items() if key != without} for one in alike]
+        return _with_settings(labels, settings, _differing(settings))
+
+    return add
+
+
+def _settings(columns: Sequence[str], without: str | None) -> Fact:
+    def add(alike: Sequence[RunGroup], labels: Labels) -> Labels:
+        settings = [dict(_recipe_of(group, without)) for group in alike]
+        keys = _differing(settings)
+        return _with_settings(labels, settings, keys if len(keys) <= MOST_SETTINGS else _fewest(settings, keys))
+
+    return add
+
+
+def _recipe_of(group: RunGroup, without: str | None) -> Iterator[tuple[str, str]]:
+    for key, value in recipe_of(group.runs[group.seeds[0]]):
+        below = without is not None and f"{key}.".startswith(f"{without}.")
+        if not below:
+            yield key, shown(value)
+
+
+def _differing(settings: Sequence[Mapping[str, str]]) -> list[str]:
+    keys = dict.fromkeys(key for one in settings for key in one)
+    return [key for key in keys if len({one.get(key) for one in settings}) > 1]
+
+
+def _fewest(settings: Sequence[Mapping[str, str]], keys: Sequence[str]) -> list[str]:
+    """Chooses keys one by one, each the one that tells most of the groups apart with those before it."""
+    chosen: list[str] = []
+
+    def told(more: str) -> int:
+        return len({tuple(one.get(key) for key in (*chosen, more)) for one in settings})
+
+    distinct = len({tuple(one.get(key) for key in keys) for one in settings})
+    while not chosen or told(chosen[-1]) < distinct:
+        chosen.append(max((key for key in keys if key not in chosen), key=told))
+    return chosen
+
+
+def _with_settings(labels: Labels, settings: Sequence[Mapping[str, str]], keys: Sequence[str]) -> Labels:
+    short = short_names(keys)
+    return [
+        _with(label, [f"{short[key]}={shown(one[key])}" for key in keys if key in one])
+        for label, one in zip(labels, settings, strict=True)
+    ]
+
+
+def _with(label: str, additions: Sequence[str]) -> str:
+    return " · ".join([part for part in (label, *additions) if part])
+
+
+def _numbered(labels: Labels, columns: Sequence[str]) -> Labels:
+    """Numbers what nothing written tells apart: other data, say, or a change of the code that was not committed."""
+    places = list(zip(columns, labels, strict=True))
+    return [
+        f"{label} · number {places[: at + 1].count(place)}" if places.count(place) > 1 else label
+        for at, (place, label) in enumerate(zip(places, labels, strict=True))
+    ]

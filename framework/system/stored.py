@@ -1,0 +1,107 @@
+"""Reads what earlier commands left: small files that must hold one type, or a message that names the damage.
+
+A file may have been edited, cut short by a crash, or not be ours at all.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from framework.errors import UserError, file_error
+from framework.system.documents import DocumentError, parse
+
+T = TypeVar("T")
+
+LARGEST = 256 * 2**20
+"""Bytes of the largest file that is read whole. Records of all 205 languages take less than one of its MiB."""
+
+
+class Damaged(UserError):
+    """A file does not hold what was written there; made again, it would."""
+
+
+class Unreadable(UserError):
+    """The file system refuses to read a file, such as for want of permission; what it holds is not known."""
+
+
+def disagreement(one: object, other: object, difference: str) -> str:
+    """Says that two files which hold the same thing differ in it."""
+    return f"{one} and {other} do not agree, so one of them was edited: {difference}"
+
+
+def stored_bytes(path: Path) -> bytes:
+    """Reads a regular file of bounded size.
+
+    Raises:
+        UserError: There is none, or it is a folder, a device or a pipe.
+        Unreadable: It may not be read.
+        Damaged: It is far too large.
+    """
+    try:
+        if path.exists() and not path.is_file():  # reading a pipe would wait for its writer
+            raise UserError(f"{path}: is not a file")
+        if path.stat().st_size > LARGEST:
+            raise Damaged(f"{path} is damaged: it is larger than {LARGEST // 2**20} MiB")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except OSError as error:
+        raise Unreadable(file_error(error)) from None
+
+
+def read_stored(path: Path, adapter: TypeAdapter[T], what: str) -> T:
+    """Reads a JSON file.
+
+    Args:
+        path: The file.
+        adapter: Its type.
+        what: Names the type to a person: `a run's record`.
+
+    Raises:
+        UserError: It cannot be read.
+        Damaged: It holds something else.
+    """
+    content = stored_bytes(path)
+    return _checked(path, what, lambda: adapter.validate_json(content, strict=True))
+
+
+def read_stored_lines(path: Path, adapter: TypeAdapter[T], what: str) -> list[T]:
+    """Reads a file with a JSON value on each line; see `read_stored`."""
+    lines = stored_bytes(path).splitlines()
+    return _checked(path, what, lambda: [adapter.validate_json(line, strict=True) for line in lines])
+
+
+def read_stored_yaml(path: Path) -> dict[str, Any]:
+    """Reads a YAML mapping that an earlier command wrote; references in it are left as they are.
+
+    Raises:
+        UserError: It cannot be read.
+        Damaged: It is not YAML within the bounds of `framework.system.documents`, or no mapping.
+    """
+    try:
+        found = parse(stored_bytes(path)).data
+    except DocumentError as error:
+        raise Damaged(f"{path} is damaged: line {error.line}: {error}") from None
+    if not isinstance(found, dict):
+        raise Damaged(f"{path} is damaged: no mapping of keys to values")
+    return found
+
+
+def first_line(error: BaseException) -> str:
+    """Returns the first line of an error's message."""
+    return str(error).strip().partition("\n")[0]
+
+
+def first_reason(error: ValidationError) -> str:
+    """Returns where the first wrong value is, and why: `training.steps: Input should be a valid integer`."""
+    first = error.errors(include_url=False)[0]
+    return ": ".join(filter(None, [".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")]))
+
+
+def _checked(path: Path, what: str, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except ValidationError as error:
+        raise Damaged(f"{path} is damaged: not {what} ({first_reason(error)})") from None

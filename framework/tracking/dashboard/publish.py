@@ -1,0 +1,141 @@
+"""Puts a dashboard on the W&B server, or prints what it would put there."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from framework.config.tracking import TrackingConfig
+from framework.errors import UserError
+from framework.planning.plan import Plan
+from framework.tracking.dashboard import heatmap, views
+from framework.tracking.dashboard.content import Content, content_of
+from framework.tracking.tracker import reason
+
+if TYPE_CHECKING:
+    import wandb
+    from wandb_workspaces.reports.v2 import Report
+    from wandb_workspaces.workspaces import Workspace
+
+DEFAULT_ENTITY = "<default entity>"
+"""Stands in a dry run for the login's entity, which only the server knows."""
+
+
+def publish(plan: Plan, console: Console, *, dry_run: bool) -> None:
+    """Creates an experiment's views and report in W&B, or brings those of an earlier call up to date.
+
+    Args:
+        plan: What the runs are or will be.
+        console: Where to print the URLs, or the specification.
+        dry_run: Print what would be saved, as JSON; speak to no server.
+
+    Raises:
+        UserError: There is nothing to show, or the server cannot be spoken to.
+    """
+    content = content_of(plan)
+    tracking = plan.variants[0].experiment.tracking
+    if dry_run:
+        console.print_json(json.dumps(specification(content, tracking)))
+        return
+    if tracking.mode == "off":
+        raise UserError(f"{plan.name}: tracking.mode is off, so W&B has no runs to show; set it to online or offline")
+    with _spoken_plainly():
+        for what, url in _save(content, tracking, console):
+            console.print(f"{what}: {url}", highlight=False, soft_wrap=True)
+    if tracking.mode == "offline":
+        note = "note: runs are tracked offline: they appear when `modulingua sync` has sent them"
+        console.print(note, highlight=False)
+
+
+def specification(content: Content, tracking: TrackingConfig) -> dict[str, Any]:
+    """Returns all that would be saved, as plain data."""
+    entity = tracking.entity or DEFAULT_ENTITY
+    report = views.report(content, entity, tracking.project)
+    shown = [make(content, entity, tracking.project) for make in VIEWS]
+    return {
+        "entity": entity,
+        "project": tracking.project,
+        "chart": {"name": heatmap.NAME, "spec": heatmap.SPEC},
+        "views": [{"name": view.name, "id": view._internal_name, "spec": _spec(view)} for view in shown],
+        "report": {"title": report.title, "description": report.description, "spec": _spec(report)},
+    }
+
+
+VIEWS = (views.results_view, views.training_view)
+
+
+def _save(content: Content, tracking: TrackingConfig, console: Console) -> Iterator[tuple[str, str]]:
+    """Saves chart, views and report; yields what was saved and its URL."""
+    import wandb
+
+    from framework.tracking.client import START_SECONDS, default_entity
+
+    api = wandb.Api(timeout=START_SECONDS)
+    entity, project = tracking.entity or default_entity(), tracking.project
+    if project not in {known.name for known in api.projects(entity)}:
+        api.create_project(project, entity)
+    _save_chart(api, entity, console)
+    for make in VIEWS:
+        view = make(content, entity, project)
+        view._internal_id = _id_of_view(view)
+        view.save()
+        yield view.name, view.url
+    report = views.report(content, entity, project)
+    report.id = _id_of_report(api, report)
+    report.save()
+    yield "report", report.url
+
+
+def _save_chart(api: "wandb.Api", entity: str, console: Console) -> None:
+    """Stores the heat map's chart; the server refuses a second one of its name, and then this one is there already."""
+    from wandb.sdk.lib.service.service_connection import WandbApiFailedError
+
+    try:
+        api.create_custom_chart(entity, heatmap.NAME, "Combinations × languages", "vega2", "private", heatmap.SPEC)
+    except WandbApiFailedError as error:
+        if error.response is None or error.response.http_status != HTTPStatus.CONFLICT:
+            note = f"note: the server did not take the heat map's chart, so that it stays empty: {reason(error)}"
+            console.print(note, highlight=False, soft_wrap=True)
+
+
+def _id_of_view(view: "Workspace") -> str:
+    """Returns the id of the view of an earlier call; empty if there is none."""
+    from wandb_workspaces.workspaces import internal
+
+    in_url = internal._internal_name_to_url_query_str(view._internal_name)
+    try:
+        return str(internal.get_view_dict(view.entity, view.project, in_url)["id"])
+    except ValueError:  # not found
+        return ""
+
+
+def _id_of_report(api: "wandb.Api", report: "Report") -> str:
+    """Returns the id of the report of an earlier call; empty if there is none."""
+    ours = [
+        known
+        for known in api.reports(f"{report.entity}/{report.project}")
+        if known.display_name == report.title and (known.description or "").startswith(views.MADE_BY)
+    ]
+    return str(ours[0].id) if ours else ""
+
+
+def _spec(made: "Workspace | Report") -> Any:
+    """Returns the specification as the server stores it."""
+    return json.loads(made._to_model().spec.model_dump_json(by_alias=True, exclude_none=True))
+
+
+@contextmanager
+def _spoken_plainly() -> Iterator[None]:
+    """Turns what keeps the client from the server into a mistake of the user's, in a line."""
+    from framework.tracking.client import require_login
+
+    require_login()
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # whatever the client, its service process or the server may come up with
+        raise UserError(f"W&B did not save the dashboard: {reason(error)}") from error

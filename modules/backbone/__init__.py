@@ -1,0 +1,1 @@
+"""The frozen pretrained model: its files, its architecture, its tokenizer."""

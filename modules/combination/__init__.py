@@ -1,0 +1,1 @@
+"""A backbone with components, and the ways to run it: encode, generate, score."""

@@ -1,0 +1,93 @@
+"""Learning a language from translations: its sentences come to lie where the backbone puts those."""
+
+from collections.abc import Sequence
+
+import torch
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+from torch import Tensor
+from torch.nn import functional
+from torchmetrics import MeanMetric
+
+from modules.combination.combination import Combination
+from modules.components import Component
+from modules.training.base import Batch, StageModule, gathered, global_mean
+from modules.training.heads import mean_pool
+from modules.training.optimization import OptimizationConfig
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class AlignmentConfig:
+    """Settings of the loss."""
+
+    cosine_weight: float = Field(default=10.0, le=1e6)
+    """Weight of the cosine distance between a sentence and its translation."""
+    contrastive_weight: float = Field(default=1.0, le=1e6)
+    """Weight of telling a sentence's translation from the others of the batch (InfoNCE)."""
+    temperature: float = Field(default=0.05, le=1e6)
+    """Divides the cosines among which the translation is to be told."""
+
+    def __post_init__(self) -> None:
+        """Checks that the numbers can be meant."""
+        weights = (self.cosine_weight, self.contrastive_weight)
+        if min(weights) < 0 or max(weights) == 0:
+            raise ValueError("cosine_weight and contrastive_weight must not be negative, nor both be zero")
+        if self.temperature <= 0:
+            raise ValueError("temperature must be positive")
+
+
+class Alignment(StageModule):
+    """Draws mean-pooled sentences to the vectors that the bare backbone has for their translations.
+
+    A batch holds `input_ids`, `attention_mask`, `language`, `pivot_input_ids` and `pivot_attention_mask`.
+    """
+
+    def __init__(
+        self,
+        combination: Combination,
+        components: Sequence[Component],
+        optimization: OptimizationConfig,
+        *,
+        config: AlignmentConfig,
+        seed: int = 0,
+    ) -> None:
+        """Makes exactly the components trainable; see `StageModule`."""
+        super().__init__(combination, components, optimization, seed=seed)
+        self.config = config
+        self._validation_loss = MeanMetric()
+        self._validation_cosine = MeanMetric()
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Returns unit vectors [batch, hidden size] of the sentences and of their translations."""
+        pivot_mask = batch["pivot_attention_mask"]
+        pivot = self.combination.encode_bare(batch["pivot_input_ids"], pivot_mask)
+        sentence = mean_pool(self.encode(batch), batch["attention_mask"])
+        translation = mean_pool(pivot, pivot_mask)
+        return functional.normalize(sentence, dim=-1), functional.normalize(translation, dim=-1)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Returns the loss and logs it as `loss`."""
+        sentences, translations = self(batch)
+        # The translations need no gradient, so that it is enough to know those of other ranks.
+        candidates, first = gathered(translations)
+        loss = global_mean(self._losses(sentences, translations, candidates, first))
+        self.log("loss", loss, prog_bar=True, sync_dist=True)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Logs `validation/loss`, contrasted within each rank's batch, and `validation/cosine`."""
+        sentences, translations = self(batch)
+        self._validation_loss(self._losses(sentences, translations, translations, first=0))
+        self._validation_cosine((sentences * translations).sum(-1))
+        self.log("validation/loss", self._validation_loss)
+        self.log("validation/cosine", self._validation_cosine)
+
+    def _losses(self, sentences: Tensor, translations: Tensor, candidates: Tensor, first: int) -> Tensor:
+        """Returns the loss of each sentence [batch]; their translations are the candidates from number `first`."""
+        distance = 1 - (sentences * translations).sum(-1)
+        right = torch.arange(first, first + len(sentences), device=sentences.device)
+        # Not in bfloat16: divided by the temperature, cosines of so few digits would be noise.
+        with torch.autocast(sentences.device.type, enabled=False):
+            logits = sentences @ candidates.T / self.config.temperature
+        contrast = functional.cross_entropy(logits, right, reduction="none")
+        return self.config.cosine_weight * distance + self.config.contrastive_weight * contrast

@@ -1,0 +1,120 @@
+"""Language modelling: learning a language from its text, by the tokens that a text leaves to be predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from torch import Tensor
+from torch.nn import functional
+from torchmetrics import MeanMetric
+
+from modules.backbone.architectures import Family
+from modules.combination.combination import Combination
+from modules.components import Component
+from modules.errors import ModulesError
+from modules.training.base import Batch, StageModule, global_mean
+from modules.training.optimization import OptimizationConfig
+
+
+class LanguageModeling(StageModule):
+    """Cross-entropy of the tokens to be predicted; a subclass says from where.
+
+    A batch holds `input_ids`, `attention_mask`, `language` and `labels` [batch, time], which are the tokens to be
+    predicted in their own places, and -100 where nothing is.
+    """
+
+    family: ClassVar[Family]
+    """The backbones that can learn so."""
+    ahead: ClassVar[int]
+    """How many positions before a token's own it is predicted."""
+
+    def __init__(
+        self,
+        combination: Combination,
+        components: Sequence[Component],
+        optimization: OptimizationConfig,
+        *,
+        seed: int = 0,
+    ) -> None:
+        """Makes exactly the components trainable; see `StageModule`.
+
+        Raises:
+            ModulesError: If the backbone is of another family, or was loaded without its language model head.
+        """
+        backbone = combination.backbone
+        if backbone.info.family != self.family:
+            raise ModulesError(f"{type(self).__name__} trains on a {self.family}, not on a {backbone.info.family}")
+        if backbone.lm_head is None:
+            raise ModulesError("language modelling needs a backbone loaded with its language model head")
+        super().__init__(combination, components, optimization, seed=seed)
+        self._validation_loss = MeanMetric()
+        self._validation_accuracy = MeanMetric()
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Returns the logits [number, rows of the output layer] and the right rows [number], where there is a label."""
+        labels = batch["labels"][:, self.ahead :]
+        # Only there: over a vocabulary of 250,000 the logits of all positions would dwarf everything else.
+        rows, columns = (labels != -100).nonzero(as_tuple=True)
+        languages = [batch["language"][row] for row in rows.tolist()]
+        logits = self.combination.kept_logits(self.encode(batch)[rows, columns], languages)
+        return logits, self.combination.backbone.rows(labels[rows, columns])
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Returns the loss and logs it as `loss`."""
+        logits, tokens = self(batch)
+        loss = global_mean(functional.cross_entropy(logits, tokens, reduction="none"))
+        self.log("loss", loss, prog_bar=True, sync_dist=True)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Logs `validation/loss` and `validation/accuracy` over all predicted tokens of all ranks."""
+        logits, tokens = self(batch)
+        self._validation_loss(functional.cross_entropy(logits, tokens, reduction="none"))
+        self._validation_accuracy((logits.argmax(-1) == tokens).float())
+        self.log("validation/loss", self._validation_loss)
+        self.log("validation/accuracy", self._validation_accuracy)
+
+
+class MaskedLanguageModeling(LanguageModeling):
+    """Predicts masked tokens from the text on both sides; `input_ids` have masks in them (Devlin et al., 2019)."""
+
+    family = "encoder"
+    ahead = 0
+
+
+class SpanCorruption(LanguageModeling):
+    """Predicts, by the decoder, the spans that a text was stripped of (Raffel et al., 2020).
+
+    The `labels` [batch, decoder time] are those spans between sentinels, -100 where padded.
+    """
+
+    family = "encoder-decoder"
+    ahead = 0
+
+    def encode(self, batch: Batch) -> Tensor:
+        """Returns the decoder's hidden states [batch, decoder time, hidden size], at the places of the labels."""
+        backbone = self.combination.backbone
+        targets = batch["labels"].masked_fill(batch["labels"] == -100, backbone.tokenizer.pad_token_id)
+        return self.combination.encode(
+            batch["input_ids"],
+            batch["attention_mask"],
+            batch["language"],
+            decoder_input_ids=backbone.shifted(targets),
+        )
+
+
+class CausalLanguageModeling(LanguageModeling):
+    """Predicts each token from those before it; a text's first token has none, and is not predicted.
+
+    Where a row holds several documents, `document` [batch, time] numbers them, and each is a text of its own.
+    """
+
+    family = "decoder"
+    ahead = 1
+
+    def encode(self, batch: Batch) -> Tensor:
+        """Returns the hidden states [batch, time, hidden size] of texts, or of the documents of packed rows."""
+        return self.combination.encode(
+            batch["input_ids"], batch["attention_mask"], batch["language"], documents=batch.get("document")
+        )

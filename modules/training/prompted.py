@@ -1,0 +1,142 @@
+"""Learning to answer in words, and answering so: with the likeliest label's words, or by writing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+from torchmetrics import MeanMetric
+from torchmetrics.classification import MulticlassAccuracy
+
+from modules.combination.combination import Combination
+from modules.components import Component
+from modules.training.base import Batch, global_mean
+from modules.training.optimization import OptimizationConfig
+from modules.training.task import UNPARSED, Prediction, TaskModule
+
+
+class LabelWords(TaskModule):
+    """Chooses the label whose words the language model finds likeliest after the text, per token of theirs.
+
+    Learns to write the right label's words (Raffel et al., 2020; Lester et al., 2021). A batch holds `input_ids`,
+    `attention_mask`, `language`, `answers` (for each row each label's token ids), `labels` [batch] and `id`.
+    """
+
+    chosen_by = "validation/accuracy"
+
+    def __init__(
+        self,
+        combination: Combination,
+        components: Sequence[Component],
+        optimization: OptimizationConfig | None,
+        *,
+        labels: Sequence[str],
+        seed: int = 0,
+    ) -> None:
+        """Makes exactly the components trainable; see `StageModule`."""
+        super().__init__(combination, components, optimization, seed=seed)
+        self.labels = list(labels)
+        self._validation_loss = MeanMetric()
+        self._validation_accuracy = MulticlassAccuracy(len(labels), average="micro")
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Returns the mean log-likelihood of a token of each label's words, [batch, labels] float32."""
+        return _mean_log_likelihoods(self, batch, batch["answers"])
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Returns the loss and logs it as `loss`."""
+        labels = batch["labels"].tolist()
+        right = [[answers[label]] for answers, label in zip(batch["answers"], labels, strict=True)]
+        loss = global_mean(-_mean_log_likelihoods(self, batch, right).squeeze(1))
+        self.log("loss", loss, prog_bar=True, sync_dist=True)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Logs `validation/loss` and `validation/accuracy` over all rows of all ranks."""
+        scores, labels = self(batch), batch["labels"]
+        self._validation_loss(-scores.gather(1, labels[:, None]))
+        self._validation_accuracy(scores, labels)
+        self.log("validation/loss", self._validation_loss)
+        self.log("validation/accuracy", self._validation_accuracy)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
+        """Returns the likeliest label of each row; its confidence is its share among the labels."""
+        confidence, labels = self(batch).softmax(-1).cpu().max(dim=-1)
+        predicted = [self.labels[label] for label in labels.tolist()]
+        return Prediction(id=batch["id"], language=batch["language"], predicted=predicted, confidence=confidence)
+
+
+class Generation(TaskModule):
+    """Writes the answer.
+
+    Learns to write the right one. A batch holds `input_ids`, `attention_mask`, `language`, `answers` (for each row the
+    token ids of the right answer), `text`, `spoken` (the language in which each row is asked) and `id`.
+    """
+
+    chosen_by = "validation/log_likelihood"
+
+    def __init__(
+        self,
+        combination: Combination,
+        components: Sequence[Component],
+        optimization: OptimizationConfig | None,
+        *,
+        read: Callable[[str, str, str], str | None],
+        max_new_tokens: int,
+        beams: int,
+        seed: int = 0,
+    ) -> None:
+        """Makes exactly the components trainable; see `StageModule`.
+
+        Args:
+            combination: Backbone and components.
+            components: Those of them that are trained.
+            optimization: How they are trained; None where nothing is.
+            read: Makes of what was written, the text asked about and the language it is asked in an answer, or None.
+            max_new_tokens: Most tokens of an answer.
+            beams: Beams of the search; 1 is greedy.
+            seed: Draws the dropout.
+        """
+        super().__init__(combination, components, optimization, seed=seed)
+        self.read = read
+        self.max_new_tokens = max_new_tokens
+        self.beams = beams
+        self._validation_log_likelihood = MeanMetric()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Returns the loss and logs it as `loss`."""
+        loss = global_mean(-self._right(batch))
+        self.log("loss", loss, prog_bar=True, sync_dist=True)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Logs `validation/log_likelihood`, a right answer's mean per token, over all rows of all ranks."""
+        self._validation_log_likelihood(self._right(batch))
+        self.log("validation/log_likelihood", self._validation_log_likelihood)
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
+        """Returns what was read from what was written; its confidence is the mean probability of a token."""
+        written, log_likelihoods = self.combination.generate(
+            batch["input_ids"],
+            batch["attention_mask"],
+            self.languages(batch),
+            max_new_tokens=self.max_new_tokens,
+            beams=self.beams,
+        )
+        tokenizer = self.combination.backbone.tokenizer
+        texts = tokenizer.batch_decode(written, skip_special_tokens=True)
+        read = map(self.read, texts, batch["text"], batch["spoken"])
+        predicted = [UNPARSED if answer is None else answer for answer in read]
+        confidence = log_likelihoods.float().exp().cpu()
+        return Prediction(id=batch["id"], language=batch["language"], predicted=predicted, confidence=confidence)
+
+    def _right(self, batch: Batch) -> Tensor:
+        """Returns the right answers' mean log-likelihood per token, [batch]."""
+        return _mean_log_likelihoods(self, batch, [[answer] for answer in batch["answers"]]).squeeze(1)
+
+
+def _mean_log_likelihoods(module: TaskModule, batch: Batch, answers: Sequence[Sequence[Sequence[int]]]) -> Tensor:
+    sums, lengths = module.combination.continuation_log_likelihoods(
+        batch["input_ids"], batch["attention_mask"], answers, module.languages(batch)
+    )
+    return sums / lengths

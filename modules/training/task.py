@@ -1,0 +1,47 @@
+"""What learning a task has in common, whatever is asked of the texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, TypedDict
+
+from torch import Tensor
+
+from modules.training.base import Batch, StageModule
+
+UNPARSED = "\N{REPLACEMENT CHARACTER}"
+"""The answer of a model whose words are none of the task's, as Unicode has it for what cannot be read.
+
+It is no label, no BIO tag and no word of an answer, and no punctuation that scoring leaves out: it is always wrong.
+"""
+
+
+class Prediction(TypedDict):
+    """What a task module answers to a batch, a row each. Of several rows of one example the most confident counts."""
+
+    id: list[str]
+    language: list[str]
+    predicted: list[str]
+    """The answer, written as the dataset writes its gold, or `UNPARSED`."""
+    confidence: Tensor
+    """float32 [batch] on the CPU: the answer's probability where it has one, else the model's own score of it."""
+
+
+class TaskModule(StageModule):
+    """Learns to answer on the source languages, and answers on others.
+
+    A subclass says what the loss is, logs a validation score, and answers in `predict_step`.
+    """
+
+    chosen_by: ClassVar[str]
+    """The validation score that the best step has the most of, such as `validation/accuracy`."""
+    language_of: Callable[[str], str] = staticmethod(lambda language: language)
+    """Says for a row's language whose components act on it; controls change it."""
+
+    def languages(self, batch: Batch) -> list[str]:
+        """Returns for each row the language whose components act on it."""
+        return [self.language_of(language) for language in batch["language"]]
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
+        """Answers each row."""
+        raise NotImplementedError
