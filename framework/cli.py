@@ -37,8 +37,9 @@ def modulingua() -> None:
 def run(experiment: ExperimentFile, overrides: Overrides = None) -> None:
     """Carry out the plan here; what is done already is not done again."""
     from framework.execution.runner import run_experiment
+    from framework.reports.compare.final_table import print_final_table
 
-    run_experiment(experiment, overrides or [], _console())
+    print_final_table(run_experiment(experiment, overrides or [], _console()), _console())
 
 
 @app.command()
@@ -51,8 +52,8 @@ def plan(
     ] = False,
 ) -> None:
     """Say what would run, without training: stages, trained parameters, steps, and every mistake."""
-    from framework.execution.runner import plan_experiment
     from framework.planning.data_check import check_rows
+    from framework.planning.plan import plan_experiment
     from framework.reports.plan_table import print_plan
 
     planned = plan_experiment(experiment, overrides or [], here=not data)
@@ -186,7 +187,7 @@ def dashboard(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the JSON; save nothing.")] = False,
 ) -> None:
     """Make or update the experiment's views and report in W&B; before its runs, too."""
-    from framework.execution.runner import plan_experiment
+    from framework.planning.plan import plan_experiment
     from framework.tracking.dashboard.publish import publish
 
     publish(plan_experiment(experiment, overrides or [], here=False), _console(), dry_run=dry_run)
@@ -227,7 +228,7 @@ def predict(
 @app.command()
 def tokenization(experiment: ExperimentFile, overrides: Overrides = None) -> None:
     """Report what the tokenizer does to each language: tokens per word, share truncated, unknown tokens."""
-    from framework.execution.runner import plan_experiment
+    from framework.planning.plan import plan_experiment
     from framework.reports.plan_table import print_tokenization
 
     print_tokenization(plan_experiment(experiment, overrides or []), _console())

@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from framework.execution.runner import run_experiment
+from framework.reports.compare.final_table import print_final_table
 
 ROOT = Path(__file__).parents[1]
 TASK = "task adapter"
@@ -86,7 +87,8 @@ def test_a_table_that_contradicts_a_statement_fails(row: str, figures: str) -> N
 
 @pytest.mark.quickstart
 def test_the_statements_hold_on_this_machine(tmp_path: Path) -> None:
-    printed = StringIO()
+    console = Console(file=StringIO(), width=160)
     folders = [f"store={tmp_path / 'store'}", f"runs={tmp_path / 'runs'}"]
-    run_experiment(ROOT / "experiments" / "quickstart.yaml", folders, Console(file=printed, width=160))
-    check_statements(printed.getvalue())
+    plan = run_experiment(ROOT / "experiments" / "quickstart.yaml", folders, console)
+    print_final_table(plan, console)
+    check_statements(console.file.getvalue())

@@ -5,8 +5,8 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from datamodules import DataError, LabelledDataset
-from datamodules.datasets.base import TRAIN, VALIDATION
+from datamodules.datasets.base import TRAIN, VALIDATION, LabelledDataset
+from datamodules.errors import DataError
 
 TOLERATED = 0.01
 """Share of a test split. News collections repeat a text now and then: that is told with the results, not refused."""

@@ -5,10 +5,10 @@ import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from framework.config.sbatch_template import CONTROL, PLACEHOLDER, PLACEHOLDERS, REQUIRED, TEMPLATE, template_of
 from framework.config.schema import TrainerConfig, Variant
 from framework.config.slurm import Resources, SlurmConfig, seconds
 from framework.errors import UserError, did_you_mean
-from framework.slurm.script import CONTROL, PLACEHOLDER, PLACEHOLDERS, REQUIRED, TEMPLATE, template_of
 from framework.validation import Problem
 
 SHORT = {"-J": "--job-name", "-a": "--array", "-o": "--output", "-D": "--chdir", "-d": "--dependency", "-N": "--nodes"}

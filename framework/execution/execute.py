@@ -20,18 +20,10 @@ from framework.execution.trainer import History, Report, fit, make_trainer
 from framework.identity import plain
 from framework.planning.data_check import note_on_skipped_rows
 from framework.planning.notes import notes_on_data
-from framework.planning.plan import (
-    BackboneChoice,
-    EvaluateStage,
-    LanguageStage,
-    MergeStage,
-    Stage,
-    TaskStage,
-    Test,
-    answer_recipe,
-)
+from framework.planning.plan import EvaluateStage, LanguageStage, MergeStage, Stage, TaskStage, Test, answer_recipe
 from framework.planning.vocabulary import note_on_vocabulary
 from framework.results.run_folder import LanguageResult, Predictions, RunRecord
+from framework.store.backbone_choice import BackboneChoice
 from framework.store.compatibility import answers_of
 from framework.store.merging import write_sum
 from framework.store.store import HEAD, KEPT_TOKENS, Passport, Store, part_of

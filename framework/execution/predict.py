@@ -14,8 +14,9 @@ from framework.config.schema import read_experiment
 from framework.errors import UserError
 from framework.execution.agreement import refuse_edited_experiment, refuse_edited_record, refuse_missing_component
 from framework.execution.execute import add_language, load_task, most_confident, stage_data
-from framework.planning.plan import BackboneChoice, EvaluateStage, TaskStage
+from framework.planning.plan import EvaluateStage, TaskStage
 from framework.results.run_folder import RunFolder
+from framework.store.backbone_choice import BackboneChoice
 from framework.store.store import Store
 from framework.system.stored import Damaged
 from modules.training.task import TaskModule
@@ -171,7 +172,7 @@ def _stage(run: Path) -> tuple[EvaluateStage, Store]:
     trained = next((passport for passport in passports if passport.stage == "task"), None)
     needed = [passport.id for passport in passports] + (trained.needs if trained else [])
     pretrained_by = next((need for need in needed if store.passport(need).stage == "pretrain"), None)
-    backbone = BackboneChoice.of(experiment, pretrained_by)
+    backbone = BackboneChoice.of(experiment.backbone, experiment.trainer.accelerator, pretrained_by)
     labels = tuple(record.labels) or experiment.dataset.labels
     refuse_missing_component(folder, passports, experiment, experiment.answer.parameters(labels, backbone.info))
     of_languages = [passport for passport in passports if passport.stage == "language"]

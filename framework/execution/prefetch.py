@@ -13,9 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from datamodules import keeping_what_is_read
-from framework.execution.runner import plan_experiment
 from framework.planning.data_check import DataCheck, read_text
-from framework.planning.plan import LanguageStage, Plan
+from framework.planning.plan import LanguageStage, Plan, plan_experiment
 from modules import fetch_backbone, load_tokenizer
 
 Sizes = dict[str, dict[str, int]]

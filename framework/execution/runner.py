@@ -15,18 +15,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from framework.config.schema import read_experiment
 from framework.errors import INTERRUPTED, UNAVAILABLE, Interrupted, Unavailable, UserError, said_plainly
 from framework.execution.execute import carry_out
 from framework.execution.progress import StageProgress, duration
 from framework.execution.reuse import take_over
 from framework.execution.trainer import Report
 from framework.planning.data_check import check_rows
-from framework.planning.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage, make_plan
-from framework.reports.compare import compare
+from framework.planning.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage, plan_experiment
 from framework.store.store import UNFINISHED
 from framework.system.distributed import own_rank, slurm_tasks
-from framework.system.files import require_folder, require_writable, sweep
+from framework.system.files import require_writable, sweep
 from framework.system.launchers import forget_ranks
 from framework.system.locks import claimed
 from framework.system.network import retry_requests
@@ -39,30 +37,16 @@ CLAIMED = "MODULINGUA_CLAIMED"
 """Environment variable: the process that started this one has the stage's claim."""
 
 
-def plan_experiment(file: Path, overrides: list[str], *, here: bool = True) -> Plan:
-    """Reads, checks and plans an experiment.
+def run_experiment(file: Path, overrides: list[str], console: Console) -> Plan:
+    """Does what is left of an experiment's plan.
 
     Args:
         file: The experiment's YAML.
         overrides: `key=value` words that win over it.
-        here: Whether it is to be carried out on this machine, which then must have the devices.
+        console: Where progress is printed.
 
-    Raises:
-        UserError: The experiment has mistakes.
-    """
-    plan = make_plan(read_experiment(file, overrides, here=here))
-    require_folder(plan.store.folder, "store")
-    require_folder(plan.folder, "runs")
-    return plan
-
-
-def run_experiment(file: Path, overrides: list[str], console: Console) -> None:
-    """Does what is left of an experiment's plan and prints its results.
-
-    Args:
-        file: The experiment's YAML.
-        overrides: `key=value` words that win over it.
-        console: Where progress and results are printed.
+    Returns:
+        The plan, of which all stages are done.
 
     Raises:
         UserError: The experiment has mistakes, or a stage met damaged or foreign files.
@@ -100,16 +84,7 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> None:
                         children.carry_out(stage, progress.update)
                 clock.finished(stage)
                 gc.collect()  # a backbone and its hooks refer to each other: else each stage's would stay in memory
-    if runs:
-        comparison = compare([run.folder for run in runs])
-        console.print()
-        comparison.print(console)
-        comparison.write(plan.folder)
-        console.print(
-            f"\n tables and predictions: {plan.folder}/   ·   modulingua compare {plan.folder}",
-            highlight=False,
-            soft_wrap=True,
-        )
+    return plan
 
 
 def carry_out_one(file: Path, overrides: list[str], identity: str) -> None:

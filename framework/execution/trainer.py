@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lightning import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
+from lightning.fabric.plugins import ClusterEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.strategies import Strategy
 from torch import Tensor
 
@@ -21,7 +24,7 @@ from framework.execution.checkpoint import (
     restoring,
     usable,
 )
-from framework.system.distributed import environment
+from framework.system.distributed import slurm_tasks
 from framework.tracking.tracker import Tracker
 from modules.training.base import StageModule
 from modules.training.sharding import ShardedBackbone
@@ -56,7 +59,7 @@ def make_trainer(
         devices=trainer.devices,
         num_nodes=trainer.num_nodes,
         strategy=_strategy(trainer),
-        plugins=[CheckpointFile(), environment(trainer)],
+        plugins=[CheckpointFile(), _cluster_environment(trainer)],
         precision=precision,  # type: ignore[arg-type]
         callbacks=callbacks,
         logger=False,
@@ -259,3 +262,22 @@ def _quieten_lightning() -> None:
         ".*`srun` command is available.*",
     ):
         warnings.filterwarnings("ignore", message=note)
+
+
+def _cluster_environment(trainer: TrainerConfig) -> ClusterEnvironment:
+    """Returns what tells Lightning the ranks.
+
+    It is chosen here and not detected, because Lightning's detection goes by the job's name.
+
+    Raises:
+        UserError: Slurm started another number of tasks than the experiment asks for.
+    """
+    tasks = slurm_tasks()
+    if tasks == 1:
+        return LightningEnvironment()
+    if tasks != trainer.processes:
+        raise UserError(
+            f"trainer: devices={trainer.devices} on num_nodes={trainer.num_nodes} make {trainer.processes} "
+            f"process{'es' if trainer.processes > 1 else ''}, but Slurm started {tasks} tasks"
+        )
+    return SLURMEnvironment(auto_requeue=False)  # the batch script does it, when all ranks have stopped

@@ -14,62 +14,17 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from framework.answers import Answer
-from framework.config.schema import Experiment, TaskStageConfig, Variant, combination_name
+from framework.config.schema import Experiment, TaskStageConfig, Variant, combination_name, read_experiment
 from framework.identity import LENGTH, identity, plain
 from framework.results.metrics import metrics_of
 from framework.results.run_folder import Control, RunFolder
+from framework.store.backbone_choice import BackboneChoice
 from framework.store.formula import is_language, parse, seed_of
 from framework.store.merging import Terms, merged_identity, merged_title
-from framework.store.store import Store, backbone_name
-from modules import BackboneConfig, BackboneInfo, component_class, inspect_backbone, resolve_precision
+from framework.store.store import Store
+from framework.system.files import require_folder
+from modules import BackboneInfo, component_class
 from modules.components import FullConfig
-
-
-@dataclass(frozen=True)
-class BackboneChoice:
-    """The backbone that a stage stands on."""
-
-    config: BackboneConfig
-    """Its precision is the one that is computed in, never `auto`."""
-    info: BackboneInfo
-    pretrained_by: str | None = None
-    """Identity of the stage that trained its weights; None for the weights as published."""
-
-    @classmethod
-    def of(cls, experiment: Experiment, pretrained_by: str | None = None) -> "BackboneChoice":
-        """Returns the backbone of an experiment, with the precision that `auto` means on this machine."""
-        config = resolve_precision(experiment.backbone, experiment.trainer.accelerator)
-        return cls(config, inspect_backbone(experiment.backbone), pretrained_by)
-
-    @property
-    def untrained(self) -> "BackboneChoice":
-        """The same backbone before its pretraining stage."""
-        return BackboneChoice(self.config, self.info)
-
-    @property
-    def shown(self) -> str:
-        """Its name on screen."""
-        return backbone_name(self.passport)
-
-    @property
-    def passport(self) -> dict[str, str]:
-        """What a component's passport says of its backbone."""
-        return {
-            "name": self.info.name,
-            "revision": self.info.revision,
-            "weights": self.pretrained_by or self.info.weights_hash,
-            "tokenizer": self.info.tokenizer_hash,
-        }
-
-    @property
-    def determinants(self) -> dict[str, str]:
-        """What of it determines a result: its content and its arithmetic, not its name or folder."""
-        passport = self.passport
-        return {
-            "weights": passport["weights"],
-            "tokenizer": passport["tokenizer"],
-            "precision": self.config.precision,
-        }
 
 
 @dataclass(frozen=True)
@@ -267,6 +222,23 @@ class Plan:
         return self.store.has(stage.id)
 
 
+def plan_experiment(file: Path, overrides: list[str], *, here: bool = True) -> Plan:
+    """Reads, checks and plans an experiment.
+
+    Args:
+        file: The experiment's YAML.
+        overrides: `key=value` words that win over it.
+        here: Whether it is to be carried out on this machine, which then must have the devices.
+
+    Raises:
+        UserError: The experiment has mistakes.
+    """
+    plan = make_plan(read_experiment(file, overrides, here=here))
+    require_folder(plan.store.folder, "store")
+    require_folder(plan.folder, "runs")
+    return plan
+
+
 def make_plan(variants: list[Variant]) -> Plan:
     """Plans the stages of an experiment's variants.
 
@@ -292,7 +264,7 @@ def _turn(stage: Stage) -> str:
 
 def _stages(variant: Variant, store: Store) -> Iterator[Stage]:
     experiment = variant.experiment
-    backbone = BackboneChoice.of(experiment)
+    backbone = BackboneChoice.of(experiment.backbone, experiment.trainer.accelerator)
     if experiment.pretrain is not None:
         pretrain = _pretrain_stage(experiment, backbone)
         yield pretrain

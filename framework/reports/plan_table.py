@@ -131,8 +131,7 @@ def print_tokenization(plan: Plan, console: Console) -> None:
 
     The texts are those of a target's test split and of the split that a language is trained on that is only a source.
     """
-    from datamodules import language
-    from datamodules.labelled import tokenization_report
+    from datamodules import language, tokenization_report
     from framework.errors import UserError
     from modules import load_tokenizer
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from framework.execution.runner import plan_experiment
+from framework.planning.plan import plan_experiment
 from framework.slurm import cluster
 from framework.slurm.place import CANCELLED
 from framework.slurm.record import launches, read, stages_in

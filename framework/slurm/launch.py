@@ -14,8 +14,7 @@ from framework.config.check_slurm import refuse_auto_precision
 from framework.config.slurm import DATA, LIGHT, TABLE
 from framework.config.yaml_file import read
 from framework.errors import UserError
-from framework.execution.runner import plan_experiment
-from framework.planning.plan import Plan
+from framework.planning.plan import Plan, plan_experiment
 from framework.slurm import cluster
 from framework.slurm.cluster import LimitReached
 from framework.slurm.jobs import Job, jobs_for

@@ -1,36 +1,16 @@
 """The text of an sbatch script: a template with its placeholders filled in."""
 
-import re
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from framework.config.sbatch_template import CONTROL, PLACEHOLDER, template_of
 from framework.config.schema import TrainerConfig
 from framework.config.slurm import LIGHT, Resources, SlurmConfig
 from framework.errors import UserError
 from framework.slurm.jobs import Job
 from framework.system.provenance import command as typed
-
-TEMPLATE = Path(__file__).with_name("job.sbatch")
-PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Control characters, and what Python makes of bytes in a path that are no UTF-8."""
-PLACEHOLDERS = {
-    "title": "the experiment's name and what the job does",
-    "typed": "the command that launched it",
-    "options": "all #SBATCH lines",
-    "setup": "the lines of slurm.setup",
-    "stages": "for each element of the array an entry `[index]=identity`, and `[index]+=` for further stages",
-    "command": "what each process runs; it names the stage as $stage",
-    "cpus": "processor cores of each process",
-    "retries": "slurm.retries",
-    "end": "the file, less `-<part>`, into which a stage's outcome is written",
-    "log": "the file, less `-<part>.log`, into which a further stage of an element prints",
-}
-"""What a template may say between double braces."""
-REQUIRED = ("options", "stages", "command")
-"""Without these a job cannot do its work."""
 
 
 def size(resources: Resources, trainer: TrainerConfig) -> tuple[int, int]:
@@ -143,11 +123,6 @@ def _literal(path: Path) -> str:
 def fill(template: str, values: Mapping[str, str]) -> str:
     """Puts values in the places of a template's placeholders."""
     return PLACEHOLDER.sub(lambda found: values[found[1]], template)
-
-
-def template_of(config: SlurmConfig) -> Path:
-    """Returns the user's own template, or ours."""
-    return Path(config.template) if config.template else TEMPLATE
 
 
 def _ranges(indices: list[int]) -> str:

@@ -12,8 +12,7 @@ from rich.table import Table
 from framework.config.check_slurm import refuse_auto_precision
 from framework.config.slurm import DATA, TABLE
 from framework.errors import INTERRUPTED, UNAVAILABLE, UserError
-from framework.execution.runner import plan_experiment
-from framework.planning.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage
+from framework.planning.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage, plan_experiment
 from framework.slurm import cluster
 from framework.slurm.cluster import Queued
 from framework.slurm.place import Place

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from framework.errors import UserError, did_you_mean
 from framework.identity import plain
-from framework.planning.plan import BackboneChoice
+from framework.store.backbone_choice import BackboneChoice
 from framework.store.fetching import fetch_saved
 from framework.store.identities import imported_identity
 from framework.store.passport_configs import backbone_config, component_configs

@@ -6,13 +6,6 @@ else, and also inside an allocation of Slurm, the first process starts the other
 
 import os
 
-from lightning.fabric.plugins import ClusterEnvironment
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
-
-from framework.config.schema import TrainerConfig
-from framework.errors import UserError
-
 
 def slurm_tasks() -> int:
     """Returns the number of tasks of the Slurm step that this process belongs to; 1 outside of one."""
@@ -32,22 +25,3 @@ def _number(variable: str, otherwise: int) -> int:
 def slurm_step() -> str:
     """Names this process's Slurm step; no other step, earlier or later, has the same name."""
     return "-".join(os.environ.get(f"SLURM_{what}", "0") for what in ("JOB_ID", "RESTART_COUNT", "STEP_ID"))
-
-
-def environment(trainer: TrainerConfig) -> ClusterEnvironment:
-    """Returns what tells Lightning the ranks.
-
-    It is chosen here and not detected, because Lightning's detection goes by the job's name.
-
-    Raises:
-        UserError: Slurm started another number of tasks than the experiment asks for.
-    """
-    tasks = slurm_tasks()
-    if tasks == 1:
-        return LightningEnvironment()
-    if tasks != trainer.processes:
-        raise UserError(
-            f"trainer: devices={trainer.devices} on num_nodes={trainer.num_nodes} make {trainer.processes} "
-            f"process{'es' if trainer.processes > 1 else ''}, but Slurm started {tasks} tasks"
-        )
-    return SLURMEnvironment(auto_requeue=False)  # the batch script does it, when all ranks have stopped

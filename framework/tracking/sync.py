@@ -15,8 +15,7 @@ from rich.console import Console
 from framework.config.schema import read_experiment
 from framework.config.tracking import TrackingConfig
 from framework.errors import UserError
-from framework.execution.runner import plan_experiment
-from framework.planning.plan import EvaluateStage, Plan
+from framework.planning.plan import EvaluateStage, Plan, plan_experiment
 from framework.results.run_folder import RunFolder, read_runs
 from framework.store.store import Passport, Store
 from framework.system.locks import claimed_if_free

@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from datamodules import DatasetConfig, labelled_dataset
-from datamodules.labelled import tokenization_report
+from datamodules import DatasetConfig, labelled_dataset, tokenization_report
 from datamodules.tokenization import padded, token_ids
 from tests.datamodules.conftest import Write
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from datamodules import DISTANCES, LANGUAGES, PRETRAINING_TEXT, DataError
-from datamodules.languages import typology
+from datamodules import DISTANCES, LANGUAGES, PRETRAINING_TEXT, DataError, typology
 from datamodules.languages.typology import Typology
 
 HALF_THE_EARTH = 20_015

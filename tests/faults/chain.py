@@ -15,6 +15,7 @@ from rich.console import Console
 
 from framework.execution.checkpoint import CheckpointFile
 from framework.execution.runner import run_experiment
+from framework.reports.compare.final_table import print_final_table
 from framework.store.store import WEIGHTS, Store
 from tests.framework.tiny import Desk, outcome, runs
 
@@ -28,7 +29,8 @@ def work(file: str) -> None:
     """What a process does until it is killed."""
     os.setsid()
     multiprocessing.set_start_method("fork", force=True)  # else data workers would be children of the server
-    run_experiment(Path(file), [], Console(file=io.StringIO()))
+    console = Console(file=io.StringIO())
+    print_final_table(run_experiment(Path(file), [], console), console)
 
 
 @dataclass

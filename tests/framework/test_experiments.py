@@ -10,8 +10,7 @@ from rich.console import Console
 
 from framework.config.schema import Experiment
 from framework.config.yaml_file import read
-from framework.execution.runner import plan_experiment
-from framework.planning.plan import Plan
+from framework.planning.plan import Plan, plan_experiment
 from framework.reports.plan_table import print_tokenization
 from tests.conftest import FOLDERS
 from tests.framework.identities import check_identities, with_zero_weights

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from framework.execution.runner import plan_experiment
 from framework.identity import LENGTH, identity
-from framework.planning.plan import EvaluateStage, LanguageStage, Plan
+from framework.planning.plan import EvaluateStage, LanguageStage, Plan, plan_experiment
 from tests.framework.tiny import LANGUAGES, Desk, build_encoder, changed, command_line, read_rows, write_rows
 
 Changes = dict[str, Any]

@@ -14,9 +14,10 @@ import requests
 from huggingface_hub.utils import get_session, reset_sessions
 
 from datamodules.errors import NetworkError as NoData
+from framework.config.sbatch_template import TEMPLATE
 from framework.errors import UNAVAILABLE, Interrupted, Unavailable, said_plainly
 from framework.execution import runner
-from framework.slurm.script import TEMPLATE, fill
+from framework.slurm.script import fill
 from framework.system import network, signals
 from framework.system.signals import listening
 from modules.errors import NetworkError as NoBackbone

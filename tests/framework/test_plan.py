@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from framework.execution.runner import plan_experiment
-from framework.planning.plan import Plan
+from framework.planning.plan import Plan, plan_experiment
 from tests.framework.conftest import Answer, Modulingua
 from tests.framework.tiny import LABELS, TARGETS, Desk
 

@@ -11,16 +11,15 @@ from typing import Any
 
 import pytest
 
+from framework.config.sbatch_template import PLACEHOLDERS, TEMPLATE
 from framework.config.slurm import Resources, SlurmConfig, seconds
-from framework.execution.runner import plan_experiment
-from framework.planning.plan import EvaluateStage, Plan
+from framework.planning.plan import EvaluateStage, Plan, plan_experiment
 from framework.slurm import cluster
 from framework.slurm.cluster import Queued
 from framework.slurm.jobs import Element, Job, jobs_for
 from framework.slurm.launch import launch
 from framework.slurm.place import CANCELLED, Place
 from framework.slurm.record import Array, Launch, next_folder, read, write
-from framework.slurm.script import PLACEHOLDERS, TEMPLATE
 from framework.slurm.status import Status, statuses
 from framework.system.stored import Damaged
 from tests.framework.conftest import Modulingua

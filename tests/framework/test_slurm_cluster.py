@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from framework.config.sbatch_template import TEMPLATE
 from framework.config.slurm import Resources
 from framework.errors import UserError
 from framework.slurm import cluster, command
 from framework.slurm.memory import default_memory
-from framework.slurm.script import TEMPLATE
 from framework.slurm.status import statuses
 from framework.system.launchers import RANKS
 from tests.framework.conftest import Modulingua

@@ -12,7 +12,8 @@ import pytest
 from rich.console import Console
 
 from datamodules import dataset_class
-from framework.execution.runner import plan_experiment, run_experiment
+from framework.execution.runner import run_experiment
+from framework.planning.plan import plan_experiment
 from tests.framework.identities import check_identities, with_zero_weights
 from tests.framework.test_experiments import EXPERIMENTS
 from tests.framework.tiny import ROOT, outcome, runs, write_rows

@@ -22,8 +22,9 @@ from tokenizers import Tokenizer
 from tokenizers.processors import TemplateProcessing
 
 from datamodules.datasets.sib200 import Sib200
-from framework.execution.runner import plan_experiment, run_experiment
-from framework.planning.plan import Plan
+from framework.execution.runner import run_experiment
+from framework.planning.plan import Plan, plan_experiment
+from framework.reports.compare.final_table import print_final_table
 from framework.results.run_folder import Control, LanguageResult, Predictions, RunFolder
 from framework.store.store import Store
 from tests.modules import tiny
@@ -196,9 +197,9 @@ class Desk:
 
     def run(self, changes: Mapping[str, Any] | None = None) -> str:
         """Runs the experiment with some dotted keys set; returns what it printed."""
-        printed = io.StringIO()
-        run_experiment(self.write(changes), [], Console(file=printed, width=160))
-        return printed.getvalue()
+        console = Console(file=io.StringIO(), width=160)
+        print_final_table(run_experiment(self.write(changes), [], console), console)
+        return console.file.getvalue()
 
     def files(self) -> dict[str, tuple[int, int]]:
         """Names every file below the folder, but for YAML and claims, with what tells whether it was written anew."""

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from framework.config.schema import Variant
-from framework.planning.plan import BackboneChoice, LanguageStage, Plan, TaskStage, describe
+from framework.planning.plan import LanguageStage, Plan, TaskStage, describe
+from framework.store.backbone_choice import BackboneChoice
 from modules import ROLES, component_class
 
 TRAINED, FROZEN, ABSENT = "trained", "frozen", "–"
@@ -18,7 +19,7 @@ def drawing(plan: Plan, variant: Variant) -> Table:
     table = Table(box=None, header_style="bold", title=variant.label, title_justify="left", title_style="bold")
     for column in ("part", "place", "parameters", *kinds):
         table.add_column(column, justify="right" if column == "parameters" else "left")
-    backbone = BackboneChoice.of(experiment)
+    backbone = BackboneChoice.of(experiment.backbone, experiment.trainer.accelerator)
     info = backbone.info
     tasks: list[TaskStage] = [stage.task for stage in plan.of_kind("evaluate") if stage.variant is variant]
 
