@@ -4,7 +4,7 @@ PYTEST_FLAGS ?= -n $(shell echo $$((3 * $$(getconf _NPROCESSORS_ONLN) / 2))) --d
 BIN = .venv/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help setup quickstart test test-quickstart test-pages test-browser test-slurm faults hostile capabilities docs lint
+.PHONY: help setup quickstart test test-slow test-quickstart test-pages test-browser test-slurm faults hostile capabilities docs lint
 
 help: ## Say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,8 +18,12 @@ quickstart: setup ## Train and test a small grid on synthetic languages, offline
 
 # Several processes with several threads each, on as many cores, are about ten times slower than with one thread each.
 test: export OMP_NUM_THREADS = 1
-test: setup lint ## Check the style and run all tests
-	$(BIN)/pytest $(PYTEST_FLAGS) -m "not slurm and not browser and not faults and not quickstart and not pages"
+test: setup lint ## Check the style and run the tests
+	$(BIN)/pytest $(PYTEST_FLAGS) -m "not slow and not slurm and not browser and not faults and not quickstart and not pages"
+
+test-slow: export OMP_NUM_THREADS = 1
+test-slow: setup ## Run the long tests: all combinations on all model types, several processes, a real encoder
+	$(BIN)/pytest -m slow tests
 
 test-quickstart: export OMP_NUM_THREADS = 1
 test-quickstart: setup ## Run the quickstart and check what README says about its table

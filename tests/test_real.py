@@ -87,6 +87,7 @@ def test_a_short_run_and_its_predictions(real: list[str], tmp_path: Path) -> Non
     assert result["scores"]["accuracy"] > 0.4
 
 
+@pytest.mark.slow
 def test_a_real_decoder_chooses_among_label_words(smollm2: Path, real_data: Path, tmp_path: Path) -> None:
     changes = [
         f"backbone.name={smollm2}",

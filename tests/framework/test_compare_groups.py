@@ -420,7 +420,6 @@ class TestLatex:
         assert r" & Latn & Cyrl & Deva \\" + "\n" + r" & (4) & (1) & (1) \\" in text
         assert r"hau\_Latn" in text
 
-    @pytest.mark.slow
     @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
     def test_compiles(self, tmp_path: Path) -> None:
         from datamodules.languages.table import LANGUAGES

@@ -27,7 +27,6 @@ TWO = {"trainer.devices": 2, "languages.targets": ["swh_Latn"]}
 """The tiny experiment with one of its targets."""
 
 
-@pytest.mark.slow
 def test_two_processes_come_to_what_one_does(desk: Desk, finished: Desk, modulingua: Modulingua) -> None:
     file = desk.write(TWO)
     # What another launcher left in the shell assigns no rank to a process of ours.

@@ -53,9 +53,14 @@ def wait_for(file: Path, process: subprocess.Popen[str]) -> None:
 
 
 class TestSignals:
-    @pytest.mark.slow
     @pytest.mark.parametrize(
-        ("number", "devices"), [(signal.SIGTERM, 1), (signal.SIGINT, 1), (signal.SIGUSR1, 2)], ids=str
+        ("number", "devices"),
+        [
+            (signal.SIGTERM, 1),
+            pytest.param(signal.SIGINT, 1, marks=pytest.mark.slow),
+            pytest.param(signal.SIGUSR1, 2, marks=pytest.mark.slow),
+        ],
+        ids=str,
     )
     def test_a_run_stops_at_the_end_of_a_step_and_goes_on_later(
         self, desk: Desk, tmp_path: Path, number: signal.Signals, devices: int

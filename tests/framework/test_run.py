@@ -170,7 +170,6 @@ class TestARun:
 
 
 class TestCarryingOn:
-    @pytest.mark.slow
     def test_a_killed_run_is_carried_on(self, desk: Desk, finished: Desk) -> None:
         """Killed while the second component is written, and again between two tests."""
         kill_at = """

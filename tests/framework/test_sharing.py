@@ -18,8 +18,8 @@ from framework.store.sharing import push
 from framework.store.store import HISTORY, PASSPORT, WEIGHTS, Store, read_passport
 from tests.framework.conftest import Modulingua
 from tests.framework.test_components import rewrite
-from tests.framework.tiny import Desk, command_line, runs
-from tests.hub_server import Repository, hub_server
+from tests.framework.tiny import Desk, runs
+from tests.hub_server import Repository, hub_server, use_hub
 
 FILES = {WEIGHTS, HISTORY, PASSPORT}
 
@@ -233,13 +233,16 @@ class TestFolders:
 
 class TestHub:
     @pytest.fixture
-    def hub(self, tmp_path: Path) -> Callable[..., tuple[int, str, str]]:
-        """Calls a command in a new process that knows a hub of its own; gives what it left."""
+    def hub(
+        self, modulingua: Modulingua, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> Callable[..., tuple[int, str, str]]:
+        """Calls a command that knows a hub of its own; gives what it left."""
 
         def call(endpoint: str, *words: str | Path, token: str = "hf_any") -> tuple[int, str, str]:
-            known = {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "0"}
-            done = command_line(*words, **known, HF_TOKEN=token, HF_HUB_DISABLE_TELEMETRY="1")
-            return done.returncode, done.stdout, done.stderr
+            use_hub(endpoint, tmp_path / "hub", monkeypatch)
+            monkeypatch.setenv("HF_TOKEN", token)
+            done = modulingua(*words)
+            return done.code, done.out, done.err
 
         return call
 

@@ -35,13 +35,18 @@ OF_EACH_MAKE = ("xlm-roberta", "modernbert", "gpt2", "llama", "mt5")
 EVERY_COMBINATION = pytest.mark.parametrize(
     ("model_type", "slots"),
     [
-        (model, slots)
+        pytest.param(
+            model, slots, marks=[] if model in OF_EACH_MAKE or len(slots) in (0, 1, 4) else pytest.mark.slow
+        )
         for model, slots in itertools.product(tiny.MODELS, COMBINATIONS)
         if model in OF_EACH_MAKE or not (slots in MIXED or any(kind in VARIANTS for _, kind in slots))
     ],
     ids=lambda part: part if isinstance(part, str) else name(part),
 )
-"""All 16 combinations and each kind alone on every model; other settings of the kinds and other mixtures on some."""
+"""All 16 combinations and each kind alone on every model; other settings of the kinds and other mixtures on some.
+
+Two or three components at once are slow tests on models of a make that another one stands for.
+"""
 
 
 def filled(combination: Combination, slots: Slots, **options: bool) -> Combination:

@@ -5,27 +5,26 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from huggingface_hub import HfApi, ModelInfo, constants
+from huggingface_hub.hf_api import BlobLfsInfo
 from safetensors.torch import save
 
-from modules import BackboneConfig, inspect_backbone
+from modules import BackboneConfig, ModulesError, inspect_backbone, load_backbone
+from modules.backbone import pretrained_files
 from modules.backbone.hub import hub_errors
 from modules.errors import NetworkError
-from tests.hub_server import Repository, hub_server
+from tests.hub_server import Repository, hub_server, use_hub
 from tests.model_hub import first_of, gated, moved
 from tests.modules.layouts import write_layout
 from tests.modules.test_weights import Evil
 
-ROOT = Path(__file__).parents[2]
 NAME = "someone/tiny"
 FORMER = "someone/former"
 """The name that `NAME` had before."""
@@ -33,37 +32,6 @@ GATED = "someone/gated"
 MT5 = "google/mt5-base"
 EVIL = "someone/evil"
 NO_CONSENT = "backbone 'someone/gated': the hub asks for consent to its terms; give it on the website, and set HF_TOKEN"
-
-ASK = """
-import hashlib, json, sys
-import huggingface_hub
-from huggingface_hub.hf_api import BlobLfsInfo
-from modules import BackboneConfig, ModulesError, inspect_backbone, load_backbone
-
-def as_large_files(ask):
-    # The stand-in keeps no file in large-file storage; the hub keeps all weights there, and tells their hashes.
-    def answer(self, name, **options):
-        found = ask(self, name, **options)
-        for file in found.siblings:
-            if file.rfilename in LARGE:
-                file.lfs = BlobLfsInfo(size=1, sha256=LARGE[file.rfilename], pointer_size=1)
-        return found
-    return answer
-
-LARGE, requests = json.loads(sys.argv[1]), json.loads(sys.argv[2])
-if LARGE:
-    huggingface_hub.HfApi.model_info = as_large_files(huggingface_hub.HfApi.model_info)
-answers = []
-for what, settings in requests:
-    config = BackboneConfig(**settings)
-    try:
-        info = inspect_backbone(config) if what == "inspect" else load_backbone(config, with_lm_head=True).info
-        files = sorted(file.name for file in info.folder.iterdir())
-        answers.append([info.revision, info.weights_hash, info.tokenizer_hash, info.has_lm_head, files])
-    except ModulesError as error:
-        answers.append(str(error))
-print(json.dumps(answers))
-"""
 
 Ask = Callable[..., list[Any]]
 
@@ -122,27 +90,48 @@ def files_in(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def ask(endpoint: str, tmp_path: Path) -> Ask:
-    """Answers requests in a new process, which begins with an empty cache."""
+    """Answers requests as a new process would, which begins with an empty cache."""
 
     def ask(
         *requests: tuple[str, dict[str, Any]],
         large: dict[str, str] | None = None,
-        offline: str = "0",
-        **variables: str,
+        offline: bool = False,
+        token: str | None = None,
     ) -> list[Any]:
-        environment = os.environ | variables | {
-            "HF_ENDPOINT": endpoint,
-            "HF_HOME": str(tmp_path),
-            "HF_HUB_OFFLINE": offline,
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            "PYTHONPATH": str(ROOT),
-        }
-        command = [sys.executable, "-c", ASK, json.dumps(large or {}), json.dumps(requests)]
-        completed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        assert completed.returncode == 0, completed.stderr
-        return json.loads(completed.stdout.splitlines()[-1])
+        with pytest.MonkeyPatch.context() as patch:
+            use_hub(endpoint, tmp_path / "hub", patch)
+            patch.setattr(constants, "HF_HUB_OFFLINE", offline)
+            if token:
+                patch.setenv("HF_TOKEN", token)
+            if large:
+                patch.setattr(HfApi, "model_info", as_large_files(HfApi.model_info, large))
+            for remembered in (pretrained_files._snapshot, pretrained_files._weights_on_hub):
+                remembered.cache_clear()
+            return [answer_of(what, BackboneConfig(**settings)) for what, settings in requests]
 
     return ask
+
+
+def as_large_files(ask: Callable[..., ModelInfo], hashes: dict[str, str]) -> Callable[..., ModelInfo]:
+    """The stand-in keeps no file in large-file storage; the hub keeps all weights there, and tells their hashes."""
+
+    def answer(api: HfApi, name: str, **options: Any) -> ModelInfo:
+        found = ask(api, name, **options)
+        for file in found.siblings or []:
+            if file.rfilename in hashes:
+                file.lfs = BlobLfsInfo(size=1, sha256=hashes[file.rfilename], pointer_size=1)
+        return found
+
+    return answer
+
+
+def answer_of(what: str, config: BackboneConfig) -> Any:
+    try:
+        info = inspect_backbone(config) if what == "inspect" else load_backbone(config, with_lm_head=True).info
+    except ModulesError as error:
+        return str(error)
+    files = sorted(file.name for file in info.folder.iterdir())
+    return [info.revision, info.weights_hash, info.tokenizer_hash, info.has_lm_head, files]
 
 
 def test_a_backbone_from_the_hub(ask: Ask, repository: Repository, folder: Callable[[str], Path]) -> None:
@@ -164,7 +153,7 @@ def test_a_backbone_from_the_hub(ask: Ask, repository: Repository, folder: Calla
     assert pinned[:2] == [repository.sha(2), local["bert"].weights_hash]
     assert former == inspected
     assert short[0] == repository.sha(2)
-    assert ask(("load", {"name": NAME}), offline="1") == [loaded]
+    assert ask(("load", {"name": NAME}), offline=True) == [loaded]
 
 
 def test_what_the_hub_does_not_hash_is_hashed_here(
@@ -214,7 +203,7 @@ def test_pickles_and_their_conversions(ask: Ask, mt5: Path, converted: dict[str,
 
 
 def test_consent_that_was_not_given_by_somebody_known(ask: Ask) -> None:
-    (answer,) = ask(("inspect", {"name": GATED}), HF_TOKEN="hf_of_nobody")
+    (answer,) = ask(("inspect", {"name": GATED}), token="hf_of_nobody")
     assert answer == NO_CONSENT
 
 
@@ -227,7 +216,7 @@ def test_a_mistake_in_the_code_is_no_failure_of_the_network(error: Exception) ->
 
 
 def test_without_a_hub_or_a_cache(ask: Ask) -> None:
-    (answer,) = ask(("load", {"name": NAME}), offline="1")
+    (answer,) = ask(("load", {"name": NAME}), offline=True)
     assert answer.startswith(
         "backbone 'someone/tiny': this is neither a folder nor in the cache, and the hub is out of reach; `modulingua "
     )
@@ -235,6 +224,6 @@ def test_without_a_hub_or_a_cache(ask: Ask) -> None:
 
 def test_without_the_weights_in_the_cache(ask: Ask) -> None:
     ask(("inspect", {"name": NAME}), large={"model.safetensors": "0", "onnx/model.safetensors": "0"})
-    (answer,) = ask(("load", {"name": NAME}), offline="1")
+    (answer,) = ask(("load", {"name": NAME}), offline=True)
     assert "not all of its weight files are in the cache" in answer
     assert "`modulingua prefetch " in answer

@@ -111,6 +111,7 @@ def _train_on_two_ranks(encoders: Path, output: Path) -> None:
     assert codes == [0, 0], (output / "log").read_text()[-3000:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY_STAGE)
 def test_two_ranks_train_to_the_weights_of_one(stage: Callable[..., StageModule], two_ranks: Path, name: str) -> None:
     alone = stage(name)
@@ -130,6 +131,7 @@ def test_two_ranks_train_to_the_weights_of_one(stage: Callable[..., StageModule]
             torch.testing.assert_close(ranks[0][f"metric {metric}"], value, atol=1e-6, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHARED)
 def test_ranks_that_share_the_backbone_train_to_the_same_weights(
     stage: Callable[..., StageModule], two_ranks: Path, name: str
