@@ -15,10 +15,7 @@ The stages of training are in `modules.training`, which needs Lightning: `classi
 
 from modules.backbone.architectures import Family
 from modules.backbone.backbone import (
-    Accelerator,
     Backbone,
-    BackboneConfig,
-    BackboneInfo,
     fetch_backbone,
     inspect_backbone,
     load_backbone,
@@ -26,6 +23,7 @@ from modules.backbone.backbone import (
     resolve_precision,
     save_backbone,
 )
+from modules.backbone.info import Accelerator, BackboneConfig, BackboneInfo
 from modules.backbone.tokenizer import load_tokenizer, tokenizer_of
 from modules.combination.combination import ROLES, Combination
 from modules.components import COMPONENTS, Component, component_class

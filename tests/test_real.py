@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from datamodules import ParallelConfig, ParallelData
-from framework.config.schema import read_experiment
+from framework.config.load import read_experiment
 from framework.errors import ExperimentError
 from framework.planning.plan import make_plan
 from modules import BackboneConfig, Combination, load_backbone

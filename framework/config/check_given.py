@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from datamodules import DataError
-from framework.config.schema import dataset_for
+from datamodules import DataError, labelled_dataset
 from framework.errors import UserError
 from framework.identity import plain
 from framework.store.compatibility import Asked
@@ -31,7 +30,7 @@ def check_given(
     spoken = {*languages.source, *languages.targets}
     if "all" in spoken and data is not None:
         with contextlib.suppress(DataError):  # said already
-            spoken |= set(dataset_for(data).languages)
+            spoken |= set(labelled_dataset(data).languages)
     look = _Look(backbone, combination, Store(Path(store)), data, stages, pretrained=pretrain is not None)
     without = stages.language.objective.without_components if stages.language is not None else ()
     for code, text in given.language.items():
@@ -73,7 +72,7 @@ class _Look:
             return  # said already
         if data is not None:
             with contextlib.suppress(DataError):  # said already
-                dataset = dataset_for(data)
+                dataset = labelled_dataset(data)
                 self.asked = Asked.of(dataset, stages.answer_to(dataset.task), info)
         # Which weights a pretraining of this experiment comes to only its identity tells: `Store.read` compares that.
         weights = {} if pretrained else {"weights": info.weights_hash}

@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
-from datamodules import LANGUAGES, DataError, Example, LabelledDataset, language
+from datamodules import LANGUAGES, DataError, Example, LabelledDataset, labelled_dataset, language
 from datamodules.datasets.base import TEST
 from datamodules.datasets.overlap import find_leak, learnt_contents
 from datamodules.errors import RowErrors, listed
 from framework.answers import ANSWERS, Answer
 from framework.config.check_given import check_given, trained_languages
 from framework.config.check_slurm import check_slurm
-from framework.config.schema import dataset_for
 from framework.objectives import OBJECTIVES, CausalObjective
 from framework.objectives.monolingual import MonolingualObjective
 from framework.system.documents import Key
@@ -94,7 +93,7 @@ def check_data(data: Any) -> Iterator[Problem]:
     if data is None:
         return
     try:
-        dataset = dataset_for(data)
+        dataset = labelled_dataset(data)
     except DataError as error:
         yield ("data", "name"), str(error)
         return
@@ -572,7 +571,7 @@ def _info(backbone: BackboneConfig) -> BackboneInfo | None:
 
 def _dataset(data: Any) -> LabelledDataset | None:
     try:
-        dataset = dataset_for(data)
+        dataset = labelled_dataset(data)
         dataset.verify()
     except DataError:
         return None

@@ -1,50 +1,29 @@
 """The experiment schema: what a YAML may say, and what it means.
 
-The parts stand beside the classes that they configure; this file composes them. `read_experiments` gives one
-`Experiment` per cell of the grid, or raises one error that holds every mistake.
+The parts stand beside the classes that they configure; this file composes them.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from datamodules import DataError, DatasetConfig, LabelledDataset, Task, dataset_class, labelled_dataset
-from framework.answers import ANSWERS, Answer, default_answer
-from framework.config.registry import named
+from datamodules import DatasetConfig, LabelledDataset, Task, labelled_dataset
+from framework.answers import Answer, default_answer
 from framework.config.slurm import SlurmConfig
 from framework.config.tracking import TrackingConfig
-from framework.config.yaml_file import Cell, Source, dotted, read
-from framework.errors import ExperimentError, Mistake, UserError, did_you_mean
-from framework.objectives import OBJECTIVES, LanguageModelingObjective
-from framework.system.documents import Key
-from framework.validation import MOST, Problem, belongs, validate
 from modules import (
     ROLES,
     Accelerator,
     BackboneConfig,
-    ModulesError,
     OptimizationConfig,
-    component_class,
-    inspect_backbone,
 )
 
 SCHEMA = ConfigDict(extra="forbid")
 
-SectionReader = Callable[[Any, Any, Key], tuple[Any, list[Problem]]]
-"""Turns the type, the data and the key of a section into the typed section and what is wrong with it."""
-
 LARGEST_BATCH = 2**14
 """Most rows of a batch; ten times as many are a slip of the hand that no machine has the memory for."""
-
-RUNS = 1_000
-"""Most runs of one experiment."""
-
-COMBINATION_KEYS = ("combination", "combination.language", "combination.task")
-"""Grid keys that a combination's name tells already."""
 
 
 @dataclass(frozen=True, config=SCHEMA)
@@ -239,7 +218,7 @@ class Experiment:
     def dataset(self) -> LabelledDataset:
         """The labelled data; only where the experiment has some."""
         assert self.data is not None
-        return dataset_for(self.data)
+        return labelled_dataset(self.data)
 
     @property
     def answer(self) -> Answer:
@@ -269,220 +248,6 @@ class Variant:
     """The grid's values that made it, without those of the combination."""
     data: dict[str, Any]
     """The resolved experiment as plain data, saved with each run."""
-
-
-def read_experiment(
-    file: Path, overrides: list[str] | None = None, *, here: bool = True, check: bool = True
-) -> list[Variant]:
-    """Reads and checks an experiment file.
-
-    Args:
-        file: The experiment's YAML.
-        overrides: `key=value` words that win over the file.
-        here: Whether it is to be carried out on this machine, which then must have the devices.
-        check: Whether to look at the backbone and the data too; what a run saved of itself needs no data any more.
-
-    Returns:
-        One variant per cell of the grid, in the grid's order.
-
-    Raises:
-        ExperimentError: The experiment has mistakes; all of them are in it.
-    """
-    # Imported late: the checks look at data and backbones through types that this file defines.
-    from framework.config.checks import check as look_at
-
-    source = read(file, overrides)
-    problems: dict[Problem, None] = {}
-    experiments = []
-    for cell in source.cells:
-        sections, found = _sections(cell)
-        sections = _for_backbone(sections)
-        found += look_at(sections, here=here) if check else []
-        problems.update(dict.fromkeys(found))
-        if not found:
-            experiments.append(Experiment(**sections))
-    if problems:
-        raise ExperimentError(str(file), [_mistake(source, problem) for problem in problems])
-    count = sum(len(experiment.seeds) for experiment in experiments)
-    if count > RUNS:
-        reason = f"{count:,} runs, one for each combination and seed, are more than {RUNS:,}"
-        raise ExperimentError(str(file), [Mistake("seeds", reason, source.place(("seeds",)))])
-    labels = _labels(experiments, source.cells)
-    return [
-        Variant(experiment, label, _outside_combination(cell.settings), cell.data)
-        for experiment, label, cell in zip(experiments, labels, source.cells, strict=True)
-    ]
-
-
-def dataset_for(data: DatasetConfig) -> LabelledDataset:
-    """Opens the labelled data that a section names.
-
-    Raises:
-        DataError: There is no such dataset.
-    """
-    return labelled_dataset(data)
-
-
-def _sections(cell: Cell) -> tuple[dict[str, Any], list[Problem]]:
-    """Validates each section on its own, so that a mistake in one does not hide those in another."""
-    hints = get_type_hints(Experiment)
-    sections: dict[str, Any] = {}
-    problems: list[Problem] = []
-    for field in dataclasses.fields(Experiment):
-        data = cell.data.get(field.name)
-        if data is not None:
-            read_section: SectionReader = SECTIONS.get(field.name, validate)
-            section, found = read_section(hints[field.name], data, (field.name,))
-            unresolved = {key: reason for key, reason in cell.unresolved.items() if key[0] == field.name}
-            found = [*unresolved.items(), *(problem for problem in found if not _is_below(problem[0], unresolved))]
-            problems += found
-            if not found:
-                sections[field.name] = section
-        elif field.default is not dataclasses.MISSING:
-            sections[field.name] = field.default
-        elif field.default_factory is not dataclasses.MISSING:
-            sections[field.name] = field.default_factory()
-        else:
-            problems.append(((field.name,), "is required"))
-    unknown = [name for name in cell.data if name not in hints]
-    for name in unknown[:MOST]:
-        near = belongs(Experiment, name) or did_you_mean(name, hints)
-        problems.append(((name,), f"unknown key{near} (known: {', '.join(sorted(hints))})"))
-    if len(unknown) > MOST:
-        problems.append(((), f"{len(unknown) - MOST:,} more keys are unknown"))
-    return sections, problems
-
-
-def _is_below(key: Key, others: Iterable[Key]) -> bool:
-    """Says whether a key is one of the others, or stands below one."""
-    return any(key[: len(other)] == other for other in others)
-
-
-def _combination(type_: Any, data: Any, key: Key) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
-    """Types each component by its kind's configuration."""
-    raw, problems = validate(dict[str, dict[str, dict[str, Any] | None] | None], data, key)
-    typed: dict[str, dict[str, Any]] = {role: {} for role in ROLES}
-    for role, components in (raw or {}).items():
-        if role not in ROLES:
-            reason = f"unknown role{did_you_mean(role, ROLES)} (known: {', '.join(ROLES)})"
-            problems.append(((*key, role), reason))
-            continue
-        for kind, settings in (components or {}).items():
-            if settings is None:  # `adapter: null` takes away what an extended file put there
-                continue
-            try:
-                config_type = component_class(kind).Config
-            except ModulesError as error:
-                problems.append(((*key, role, kind), str(error)))
-                continue
-            typed[role][kind], found = validate(config_type, settings, (*key, role, kind))
-            problems += found
-    return typed, problems
-
-
-def _data(type_: Any, data: Any, key: Key) -> tuple[DatasetConfig | None, list[Problem]]:
-    """Types the section by the dataset that it names: a dataset may have settings of its own."""
-    if not isinstance(data, dict) or not isinstance(data.get("name"), str):
-        section, problems = validate(DatasetConfig, data, key)
-        return section, problems
-    try:
-        return validate(dataset_class(data["name"]).Config, data, key)
-    except DataError as error:
-        return None, [((*key, "name"), str(error))]
-
-
-def _stages(type_: Any, data: Any, key: Key) -> tuple[StagesConfig | None, list[Problem]]:
-    stages, problems = validate(type_, data, key)
-    if stages is not None and stages.language is not None:
-        language, found = _with_one(stages.language, "objective", OBJECTIVES, (*key, "language"))
-        stages, problems = dataclasses.replace(stages, language=language), problems + found
-    if stages is not None and stages.task is not None and stages.task.answer is not None:
-        task, found = _with_one(stages.task, "answer", ANSWERS, (*key, "task"))
-        stages, problems = dataclasses.replace(stages, task=task), problems + found
-    return stages, problems
-
-
-def _pretrain(type_: Any, data: Any, key: Key) -> tuple[PretrainConfig | None, list[Problem]]:
-    pretrain, problems = validate(type_, data, key)
-    if pretrain is None:
-        return None, problems
-    typed, found = _with_one(pretrain, "objective", OBJECTIVES, key)
-    return typed, problems + found
-
-
-def _with_one(stage: Any, field: str, known: Mapping[str, type], key: Key) -> tuple[Any, list[Problem]]:
-    """Types the one thing, such as the objective, that a field of a stage names with its settings."""
-    key = (*key, field)
-    choice = getattr(stage, field)
-    if not isinstance(choice, dict) or len(choice) != 1:
-        return stage, [(key, f"must name one {field} and its settings (known: {', '.join(known)})")]
-    [(name, settings)] = choice.items()
-    try:
-        class_: type = named(field, name, known)
-    except UserError as error:
-        return stage, [((*key, name), str(error))]
-    typed, problems = validate(class_, settings or {}, (*key, name))
-    return dataclasses.replace(stage, **{field: typed}), problems
-
-
-def _for_backbone(sections: dict[str, Any]) -> dict[str, Any]:
-    """Puts in the objectives that a YAML leaves to the family of the backbone, where that is known."""
-    pretrain, stages = sections.get("pretrain"), sections.get("stages")
-    language = stages.language if stages is not None else None
-    left = [stage for stage in (pretrain, language) if _is_left_open(stage)]
-    if not left or "backbone" not in sections:
-        return sections
-    try:
-        family = inspect_backbone(sections["backbone"]).family
-    except ModulesError:
-        return sections  # the checks say so
-
-    def settled(stage: Any) -> Any:
-        return dataclasses.replace(stage, objective=stage.objective.of(family)) if _is_left_open(stage) else stage
-
-    more = {} if pretrain is None else {"pretrain": settled(pretrain)}
-    if stages is not None and language is not None:
-        more["stages"] = dataclasses.replace(stages, language=settled(language))
-    return sections | more
-
-
-def _is_left_open(stage: Any) -> bool:
-    return stage is not None and isinstance(stage.objective, LanguageModelingObjective)
-
-
-SECTIONS: dict[str, SectionReader] = {
-    "combination": _combination,
-    "data": _data,
-    "stages": _stages,
-    "pretrain": _pretrain,
-}
-"""Sections whose types depend on what they name."""
-
-
-def _mistake(source: Source, problem: Problem) -> Mistake:
-    key, reason = problem
-    return Mistake(dotted(key), reason, source.place(key))
-
-
-def _outside_combination(settings: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in settings.items() if key.split(".")[0] != "combination"}
-
-
-def _labels(experiments: list[Experiment], cells: list[Cell]) -> list[str]:
-    """Names each cell by its components, and by the grid's values where components alone do not tell cells apart."""
-    names = [_name(experiment) for experiment in experiments]
-    varied = {key for cell in cells for key in cell.settings if key not in COMBINATION_KEYS}
-    labels = []
-    for name, cell in zip(names, cells, strict=True):
-        extras = [f"{key.rpartition('.')[2]}={cell.settings[key]}" for key in cell.settings if key in varied]
-        labels.append(" · ".join([name, *extras]) if names.count(name) > 1 else name)
-    return labels
-
-
-def _name(experiment: Experiment) -> str:
-    if not any(experiment.combination.values()) and experiment.data is not None and experiment.answer.needs_lm_head:
-        return "no components"  # and no head of ours either
-    return combination_name(experiment.combination)
 
 
 def combination_name(combination: dict[str, dict[str, Any]]) -> str:

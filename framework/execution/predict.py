@@ -10,7 +10,7 @@ import torch
 
 from datamodules import Example, language
 from datamodules.sources.row import is_blank, text_of
-from framework.config.schema import read_experiment
+from framework.config.load import read_experiment
 from framework.errors import UserError
 from framework.execution.agreement import refuse_edited_experiment, refuse_edited_record, refuse_missing_component
 from framework.execution.execute import add_language, load_task, most_confident, stage_data

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from framework.answers import Answer
-from framework.config.schema import Experiment, TaskStageConfig, Variant, combination_name, read_experiment
+from framework.config.load import read_experiment
+from framework.config.schema import Experiment, TaskStageConfig, Variant, combination_name
 from framework.identity import LENGTH, identity, plain
 from framework.results.metrics import metrics_of
 from framework.results.run_folder import Control, RunFolder

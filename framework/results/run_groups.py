@@ -1,13 +1,20 @@
-"""Short names for combinations that tell them apart: by experiment, settings, backbone and sources."""
+"""Which runs are seeds of one combination, and what the combination is called.
+
+Labels tell combinations apart by experiment, settings, backbone and sources.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
+import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-if TYPE_CHECKING:
-    from framework.results.run_folder import RunFolder, RunGroup
+from framework.errors import UserError
+from framework.results.run_folder import CONTROLS, Control, LanguageResult, RunFolder, RunRecord
+from framework.system.stored import disagreement
 
 MOST_SETTINGS = 3
 """A label names all settings that tell it from others if they are so few, else only as many as needed."""
@@ -23,6 +30,129 @@ NO_RECIPE_KEYS = frozenset({"data.path", "languages.source", "languages.targets"
 Labels = list[str]
 Fact = Callable[[Sequence["RunGroup"], Labels], Labels]
 """Lengthens the labels of some groups, which are all the same, by one kind of fact."""
+
+
+Results = dict[Control, dict[str, dict[int, LanguageResult]]]
+"""Results by control, language and seed."""
+
+
+@dataclasses.dataclass
+class RunGroup:
+    """The runs of one combination: they differ in their seed only."""
+
+    label: str
+    """The combination in words, unlike that of any other group."""
+    record: RunRecord
+    """The record of one of the runs; all but the seed and what follows from it holds for the others too."""
+    runs: dict[int, RunFolder]
+    """The runs by seed."""
+    results: Results
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds, in order."""
+        return tuple(sorted(self.runs))
+
+    def results_of(self, seed: int) -> list[LanguageResult]:
+        """Returns the results of one of the runs, by control and language."""
+        found = (of_seeds for by_language in self.results.values() for _, of_seeds in sorted(by_language.items()))
+        return [of_seeds[seed] for of_seeds in found if seed in of_seeds]
+
+
+def group_runs(runs: Iterable[RunFolder]) -> tuple[list[RunGroup], list[RunFolder]]:
+    """Finds out which runs are seeds of one another.
+
+    Args:
+        runs: Runs of any experiments.
+
+    Returns:
+        The groups, by experiment in the given order, then small combinations before large ones; and the runs
+        that have no results yet, which are in no group.
+
+    Raises:
+        UserError: If two runs of one group have the same seed or id, a result cannot be read, a
+            record contradicts its results, or the seeds of a group were tested on different data or with different
+            language components.
+    """
+    groups: dict[str, RunGroup] = {}
+    empty: list[RunFolder] = []
+    for run in runs:
+        record, results = run.record, run.results()
+        if not results:
+            empty.append(run)
+            continue
+        _refuse_other_sources(run, results)
+        key = f"{record.experiment} {_recipe(record)}"
+        group = groups.setdefault(key, RunGroup(record.label, record, {}, {control: {} for control in CONTROLS}))
+        if record.seed in group.runs:
+            raise UserError(
+                f"{group.runs[record.seed].path} and {run.path} are both seed {record.seed} of "
+                f"'{record.label}': name the one that you mean"
+            )
+        for other in group.runs.values():
+            if other.record.id == record.id:
+                raise UserError(
+                    f"{other.path} and {run.path} have one id, {record.id}, and two seeds: one is an edited copy of "
+                    "the other; remove it"
+                )
+        group.runs[record.seed] = run
+        for result in results:
+            group.results[result.control].setdefault(result.language, {})[record.seed] = result
+    found = list(groups.values())
+    for group in found:
+        _refuse_mixture(group)
+    for group, label in zip(found, tell_apart(found), strict=True):
+        group.label = label
+    experiments = list(dict.fromkeys(group.record.experiment for group in found))
+    found.sort(
+        key=lambda group: (
+            experiments.index(group.record.experiment),
+            sum(len(kinds or ()) for kinds in group.record.combination.values()),
+            natural(group.label),
+        )
+    )
+    return found, empty
+
+
+def _refuse_other_sources(run: RunFolder, results: Iterable[LanguageResult]) -> None:
+    """Compares the languages that the task was trained on, as the record names them, with what the results say."""
+    for result in results:
+        in_record = result.language in run.record.source
+        # Without a task component it may be that nothing was trained, and then no result is of a source.
+        may_differ = in_record and not run.record.combination.get("task")
+        if result.source != in_record and not may_differ:
+            difference = f"source is {run.record.source} in the one, {str(result.source).lower()} in the other"
+            raise UserError(disagreement(run.path / "run.json", f"the result of {result.language}", difference))
+
+
+def _refuse_mixture(group: RunGroup) -> None:
+    """Sees to it that seeds differ in nothing but the seed: an older result may have been left by one of them."""
+    for by_language in group.results.values():
+        for language, of_seeds in by_language.items():
+            known = {seed: of_seeds[seed] for seed in sorted(of_seeds) if of_seeds[seed].data}
+            for (first, result), (seed, other) in itertools.pairwise(known.items()):
+                if (other.data, other.components) != (result.data, result.components):
+                    what = "on other data" if other.data != result.data else "with other language components"
+                    raise UserError(
+                        f"{group.runs[seed].path}: {language} was tested {what} than in {group.runs[first].path}; "
+                        "run the experiment again with this language among its targets"
+                    )
+
+
+def _recipe(record: RunRecord) -> str:
+    """What the seeds of one combination have in common."""
+    if record.recipe:
+        return record.recipe
+    known = [
+        record.label,
+        record.combination,
+        record.settings,
+        record.backbone,
+        record.precision,
+        record.dataset,
+        record.source,
+    ]
+    return json.dumps(known, sort_keys=True)
 
 
 def tell_apart(

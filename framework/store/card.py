@@ -9,7 +9,8 @@ from huggingface_hub import HfApi
 from framework.errors import UserError
 from framework.languages import name_of
 from framework.results.metrics import metrics_of
-from framework.results.run_folder import RunFolder, RunGroup, group_runs
+from framework.results.run_folder import RunFolder
+from framework.results.run_groups import RunGroup, group_runs
 from framework.store.listing import how_trained
 from framework.store.store import Passport, backbone_name
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from framework.config.schema import read_experiment
+from framework.config.load import read_experiment
 from framework.config.tracking import TrackingConfig
 from framework.errors import UserError
 from framework.planning.plan import EvaluateStage, Plan, plan_experiment

@@ -9,15 +9,13 @@ import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from modules.backbone import pretrained_files
-from modules.backbone.architectures import ARCHITECTURES, Family
+from modules.backbone.architectures import ARCHITECTURES
 from modules.backbone.construction import (
     Construction,
     build_config,
@@ -28,72 +26,13 @@ from modules.backbone.construction import (
     quiet,
     reason_of,
 )
+from modules.backbone.info import Accelerator, BackboneConfig, BackboneInfo, Precision
 from modules.backbone.tokenizer import load_tokenizer
 from modules.backbone.weights import load_weights, not_finite, weight_files
 from modules.errors import ModulesError
 
-Precision = Literal["auto", "32", "bf16", "fp16"]
-Accelerator = Literal["auto", "cpu", "gpu"]
-
 LIGHTNING_PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 """Lightning's names of the precisions."""
-
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class BackboneConfig:
-    """Which pretrained model everything stands on."""
-
-    name: str
-    """A folder in the Hugging Face layout, or a repository on the hub, such as `FacebookAI/xlm-roberta-base`."""
-    revision: str | None = None
-    """Branch, tag or commit on the hub; null is the main branch."""
-    precision: Precision = "auto"
-    """`bf16` computes in bfloat16 where that is safe, `fp16` in float16 (for GPUs without bfloat16), `32` in float32;
-    `auto` is bf16 where the device is fast at it, else 32, so that two machines may differ. The weights stay in
-    float32."""
-    random_init_seed: int | None = None
-    """Draws the weights from this seed, for pretraining from nothing; null loads them."""
-
-
-@dataclasses.dataclass(frozen=True)
-class BackboneInfo:
-    """What is known of a backbone before its weights are loaded."""
-
-    name: str
-    """As the configuration names it."""
-    folder: Path
-    """Where its files are."""
-    revision: str
-    """Commit on the hub, or "local"."""
-    family: Family
-    """What kind of transformer it is."""
-    model_type: str
-    """Its architecture's name in transformers, a key of `ARCHITECTURES`."""
-    settings: dict[str, Any] = dataclasses.field(hash=False)
-    """The known settings of its `config.json`."""
-    hidden_size: int
-    """Width of its hidden states."""
-    embedding_size: int
-    """Width of its word embeddings."""
-    layers: int
-    """Number of its transformer layers."""
-    max_positions: int
-    """Most positions of a row: prompts, special tokens and text together; `UNLIMITED` where only memory limits them."""
-    vocabulary_size: int
-    """Rows of its word embeddings."""
-    fused_qkv: bool
-    """Whether query, key and value come from one linear layer."""
-    has_lm_head: bool
-    """Whether it brings a trained language model head."""
-    tokenizer_hash: str
-    """SHA-256 of the tokenizer."""
-    weights_hash: str
-    """SHA-256 of `config.json` and the weights, or of `config.json` and the seed that draws them."""
-
-    @property
-    def parameters(self) -> int:
-        """Number of weights, without those of a language model head."""
-        return sum(parameter.numel() for parameter in skeleton(self).own_parameters().values())
-
 
 class LanguageModelHead(nn.Module):
     """What turns hidden states into logits over the vocabulary."""
@@ -343,6 +282,11 @@ def save_backbone(backbone: Backbone, folder: Path) -> None:
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
 
 
+def count_parameters(info: BackboneInfo) -> int:
+    """Returns the number of a backbone's weights, without those of a language model head."""
+    return sum(parameter.numel() for parameter in skeleton(info).own_parameters().values())
+
+
 @functools.lru_cache(maxsize=4)
 def skeleton(info: BackboneInfo, with_lm_head: bool = False) -> Backbone:
     """Returns a backbone of the right shapes without weights or tokenizer, for counting parameters."""
@@ -418,7 +362,7 @@ def _try(backbone: Backbone) -> None:
 
 
 def _draw_weights(info: BackboneInfo) -> nn.Module:
-    needed = 4 * info.parameters
+    needed = 4 * count_parameters(info)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > memory:
         what = f"its weights take {needed / 2**30:,.0f} GiB, and this machine has {memory / 2**30:,.0f}"

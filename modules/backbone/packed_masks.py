@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from modules.backbone.architectures import ARCHITECTURES, PackedMask
-from modules.backbone.backbone import BackboneInfo
+from modules.backbone.info import BackboneInfo
 
 
 def refuse_packed(info: BackboneInfo) -> str | None:

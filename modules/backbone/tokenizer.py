@@ -10,14 +10,12 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from modules.backbone.construction import build_config, quiet, reason_of, shown
+from modules.backbone.info import BackboneInfo
 from modules.backbone.pretrained_files import TOKENIZER, TOKENIZER_CONFIG, TOKENIZER_FILES, VOCABULARY_FILES
 from modules.errors import ModulesError
-
-if TYPE_CHECKING:
-    from modules.backbone.backbone import BackboneInfo
 
 TRIAL = "Abc 12, абв 字 ́\U0010ffff"
 """A text with letters of several scripts and characters that no vocabulary has."""

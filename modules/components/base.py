@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from modules.backbone.backbone import Backbone, BackboneInfo, skeleton
+from modules.backbone.backbone import Backbone, skeleton
+from modules.backbone.info import BackboneInfo
 from modules.errors import ModulesError
 
 

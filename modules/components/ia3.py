@@ -6,7 +6,7 @@ import pydantic
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from modules.backbone.backbone import BackboneInfo
+from modules.backbone.info import BackboneInfo
 from modules.components.base import layers_out_of_range
 from modules.components.in_library import LibraryComponent, plugged_in
 

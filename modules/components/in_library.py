@@ -5,7 +5,8 @@ from typing import Any, Self
 from torch import nn
 
 from modules.backbone.architectures import ARCHITECTURES
-from modules.backbone.backbone import Backbone, BackboneInfo
+from modules.backbone.backbone import Backbone
+from modules.backbone.info import BackboneInfo
 from modules.components.base import Component
 
 

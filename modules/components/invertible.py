@@ -7,7 +7,8 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from modules.backbone.architectures import ARCHITECTURES
-from modules.backbone.backbone import Backbone, BackboneInfo
+from modules.backbone.backbone import Backbone
+from modules.backbone.info import BackboneInfo
 from modules.components.base import Component
 
 

@@ -12,7 +12,8 @@ from torch.utils.hooks import RemovableHandle
 from transformers.pytorch_utils import Conv1D
 
 from modules.backbone.architectures import ARCHITECTURES
-from modules.backbone.backbone import Backbone, BackboneInfo
+from modules.backbone.backbone import Backbone
+from modules.backbone.info import BackboneInfo
 from modules.components.base import Component, layers_out_of_range
 
 Target = Literal["query", "key", "value", "attention_output", "feed_forward_in", "feed_forward_out"]

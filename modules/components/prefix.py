@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from modules.backbone.backbone import BackboneInfo
+from modules.backbone.info import BackboneInfo
 from modules.components.in_library import LibraryComponent, plugged_in
 
 

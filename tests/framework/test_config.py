@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from framework.config.schema import Experiment, Variant, combination_name, read_experiment
+from framework.config.load import read_experiment
+from framework.config.schema import Experiment, Variant, combination_name
 from framework.errors import ExperimentError
 from tests.framework.tiny import Desk
 

@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from datamodules.labelled.templates import ExamplesConfig, draw_examples
-from framework.config.schema import read_experiment
+from framework.config.load import read_experiment
 from framework.config.yaml_file import dotted, read
 from framework.reports.explain.drawing import drawing
 from framework.reports.explain.examples import example_of, examples

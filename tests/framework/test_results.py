@@ -15,15 +15,8 @@ import yaml
 
 from framework.errors import UserError
 from framework.results import run_folder
-from framework.results.run_folder import (
-    Control,
-    LanguageResult,
-    Predictions,
-    RunFolder,
-    RunRecord,
-    group_runs,
-    read_runs,
-)
+from framework.results.run_folder import Control, LanguageResult, Predictions, RunFolder, RunRecord, read_runs
+from framework.results.run_groups import group_runs
 from modules.training.task import UNPARSED
 
 RECORD = RunRecord(

@@ -17,7 +17,7 @@ from datamodules import (
 )
 from datamodules.errors import NetworkError as NoData
 from datamodules.errors import first_line
-from framework.config.schema import read_experiment
+from framework.config.load import read_experiment
 from framework.errors import UserError, did_you_mean
 from framework.languages import script_of
 from framework.results.metrics.normalization import LETTERS

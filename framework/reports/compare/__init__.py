@@ -16,7 +16,8 @@ from framework.reports.compare.groups import group_languages
 from framework.reports.compare.pivot import COMBINATION, pivot
 from framework.reports.compare.rows import Row, languages_of, rows_of, zero_shot_everywhere
 from framework.results.metrics import Metric, metrics_of
-from framework.results.run_folder import RunFolder, RunGroup, RunRecord, group_runs, read_runs
+from framework.results.run_folder import RunFolder, RunRecord, read_runs
+from framework.results.run_groups import RunGroup, group_runs
 
 __all__ = ["Comparison", "ScoredRuns", "check_places", "compare", "scored_runs"]
 

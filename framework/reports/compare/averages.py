@@ -9,7 +9,8 @@ from framework.errors import UserError
 from framework.reports.compare.groups import Grouping
 from framework.reports.compare.rows import GroupAverage, Row, Tested
 from framework.results.metrics import SCORINGS, Metric
-from framework.results.run_folder import Control, RunGroup
+from framework.results.run_folder import Control
+from framework.results.run_groups import RunGroup
 from framework.results.statistics import Bootstrap, Difference, Outcome, Resampled, TestSet, benjamini_hochberg
 
 Key = TypeVar("Key", bound=Hashable)

@@ -9,7 +9,7 @@ from datamodules.languages.pretraining_languages import corpus_of_model, pretrai
 from datamodules.languages.resources import resource_class
 from framework.errors import UserError, did_you_mean
 from framework.languages import family_of, script_of
-from framework.results.run_folder import RunGroup
+from framework.results.run_groups import RunGroup
 
 
 @dataclass(frozen=True)

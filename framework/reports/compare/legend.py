@@ -7,7 +7,8 @@ from framework.reports.compare.layout import MISSING, SOURCE, STAR, number
 from framework.reports.compare.pivot import Pivot
 from framework.reports.compare.rows import Cell, Row
 from framework.results.metrics import SCORINGS, Metric
-from framework.results.run_folder import LanguageResult, RunFolder, RunGroup
+from framework.results.run_folder import LanguageResult, RunFolder
+from framework.results.run_groups import RunGroup
 from framework.results.statistics import RESAMPLES
 from framework.wording import count
 

@@ -8,8 +8,8 @@ from framework.errors import UserError, did_you_mean
 from framework.reports.compare.averages import outcomes_of
 from framework.reports.compare.rows import Row
 from framework.results.metrics import Metric
-from framework.results.run_folder import RunFolder, RunGroup
-from framework.results.run_groups import leaves, natural, shown, tell_apart
+from framework.results.run_folder import RunFolder
+from framework.results.run_groups import RunGroup, leaves, natural, shown, tell_apart
 from framework.results.statistics import Bootstrap, MacroAverage
 
 COMBINATION = "combination"

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from framework.results.run_folder import CONTROLS, Control, LanguageResult, RunGroup
+from framework.results.run_folder import CONTROLS, Control, LanguageResult
+from framework.results.run_groups import RunGroup
 from framework.results.statistics import Difference, MacroAverage, mean_and_spread
 
 CONTROL_LABELS: dict[Control, str] = {

@@ -8,6 +8,7 @@ from framework.config.schema import Variant
 from framework.planning.plan import LanguageStage, Plan, TaskStage, describe
 from framework.store.backbone_choice import BackboneChoice
 from modules import ROLES, component_class
+from modules.backbone.backbone import count_parameters
 
 TRAINED, FROZEN, ABSENT = "trained", "frozen", "–"
 
@@ -34,7 +35,7 @@ def drawing(plan: Plan, variant: Variant) -> Table:
     table.add_row(
         f"backbone ({info.family}, {info.layers} layers × {info.hidden_size})",
         backbone.shown,
-        f"{info.parameters:,}",
+        f"{count_parameters(info):,}",
         *[TRAINED if kind == pretrained or (kind == "task" and full) else FROZEN for kind in kinds],
     )
     for role in ROLES:

@@ -6,7 +6,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from framework.config.schema import Variant, read_experiment
+from framework.config.load import read_experiment
+from framework.config.schema import Variant
 from framework.config.yaml_file import Source, dotted, read
 from framework.planning.plan import make_plan
 from framework.reports.explain.drawing import drawing, optimizers

@@ -1,11 +1,13 @@
-"""The laws of the house that the source itself must keep; CONTRIBUTING.md says them in words."""
+"""The rules of the architecture that the source itself must keep; CONTRIBUTING.md says them in words."""
 
 import ast
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,16 @@ FORBIDDEN_IMPORTS = [
     ("datamodules", "framework"),
     ("datamodules", "modules"),
 ]
+ORDER = {
+    "framework": "cli reports execution tracking slurm planning config store answers objectives results "
+    "validation system errors wording identity languages",
+    "datamodules": "unlabelled labelled datasets sources languages tokenization batches errors",
+    "modules": "training combination formats components backbone errors",
+}
+"""Folders and single files of each package; each imports only what comes after it."""
+PLACES = {f"{package}.{name}": place for package in ORDER for place, name in enumerate(ORDER[package].split())}
+MOST_FILES = 15
+
 UNSAFE_PACKAGES = {"pickle", "cloudpickle", "dill", "joblib", "shelve"}
 HEAVY_PACKAGES = ("torch", "transformers", "adapters", "lightning", "datasets", "wandb", "matplotlib")
 
@@ -36,6 +48,75 @@ def imported_packages(tree: ast.AST) -> Iterator[tuple[str, int]]:
             yield from ((alias.name.partition(".")[0], node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             yield node.module.partition(".")[0], node.lineno
+
+
+def imported_modules(file: Path) -> Iterator[str]:
+    """Yields our modules that a file imports, in functions and for type checkers too; of packages their `__init__`."""
+    for node in ast.walk(tree_of(file)):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if name in MODULES else node.module for name in names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def name_of(file: Path) -> str:
+    return ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {name_of(file): file for file in SOURCES}
+IMPORTS = {name: {found for found in imported_modules(file) if found in MODULES} for name, file in MODULES.items()}
+
+
+def folder_of(name: str) -> str:
+    """The folder directly below a package, or the module itself if it is in none."""
+    return ".".join(name.split(".")[:2])
+
+
+def cycle(imports: Mapping[str, set[str]]) -> list[str]:
+    """Returns modules or folders each of which imports the next, the last the first; nothing where there are none."""
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        return list(reversed(error.args[1]))
+    return []
+
+
+def test_no_files_import_each_other() -> None:
+    assert cycle({name: found - {name} for name, found in IMPORTS.items()}) == []
+
+
+def test_folders_import_in_one_direction() -> None:
+    upwards = [
+        f"{name} imports {found}"
+        for name, imports in IMPORTS.items()
+        for found in imports
+        if name.split(".")[0] == found.split(".")[0] and folder_of(name) in PLACES and folder_of(found) in PLACES
+        if PLACES[folder_of(found)] < PLACES[folder_of(name)]
+    ]
+    assert upwards == []
+
+
+def test_every_folder_has_a_place_in_the_order() -> None:
+    faces = set(PACKAGES)
+    assert {folder_of(name) for name in MODULES} - faces == set(PLACES)
+
+
+def test_no_folder_is_crowded() -> None:
+    counts = Counter(file.parent for file in SOURCES if file.name != "__init__.py")
+    crowded = {str(folder.relative_to(ROOT)) for folder, count in counts.items() if count > MOST_FILES}
+    assert crowded == {"datamodules/datasets"}, "a list of alike things may be long"
+
+
+@pytest.mark.parametrize(
+    ("imports", "found"),
+    [
+        ({"a": {"b"}, "b": {"c"}, "c": set()}, []),
+        ({"a": {"b"}, "b": {"c"}, "c": {"b"}}, ["b", "c", "b"]),
+    ],
+)
+def test_a_cycle_is_found(imports: dict[str, set[str]], found: list[str]) -> None:
+    assert sorted(cycle(imports)) == sorted(found)
 
 
 @pytest.mark.parametrize(("package", "forbidden"), FORBIDDEN_IMPORTS)

@@ -1,0 +1,65 @@
+"""Which pretrained model everything is built on, and what is known of it before its weights are loaded."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from modules.backbone.architectures import Family
+
+Precision = Literal["auto", "32", "bf16", "fp16"]
+Accelerator = Literal["auto", "cpu", "gpu"]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class BackboneConfig:
+    """Which pretrained model everything stands on."""
+
+    name: str
+    """A folder in the Hugging Face layout, or a repository on the hub, such as `FacebookAI/xlm-roberta-base`."""
+    revision: str | None = None
+    """Branch, tag or commit on the hub; null is the main branch."""
+    precision: Precision = "auto"
+    """`bf16` computes in bfloat16 where that is safe, `fp16` in float16 (for GPUs without bfloat16), `32` in float32;
+    `auto` is bf16 where the device is fast at it, else 32, so that two machines may differ. The weights stay in
+    float32."""
+    random_init_seed: int | None = None
+    """Draws the weights from this seed, for pretraining from nothing; null loads them."""
+
+
+@dataclasses.dataclass(frozen=True)
+class BackboneInfo:
+    """What is known of a backbone before its weights are loaded."""
+
+    name: str
+    """As the configuration names it."""
+    folder: Path
+    """Where its files are."""
+    revision: str
+    """Commit on the hub, or "local"."""
+    family: Family
+    """What kind of transformer it is."""
+    model_type: str
+    """Its architecture's name in transformers, a key of `ARCHITECTURES`."""
+    settings: dict[str, Any] = dataclasses.field(hash=False)
+    """The known settings of its `config.json`."""
+    hidden_size: int
+    """Width of its hidden states."""
+    embedding_size: int
+    """Width of its word embeddings."""
+    layers: int
+    """Number of its transformer layers."""
+    max_positions: int
+    """Most positions of a row: prompts, special tokens and text together; `UNLIMITED` where only memory limits them."""
+    vocabulary_size: int
+    """Rows of its word embeddings."""
+    fused_qkv: bool
+    """Whether query, key and value come from one linear layer."""
+    has_lm_head: bool
+    """Whether it brings a trained language model head."""
+    tokenizer_hash: str
+    """SHA-256 of the tokenizer."""
+    weights_hash: str
+    """SHA-256 of `config.json` and the weights, or of `config.json` and the seed that draws them."""
