@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -179,6 +179,24 @@ def test_no_file_names_a_path_of_one_machine() -> None:
             continue
         named += [f"{name}: {line.strip()}" for line in text.splitlines() if machine_path.search(line)]
     assert not named
+
+
+@pytest.mark.parametrize(
+    ("page", "folders_of"),
+    [
+        ("README.md", lambda text: re.split(r":\s", text)[-1].split()),
+        ("CONTRIBUTING.md", lambda text: re.findall(r"(?m)^  (\w+)/", text)),
+    ],
+)
+def test_the_folders_named_are_those_that_are_there(page: str, folders_of: Callable[[str], list[str]]) -> None:
+    tree = re.search(r"```text\n(framework/.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.DOTALL)
+    assert tree is not None
+    parts = re.split(r"(?m)^(\w+)/", tree[1])
+    named = dict(zip(parts[1::2], parts[2::2], strict=True))
+    assert named.keys() == {*PACKAGES, "experiments"}
+    for package in PACKAGES:
+        found = [file.parent.name for file in (ROOT / package).glob("*/__init__.py")]
+        assert sorted(folders_of(named[package])) == sorted(found)
 
 
 def run_python(code: str, *arguments: str) -> str:
