@@ -13,51 +13,7 @@ The stages of training are in `modules.training`, which needs Lightning: `classi
 `question_answering`, `prompted`, `alignment` and `language_modeling`.
 """
 
-from modules.backbone.architectures import Family
-from modules.backbone.backbone import (
-    Backbone,
-    fetch_backbone,
-    inspect_backbone,
-    load_backbone,
-    refuse_precision,
-    resolve_precision,
-    save_backbone,
-)
-from modules.backbone.info import Accelerator, BackboneConfig, BackboneInfo
-from modules.backbone.tokenizer import load_tokenizer, tokenizer_of
-from modules.combination.combination import ROLES, Combination
-from modules.components import COMPONENTS, Component, component_class
-from modules.errors import ModulesError
-from modules.training.heads import ClassificationHead, ClassificationHeadConfig, TaggingHead, TaggingHeadConfig
-from modules.training.optimization import OptimizationConfig, OptimizerConfig
-from modules.training.span_head import SpanHead, SpanHeadConfig
+import lazy_loader
 
-__all__ = [
-    "COMPONENTS",
-    "ROLES",
-    "Accelerator",
-    "Backbone",
-    "BackboneConfig",
-    "BackboneInfo",
-    "ClassificationHead",
-    "ClassificationHeadConfig",
-    "Combination",
-    "Component",
-    "Family",
-    "ModulesError",
-    "OptimizationConfig",
-    "OptimizerConfig",
-    "SpanHead",
-    "SpanHeadConfig",
-    "TaggingHead",
-    "TaggingHeadConfig",
-    "component_class",
-    "fetch_backbone",
-    "inspect_backbone",
-    "load_backbone",
-    "load_tokenizer",
-    "refuse_precision",
-    "resolve_precision",
-    "save_backbone",
-    "tokenizer_of",
-]
+# The names of __init__.pyi, each imported when it is first used: most commands need few of them, and no torch.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -19,18 +19,19 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Annotated, Any, NotRequired
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired
 
 from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError, with_config
 from pydantic.dataclasses import dataclass
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
 from typing_extensions import TypedDict  # pydantic reads that of `typing` from Python 3.12 on only
 
 from framework.errors import UserError, did_you_mean
 from framework.system.files import names_in, remove_folder, sha256, whole_folder
 from framework.system.stored import Damaged, first_reason, read_stored, read_stored_lines
+
+if TYPE_CHECKING:  # lists of components need no torch
+    from torch import Tensor
 
 WEIGHTS = "components.safetensors"
 PASSPORT = "passport.json"
@@ -194,7 +195,7 @@ class Store:
         """Says whether a stage's components are there. Its folder appears whole or not at all."""
         return (self.path(identity) / PASSPORT).is_file()
 
-    def write(self, passport: Passport, state: Mapping[str, Tensor], history: list[dict[str, float]]) -> None:
+    def write(self, passport: Passport, state: Mapping[str, "Tensor"], history: list[dict[str, float]]) -> None:
         """Puts a stage's components into the store, whole or not at all; its checkpoint is then of no more use.
 
         Args:
@@ -202,6 +203,8 @@ class Store:
             state: The weights by name.
             history: One row per logged step.
         """
+        from safetensors.torch import save_file
+
         with whole_folder(self.path(passport.id)) as folder:
             save_file({name: tensor.contiguous() for name, tensor in state.items()}, folder / WEIGHTS)
             passport = dataclasses.replace(passport, weights_sha256=sha256(folder / WEIGHTS))
@@ -228,7 +231,7 @@ class Store:
         except Damaged as error:
             raise Damaged(f"{error}. {_again(identity)}") from error
 
-    def read(self, identity: str, backbone: Mapping[str, str]) -> dict[str, Tensor]:
+    def read(self, identity: str, backbone: Mapping[str, str]) -> dict[str, "Tensor"]:
         """Reads a stage's weights after checking that they are whole and belong to the backbone.
 
         Args:
@@ -362,7 +365,7 @@ def is_intact(file: Path, digest: str) -> bool:
     """Says whether weights have the SHA-256 of their passport; a file of a wrong length is not read for that."""
     with file.open("rb"):  # a refusal names the file, which that of safetensors does not
         try:
-            with safe_open(file, framework="pt"):  # compares the length with that in the header
+            with safe_open(file, framework="np"):  # compares the length with that in the header
                 pass
         except (SafetensorError, MemoryError):  # the file is mapped whole, however long it is
             return False
@@ -375,7 +378,7 @@ def backbone_name(backbone: Mapping[str, str]) -> str:
     return Path(name).resolve().name if revision == "local" else f"{name}@{revision[:7]}"
 
 
-def part_of(state: Mapping[str, Tensor], slot: str) -> dict[str, Tensor]:
+def part_of(state: Mapping[str, "Tensor"], slot: str) -> dict[str, "Tensor"]:
     """Returns the weights of one slot (`language.adapter`, or `HEAD`), without its name."""
     return {name.removeprefix(f"{slot}/"): tensor for name, tensor in state.items() if name.startswith(f"{slot}/")}
 

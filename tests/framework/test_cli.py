@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -11,7 +12,37 @@ from rich.console import Console
 from framework.execution import progress
 from framework.execution.progress import StageProgress, duration
 from tests.framework.conftest import Modulingua
-from tests.framework.tiny import SOURCE, TARGETS, Desk
+from tests.framework.tiny import SOURCE, TARGETS, Desk, command_line
+
+HEAVY = {"torch", "transformers", "adapters", "lightning", "datasets", "matplotlib", "sklearn", "wandb"}
+CODE = f"""
+import sys
+from framework.cli import main
+try:
+    main()
+finally:
+    print("imported:", *sorted({HEAVY} & sys.modules.keys()))
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        ["components", "list", "--store", "STORE"],
+        ["components", "show", "TASK", "--store", "STORE", "--runs", "RUNS"],
+        ["compare", "RUNS", "--group", "family", "--out", "TABLE"],
+    ],
+    ids=lambda words: " ".join(words[:2]),
+)
+def test_what_reads_results_imports_no_heavy_library(finished: Desk, tmp_path: Path, words: list[str]) -> None:
+    """Whether it does is what a command's start takes its time for: 1 s without, 10 s with all of them."""
+    [task] = finished.plan().of_kind("task")
+    places = {"STORE": finished.folder / "store", "RUNS": finished.folder / "runs", "TASK": task.id}
+    given = [places.get(word, word) for word in words]
+    done = command_line(*(tmp_path / "table.md" if word == "TABLE" else word for word in given), code=CODE)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].strip() == "imported:"
 
 
 class TestComponents:
