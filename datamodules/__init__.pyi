@@ -15,15 +15,15 @@ from .labelled.base import TaskData
 from .labelled.classification import ClassificationData
 from .labelled.generation import GenerationData
 from .labelled.label_words import LabelWordData
-from .labelled.prompted import AskingData
+from .labelled.prompted import PromptedData
 from .labelled.question_answering import QuestionData
 from .labelled.tagging import TaggingData
-from .labelled.templates import Asker, ExamplesConfig, TemplateConfig, draw_examples
+from .labelled.templates import ExamplesConfig, PromptBuilder, TemplateConfig, draw_examples
 from .labelled.tokenization_report import LanguageTokens, tokenization_report
 from .languages.pretraining_text import PRETRAINING_TEXT
 from .languages.table import LANGUAGES, Language, language, nearest_languages
 from .languages.typology import DISTANCES, typology
-from .sources.hub_cache import keeping_what_is_read
+from .sources.hub_cache import downloading_to_cache
 from .sources.row import Row
 from .unlabelled.base import MonolingualData, MonolingualText, TextConfig
 from .unlabelled.causal import CausalConfig
@@ -39,8 +39,8 @@ __all__ = [
     "DISTANCES",
     "LANGUAGES",
     "PRETRAINING_TEXT",
-    "Asker",
-    "AskingData",
+    "PromptBuilder",
+    "PromptedData",
     "CausalConfig",
     "ClassificationData",
     "ClassificationDataset",
@@ -80,7 +80,7 @@ __all__ = [
     "dataset",
     "dataset_class",
     "draw_examples",
-    "keeping_what_is_read",
+    "downloading_to_cache",
     "labelled_dataset",
     "language",
     "nearest_languages",

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from framework.errors import said_plainly
+from framework.errors import exit_on_user_error
 from framework.store.commands import components
 from framework.system.console import console as _console
 from framework.system.console import flushed_output
@@ -237,7 +237,7 @@ def tokenization(experiment: ExperimentFile, overrides: Overrides = None) -> Non
 def main() -> None:
     """Runs the command line; a mistake of the user's is one message and exit code 2."""
     forget_ranks()
-    with said_plainly(), flushed_output():
+    with exit_on_user_error(), flushed_output():
         app()
 
 

@@ -93,7 +93,7 @@ class ExperimentError(UserError):
 
 
 @contextmanager
-def said_plainly() -> Iterator[None]:
+def exit_on_user_error() -> Iterator[None]:
     """Prints mistakes of the user's and failures of the network without a traceback, and ends with their exit codes."""
     try:
         yield

@@ -9,16 +9,16 @@ LENGTH = 16
 """Hex digits of an identity; 64 bits tell apart any number of stages that a laboratory will ever train."""
 
 
-def identity(**determinants: Any) -> str:
+def identity(**identity_fields: Any) -> str:
     """Returns the hash of everything that determines a result.
 
     Args:
-        **determinants: Plain data and dataclasses. The order of keys does not matter; the order of lists does.
+        **identity_fields: Plain data and dataclasses. The order of keys does not matter; the order of lists does.
 
     Returns:
         `LENGTH` hexadecimal digits.
     """
-    text = json.dumps(plain(determinants), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(plain(identity_fields), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
 
 

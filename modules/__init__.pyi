@@ -4,7 +4,7 @@ from .backbone.backbone import (
     fetch_backbone,
     inspect_backbone,
     load_backbone,
-    refuse_precision,
+    precision_incompatibility,
     resolve_precision,
     save_backbone,
 )
@@ -41,7 +41,7 @@ __all__ = [
     "inspect_backbone",
     "load_backbone",
     "load_tokenizer",
-    "refuse_precision",
+    "precision_incompatibility",
     "resolve_precision",
     "save_backbone",
     "tokenizer_of",

@@ -60,9 +60,10 @@ def test_the_bare_encoder_finds_translations(e5: Path, real_data: Path) -> None:
     )
     data = ParallelData(config, backbone.tokenizer, languages=["fra_Latn"], batch_size=99)
     batch = next(iter(data.train_dataloader()))
-    french = mean_pool(combination.encode_bare(batch["input_ids"], batch["attention_mask"]), batch["attention_mask"])
+    mask = batch["attention_mask"]
+    french = mean_pool(combination.encode_backbone(batch["input_ids"], mask), mask)
     mask = batch["pivot_attention_mask"]
-    english = mean_pool(combination.encode_bare(batch["pivot_input_ids"], mask), mask)
+    english = mean_pool(combination.encode_backbone(batch["pivot_input_ids"], mask), mask)
     cosines = torch.nn.functional.normalize(english, dim=-1) @ torch.nn.functional.normalize(french, dim=-1).T
     assert (cosines.argmax(-1) == torch.arange(99)).float().mean() > 0.98
 

@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Iterator
 
 from datamodules.datasets.base import TRAIN, VALIDATION, Example, LabelledDataset
-from datamodules.datasets.wrapper import Answered
+from datamodules.datasets.wrapper import DatasetWrapper
 from datamodules.errors import DataError, RowError
 
 
-class HeldOut(Answered):
+class HeldOut(DatasetWrapper):
     """A dataset whose training and validation data are two parts of one of its splits; its test data is its own.
 
     Groups of examples (see `LabelledDataset.group_of`) are held out by the rank of a hash of each. So the parts

@@ -6,11 +6,11 @@ import dataclasses
 from collections.abc import Iterator
 
 from datamodules.datasets.base import TEST, Example, LabelledDataset
-from datamodules.datasets.wrapper import Answered
+from datamodules.datasets.wrapper import DatasetWrapper
 from datamodules.errors import DataError, RowError
 
 
-class Transfer(Answered):
+class Transfer(DatasetWrapper):
     """A dataset whose test split is its own, and whose other splits are another dataset's of the same task.
 
     A benchmark with nothing to train on, such as XQuAD, is thus learnt from another, such as SQuAD.

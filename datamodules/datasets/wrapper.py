@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datamodules.datasets.base import Example, LabelledDataset
 
 
-class Answered(LabelledDataset):
+class DatasetWrapper(LabelledDataset):
     """Asks and answers as another dataset does."""
 
     def __init__(self, asked: LabelledDataset) -> None:

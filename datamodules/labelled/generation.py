@@ -9,11 +9,11 @@ from typing import Any
 
 from datamodules.batches import Batch, Collate
 from datamodules.datasets.base import Example
-from datamodules.labelled.prompted import AskingData
+from datamodules.labelled.prompted import PromptedData
 from datamodules.tokenization import padded
 
 
-class GenerationData(AskingData):
+class GenerationData(PromptedData):
     """Questions with written answers.
 
     Batches: `input_ids` and `attention_mask` [B, T] long, `answers` for each row the token ids of the right answer, its

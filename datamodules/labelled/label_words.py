@@ -11,11 +11,11 @@ import torch
 
 from datamodules.batches import Batch, Collate
 from datamodules.datasets.base import Example
-from datamodules.labelled.prompted import AskingData
+from datamodules.labelled.prompted import PromptedData
 from datamodules.tokenization import padded
 
 
-class LabelWordData(AskingData):
+class LabelWordData(PromptedData):
     """Questions whose answers are the words of labels.
 
     Batches: `input_ids` and `attention_mask` [B, T] long, `answers` for each row a list of each label's token ids,

@@ -10,10 +10,10 @@ from transformers import PreTrainedTokenizerBase
 from datamodules.batches import HasLength
 from datamodules.datasets.base import DatasetConfig, Example
 from datamodules.labelled.base import TaskData
-from datamodules.labelled.templates import Asker, TemplateConfig, draw_examples
+from datamodules.labelled.templates import PromptBuilder, TemplateConfig, draw_examples
 
 
-class AskingData(TaskData):
+class PromptedData(TaskData):
     """Texts put to a language model by a template, with examples before them where the template asks for some."""
 
     def __init__(
@@ -63,10 +63,10 @@ class AskingData(TaskData):
         """What the labels are called in a language."""
         return self.template.words_for(self.labels, language)
 
-    def asker(self, languages: Iterable[str]) -> Asker:
+    def asker(self, languages: Iterable[str]) -> PromptBuilder:
         """Makes what puts examples in these languages to the model."""
         shown = {language: self._shown(language) for language in languages}
-        return Asker(self.template, self.tokenizer, is_decoder=self.is_decoder, shown=shown)
+        return PromptBuilder(self.template, self.tokenizer, is_decoder=self.is_decoder, shown=shown)
 
     def answer(self, example: Example, spoken: str) -> str:
         """The right answer to an example, as the model should write it in the language in which it is asked."""

@@ -99,7 +99,7 @@ def draw_examples(dataset: LabelledDataset, config: ExamplesConfig, language: st
     return sorted(in_turn[: config.count], key=lambda example: draw(seed, f"order/{example.id}"))
 
 
-class Asker:
+class PromptBuilder:
     """Puts examples to a language model as token ids.
 
     Examples before a text are joined with it by an empty line, each with its answer after a space.

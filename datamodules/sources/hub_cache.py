@@ -134,7 +134,7 @@ class Snapshot:
                     hub_requests.download(self.hub_id, self.commit, path, self.sizes[path], target)
 
 
-class Keeping:
+class CacheRecorder:
     """Knows what was read from the hub while it was active."""
 
     def __init__(self) -> None:
@@ -158,14 +158,14 @@ class Keeping:
                 snapshot.write_record(config, split, kept)
 
 
-_active: Keeping | None = None
+_active: CacheRecorder | None = None
 
 
 @contextmanager
-def keeping_what_is_read() -> Iterator[Keeping]:
+def downloading_to_cache() -> Iterator[CacheRecorder]:
     """Within this, it is noted what is read from the hub: it is then all that is needed without the network."""
     global _active
-    _active = keeping = Keeping()
+    _active = keeping = CacheRecorder()
     try:
         yield keeping
         keeping.finish()
@@ -173,7 +173,7 @@ def keeping_what_is_read() -> Iterator[Keeping]:
         _active = None
 
 
-def active_keeping() -> Keeping | None:
+def active_keeping() -> CacheRecorder | None:
     """What notes what is read now, if anything does."""
     return _active
 

@@ -6,15 +6,15 @@ from typing import ClassVar
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from datamodules import Asker, DatasetConfig, GenerationData, LabelledDataset, Task, labelled_dataset
-from framework.answers.in_words import InWords
+from datamodules import DatasetConfig, GenerationData, LabelledDataset, PromptBuilder, Task, labelled_dataset
+from framework.answers.prompted import PromptedAnswer
 from framework.validation import Problem
 from modules import BackboneInfo, Combination, Component, OptimizationConfig, tokenizer_of
 from modules.training.prompted import Generation
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class GenerationAnswer(InWords):
+class GenerationAnswer(PromptedAnswer):
     """Writes the answer; one of which nothing can be made is wrong, and its like are counted."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("classification", "tagging", "question answering")
@@ -35,7 +35,7 @@ class GenerationAnswer(InWords):
         yield from super().problems(dataset, info, trains)
         if dataset.task != "classification":
             return
-        asker = Asker(self, tokenizer_of(info), is_decoder=info.family == "decoder", shown={})
+        asker = PromptBuilder(self, tokenizer_of(info), is_decoder=info.family == "decoder", shown={})
         for key, words in self.called(dataset.labels):
             for label, word in zip(dataset.labels, words, strict=True):
                 if dataset.read_answer(word, "", words) != label:

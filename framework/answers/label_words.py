@@ -7,15 +7,15 @@ from typing import ClassVar
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from datamodules import Asker, DatasetConfig, LabelledDataset, LabelWordData, Task
-from framework.answers.in_words import InWords
+from datamodules import DatasetConfig, LabelledDataset, LabelWordData, PromptBuilder, Task
+from framework.answers.prompted import PromptedAnswer
 from framework.validation import Problem
 from modules import BackboneInfo, Combination, Component, OptimizationConfig, tokenizer_of
 from modules.training.prompted import LabelWords
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class LabelWordsAnswer(InWords):
+class LabelWordsAnswer(PromptedAnswer):
     """Classifies by label words: a verbaliser, as a template and its label words are called too."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("classification",)
@@ -25,7 +25,7 @@ class LabelWordsAnswer(InWords):
         """See `Answer`."""
         yield from super().problems(dataset, info, trains)
         tokenizer = tokenizer_of(info)
-        asker = Asker(self, tokenizer, is_decoder=info.family == "decoder", shown={})
+        asker = PromptBuilder(self, tokenizer, is_decoder=info.family == "decoder", shown={})
         for key, words in self.called(dataset.labels):
             same: dict[tuple[int, ...], list[str]] = defaultdict(list)
             for label, word in zip(dataset.labels, words, strict=True):

@@ -9,7 +9,7 @@ from typing import Any
 from datamodules import DataError, labelled_dataset
 from framework.errors import UserError
 from framework.identity import plain
-from framework.store.compatibility import Asked
+from framework.store.compatibility import TaskSignature
 from framework.store.formula import Formula, is_language, parse, seed_of
 from framework.store.store import Passport, Store
 from framework.validation import Problem
@@ -32,7 +32,7 @@ def check_given(
         with contextlib.suppress(DataError):  # said already
             spoken |= set(labelled_dataset(data).languages)
     look = _Look(backbone, combination, Store(Path(store)), data, stages, pretrained=pretrain is not None)
-    without = stages.language.objective.without_components if stages.language is not None else ()
+    without = stages.language.objective.languages_without_components if stages.language is not None else ()
     for code, text in given.language.items():
         key = ("given", "language", code)
         if code not in spoken:
@@ -64,7 +64,7 @@ class _Look:
     ) -> None:
         self.combination = combination
         self.store = store
-        self.asked: Asked | None = None
+        self.asked: TaskSignature | None = None
         self.hashes: dict[str, str] = {}
         try:
             info = inspect_backbone(backbone)
@@ -73,7 +73,7 @@ class _Look:
         if data is not None:
             with contextlib.suppress(DataError):  # said already
                 dataset = labelled_dataset(data)
-                self.asked = Asked.of(dataset, stages.answer_to(dataset.task), info)
+                self.asked = TaskSignature.of(dataset, stages.answer_to(dataset.task), info)
         # Which weights a pretraining of this experiment comes to only its identity tells: `Store.read` compares that.
         weights = {} if pretrained else {"weights": info.weights_hash}
         self.hashes = {**weights, "tokenizer": info.tokenizer_hash}
@@ -140,7 +140,7 @@ class _Look:
             if (theirs := passport.backbone[what]) != mine:
                 yield f"{passport.id} is of another backbone: its {what} hash is {theirs[:12]}, here it is {mine[:12]}"
                 return
-        if role == "task" and self.asked is not None and (reason := self.asked.refuse(self.store, passport)):
+        if role == "task" and self.asked is not None and (reason := self.asked.incompatibility(self.store, passport)):
             yield reason
         kinds = self.combination[role]
         shared = kinds.keys() & passport.kinds.keys()

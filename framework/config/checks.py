@@ -29,11 +29,11 @@ from modules import (
     ModulesError,
     component_class,
     inspect_backbone,
-    refuse_precision,
+    precision_incompatibility,
     tokenizer_of,
 )
-from modules.backbone.packed_masks import refuse_packed
-from modules.backbone.vocabulary import refuse
+from modules.backbone.packed_masks import packing_incompatibility
+from modules.backbone.vocabulary import incompatibility
 
 MOST = 50
 """How many mistakes of one kind are looked for; each may take a search for what was meant."""
@@ -75,7 +75,7 @@ def check_backbone(backbone: BackboneConfig) -> Iterator[Problem]:
         tokenizer_of(info)
     except ModulesError as error:
         yield ("backbone", "name"), str(error)
-    if reason := refuse_precision(backbone.precision, info):
+    if reason := precision_incompatibility(backbone.precision, info):
         yield ("backbone", "precision"), reason
 
 
@@ -214,7 +214,7 @@ def check_components(backbone: BackboneConfig, combination: dict[str, dict[str, 
     for role, components in combination.items():
         for kind, config in components.items():
             component = component_class(kind)
-            if reason := component.refuse(config, info):
+            if reason := component.incompatibility(config, info):
                 yield ("combination", role, kind), reason
             elif component.count_parameters(config, info) == 0:
                 yield ("combination", role, kind), "has nothing to train with these settings"
@@ -279,11 +279,11 @@ def check_text(
         objective = stages.language.objective
         spoken = trained_languages([*languages.source, *targets], given)
         wanted = [code for code in spoken if code in LANGUAGES]
-        trained = [code for code in wanted if code not in objective.without_components]
+        trained = [code for code in wanted if code not in objective.languages_without_components]
         yield from _check_objective(objective, trained, info, ("stages", "language", "objective"))
         if isinstance(objective, CausalObjective) and objective.packed:
             for kind, config in combination["language"].items():
-                if reason := component_class(kind).refuse_packed(config):
+                if reason := component_class(kind).packing_incompatibility(config):
                     yield ("combination", "language", kind), reason
     if pretrain is not None:
         yield from _check_objective(pretrain.objective, pretrain.languages, info, ("pretrain", "objective"))
@@ -295,8 +295,9 @@ def _check_objective(objective: Any, languages: list[str], info: BackboneInfo | 
         only = ", ".join(objective.families)
         yield key, f"not for the {info.family} {info.name}, only for {only}; use {' or '.join(suited)}"
         return
-    if info is not None and isinstance(objective, CausalObjective) and objective.packed and refuse_packed(info):
-        yield (*key, objective.name, "packed"), str(refuse_packed(info))
+    packed = isinstance(objective, CausalObjective) and objective.packed
+    if info is not None and packed and (reason := packing_incompatibility(info)):
+        yield (*key, objective.name, "packed"), reason
     if objective.needs_lm_head and info is not None and not info.has_lm_head:
         yield (
             key,
@@ -333,7 +334,7 @@ def check_vocabulary(backbone: BackboneConfig, pretrain: Any) -> Iterator[Proble
         return
     if not isinstance(pretrain.objective, MonolingualObjective):
         yield ("pretrain", "reduce_vocabulary"), "only an objective on monolingual text says which tokens it reads"
-    if reason := refuse(tokenizer_of(info)):
+    if reason := incompatibility(tokenizer_of(info)):
         yield ("pretrain", "reduce_vocabulary"), f"{info.name}: {reason}"
 
 

@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 from datamodules import DataError, DatasetConfig, dataset_class
 from framework.answers import ANSWERS
 from framework.config.checks import check as find_problems
-from framework.config.registry import named
+from framework.config.registry import resolve_class
 from framework.config.schema import Experiment, PretrainConfig, StagesConfig, Variant, combination_name
 from framework.config.yaml_file import Cell, Source, dotted, read
 from framework.errors import ExperimentError, Mistake, UserError, did_you_mean
@@ -162,7 +162,7 @@ def _with_one(stage: Any, field: str, known: Mapping[str, type], key: Key) -> tu
         return stage, [(key, f"must name one {field} and its settings (known: {', '.join(known)})")]
     [(name, settings)] = choice.items()
     try:
-        class_: type = named(field, name, known)
+        class_: type = resolve_class(field, name, known)
     except UserError as error:
         return stage, [((*key, name), str(error))]
     typed, problems = validate(class_, settings or {}, (*key, name))

@@ -10,7 +10,7 @@ from framework.errors import UserError, did_you_mean
 T = TypeVar("T")
 
 
-def named(what: str, name: str, known: Mapping[str, type[T]]) -> type[T]:
+def resolve_class(what: str, name: str, known: Mapping[str, type[T]]) -> type[T]:
     """Returns the class that a name means.
 
     Args:

@@ -21,7 +21,7 @@ from lightning.fabric.plugins import CheckpointIO
 from framework.errors import Interrupted, UserError
 from framework.system.distributed import own_rank
 from framework.system.files import write_whole
-from framework.system.signals import asked, interrupted
+from framework.system.signals import interrupted, stop_requested
 
 OTHER = "is of another version, or was changed"
 
@@ -143,7 +143,7 @@ class Checkpointing(Callback):
         if step == last:  # nothing is left to go on with
             return
         due = trainer.is_global_zero and time.monotonic() - self.saved >= self.every
-        answers = torch.tensor([asked(), due], dtype=torch.int32, device=module.device)
+        answers = torch.tensor([stop_requested(), due], dtype=torch.int32, device=module.device)
         stop, save = _highest(trainer, answers).tolist()
         if stop or save:
             trainer.save_checkpoint(self.file)

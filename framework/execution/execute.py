@@ -16,7 +16,7 @@ from datamodules.datasets.overlap import find_leak
 from framework.config.schema import Experiment
 from framework.errors import UserError
 from framework.execution.agreement import answering_keys
-from framework.execution.trainer import History, Report, fit, make_trainer
+from framework.execution.trainer import History, ProgressCallback, fit, make_trainer
 from framework.identity import plain
 from framework.planning.data_check import note_on_skipped_rows
 from framework.planning.notes import notes_on_data
@@ -30,7 +30,7 @@ from framework.store.store import HEAD, KEPT_TOKENS, Passport, Store, part_of
 from framework.system.distributed import own_rank
 from framework.system.files import write_whole
 from framework.system.provenance import command, commit, made, versions
-from framework.system.signals import asked, interrupted
+from framework.system.signals import interrupted, stop_requested
 from framework.tracking.entry import about_stage, entry_of_component, entry_of_record, entry_of_run
 from framework.tracking.tracker import Tracker, tracked
 from modules import Backbone, Combination, Component, OptimizationConfig, load_backbone
@@ -45,7 +45,7 @@ LANGUAGES_AT_ONCE = 16
 """Languages tested in one pass. Their rows share batches; an interrupted run loses at most one pass."""
 
 
-def carry_out(stage: Stage, store: Store, report: Report, later: str = "modulingua sync") -> None:
+def execute(stage: Stage, store: Store, report: ProgressCallback, later: str = "modulingua sync") -> None:
     """Carries out a stage whose needs are in the store.
 
     Args:
@@ -59,19 +59,19 @@ def carry_out(stage: Stage, store: Store, report: Report, later: str = "moduling
 
 
 @singledispatch
-def _carry_out(stage: Stage, store: Store, report: Report, tracker: Tracker) -> None:
+def _carry_out(stage: Stage, store: Store, report: ProgressCallback, tracker: Tracker) -> None:
     raise NotImplementedError(type(stage).__name__)
 
 
 @_carry_out.register
-def train_language(stage: LanguageStage, store: Store, report: Report, tracker: Tracker) -> None:
+def train_language(stage: LanguageStage, store: Store, report: ProgressCallback, tracker: Tracker) -> None:
     """Trains language components, or the backbone itself, on text."""
     settings = stage.settings
     passport = _passport(
         stage,
         components=_slots("language", stage.components),
         languages=stage.languages,
-        training={**plain(settings), "objective": settings.objective.determinants},
+        training={**plain(settings), "objective": settings.objective.identity_fields},
     )
     tracker.begin(lambda: entry_of_component(passport, store, about_stage(stage)))
     backbone = load_stage_backbone(stage.backbone, store, with_lm_head=settings.objective.needs_lm_head)
@@ -108,7 +108,7 @@ def train_language(stage: LanguageStage, store: Store, report: Report, tracker: 
 
 
 @_carry_out.register
-def train_task(stage: TaskStage, store: Store, report: Report, tracker: Tracker) -> None:
+def train_task(stage: TaskStage, store: Store, report: ProgressCallback, tracker: Tracker) -> None:
     """Trains the task components, and a head, on the source languages; language components are frozen."""
     experiment = stage.experiment
     settings = stage.settings
@@ -147,7 +147,7 @@ def train_task(stage: TaskStage, store: Store, report: Report, tracker: Tracker)
 
 
 @_carry_out.register
-def merge(stage: MergeStage, store: Store, report: Report, tracker: Tracker) -> None:
+def merge(stage: MergeStage, store: Store, report: ProgressCallback, tracker: Tracker) -> None:
     """Sums components into one."""
     if _rank() == 0:
         passport = write_sum(store, stage.terms, stage.languages, stage.shown)
@@ -158,7 +158,7 @@ def merge(stage: MergeStage, store: Store, report: Report, tracker: Tracker) -> 
 
 
 @_carry_out.register
-def evaluate(stage: EvaluateStage, store: Store, report: Report, tracker: Tracker) -> None:
+def evaluate(stage: EvaluateStage, store: Store, report: ProgressCallback, tracker: Tracker) -> None:
     """Tests a run's combination in every language that has no result yet."""
     tracker.begin(lambda: entry_of_record(stage.folder, _record(stage, store), store))
     module = load_task(stage, store)
@@ -408,7 +408,7 @@ def _stop_if_asked(done: int) -> None:
     Raises:
         Interrupted: If so.
     """
-    if any(_of_all_ranks(asked())):
+    if any(_of_all_ranks(stop_requested())):
         raise interrupted(f"after {done} tests")
 
 

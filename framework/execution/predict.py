@@ -63,7 +63,7 @@ def predict_lines(run: Path, code: str, lines: Iterable[str]) -> Iterator[tuple[
     stage, store = _stage(run)
     language(code)
     settings = stage.experiment.stages.language
-    without = settings.objective.without_components if settings is not None else ()
+    without = settings.objective.languages_without_components if settings is not None else ()
     known = [known for known, components in stage.language_components.items() if components or known in without]
     if any(stage.language_components.values()) and code not in known:
         # No code is offered as the nearest: this one names a language, so it is not misspelt.

@@ -12,7 +12,7 @@ from huggingface_hub.constants import HF_HUB_CACHE
 from rich.console import Console
 from rich.table import Table
 
-from datamodules import keeping_what_is_read
+from datamodules import downloading_to_cache
 from framework.planning.data_check import DataCheck, read_text
 from framework.planning.plan import LanguageStage, Plan, plan_experiment
 from modules import fetch_backbone, load_tokenizer
@@ -33,7 +33,7 @@ def prefetch_experiment(file: Path, overrides: list[str], console: Console) -> N
         UserError: The experiment has mistakes.
         DataError, ModulesError: Something cannot be had.
     """
-    with keeping_what_is_read() as keeping:
+    with downloading_to_cache() as keeping:
         plan = plan_experiment(file, overrides)
         sizes = _fetch_backbones(plan)
         _read_labelled_data(plan)

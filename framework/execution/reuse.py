@@ -12,7 +12,7 @@ from framework.planning.plan import EvaluateStage, Test
 from framework.results.run_folder import RunFolder
 
 
-def take_over(stage: EvaluateStage, runs: Iterable[EvaluateStage]) -> None:
+def copy_identical_results(stage: EvaluateStage, runs: Iterable[EvaluateStage]) -> None:
     """Copies results that a run still lacks from other runs that have them.
 
     One process calls it, before the stage begins: all ranks are then to find the same tests missing.

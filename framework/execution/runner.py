@@ -15,23 +15,23 @@ from pathlib import Path
 
 from rich.console import Console
 
-from framework.errors import INTERRUPTED, UNAVAILABLE, Interrupted, Unavailable, UserError, said_plainly
-from framework.execution.execute import carry_out
+from framework.errors import INTERRUPTED, UNAVAILABLE, Interrupted, Unavailable, UserError, exit_on_user_error
+from framework.execution.execute import execute
 from framework.execution.progress import StageProgress, duration
-from framework.execution.reuse import take_over
-from framework.execution.trainer import Report
+from framework.execution.reuse import copy_identical_results
+from framework.execution.trainer import ProgressCallback
 from framework.planning.data_check import check_rows
 from framework.planning.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage, plan_experiment
 from framework.store.store import UNFINISHED
 from framework.system.distributed import own_rank, slurm_tasks
 from framework.system.files import require_writable, sweep
 from framework.system.launchers import forget_ranks
-from framework.system.locks import claimed
+from framework.system.locks import stage_lock
 from framework.system.network import retry_requests
 from framework.system.provenance import COMMAND
 from framework.system.provenance import command as typed
-from framework.system.signals import PARENT, asked, die_with_parent, interrupted, is_child, listening
-from framework.tracking.tracker import UNTOLD
+from framework.system.signals import PARENT, die_with_parent, handle_stop_signals, interrupted, is_child, stop_requested
+from framework.tracking.tracker import TRACKING_FAILED
 
 CLAIMED = "MODULINGUA_CLAIMED"
 """Environment variable: the process that started this one has the stage's claim."""
@@ -67,9 +67,9 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> Plan:
         _require_writable(plan)
         clock = _Clock(plan.todo)
         children = _Children(file, overrides, experiment.trainer.devices)
-        with listening(children.ask):
+        with handle_stop_signals(children.ask):
             for number, stage in enumerate(plan.todo, start=1):
-                if asked():
+                if stop_requested():
                     raise interrupted(f"before stage {number} of {len(plan.todo)}")
                 position = f"[{number:>{len(str(len(plan.todo)))}}/{len(plan.todo)}]"
                 title = f"{stage.kind} · {stage.title}"
@@ -79,15 +79,15 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> Plan:
                     _claimed(plan, stage, progress.say) as mine,
                 ):
                     if mine and experiment.trainer.devices == 1:
-                        carry_out(stage, plan.store, progress.update, sync_command(file, overrides))
+                        execute(stage, plan.store, progress.update, sync_command(file, overrides))
                     elif mine:
-                        children.carry_out(stage, progress.update)
+                        children.execute(stage, progress.update)
                 clock.finished(stage)
                 gc.collect()  # a backbone and its hooks refer to each other: else each stage's would stay in memory
     return plan
 
 
-def carry_out_one(file: Path, overrides: list[str], identity: str) -> None:
+def execute_one(file: Path, overrides: list[str], identity: str) -> None:
     """Carries out a single stage of an experiment's plan in this process, as one of the ranks that do.
 
     `python -m framework.execution.runner FILE OVERRIDES IDENTITY` does so: in each task of a Slurm step; or once,
@@ -101,13 +101,13 @@ def carry_out_one(file: Path, overrides: list[str], identity: str) -> None:
     [stage] = [stage for stage in plan.stages if stage.id == identity]
     report = _print_progress if own_rank() == 0 else _say_nothing
     later = sync_command(file, overrides)
-    with listening():
+    with handle_stop_signals():
         if CLAIMED in os.environ:
-            carry_out(stage, plan.store, report, later)
+            execute(stage, plan.store, report, later)
         else:
             with _claimed(plan, stage, partial(report, 0)) as mine:
                 if mine:
-                    carry_out(stage, plan.store, report, later)
+                    execute(stage, plan.store, report, later)
 
 
 def _require_writable(plan: Plan) -> None:
@@ -146,12 +146,12 @@ def _claimed(plan: Plan, stage: Stage, waiting: Callable[[str], None]) -> Abstra
     def prepare() -> None:
         if isinstance(stage, EvaluateStage):
             sweep(stage.folder.path)
-            take_over(stage, plan.of_kind("evaluate"))
+            copy_identical_results(stage, plan.of_kind("evaluate"))
         else:
             plan.store.sweep(stage.id)
 
     file = stage.folder.claim if isinstance(stage, EvaluateStage) else plan.store.claim(stage.id)
-    return claimed(file, lambda: plan.is_done(stage), waiting, prepare)
+    return stage_lock(file, lambda: plan.is_done(stage), waiting, prepare)
 
 
 class _Children:
@@ -173,7 +173,7 @@ class _Children:
         if self.process is not None:
             self.process.terminate()
 
-    def carry_out(self, stage: Stage, report: Report) -> None:
+    def execute(self, stage: Stage, report: ProgressCallback) -> None:
         """Carries out one stage.
 
         Raises:
@@ -189,14 +189,14 @@ class _Children:
         environment = {"OMP_NUM_THREADS": threads, **os.environ, **self.known, CLAIMED: stage.id}
         with tempfile.TemporaryFile("w+") as errors, tempfile.TemporaryDirectory() as folder:
             untold = Path(folder) / "untold"
-            environment[UNTOLD] = str(untold)
+            environment[TRACKING_FAILED] = str(untold)
             if self.untold:  # else each stage would wait for W&B again
                 untold.touch()
             self.process = subprocess.Popen(
                 command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
             )
             assert self.process.stdout is not None
-            if asked():  # while it was not there yet to be told
+            if stop_requested():  # while it was not there yet to be told
                 self.ask()
             for line in self.process.stdout:
                 done, tab, news = line.rstrip("\n").partition("\t")
@@ -213,7 +213,7 @@ class _Children:
             raise Interrupted(_once(said))
         if code == UNAVAILABLE:
             raise Unavailable(_once(said))
-        if code < 0 and asked():  # it was still starting, and died of the signal
+        if code < 0 and stop_requested():  # it was still starting, and died of the signal
             raise interrupted(f"at the beginning of {stage.kind} · {stage.title}")
         if code:
             raise RuntimeError(f"{stage.kind} · {stage.title} failed on {self.devices} devices:\n{said}")
@@ -257,11 +257,11 @@ def _size(stage: Stage) -> int:
 
 
 def main() -> None:
-    """Carries out the stage that the command line names; see `carry_out_one`."""
-    with said_plainly():
+    """Carries out the stage that the command line names; see `execute_one`."""
+    with exit_on_user_error():
         retry_requests()
         try:
-            carry_out_one(Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3])
+            execute_one(Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3])
         except Interrupted:
             if own_rank() > 0:  # the first rank says it for all
                 raise SystemExit(INTERRUPTED) from None

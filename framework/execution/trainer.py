@@ -30,7 +30,7 @@ from modules.training.base import StageModule
 from modules.training.sharding import ShardedBackbone
 from modules.training.task import TaskModule
 
-Report = Callable[[int, str], None]
+ProgressCallback = Callable[[int, str], None]
 """Is told how many steps are done, and the latest figures."""
 
 LOG_EVERY = 10
@@ -78,7 +78,7 @@ def fit(
     module: StageModule,
     data: LightningDataModule,
     trainer: TrainerConfig,
-    report: Report,
+    report: ProgressCallback,
     tracker: Tracker,
     *,
     checkpoint: Path,
@@ -163,7 +163,7 @@ def _strategy(trainer: TrainerConfig) -> str | Strategy:
 class _Curve(Callback):
     """Collects the training curve and reports progress."""
 
-    def __init__(self, report: Report, tracker: Tracker, shown: dict[str, str]) -> None:
+    def __init__(self, report: ProgressCallback, tracker: Tracker, shown: dict[str, str]) -> None:
         self.report = report
         self.tracker = tracker
         self.shown = shown

@@ -35,12 +35,12 @@ class AlignmentObjective:
         return True
 
     @property
-    def without_components(self) -> tuple[str, ...]:
+    def languages_without_components(self) -> tuple[str, ...]:
         """See `Objective`: the pivot's vectors are the goal already."""
         return (self.parallel.pivot,)
 
     @property
-    def determinants(self) -> dict[str, Any]:
+    def identity_fields(self) -> dict[str, Any]:
         """See `Objective`."""
         return {"alignment": {**without_place(self.parallel), "loss": self.loss}}
 

@@ -25,11 +25,11 @@ class Objective(Protocol):
         """Whether it compares with the backbone without components, so that it cannot train the backbone itself."""
 
     @property
-    def without_components(self) -> tuple[str, ...]:
+    def languages_without_components(self) -> tuple[str, ...]:
         """Languages that need no component of their own."""
 
     @property
-    def determinants(self) -> dict[str, Any]:
+    def identity_fields(self) -> dict[str, Any]:
         """What of the settings determines the result; where the files lie does not."""
 
     @property

@@ -26,9 +26,9 @@ class CausalObjective(MonolingualObjective):
     """Fill each row with whole documents, each of which sees itself alone; else documents are joined and cut."""
 
     @property
-    def determinants(self) -> dict[str, Any]:
+    def identity_fields(self) -> dict[str, Any]:
         """See `Objective`."""
-        [settings] = super().determinants.values()
+        [settings] = super().identity_fields.values()
         return {self.name: settings | ({"packed": True} if self.packed else {})}
 
     @property

@@ -33,12 +33,12 @@ class MonolingualObjective:
         return False
 
     @property
-    def without_components(self) -> tuple[str, ...]:
+    def languages_without_components(self) -> tuple[str, ...]:
         """See `Objective`: every language has text of its own to learn from."""
         return ()
 
     @property
-    def determinants(self) -> dict[str, Any]:
+    def identity_fields(self) -> dict[str, Any]:
         """See `Objective`."""
         return {self.name: without_place(self.text)}
 

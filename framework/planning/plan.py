@@ -255,11 +255,11 @@ def make_plan(variants: list[Variant]) -> Plan:
         for stage in _stages(variant, store):
             stages.setdefault(stage.id, stage)
     order = ("pretrain", "language", "merge language", "task", "merge task", "evaluate")
-    ordered = sorted(stages.values(), key=lambda stage: order.index(_turn(stage)))
+    ordered = sorted(stages.values(), key=lambda stage: order.index(_stage_order(stage)))
     return Plan(variants, ordered, store)
 
 
-def _turn(stage: Stage) -> str:
+def _stage_order(stage: Stage) -> str:
     return f"merge {stage.role}" if isinstance(stage, MergeStage) else stage.kind
 
 
@@ -276,7 +276,7 @@ def _stages(variant: Variant, store: Store) -> Iterator[Stage]:
         yield from stages
     if experiment.data is None:
         return
-    for task in _differing([_task_stage(experiment, backbone, components, seed) for seed in experiment.seeds]):
+    for task in _distinct([_task_stage(experiment, backbone, components, seed) for seed in experiment.seeds]):
         if task.trains and experiment.given.task is None:
             yield task
         elif task.trains:
@@ -285,7 +285,7 @@ def _stages(variant: Variant, store: Store) -> Iterator[Stage]:
         yield _evaluate_stage(variant, backbone, components, task)
 
 
-def _differing(tasks: list[TaskStage]) -> list[TaskStage]:
+def _distinct(tasks: list[TaskStage]) -> list[TaskStage]:
     """Leaves out seeds that draw nothing: their runs would be one result, and would pass for as many trainings.
 
     Args:
@@ -381,7 +381,7 @@ def _language_stages(
     experiment: Experiment, backbone: BackboneChoice, language: str, components: dict[str, Any]
 ) -> Iterator[LanguageStage]:
     settings = experiment.stages.language
-    if settings is None or not components or language in settings.objective.without_components:
+    if settings is None or not components or language in settings.objective.languages_without_components:
         return
     groups = [components] if settings.jointly else [{kind: config} for kind, config in components.items()]
     for group in groups:
@@ -403,7 +403,7 @@ def _trains_language(
     return stage_type(
         id=identity(
             stage=stage_type.kind,
-            backbone=backbone.determinants,
+            backbone=backbone.identity_fields,
             components=components,
             languages=languages,
             data=data,
@@ -424,7 +424,7 @@ def _trains_language(
 def _language_recipe(settings: Any) -> dict[str, Any]:
     """Returns what determines a language component beside its language, its text and its backbone."""
     return {
-        "objective": settings.objective.determinants,
+        "objective": settings.objective.identity_fields,
         "training": settings.training,
         "batch_size": settings.batch_size,
         "seed": settings.seed,
@@ -445,7 +445,7 @@ def _task_stage(
     data = [dataset.fingerprint(language, split) for language in used for split in ("train", "validation")]
     stage_id = identity(
         stage="task",
-        backbone=backbone.determinants,
+        backbone=backbone.identity_fields,
         components=task_components,
         language_components=used,
         data=data,
@@ -488,7 +488,7 @@ def _evaluate_stage(
         ],
         translated=_translation(experiment),
         shown=_shown(experiment, ""),
-        backbone=backbone.determinants,
+        backbone=backbone.identity_fields,
         language=kinds,
         language_stage=[settings.jointly, _language_recipe(_for_kinds(settings, kinds))]
         if settings and kinds

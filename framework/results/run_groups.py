@@ -101,7 +101,7 @@ def group_runs(runs: Iterable[RunFolder]) -> tuple[list[RunGroup], list[RunFolde
     found = list(groups.values())
     for group in found:
         _refuse_mixture(group)
-    for group, label in zip(found, tell_apart(found), strict=True):
+    for group, label in zip(found, disambiguate(found), strict=True):
         group.label = label
     experiments = list(dict.fromkeys(group.record.experiment for group in found))
     found.sort(
@@ -155,7 +155,7 @@ def _recipe(record: RunRecord) -> str:
     return json.dumps(known, sort_keys=True)
 
 
-def tell_apart(
+def disambiguate(
     groups: Sequence[RunGroup],
     labels: Labels | None = None,
     columns: Sequence[str] | None = None,
@@ -279,7 +279,7 @@ def _commit(alike: Sequence[RunGroup], labels: Labels) -> Labels:
 def _grid(without: str | None) -> Fact:
     def add(alike: Sequence[RunGroup], labels: Labels) -> Labels:
         settings = [{key: value for key, value in one.record.settings.items() if key != without} for one in alike]
-        return _with_settings(labels, settings, _differing(settings))
+        return _with_settings(labels, settings, _distinct(settings))
 
     return add
 
@@ -287,7 +287,7 @@ def _grid(without: str | None) -> Fact:
 def _settings(columns: Sequence[str], without: str | None) -> Fact:
     def add(alike: Sequence[RunGroup], labels: Labels) -> Labels:
         settings = [dict(_recipe_of(group, without)) for group in alike]
-        keys = _differing(settings)
+        keys = _distinct(settings)
         return _with_settings(labels, settings, keys if len(keys) <= MOST_SETTINGS else _fewest(settings, keys))
 
     return add
@@ -300,7 +300,7 @@ def _recipe_of(group: RunGroup, without: str | None) -> Iterator[tuple[str, str]
             yield key, shown(value)
 
 
-def _differing(settings: Sequence[Mapping[str, str]]) -> list[str]:
+def _distinct(settings: Sequence[Mapping[str, str]]) -> list[str]:
     keys = dict.fromkeys(key for one in settings for key in one)
     return [key for key in keys if len({one.get(key) for one in settings}) > 1]
 

@@ -44,7 +44,7 @@ class BackboneChoice:
         }
 
     @property
-    def determinants(self) -> dict[str, str]:
+    def identity_fields(self) -> dict[str, str]:
         """What of it determines a result: its content and its arithmetic, not its name or folder."""
         passport = self.passport
         return {

@@ -19,7 +19,7 @@ def answers_of(dataset: LabelledDataset, answer: Answer) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Asked:
+class TaskSignature:
     """What task components must answer in an experiment."""
 
     answers: dict[str, Any]
@@ -34,7 +34,7 @@ class Asked:
         """Returns what is asked of a backbone with a dataset."""
         return cls(answers_of(dataset, answer), answer.parameters(dataset.labels, info), info.family)
 
-    def refuse(self, store: Store, passport: Passport) -> str | None:
+    def incompatibility(self, store: Store, passport: Passport) -> str | None:
         """Says why task components cannot answer it, or None where they can.
 
         Where the passport does not tell (imported, or of an older version), they can if no head is among them, and none

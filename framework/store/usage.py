@@ -20,7 +20,7 @@ def runs_with(identity: str, store: Store, runs: Path) -> list[RunFolder]:
         found = read_runs([runs])
     except UserError:  # no runs, or one that cannot be read: `compare` says so
         return []
-    standing = _standing_on(identity, store)
+    standing = _with_dependencies(identity, store)
     return [run for run in found if not standing.isdisjoint(run.record.components.values())]
 
 
@@ -30,7 +30,7 @@ def counted(runs: list[RunFolder]) -> str:
     return f"{count(len(runs), 'run')} in {count(experiments, 'experiment')}" if runs else "no run"
 
 
-def _standing_on(identity: str, store: Store) -> set[str]:
+def _with_dependencies(identity: str, store: Store) -> set[str]:
     """Returns a component and all that stand on it, however far below."""
     needs = {passport.id: passport.needs for passport in store.readable()}
     standing = {identity}

@@ -22,7 +22,7 @@ from filelock import LeaseSettingsMismatch, SoftFileLease, SoftFileLock, Timeout
 from framework.errors import UserError
 from framework.system.distributed import own_rank, slurm_step, slurm_tasks
 from framework.system.files import owner, write_whole
-from framework.system.signals import asked, interrupted
+from framework.system.signals import interrupted, stop_requested
 
 LEASE = 60.0
 """Seconds without a heartbeat after which another process may take a claim."""
@@ -33,7 +33,7 @@ POLL = 0.5
 
 
 @contextmanager
-def claimed(
+def stage_lock(
     file: Path,
     is_done: Callable[[], bool],
     waiting: Callable[[str], None],
@@ -65,7 +65,7 @@ def claimed(
             if is_done():
                 yield False
                 return
-            if asked():
+            if stop_requested():
                 raise interrupted("while it waited for another process")
             claim.free_if_stale()
             time.sleep(POLL)
@@ -87,7 +87,7 @@ def claimed(
 
 
 @contextmanager
-def claimed_if_free(file: Path) -> Iterator[bool]:
+def stage_lock_if_free(file: Path) -> Iterator[bool]:
     """Claims a stage that is done for as long as the block lasts, without waiting.
 
     Args:
@@ -202,7 +202,7 @@ def _first_rank_goes_on(file: Path, is_done: Callable[[], bool]) -> bool:
     if slurm_tasks() == 1:  # started by the first rank, which has the claim
         return True
     while not is_done():
-        if asked():
+        if stop_requested():
             raise interrupted("while it waited for another process")
         if _holder(file).is_file() and _holder(file).read_text() == slurm_step():
             return True

@@ -28,7 +28,7 @@ _asked_by: list[str] = []
 
 
 @contextmanager
-def listening(passed_on: Callable[[], None] = lambda: None) -> Iterator[None]:
+def handle_stop_signals(passed_on: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Takes requests to stop down for as long as the block lasts.
 
     A second Ctrl-C ends the process at once, as it would without this.
@@ -53,7 +53,7 @@ def listening(passed_on: Callable[[], None] = lambda: None) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def asked() -> bool:
+def stop_requested() -> bool:
     """Says whether this process was asked to stop."""
     return bool(_asked_by)
 
@@ -78,7 +78,7 @@ def pause(seconds: float, where: str) -> None:
     Raises:
         Interrupted: If this process was asked to stop.
     """
-    while not asked():
+    while not stop_requested():
         if seconds <= 0:
             return
         time.sleep(min(STEP, seconds))

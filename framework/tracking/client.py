@@ -38,7 +38,7 @@ AWAY = ("offline", "dryrun", "disabled")
 """Values of WANDB_MODE under which nothing may be sent."""
 
 
-class Page:
+class WandbRun:
     """An entry's W&B run, open for writing: a new one, or that of an earlier attempt."""
 
     def __init__(self, entry: Entry, config: TrackingConfig, finish_seconds: float) -> None:
@@ -143,7 +143,7 @@ class Page:
         if self.destination is None:
             return
         known = _sent(self.folder) | {self.destination: content(entry, self.linked)}
-        write_whole(_books(self.folder), json.dumps(known, indent=1).encode() + b"\n")
+        write_whole(_sent_ledger(self.folder), json.dumps(known, indent=1).encode() + b"\n")
         _drop_unsent_copies(self.folder / "wandb")
         for attempt in (self.folder / "wandb").glob("run-*"):
             shutil.rmtree(attempt, ignore_errors=True)
@@ -246,14 +246,14 @@ def _session() -> Any:
     return wandb.setup(settings=wandb.Settings(silent=True))
 
 
-def _books(folder: Path) -> Path:
+def _sent_ledger(folder: Path) -> Path:
     return folder / "wandb" / "sent.json"
 
 
 def _sent(folder: Path) -> dict[str, str]:
     """Returns the books of an entry; damaged ones are none, and it is sent again."""
     try:
-        known: dict[str, str] = json.loads(_books(folder).read_text(encoding="utf-8"))
+        known: dict[str, str] = json.loads(_sent_ledger(folder).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return known

@@ -18,8 +18,8 @@ from framework.errors import UserError
 from framework.planning.plan import EvaluateStage, Plan, plan_experiment
 from framework.results.run_folder import RunFolder, read_runs
 from framework.store.store import Passport, Store
-from framework.system.locks import claimed_if_free
-from framework.tracking.client import Page, beside, default_entity, is_sent, require_login
+from framework.system.locks import stage_lock_if_free
+from framework.tracking.client import WandbRun, beside, default_entity, is_sent, require_login
 from framework.tracking.entry import Entry, about_run, about_stage, entry_of_component, entry_of_run
 from framework.tracking.tracker import FAILED, reason
 
@@ -51,7 +51,7 @@ def sync(words: Iterable[str], console: Console, *, again: bool = False) -> None
     busy = 0
     for number, (entry, config) in enumerate(missing, start=1):
         title = f"[{number:>{len(str(len(missing)))}}/{len(missing)}] {entry.kind} · {entry.name}"
-        with claimed_if_free(entry.claim) as free:
+        with stage_lock_if_free(entry.claim) as free:
             if not free:
                 busy += 1
                 title += ": left out, for another process is at it"
@@ -83,7 +83,7 @@ def _online(entries: list[Told]) -> list[Told]:
 
 def _tell(entry: Entry, config: TrackingConfig) -> None:
     with beside(entry.folder):
-        page = Page(entry, config, FINISH_SECONDS)
+        page = WandbRun(entry, config, FINISH_SECONDS)
         try:
             page.link(entry.uses)
             page.complete(entry)
@@ -111,7 +111,7 @@ def _of_plan(plan: Plan) -> Iterator[Told]:
             continue
         config = stage.experiment.tracking
         tested = isinstance(stage, EvaluateStage)
-        for passport in _standing_on(stage.needs if tested else [stage.id], plan.store, seen):
+        for passport in _with_dependencies(stage.needs if tested else [stage.id], plan.store, seen):
             yield entry_of_component(passport, plan.store, about_stage(stage)), config
         if isinstance(stage, EvaluateStage):
             yield entry_of_run(stage.folder, plan.store), config
@@ -122,16 +122,16 @@ def _of_run(run: RunFolder, overrides: list[str]) -> Iterator[Told]:
     own = [word for word in overrides if word.startswith("tracking.")]
     [variant] = read_experiment(run.path / "experiment.yaml", own, check=False)
     store, config = Store(Path(variant.experiment.store)), variant.experiment.tracking
-    for passport in _standing_on(run.record.components.values(), store, set()):
+    for passport in _with_dependencies(run.record.components.values(), store, set()):
         yield entry_of_component(passport, store, about_run(run.record)), config
     yield entry_of_run(run, store), config
 
 
-def _standing_on(identities: Iterable[str], store: Store, seen: set[str]) -> Iterator[Passport]:
+def _with_dependencies(identities: Iterable[str], store: Store, seen: set[str]) -> Iterator[Passport]:
     """Yields the passports of what is in the store, each after those of what it was made of."""
     for identity in identities:
         if identity not in seen and store.has(identity):
             seen.add(identity)
             passport = store.passport(identity)
-            yield from _standing_on([*passport.needs, *passport.parents], store, seen)
+            yield from _with_dependencies([*passport.needs, *passport.parents], store, seen)
             yield passport

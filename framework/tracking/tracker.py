@@ -20,7 +20,7 @@ from framework.system.distributed import own_rank
 from framework.tracking.entry import Entry
 
 if TYPE_CHECKING:
-    from framework.tracking.client import Page
+    from framework.tracking.client import WandbRun
 
 FINISH_SECONDS = 30
 """How long a server may keep a stage waiting at its end."""
@@ -33,7 +33,7 @@ DELETED = "was previously created and deleted"
 """What the server says of a run whose id was in use before the run was deleted."""
 NEW_IDS = "W&B accepts no id a second time; a new word for tracking.run_suffix gives the runs new ids"
 
-UNTOLD = "MODULINGUA_UNTOLD"
+TRACKING_FAILED = "MODULINGUA_UNTOLD"
 """Environment variable: a file that is there once tracking failed in a process of this run; then W&B is left alone."""
 
 # W&B fails a process as a whole, so this is its state.
@@ -86,7 +86,7 @@ class WandbTracker(Tracker):
         self.later = later
         self.warned = bool(_failures or _late)
         self.told = 0
-        self.jobs: SimpleQueue[Callable[[Page], None] | None] = SimpleQueue()
+        self.jobs: SimpleQueue[Callable[[WandbRun], None] | None] = SimpleQueue()
         self.thread: threading.Thread | None = None
         self.surroundings = ExitStack()
         self.done: Entry | None = None
@@ -127,8 +127,8 @@ class WandbTracker(Tracker):
             with _noted():
                 self._wait(self.thread, code, seconds)
         self.surroundings.close()
-        if _failures and UNTOLD in os.environ:
-            Path(os.environ[UNTOLD]).touch()
+        if _failures and TRACKING_FAILED in os.environ:
+            Path(os.environ[TRACKING_FAILED]).touch()
         if (_failures or _late) and not self.warned:
             reason = [*_failures, *_late][0]
             later = f"Nothing is lost: `{self.later}` sends it later"
@@ -156,9 +156,9 @@ class WandbTracker(Tracker):
             self._tell(entry)
 
     def _tell(self, entry: Entry) -> None:
-        from framework.tracking.client import Page
+        from framework.tracking.client import WandbRun
 
-        page = Page(entry, self.config, FINISH_SECONDS)
+        page = WandbRun(entry, self.config, FINISH_SECONDS)
         try:
             page.link(entry.uses)
             for job in iter(self.jobs.get, None):
@@ -184,7 +184,7 @@ def tracked(config: TrackingConfig, later: str) -> Iterator[Tracker]:
         config: Whether and where.
         later: The command that tells W&B all later.
     """
-    given_up = UNTOLD in os.environ and Path(os.environ[UNTOLD]).exists()
+    given_up = TRACKING_FAILED in os.environ and Path(os.environ[TRACKING_FAILED]).exists()
     told = config.mode != "off" and own_rank() == 0 and not given_up
     tracker = WandbTracker(config, later) if told else Tracker()
     try:

@@ -237,7 +237,7 @@ def load_backbone(config: BackboneConfig, with_lm_head: bool = False) -> Backbon
     info = _inspect(config, weights=True)
     if with_lm_head and not info.has_lm_head:
         raise ModulesError(f"backbone {config.name!r} has no trained language model head")
-    if reason := refuse_precision(config.precision, info):
+    if reason := precision_incompatibility(config.precision, info):
         raise ModulesError(reason)
     tokenizer = load_tokenizer(info)
     # Loading draws numbers too, for weights that it then replaces: nobody else's are to depend on it.
@@ -433,7 +433,7 @@ def _interface(info: BackboneInfo) -> Any:
     return dataclasses.replace(known, adapter_methods=methods, layer_ln_1=None, layer_ln_2=None, base_model=None)
 
 
-def refuse_precision(precision: Precision, info: BackboneInfo) -> str | None:
+def precision_incompatibility(precision: Precision, info: BackboneInfo) -> str | None:
     """Returns why a backbone cannot be computed in a precision, or None when it can."""
     if precision == "fp16" and ARCHITECTURES[info.model_type].exceeds_float16:
         return (

@@ -13,7 +13,7 @@ from modules.backbone.architectures import ARCHITECTURES, PackedMask
 from modules.backbone.info import BackboneInfo
 
 
-def refuse_packed(info: BackboneInfo) -> str | None:
+def packing_incompatibility(info: BackboneInfo) -> str | None:
     """Returns why a backbone cannot read several documents in one row, or None when it can."""
     architecture = ARCHITECTURES[info.model_type]
     if architecture.packed_mask is not None:

@@ -53,7 +53,7 @@ def reduce_vocabulary(backbone: Backbone, kept: Tensor) -> None:
     kept = kept.to(backbone.embeddings.weight.device)
     if not len(kept) or kept[0] < 0 or kept[-1] >= size or (kept.diff() <= 0).any():
         raise ModulesError(f"a vocabulary is reduced to ascending ids of its {size} tokens")
-    if reason := refuse(backbone.tokenizer):
+    if reason := incompatibility(backbone.tokenizer):
         raise ModulesError(f"{backbone.info.name}: {reason}")
     if unknown not in kept:
         raise ModulesError(f"the unknown token of {backbone.info.name} must be kept: dropped tokens become it")
@@ -72,7 +72,7 @@ def reduce_vocabulary(backbone: Backbone, kept: Tensor) -> None:
     backbone.vocabulary = vocabulary
 
 
-def refuse(tokenizer: Any) -> str | None:
+def incompatibility(tokenizer: Any) -> str | None:
     """Returns why a tokenizer's vocabulary cannot be reduced, or None when it can."""
     if tokenizer.unk_token_id is None:
         return "its tokenizer has no unknown token, which the tokens that are dropped could become"

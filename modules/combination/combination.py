@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from modules.backbone.backbone import Backbone, seeded
-from modules.backbone.packed_masks import packed_inputs, refuse_packed
+from modules.backbone.packed_masks import packed_inputs, packing_incompatibility
 from modules.combination.generate import write
-from modules.combination.kv_cache import READINGS, Reading
+from modules.combination.kv_cache import READINGS, DecodingState
 from modules.combination.rows import Rows, put_together, rolled
-from modules.combination.score import Continuations, likelihoods_at, likelihoods_behind, padded
+from modules.combination.score import Continuations, continuation_log_probs, likelihoods_at, padded
 from modules.components import Component, component_class
 from modules.errors import ModulesError, did_you_mean
 
@@ -32,7 +32,7 @@ class Combination(nn.Module):
         super().__init__()
         self.backbone = backbone
         self._components = nn.ModuleDict()
-        self.passes_of_all: Callable[[int], int] = lambda own: own
+        self.synchronised_passes: Callable[[int], int] = lambda own: own
         """Is told in how many passes this rank encodes a batch and says how many it must take part in; see
         `modules.training.sharding`."""
         self.shared = False
@@ -70,7 +70,7 @@ class Combination(nn.Module):
             raise ModulesError(f"{name} needs a {class_.Config.__name__}, not a {type(config).__name__}")
         if name in self._components:
             raise ModulesError(f"{role} {class_.kind}: there is one for {language or 'every language'} already")
-        if reason := class_.refuse(config, self.backbone.info):
+        if reason := class_.incompatibility(config, self.backbone.info):
             raise ModulesError(f"{role} {class_.kind}: {reason}")
         with seeded(seed):
             component = class_.create(config, self.backbone, name=name, language=language_name)
@@ -167,7 +167,7 @@ class Combination(nn.Module):
         """
         groups = self._groups(languages) or {(): []}
         found = put_together([(rows, run(acting, rows)) for acting, rows in groups.items()])
-        for _ in range(self.passes_of_all(len(groups)) - len(groups)):
+        for _ in range(self.synchronised_passes(len(groups)) - len(groups)):
             # Where ranks share layers, one with fewer passes takes part in the others', forward and backward.
             # It draws nothing from the generators, so that what is drawn later is as without sharing.
             with torch.random.fork_rng(devices=[found.device] if found.is_cuda else []):
@@ -176,7 +176,7 @@ class Combination(nn.Module):
         return found
 
     @torch.no_grad()
-    def encode_bare(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+    def encode_backbone(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Returns the hidden states [batch, time, hidden size] of the backbone alone, without dropout or gradient.
 
         Raises:
@@ -273,7 +273,7 @@ class Combination(nn.Module):
             for row, one in zip(rows, found, strict=True):
                 written[row] = [token for token in one if token not in special]
             tokens, mask = padded([[one] for one in found], input_ids.device)
-            return likelihoods_behind(reading, logits, tokens, mask)[:, 0] / mask.sum(dim=-1)[:, 0]
+            return continuation_log_probs(reading, logits, tokens, mask)[:, 0] / mask.sum(dim=-1)[:, 0]
 
         scores = self._mixed(languages or [""] * len(input_ids), run)
         return [written[row] for row in range(len(input_ids))], scores
@@ -308,7 +308,7 @@ class Combination(nn.Module):
         text = self._text_to_go_on_from(input_ids, attention_mask)
         longest = max(len(one) for row in continuations for one in row)
         # One token each takes one pass less: where ranks share layers, all take as many as one of them needs.
-        tokens, mask = padded(continuations, input_ids.device, at_least=self.passes_of_all(min(longest, 2)))
+        tokens, mask = padded(continuations, input_ids.device, at_least=self.synchronised_passes(min(longest, 2)))
 
         def run(acting: Sequence[Component], rows: list[int]) -> Tensor:
             logits = functools.partial(self._lm_logits, acting)
@@ -317,7 +317,7 @@ class Combination(nn.Module):
                 hidden = self._encode_through(acting, text.at(rows), tokens[rows, 0])
                 return likelihoods_at(hidden, logits, tokens[rows, 0], mask[rows, 0])[:, None]
             reading = self._read(acting, text.at(rows), tokens.shape[2] - 1)
-            return likelihoods_behind(reading, logits, tokens[rows], mask[rows])
+            return continuation_log_probs(reading, logits, tokens[rows], mask[rows])
 
         return self._mixed(languages or [""] * len(input_ids), run), mask.sum(dim=-1)
 
@@ -388,7 +388,7 @@ class Combination(nn.Module):
             )
         return Rows(input_ids, attention_mask).rolled(attention_mask.argmax(dim=1))
 
-    def _read(self, acting: Sequence[Component], text: Rows, further: int) -> Reading:
+    def _read(self, acting: Sequence[Component], text: Rows, further: int) -> DecodingState:
         """Returns a reading of texts, which can go on for so many tokens."""
         self._activate(acting)
         embeddings, mask, _, _ = self._prompted(acting, text, further)
@@ -425,7 +425,7 @@ class Combination(nn.Module):
     def _packed(self, documents: Tensor, front: int, behind: int, dtype: torch.dtype) -> dict[str, Any]:
         """Returns the mask and the positions of rows that hold several documents, with prompts in front of them."""
         info = self.backbone.info
-        if reason := refuse_packed(info):
+        if reason := packing_incompatibility(info):
             raise ModulesError(reason)
         if behind:
             raise ModulesError("a prompt behind BOS cannot be shared by the documents of a row")
@@ -435,7 +435,7 @@ class Combination(nn.Module):
         """Returns the embeddings of token numbers, as the components change them."""
         embeddings: Tensor = self.backbone.embeddings(ids)
         for component in acting:
-            if not component.embeds_last:
+            if not component.after_embedding_layer:
                 embeddings = component.embed(embeddings)
         return embeddings
 
@@ -448,7 +448,7 @@ class Combination(nn.Module):
             front: How many vectors of prompts stand in front of the first token.
             behind: How many stand right behind it.
         """
-        last = [component for component in acting if component.embeds_last]
+        last = [component for component in acting if component.after_embedding_layer]
         if not last:
             yield
             return
@@ -483,7 +483,7 @@ class Combination(nn.Module):
         if self.backbone.lm_head is None:
             raise ModulesError(f"{self.backbone.info.name} was loaded without its language model head")
 
-        embedding = sorted(acting, key=lambda component: component.embeds_last)
+        embedding = sorted(acting, key=lambda component: component.after_embedding_layer)
 
         def unembed(vectors: Tensor) -> Tensor:
             for component in reversed(embedding):

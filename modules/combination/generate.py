@@ -10,11 +10,11 @@ from torch import Tensor
 from transformers import GenerationConfig, GenerationMixin, PretrainedConfig
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
-from modules.combination.kv_cache import Logits, Reading
+from modules.combination.kv_cache import DecodingState, Logits
 
 
 def write(
-    reading: Reading, logits: Logits, *, max_new_tokens: int, beams: int, ends: Sequence[int], padding: int
+    reading: DecodingState, logits: Logits, *, max_new_tokens: int, beams: int, ends: Sequence[int], padding: int
 ) -> list[list[int]]:
     """Writes a likely continuation of each row.
 
@@ -31,7 +31,7 @@ def write(
         For each row the tokens, with the one that it ends with if that was written.
     """
     rows = len(reading.last)
-    search = _Search(reading.repeated(beams), logits)
+    search = _Search(reading.repeat_interleave(beams), logits)
     config = GenerationConfig(
         max_new_tokens=max_new_tokens,
         num_beams=beams,
@@ -58,7 +58,7 @@ class _Search(GenerationMixin):
     main_input_name = "input_ids"
     _is_stateful = False
 
-    def __init__(self, reading: Reading, logits: Logits) -> None:
+    def __init__(self, reading: DecodingState, logits: Logits) -> None:
         self.reading = reading
         self.logits = logits
         self.config = PretrainedConfig(vocab_size=logits(reading.last[:1]).shape[-1])
@@ -77,7 +77,7 @@ class _Search(GenerationMixin):
         return {"input_ids": input_ids}
 
     def forward(self, input_ids: Tensor, return_dict: bool = True) -> Any:
-        hidden = self.reading.last if input_ids.shape[1] == 1 else self.reading.on(input_ids[:, -1:])[:, -1]
+        hidden = self.reading.last if input_ids.shape[1] == 1 else self.reading.extend(input_ids[:, -1:])[:, -1]
         logits: Any = self.logits(hidden)[:, None]
         # Returned in the place of a cache, so that the search has it follow its beams.
         cache: Any = self.reading
@@ -85,6 +85,6 @@ class _Search(GenerationMixin):
 
     __call__ = forward
 
-    def _reorder_cache(self, reading: Reading, rows: Tensor) -> Reading:
+    def _reorder_cache(self, reading: DecodingState, rows: Tensor) -> DecodingState:
         reading.reorder(rows)
         return reading

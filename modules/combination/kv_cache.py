@@ -20,7 +20,7 @@ Logits = Callable[[Tensor], Tensor]
 """Gives logits over the vocabulary [number, vocabulary size] of hidden states [number, hidden size]."""
 
 
-class Reading:
+class DecodingState:
     """Rows that a backbone has read, with the keys and values that let it go on without reading them again.
 
     The backbone must be told before which components act; a subclass is for one family of backbones. What the
@@ -39,7 +39,7 @@ class Reading:
         self._cache = cache
         self._mask = mask
 
-    def on(self, ids: Tensor) -> Tensor:
+    def extend(self, ids: Tensor) -> Tensor:
         """Reads further tokens, behind all that it has read.
 
         Args:
@@ -50,7 +50,7 @@ class Reading:
         """
         raise NotImplementedError
 
-    def repeated(self, times: int) -> Self:
+    def repeat_interleave(self, times: int) -> Self:
         """Returns a reading of each row several times, one beside the other; this one stays as it is."""
         new = copy.copy(self)
         new.last = self.last.repeat_interleave(times, dim=0)
@@ -65,7 +65,7 @@ class Reading:
         self._cache.reorder_cache(rows)  # type: ignore[arg-type]  # transformers means any tensor of int64
 
 
-class DecoderReading(Reading):
+class DecoderReading(DecodingState):
     """A decoder's: what it goes on behind is the text itself."""
 
     def __init__(self, backbone: Backbone, embed: Embed, embeddings: Tensor, mask: Tensor) -> None:
@@ -76,7 +76,7 @@ class DecoderReading(Reading):
         tokens = mask.sum(dim=1)
         self.last = self._read(rolled(embeddings, tokens), rolled(mask, tokens))[:, -1]
 
-    def on(self, ids: Tensor) -> Tensor:
+    def extend(self, ids: Tensor) -> Tensor:
         """Reads further tokens."""
         return self._read(self._embed(ids), torch.ones_like(ids))
 
@@ -92,7 +92,7 @@ class DecoderReading(Reading):
         return hidden
 
 
-class EncoderDecoderReading(Reading):
+class EncoderDecoderReading(DecodingState):
     """An encoder-decoder's: the encoder has read the text, and the decoder goes on behind its start token."""
 
     def __init__(self, backbone: Backbone, embed: Embed, embeddings: Tensor, mask: Tensor) -> None:
@@ -103,14 +103,14 @@ class EncoderDecoderReading(Reading):
         self._encoded: Tensor = read.encoder_last_hidden_state
         self.last = read.last_hidden_state[:, -1]
 
-    def on(self, ids: Tensor) -> Tensor:
+    def extend(self, ids: Tensor) -> Tensor:
         """Reads further tokens with the decoder alone."""
         hidden: Tensor = self._read(ids, encoder_outputs=(self._encoded,)).last_hidden_state
         return hidden
 
-    def repeated(self, times: int) -> Self:
+    def repeat_interleave(self, times: int) -> Self:
         """Returns a reading of each row several times, one beside the other; this one stays as it is."""
-        new = super().repeated(times)
+        new = super().repeat_interleave(times)
         new._encoded = self._encoded.repeat_interleave(times, dim=0)
         return new
 
@@ -124,7 +124,7 @@ class EncoderDecoderReading(Reading):
         )
 
 
-READINGS: dict[str, Callable[[Backbone, Embed, Tensor, Tensor], Reading]] = {
+READINGS: dict[str, Callable[[Backbone, Embed, Tensor, Tensor], DecodingState]] = {
     "decoder": DecoderReading,
     "encoder-decoder": EncoderDecoderReading,
 }

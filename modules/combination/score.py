@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from modules.combination.kv_cache import Logits, Reading
+from modules.combination.kv_cache import DecodingState, Logits
 
 Continuations = Sequence[Sequence[Sequence[int]]]
 """For each row its continuations, equally many for all rows; each the numbers of one or more tokens."""
@@ -25,7 +25,7 @@ def padded(continuations: Continuations, device: torch.device, at_least: int = 1
     return torch.tensor(tokens, device=device), torch.arange(time, device=device) < lengths[..., None]
 
 
-def likelihoods_behind(reading: Reading, logits: Logits, tokens: Tensor, mask: Tensor) -> Tensor:
+def continuation_log_probs(reading: DecodingState, logits: Logits, tokens: Tensor, mask: Tensor) -> Tensor:
     """Returns the log-likelihoods of continuations of texts.
 
     Args:
@@ -43,7 +43,7 @@ def likelihoods_behind(reading: Reading, logits: Logits, tokens: Tensor, mask: T
         return sums
     many = tokens.shape[1]
     tokens, mask = tokens.flatten(0, 1), mask.flatten(0, 1)
-    hidden = reading.repeated(many).on(tokens[:, :-1])
+    hidden = reading.repeat_interleave(many).extend(tokens[:, :-1])
     return sums + likelihoods_at(hidden, logits, tokens[:, 1:], mask[:, 1:]).view_as(sums)
 
 

@@ -40,16 +40,16 @@ class Component(nn.Module):
     """Its name among the active adapters of the `adapters` library, for components that live there."""
     prompt_after_bos: bool = False
     """Whether its prompt stands right behind the text's first token instead of in front of it."""
-    embeds_last: bool = False
+    after_embedding_layer: bool = False
     """Whether it changes embeddings as the layers read them, behind `Backbone.embedder`, instead of the words' own."""
 
     @classmethod
-    def refuse(cls, config: Any, info: BackboneInfo) -> str | None:
+    def incompatibility(cls, config: Any, info: BackboneInfo) -> str | None:
         """Returns why it cannot work on a backbone, or None when it can. No weights are needed."""
         return None
 
     @classmethod
-    def refuse_packed(cls, config: Any) -> str | None:
+    def packing_incompatibility(cls, config: Any) -> str | None:
         """Returns why the documents of a packed row cannot share it, or None when they can."""
         return None
 

@@ -40,7 +40,7 @@ class Bottleneck(LibraryComponent):
     Config = BottleneckConfig
 
     @classmethod
-    def refuse(cls, config: BottleneckConfig, info: BackboneInfo) -> str | None:
+    def incompatibility(cls, config: BottleneckConfig, info: BackboneInfo) -> str | None:
         """Returns why it cannot work on a backbone, or None when it can."""
         bottleneck = info.hidden_size // config.reduction_factor
         if bottleneck < 1:

@@ -27,7 +27,7 @@ class IA3(LibraryComponent):
     Config = IA3Config
 
     @classmethod
-    def refuse(cls, config: IA3Config, info: BackboneInfo) -> str | None:
+    def incompatibility(cls, config: IA3Config, info: BackboneInfo) -> str | None:
         """Returns why it cannot work on a backbone, or None when it can."""
         if info.fused_qkv:
             return f"ia3 is not possible on {info.name}: several cannot share its one layer of queries, keys and values"

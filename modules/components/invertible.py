@@ -40,10 +40,10 @@ class Invertible(Component):
         """Takes its settings and the coupling block."""
         super().__init__()
         self.coupling = coupling
-        self.embeds_last = config.place == "embeddings"
+        self.after_embedding_layer = config.place == "embeddings"
 
     @classmethod
-    def refuse(cls, config: InvertibleConfig, info: BackboneInfo) -> str | None:
+    def incompatibility(cls, config: InvertibleConfig, info: BackboneInfo) -> str | None:
         """Returns why it cannot work on a backbone, or None when it can."""
         if info.embedding_size // 2 < config.reduction_factor:
             return f"reduction_factor {config.reduction_factor} exceeds half the embedding size {info.embedding_size}"

@@ -103,7 +103,7 @@ class LoRA(Component):
         self._hooks: list[RemovableHandle] = []
 
     @classmethod
-    def refuse(cls, config: LoRAConfig, info: BackboneInfo) -> str | None:
+    def incompatibility(cls, config: LoRAConfig, info: BackboneInfo) -> str | None:
         """Returns why it cannot work on a backbone, or None when it can."""
         return layers_out_of_range(config.leave_out, info)
 

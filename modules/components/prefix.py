@@ -34,7 +34,7 @@ class Prefix(LibraryComponent):
     Config = PrefixConfig
 
     @classmethod
-    def refuse(cls, config: PrefixConfig, info: BackboneInfo) -> str | None:
+    def incompatibility(cls, config: PrefixConfig, info: BackboneInfo) -> str | None:
         """Returns why it cannot work on a backbone, or None when it can."""
         return plugged_in(cls.kind, info)
 

@@ -62,7 +62,7 @@ class SoftPrompt(Component):
             )
 
     @classmethod
-    def refuse_packed(cls, config: SoftPromptConfig) -> str | None:
+    def packing_incompatibility(cls, config: SoftPromptConfig) -> str | None:
         """Returns why the documents of a packed row cannot share it, or None when they can."""
         if config.position == "after_bos":
             return "the documents of packed rows share only a prompt in front of them all: position before_bos"

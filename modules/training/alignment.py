@@ -60,7 +60,7 @@ class Alignment(StageModule):
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Returns unit vectors [batch, hidden size] of the sentences and of their translations."""
         pivot_mask = batch["pivot_attention_mask"]
-        pivot = self.combination.encode_bare(batch["pivot_input_ids"], pivot_mask)
+        pivot = self.combination.encode_backbone(batch["pivot_input_ids"], pivot_mask)
         sentence = mean_pool(self.encode(batch), batch["attention_mask"])
         translation = mean_pool(pivot, pivot_mask)
         return functional.normalize(sentence, dim=-1), functional.normalize(translation, dim=-1)

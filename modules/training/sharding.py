@@ -58,5 +58,5 @@ def share_out(combination: Combination, devices: DeviceMesh) -> None:
         distributed.all_reduce(most, op=distributed.ReduceOp.MAX)
         return int(most)
 
-    combination.passes_of_all = highest
+    combination.synchronised_passes = highest
     combination.shared = True

@@ -19,10 +19,10 @@ from datamodules import (
     DataError,
     Example,
     dataset,
+    downloading_to_cache,
     hub,
     hub_cache,
     hub_requests,
-    keeping_what_is_read,
     labelled_dataset,
 )
 from datamodules.datasets.base import DatasetConfig
@@ -194,7 +194,7 @@ def test_what_was_prefetched_in_part_is_read_so_far(
     serve: Serve, tables: Repository, offline: Callable[[], None]
 ) -> None:
     with serve(tables):
-        with keeping_what_is_read() as keeping:
+        with downloading_to_cache() as keeping:
             examples(2)
         [files] = keeping.files.values()
         assert list(files) == ["README.md", "tables/swh_train_0.tsv"]
@@ -211,7 +211,7 @@ def test_a_smaller_prefetch_after_a_larger_one_leaves_its_record(
 ) -> None:
     with serve(tables):
         for rows in (2, 99, 2):
-            with keeping_what_is_read():
+            with downloading_to_cache():
                 examples(rows)
     offline()
     online = examples()
@@ -225,7 +225,7 @@ def test_a_smaller_prefetch_after_a_larger_one_leaves_its_record(
 def test_a_damaged_record_of_a_prefetch_is_as_none(
     serve: Serve, tables: Repository, offline: Callable[[], None], tmp_path: Path
 ) -> None:
-    with serve(tables), keeping_what_is_read():
+    with serve(tables), downloading_to_cache():
         examples(2)
     for record in tmp_path.rglob("train.json"):
         record.write_bytes(b"\xff{")
@@ -255,7 +255,7 @@ def test_a_mistake_in_the_code_is_no_failure_of_the_network(serve: Serve, monkey
 def test_an_interrupted_prefetch_does_not_pass_for_a_whole_one(
     serve: Serve, tables: Repository, offline: Callable[[], None]
 ) -> None:
-    with serve(tables), suppress(KeyboardInterrupt), keeping_what_is_read():
+    with serve(tables), suppress(KeyboardInterrupt), downloading_to_cache():
         examples(2)
         raise KeyboardInterrupt
     offline()

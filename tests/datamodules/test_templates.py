@@ -8,13 +8,13 @@ from pydantic import TypeAdapter, ValidationError
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from datamodules import (
-    Asker,
     DataError,
     DatasetConfig,
     Example,
     ExamplesConfig,
     GenerationData,
     LabelWordData,
+    PromptBuilder,
     TemplateConfig,
     draw_examples,
     labelled_dataset,
@@ -26,9 +26,9 @@ LABELS = ("science/technology", "travel", "politics", "sports", "health", "enter
 CALLED = {label: f"w{50 + number}" for number, label in enumerate(LABELS)}
 
 
-def asker(tokenizer: PreTrainedTokenizerFast, is_decoder: bool = True, **settings: Any) -> Asker:
+def asker(tokenizer: PreTrainedTokenizerFast, is_decoder: bool = True, **settings: Any) -> PromptBuilder:
     config = TemplateConfig(**({"template": "{text} w9"} | settings))
-    return Asker(config, tokenizer, is_decoder=is_decoder, shown={})
+    return PromptBuilder(config, tokenizer, is_decoder=is_decoder, shown={})
 
 
 def ask(tokenizer: PreTrainedTokenizerFast, example: Example, length: int = 20, **settings: Any) -> str:

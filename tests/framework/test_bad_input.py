@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 
-from framework.errors import said_plainly
+from framework.errors import exit_on_user_error
 from framework.store.store import PASSPORT, WEIGHTS, Store
 from tests.framework.conftest import Answer, Modulingua
 from tests.framework.tiny import LABELS, Desk, build_encoder, command_line, read_rows, write_rows
@@ -877,7 +877,7 @@ def test_of_many_mistakes_the_first_are_shown(desk: Desk, modulingua: Modulingua
     ],
 )
 def test_memory_that_runs_out(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="2"), said_plainly():
+    with pytest.raises(SystemExit, match="2"), exit_on_user_error():
         raise error
     assert capsys.readouterr().err.startswith("out of memory: lower the batch_size")
 

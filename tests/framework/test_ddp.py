@@ -80,7 +80,7 @@ def test_ranks_that_share_a_backbone_find_the_same(desk: Desk, tmp_path: Path) -
     other = replace(desk, folder=tmp_path / "shared")
     # Each stage takes seconds to start its processes: one process trains the language's components for both.
     [language] = desk.plan(changes | {"trainer.devices": 1}).of_kind("language")
-    execute.carry_out(language, desk.store, lambda done, news: None)
+    execute.execute(language, desk.store, lambda done, news: None)
     other.folder.mkdir()
     other.copy_of(desk.folder / "store", "store")
     desk.run(changes)
@@ -128,7 +128,7 @@ def test_what_processes_say_is_passed_on(desk: Desk, tmp_path: Path, monkeypatch
     stub.chmod(0o755)
     monkeypatch.setattr("framework.execution.runner.sys.executable", str(stub))
     children = _Children(desk.write(changes), [], 2)
-    children.carry_out(desk.plan(changes).stages[0], lambda done, news: None)
+    children.execute(desk.plan(changes).stages[0], lambda done, news: None)
     assert capfd.readouterr().err == "a warning\n"
 
 
@@ -139,7 +139,7 @@ def test_a_failure_of_the_network_in_processes_stays_one(desk: Desk, monkeypatch
     monkeypatch.setattr("framework.execution.runner.sys.executable", str(stub))
     children = _Children(desk.write(TWO), [], 2)
     with pytest.raises(Unavailable, match="^the hub is out of reach$"):
-        children.carry_out(desk.plan(TWO).stages[0], lambda done, news: None)
+        children.execute(desk.plan(TWO).stages[0], lambda done, news: None)
 
 
 def test_every_task_of_a_slurm_step_knows_its_rank_before_they_meet(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,10 +18,10 @@ from safetensors.torch import save_file
 
 import modules
 from framework import errors
-from framework.errors import UserError, said_plainly
+from framework.errors import UserError, exit_on_user_error
 from framework.system import locks
 from framework.system.files import filled_folder, remove_folder, require_writable, whole_folder, write_whole
-from framework.system.locks import claimed, claimed_if_free
+from framework.system.locks import stage_lock, stage_lock_if_free
 from framework.system.stored import Damaged, stored_bytes
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as two users of a group")
@@ -109,7 +109,7 @@ class TestSharedFolders:
     def test_a_stale_claim_of_another_user_is_taken_over(self, shared: Path) -> None:
         def take() -> None:
             locks.LEASE, locks.POLL = 0.5, 0.05
-            with claimed(shared / "x.claim", lambda: False, print) as mine:
+            with stage_lock(shared / "x.claim", lambda: False, print) as mine:
                 assert mine
 
         def leave() -> None:
@@ -163,7 +163,7 @@ class TestPlaces:
 class TestErrors:
     @pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG])
     def test_what_the_file_system_refuses_is_one_line(self, number: int, capsys: pytest.CaptureFixture[str]) -> None:
-        with pytest.raises(SystemExit) as left, said_plainly():
+        with pytest.raises(SystemExit) as left, exit_on_user_error():
             raise OSError(number, os.strerror(number), "store/7f3a")
         assert (left.value.code, capsys.readouterr().err) == (2, f"store/7f3a: {os.strerror(number)}\n")
 
@@ -171,7 +171,7 @@ class TestErrors:
     def test_a_missing_file_of_the_users_is_one_line(
         self, name: str | bytes, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        with pytest.raises(SystemExit) as left, said_plainly():
+        with pytest.raises(SystemExit) as left, exit_on_user_error():
             raise FileNotFoundError(errno.ENOENT, "No such file or directory", name)
         assert (left.value.code, capsys.readouterr().err) == (2, f"{os.fsdecode(name)}: No such file or directory\n")
 
@@ -180,11 +180,11 @@ class TestErrors:
 
     @pytest.mark.parametrize("name", [None, 7, errors.__file__, str(Path(modules.__file__).parent / "missing.json")])
     def test_a_missing_file_of_the_program_keeps_its_traceback(self, name: object) -> None:
-        with pytest.raises(FileNotFoundError), said_plainly():
+        with pytest.raises(FileNotFoundError), exit_on_user_error():
             raise FileNotFoundError(errno.ENOENT, "No such file or directory", name)
 
     def test_other_errors_keep_their_traceback(self) -> None:
-        with pytest.raises(OSError, match="no child"), said_plainly():
+        with pytest.raises(OSError, match="no child"), exit_on_user_error():
             raise OSError(errno.ECHILD, "no child")
 
     @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ class TestErrors:
     def test_a_full_disk_is_named(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str], error: Exception
     ) -> None:
-        with pytest.raises(SystemExit), said_plainly(), whole_folder(tmp_path / "7f3a"):
+        with pytest.raises(SystemExit), exit_on_user_error(), whole_folder(tmp_path / "7f3a"):
             raise error
         assert capsys.readouterr().err == f"{tmp_path / '7f3a'}: No space left on device\n"
         assert list(tmp_path.iterdir()) == []
@@ -224,9 +224,9 @@ class TestStaleClaims:
         file = tmp_path / "x.claim"
         file.touch()
         os.utime(file, (time.time() + age,) * 2)
-        with claimed_if_free(file) as free:
+        with stage_lock_if_free(file) as free:
             assert not free
-        with claimed(file, lambda: False, lambda why: None) as mine:
+        with stage_lock(file, lambda: False, lambda why: None) as mine:
             assert mine
         assert not file.exists()
 
@@ -243,7 +243,7 @@ class TestStaleClaims:
         file.write_text(record)
         waited: list[str] = []
         words = f"claimed by .*, last sign of life .*`rm {file}` frees the stage"
-        with pytest.raises(UserError, match=words), claimed(file, lambda: False, waited.append):
+        with pytest.raises(UserError, match=words), stage_lock(file, lambda: False, waited.append):
             pass
         assert len(waited) == 1
         assert file.read_text() == record

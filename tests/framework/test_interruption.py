@@ -18,9 +18,9 @@ from filelock import SoftFileLease
 from framework.errors import INTERRUPTED, Interrupted
 from framework.execution.checkpoint import CheckpointFile, usable
 from framework.store.store import WEIGHTS
-from framework.system.locks import LEASE, _Claim, claimed
-from framework.system.signals import asked, listening, pause
-from tests.framework.tiny import ROOT, Desk, carry_out_one_stage, command_line, outcome, runs
+from framework.system.locks import LEASE, _Claim, stage_lock
+from framework.system.signals import handle_stop_signals, pause, stop_requested
+from tests.framework.tiny import ROOT, Desk, command_line, execute_one_stage, outcome, runs
 
 LONG: dict[str, Any] = {
     "stages.language.training.steps": 100,
@@ -89,7 +89,7 @@ class TestSignals:
             if devices == 1:
                 place.run(changes)
             else:  # each stage takes seconds to start its processes: the interrupted one must do
-                carry_out_one_stage(place.write(changes), language.id)
+                execute_one_stage(place.write(changes), language.id)
         one, two = ((place.store.path(language.id) / WEIGHTS).read_bytes() for place in (desk, undisturbed))
         assert one == two
         assert desk.store.history(language.id) == undisturbed.store.history(language.id)
@@ -119,15 +119,15 @@ class TestSignals:
     def test_nothing_is_heard_before_and_after(self) -> None:
         before = signal.getsignal(signal.SIGUSR1)
         passed_on = []
-        with listening(lambda: passed_on.append(asked())):
-            assert not asked()
+        with handle_stop_signals(lambda: passed_on.append(stop_requested())):
+            assert not stop_requested()
             signal.raise_signal(signal.SIGUSR1)
-            assert asked()
+            assert stop_requested()
         assert passed_on == [True]
         assert signal.getsignal(signal.SIGUSR1) == before
 
     def test_a_request_to_stop_ends_a_pause(self) -> None:
-        with listening():
+        with handle_stop_signals():
             pause(0.01, "while it waited")
             signal.raise_signal(signal.SIGTERM)
             started = time.monotonic()
@@ -136,7 +136,7 @@ class TestSignals:
         assert time.monotonic() - started < 1
 
     def test_a_second_interrupt_stops_at_once(self, capfd: pytest.CaptureFixture[str]) -> None:
-        with listening():
+        with handle_stop_signals():
             signal.raise_signal(signal.SIGINT)
             assert "Ctrl-C again" in capfd.readouterr().err
             with pytest.raises(KeyboardInterrupt):
@@ -244,10 +244,10 @@ class TestClaims:
         answers: list[bool] = []
 
         def second() -> None:
-            with claimed(claim, done.is_set, waited.append) as mine:
+            with stage_lock(claim, done.is_set, waited.append) as mine:
                 answers.append(mine)
 
-        with claimed(claim, done.is_set, waited.append) as mine:
+        with stage_lock(claim, done.is_set, waited.append) as mine:
             assert mine
             other = threading.Thread(target=second)
             other.start()
@@ -265,10 +265,10 @@ class TestClaims:
         answers: list[bool] = []
 
         def second() -> None:
-            with claimed(claim, lambda: False, lambda why: None) as mine:
+            with stage_lock(claim, lambda: False, lambda why: None) as mine:
                 answers.append(mine)
 
-        with claimed(claim, lambda: False, lambda why: None):
+        with stage_lock(claim, lambda: False, lambda why: None):
             other = threading.Thread(target=second)
             other.start()
             time.sleep(0.2)
@@ -283,7 +283,7 @@ class TestClaims:
         assert dead.returncode == -signal.SIGKILL, dead.stderr
         assert claim.exists()
         started = time.monotonic()
-        with claimed(claim, lambda: False, lambda why: None) as mine:
+        with stage_lock(claim, lambda: False, lambda why: None) as mine:
             assert mine
         assert time.monotonic() - started < LEASE / 4
 
@@ -298,7 +298,7 @@ class TestClaims:
         lease.release()
         # The same record of a host that is not this one: nobody can ask there whether the process lives.
         claim.write_text(record.replace(os.uname().nodename, "elsewhere"))
-        with claimed(claim, lambda: False, lambda why: None) as mine:
+        with stage_lock(claim, lambda: False, lambda why: None) as mine:
             assert mine
 
     def test_a_claim_made_anew_is_not_taken_for_the_stale_one(
@@ -356,8 +356,8 @@ class TestClaims:
         other.start()
         has_it.wait()
         try:
-            with listening():
-                waiting = claimed(claim, lambda: False, lambda why: signal.raise_signal(signal.SIGTERM))
+            with handle_stop_signals():
+                waiting = stage_lock(claim, lambda: False, lambda why: signal.raise_signal(signal.SIGTERM))
                 with pytest.raises(Interrupted, match="while it waited"), waiting:
                     pass
         finally:
@@ -409,5 +409,5 @@ os.kill(os.getpid(), signal.SIGKILL)
 def no_request_left() -> Iterator[None]:
     """A signal of one test is not heard in the next."""
     yield
-    with listening():
+    with handle_stop_signals():
         pass

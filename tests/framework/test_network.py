@@ -15,11 +15,11 @@ from huggingface_hub.utils import get_session, reset_sessions
 
 from datamodules.errors import NetworkError as NoData
 from framework.config.sbatch_template import TEMPLATE
-from framework.errors import UNAVAILABLE, Interrupted, Unavailable, said_plainly
+from framework.errors import UNAVAILABLE, Interrupted, Unavailable, exit_on_user_error
 from framework.execution import runner
 from framework.slurm.script import fill
 from framework.system import network, signals
-from framework.system.signals import listening
+from framework.system.signals import handle_stop_signals
 from modules.errors import NetworkError as NoBackbone
 from tests.hub_server import Repository, hub_server
 
@@ -119,10 +119,11 @@ def test_what_cannot_be_reached_is_tried_again_too(pauses: Pauses, capsys: pytes
 def test_a_request_to_stop_ends_a_pause(monkeypatch: pytest.MonkeyPatch, pauses: Pauses) -> None:
     monkeypatch.setattr(network, "pause", signals.pause)
     monkeypatch.setattr("time.sleep", lambda seconds: pauses.append(seconds) or signal.raise_signal(signal.SIGUSR1))
-    with listening(), pytest.raises(Interrupted, match=r"^stopped \(SIGUSR1\) while it waited for the hub; the same"):
+    message = r"^stopped \(SIGUSR1\) while it waited for the hub; the same"
+    with handle_stop_signals(), pytest.raises(Interrupted, match=message):
         get((429, {"Retry-After": "500"}))
     assert pauses == [signals.STEP]
-    with listening():  # no test after this one hears the signal
+    with handle_stop_signals():  # no test after this one hears the signal
         pass
 
 
@@ -144,7 +145,7 @@ def test_the_users_mistakes_are_not_repeated(pauses: Pauses) -> None:
 def test_a_failure_of_the_network_has_an_exit_code_of_its_own(
     kind: type[Exception], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as end, said_plainly():
+    with pytest.raises(SystemExit) as end, exit_on_user_error():
         raise kind("the hub is out of reach")
     assert end.value.code == UNAVAILABLE == 69
     assert capsys.readouterr().err == "the hub is out of reach\n"

@@ -48,7 +48,7 @@ def test_packed_rows_are_learnt_from(desk: Desk, tmp_path: Path) -> None:
     assert [stage.id for stage in other.stages] == [stage.id for stage in plain.stages]
     assert {stage.id for stage in one.stages}.isdisjoint(stage.id for stage in other.stages)
     [pretraining, *_] = one.stages
-    assert pretraining.settings.objective.determinants["causal"]["packed"] is True
+    assert pretraining.settings.objective.identity_fields["causal"]["packed"] is True
     data = pretraining.settings.objective.data(
         None, languages=[SOURCE], batch_size=2, seed=0, num_workers=0
     )

@@ -19,7 +19,7 @@ from framework.planning.plan import Plan
 from framework.reports.plan_table import print_plan
 from framework.store.store import KEPT_TOKENS, WEIGHTS
 from modules import load_backbone, load_tokenizer
-from tests.framework.tiny import SOURCE, TARGETS, Desk, carry_out_one_stage, outcome, read_rows, runs
+from tests.framework.tiny import SOURCE, TARGETS, Desk, execute_one_stage, outcome, read_rows, runs
 
 
 def changes(desk: Desk, languages: list[str] | None = None, **more: Any) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def test_two_processes_come_to_what_one_does(desk: Desk, tmp_path: Path) -> None
     two = Desk(tmp_path / "two", desk.encoder, desk.texts, desk.corpus)
     two.folder.mkdir()
     for place, devices in ((desk, 1), (two, 2)):
-        carry_out_one_stage(place.write(changes(place) | {"trainer.devices": devices}), pretraining.id)
+        execute_one_stage(place.write(changes(place) | {"trainer.devices": devices}), pretraining.id)
     states = [load_file(place.store.path(pretraining.id) / WEIGHTS) for place in (desk, two)]
     assert states[0].keys() == states[1].keys()
     for name, tensor in states[0].items():

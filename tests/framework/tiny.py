@@ -143,7 +143,7 @@ def changed(experiment: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[s
     return result
 
 
-def carry_out_one_stage(file: Path, identity: str) -> None:
+def execute_one_stage(file: Path, identity: str) -> None:
     """Carries out one stage of an experiment in as many processes as it says."""
     command = [sys.executable, "-m", "framework.execution.runner", str(file), "[]", identity]
     subprocess.run(command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=True)

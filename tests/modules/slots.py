@@ -94,7 +94,7 @@ def kind_and_config(kind: str) -> tuple[str, Any]:
 def possible(slots: Slots, combination: Combination) -> bool:
     """Whether the backbone takes all these kinds."""
     chosen = [kind_and_config(kind) for _, kind in slots]
-    return not any(component_class(kind).refuse(config, combination.backbone.info) for kind, config in chosen)
+    return not any(component_class(kind).incompatibility(config, combination.backbone.info) for kind, config in chosen)
 
 
 def fill(combination: Combination, slots: Slots, languages: list[str], *, perturbed: bool = True) -> None:

@@ -374,6 +374,6 @@ def test_loading_and_encoding_say_nothing(
     with caplog.at_level(logging.WARNING):
         whole = Combination(load_backbone(BackboneConfig(name=str(folder("xlm-roberta")))))
         whole.add("task", "adapter", BottleneckConfig(reduction_factor=4), seed=0)
-        whole.encode_bare(*tiny.batch())
+        whole.encode_backbone(*tiny.batch())
     assert caplog.records == []
     assert capfd.readouterr() == ("", "")

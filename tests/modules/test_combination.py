@@ -265,7 +265,7 @@ def test_the_bare_encoding_is_the_untouched_backbone(
     whole = filled(combination(model_type), slots)
     ids, mask = tiny.batch()
     whole.train()
-    bare = whole.encode_bare(ids, mask)
+    bare = whole.encode_backbone(ids, mask)
     fresh = Combination(backbone(model_type)).encode(ids, mask)
     assert not bare.requires_grad
     assert torch.equal(bare, fresh)
@@ -342,7 +342,7 @@ def test_dropout_is_on_in_training_only(tmp_path: Path) -> None:
     assert torch.equal(whole.encode(ids, mask), whole.encode(ids, mask))
     whole.train()
     assert not torch.equal(whole.encode(ids, mask), whole.encode(ids, mask))
-    assert torch.equal(whole.encode_bare(ids, mask), whole.encode_bare(ids, mask))
+    assert torch.equal(whole.encode_backbone(ids, mask), whole.encode_backbone(ids, mask))
 
 
 @EVERY_MODEL
@@ -418,7 +418,7 @@ def test_the_bare_backbone_is_gone_once_it_is_trained(combination: Callable[...,
     whole = combination()
     assert isinstance(whole.add("task", "full", FullConfig(), seed=0), Full)
     with pytest.raises(ModulesError, match="component-task-full changes its weights"):
-        whole.encode_bare(*tiny.batch())
+        whole.encode_backbone(*tiny.batch())
 
 
 def test_the_example_of_the_package_runs(folder: Callable[[str], Path]) -> None:

@@ -56,7 +56,7 @@ def test_parameters_are_counted_without_weights(
     real_kind, config = kind_and_config(kind)
     class_ = component_class(real_kind)
     info = inspect_backbone(BackboneConfig(name=str(folder(model_type))))
-    if reason := class_.refuse(config, info):
+    if reason := class_.incompatibility(config, info):
         if real_kind == "invertible":
             assert info.family != "encoder"
             assert f"not for {model_type}: use words" in reason
@@ -268,7 +268,7 @@ def test_two_invertible_adapters_are_undone_in_the_order_opposite_to_theirs(
 ) -> None:
     whole = combination()
     fill(whole, (("language", language_place), ("task", "invertible")), ["swh_Latn"])
-    first, last = sorted(whole.components(), key=lambda component: component.embeds_last)
+    first, last = sorted(whole.components(), key=lambda component: component.after_embedding_layer)
     seen: list[torch.Tensor] = []
     output = whole.backbone.lm_head.output
     output.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))  # in front of the components'
@@ -317,14 +317,14 @@ def test_components_refuse_what_cannot_work(
     folder: Callable[[str], Path], kind: str, config: Any, message: str
 ) -> None:
     info = inspect_backbone(BackboneConfig(name=str(folder("bert"))))
-    assert message in component_class(kind).refuse(config, info)
+    assert message in component_class(kind).incompatibility(config, info)
 
 
 def test_an_invertible_adapter_cannot_stand_where_it_could_not_be_undone(tmp_path: Path) -> None:
     build = tiny.build(tmp_path, "deberta-v2", embedding_size=24)
     info = inspect_backbone(BackboneConfig(name=str(build)))
-    assert Invertible.refuse(InvertibleConfig(), info) is None
-    assert "32 wide and the output embeddings" in Invertible.refuse(InvertibleConfig(place="embeddings"), info)
+    assert Invertible.incompatibility(InvertibleConfig(), info) is None
+    assert "32 wide and the output embeddings" in Invertible.incompatibility(InvertibleConfig(place="embeddings"), info)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from framework.reports.compare.averages import outcomes_of
 from framework.reports.compare.rows import Row
 from framework.results.metrics import Metric
 from framework.results.run_folder import RunFolder
-from framework.results.run_groups import RunGroup, leaves, natural, shown, tell_apart
+from framework.results.run_groups import RunGroup, disambiguate, leaves, natural, shown
 from framework.results.statistics import Bootstrap, MacroAverage
 
 COMBINATION = "combination"
@@ -82,7 +82,7 @@ def pivot(
         for part, of_row, of_column in _split(group, row_key, column_key)
     ]
     columns = _in_order(column_key, [column for _, _, column in parts])
-    labels = tell_apart(
+    labels = disambiguate(
         [part for part, _, _ in parts], [row for _, row, _ in parts], [column for _, _, column in parts], column_key
     )
     whole = {row.combination: row for row in rows if row.control == "own"}

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from framework.store.merging import merge
-from framework.system.locks import claimed_if_free
+from framework.system.locks import stage_lock_if_free
 from framework.tracking.entry import component_name
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import TARGETS, Desk
@@ -78,7 +78,7 @@ def test_books_are_kept_by_server_entity_and_project(
 def test_what_another_process_is_at_is_left_out(trained: Desk, server: WandbServer, modulingua: Modulingua) -> None:
     busy, free = trained.plan().of_kind("language")
     file = trained.write()
-    with claimed_if_free(trained.store.claim(busy.id)) as mine:
+    with stage_lock_if_free(trained.store.claim(busy.id)) as mine:
         assert mine
         answer = modulingua("sync", file)
     assert (answer.code, answer.err) == (0, "")

@@ -18,11 +18,11 @@ from rich.console import Console
 
 from framework.config.tracking import TrackingConfig
 from framework.errors import INTERRUPTED, Interrupted, UserError
-from framework.execution.execute import carry_out
+from framework.execution.execute import execute
 from framework.execution.runner import _Children, sync_command
 from framework.planning.plan import LanguageStage
 from framework.store.store import WEIGHTS
-from framework.system.signals import listening
+from framework.system.signals import handle_stop_signals
 from framework.tracking import client, tracker
 from framework.tracking.entry import component_name
 from framework.tracking.sync import _of_run, sync
@@ -50,9 +50,9 @@ def nothing(done: int, news: str) -> None:
 
 
 def stop(stage: LanguageStage, desk: Desk, step: int) -> None:
-    with listening(), pytest.raises(Interrupted):
-        carry_out(stage, desk.store, at_step(step, lambda: signal.raise_signal(signal.SIGTERM)))
-    with listening():  # the request is not heard any more
+    with handle_stop_signals(), pytest.raises(Interrupted):
+        execute(stage, desk.store, at_step(step, lambda: signal.raise_signal(signal.SIGTERM)))
+    with handle_stop_signals():  # the request is not heard any more
         pass
 
 
@@ -77,7 +77,7 @@ class TestHowAStageEnds:
         assert server.artifacts == {}
         stop(stage, desk, step=25)
         restart()  # another process
-        carry_out(stage, desk.store, nothing)
+        execute(stage, desk.store, nothing)
         assert list(server.runs) == [stage.id]
         assert (served.exit_codes, served.preempting) == ([INTERRUPTED, INTERRUPTED, 0], False)
         assert [row["_step"] for row in served.history] == [10, 20, 30]
@@ -91,7 +91,7 @@ class TestHowAStageEnds:
         assert state_of(first)["exit_code"] == INTERRUPTED
         assert records_of(first, "preempting") == [{}]
         time.sleep(1)  # the client names its folders by the second
-        carry_out(stage, desk.store, nothing)
+        execute(stage, desk.store, nothing)
         [second] = offline_copies(folder)
         assert second != first
         history = [row["item"] for row in records_of(second, "history")]
@@ -100,7 +100,7 @@ class TestHowAStageEnds:
     def test_failed_it_is_marked_so(self, desk: Desk, server: WandbServer) -> None:
         stage = languages(desk)[0]
         with pytest.raises(RuntimeError, match="no more"):
-            carry_out(stage, desk.store, at_step(15, fail))
+            execute(stage, desk.store, at_step(15, fail))
         assert (server.runs[stage.id].exit_codes, server.runs[stage.id].preempting) == ([1], False)
 
 
@@ -152,7 +152,7 @@ class TestTrouble:
         file = desk.write(QUICK)
         start = time.monotonic()
         for stage in stages:
-            carry_out(stage, desk.store, report, sync_command(file, []))
+            execute(stage, desk.store, report, sync_command(file, []))
         assert time.monotonic() - start < 30  # not the client's own patience, which has no end
         said = capfd.readouterr().err.splitlines()
         assert len(said) == 1, said
@@ -179,9 +179,9 @@ class TestTrouble:
         monkeypatch.setattr(client, "START_SECONDS", 30)
         server.slow = "/upload/artifact"
         first, second = languages(desk)
-        carry_out(first, desk.store, nothing, "modulingua sync X")
+        execute(first, desk.store, nothing, "modulingua sync X")
         server.slow = None
-        carry_out(second, desk.store, nothing, "modulingua sync X")
+        execute(second, desk.store, nothing, "modulingua sync X")
         [said] = capfd.readouterr().err.splitlines()
         reason = f"the upload of language · {first.title} took more than 2 seconds"
         assert said.startswith(f"W&B did not receive everything: {reason}")
@@ -203,7 +203,7 @@ class TestTrouble:
     ) -> None:
         monkeypatch.setitem(sys.modules, "framework.tracking.client", None)
         stage = languages(desk, OFFLINE)[0]
-        carry_out(stage, desk.store, nothing, "modulingua sync X")
+        execute(stage, desk.store, nothing, "modulingua sync X")
         assert desk.store.has(stage.id)
         assert capfd.readouterr().err.startswith("W&B did not receive everything: ")
 
@@ -268,7 +268,7 @@ class TestTrouble:
         self, desk: Desk, server: WandbServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.delenv("WANDB_API_KEY")
-        carry_out(languages(desk)[0], desk.store, nothing)
+        execute(languages(desk)[0], desk.store, nothing)
         assert "not logged in to W&B; run `wandb login`" in capfd.readouterr().err
         assert server.runs == {}
 
@@ -279,14 +279,14 @@ class TestTrouble:
         monkeypatch.setattr("framework.execution.runner.sys.executable", str(stub))
         children = _Children(desk.write(QUICK), [], 2)
         for stage in languages(desk):
-            children.carry_out(stage, nothing)
+            children.execute(stage, nothing)
         assert log.read_text().split() == ["0", "1"]
 
 
 class TestSilence:
     @pytest.mark.parametrize(
         ("mode", "variable"),
-        [("off", {}), ("online", {"LOCAL_RANK": "1"}), ("online", {tracker.UNTOLD: __file__})],
+        [("off", {}), ("online", {"LOCAL_RANK": "1"}), ("online", {tracker.TRACKING_FAILED: __file__})],
     )
     def test_nothing_is_told(
         self, mode: Any, variable: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -300,13 +300,13 @@ class TestSilence:
 
     def test_off_leaves_no_trace(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(wandb, "init", None)
-        carry_out(languages(desk, {})[0], desk.store, nothing)
+        execute(languages(desk, {})[0], desk.store, nothing)
         assert not list(desk.folder.rglob("*wandb*"))
 
     def test_another_run_of_the_process_goes_on(self, desk: Desk, tmp_path: Path) -> None:
         quick = wandb.Settings(silent=True, console="off", disable_git=True, disable_code=True)
         other = wandb.init(mode="offline", dir=tmp_path, settings=quick)
-        carry_out(languages(desk, OFFLINE)[0], desk.store, nothing)
+        execute(languages(desk, OFFLINE)[0], desk.store, nothing)
         assert wandb.run is other
         other.log({"still": "open"})
         other.finish()

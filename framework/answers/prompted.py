@@ -5,19 +5,19 @@ from typing import Any, ClassVar
 
 from transformers import PreTrainedTokenizerBase
 
-from datamodules import AskingData, DataError, DatasetConfig, LabelledDataset, TemplateConfig, language
+from datamodules import DataError, DatasetConfig, LabelledDataset, PromptedData, TemplateConfig, language
 from framework.errors import did_you_mean
 from framework.system.documents import Key
 from framework.validation import Problem
 from modules import BackboneInfo, Family
 
 
-class InWords(TemplateConfig):
+class PromptedAnswer(TemplateConfig):
     """A template and what it implies; see `Answer`."""
 
     families: ClassVar[tuple[Family, ...]] = ("encoder-decoder", "decoder")
     needs_lm_head: ClassVar[bool] = True
-    fed_by: ClassVar[type[AskingData]]
+    fed_by: ClassVar[type[PromptedData]]
 
     @property
     def writes(self) -> int:
@@ -80,6 +80,6 @@ class InWords(TemplateConfig):
         labels: Sequence[str],
         info: BackboneInfo,
         **feeding: Any,
-    ) -> AskingData:
+    ) -> PromptedData:
         """See `Answer`."""
         return self.fed_by(config, tokenizer, self, labels=labels, is_decoder=info.family == "decoder", **feeding)
