@@ -17,7 +17,7 @@ from framework.execution.checkpoint import CheckpointFile
 from framework.execution.runner import run_experiment
 from framework.reports.compare.final_table import print_final_table
 from framework.store.store import WEIGHTS, Store
-from tests.framework.tiny import Desk, outcome, runs
+from tests.framework.tiny import Workspace, outcome, runs
 
 # A fresh process would spend seconds on imports, in which nothing can be interrupted: one server imports and forks.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -109,12 +109,12 @@ def check_whole(store: Store) -> int:
     return len(checkpoints)
 
 
-def found(desk: Desk, file_changes: dict[str, object]) -> dict[str, object]:
+def found(workspace: Workspace, file_changes: dict[str, object]) -> dict[str, object]:
     """Returns all weights, bit for bit, and all predictions of an experiment."""
-    plan = desk.plan(file_changes)
+    plan = workspace.plan(file_changes)
     assert plan.todo == []
-    weights = {stage.id: (desk.store.path(stage.id) / WEIGHTS).read_bytes() for stage in plan.stages[:-1]}
-    curves = {stage.id: desk.store.history(stage.id) for stage in plan.stages[:-1]}
+    weights = {stage.id: (workspace.store.path(stage.id) / WEIGHTS).read_bytes() for stage in plan.stages[:-1]}
+    curves = {stage.id: workspace.store.history(stage.id) for stage in plan.stages[:-1]}
     tests = {run.path.name: outcome(run) for run in runs(plan)}
     return {"weights": weights, "curves": curves, "tests": tests}
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.faults import chain
 from tests.framework import tiny
-from tests.framework.tiny import Desk
+from tests.framework.tiny import Workspace
 
 KILLS = int(os.environ.get("FAULTS", "3"))
 WAYS: dict[str, dict[str, Any]] = {
@@ -30,7 +30,7 @@ WAYS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As `tests.framework`'s, but for an encoder with dropout."""
     folder = tmp_path_factory.mktemp("faults")
     tiny.tiny.build(folder / "encoder", "xlm-roberta", dropout=0.2)
@@ -39,15 +39,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def desk_in(folder: Path, world: Path) -> Desk:
+def workspace_in(folder: Path, shared_files: Path) -> Workspace:
     folder.mkdir()
-    return Desk(folder, world / "encoder", world / "texts", world / "corpus")
+    return Workspace(folder, shared_files / "encoder", shared_files / "texts", shared_files / "corpus")
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("way", WAYS)
-def test_killed_runs_come_to_the_same_weights(tmp_path: Path, world: Path, way: str) -> None:
-    whole = desk_in(tmp_path / "whole", world)
+def test_killed_runs_come_to_the_same_weights(tmp_path: Path, shared_files: Path, way: str) -> None:
+    whole = workspace_in(tmp_path / "whole", shared_files)
     changes: dict[str, Any] = {
         "pretrain": {
             "languages": ["swh_Latn"],
@@ -70,7 +70,7 @@ def test_killed_runs_come_to_the_same_weights(tmp_path: Path, world: Path, way: 
     counts, number = chain.Chain(), 0
     while counts.kills < KILLS:
         number += 1
-        killed = desk_in(tmp_path / f"killed-{number}", world)
+        killed = workspace_in(tmp_path / f"killed-{number}", shared_files)
         chain.run_killed(killed.write(changes), killed.store, KILLS, seconds / 3, draw, counts)
         assert chain.found(killed, changes) == chain.found(whole, changes)
         left = [file for file in killed.folder.rglob(".*") if file.name != ".unfinished"]

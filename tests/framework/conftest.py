@@ -13,7 +13,7 @@ import pytest
 
 from framework.cli import main
 from tests.framework import tiny
-from tests.framework.tiny import Desk
+from tests.framework.tiny import Workspace
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def unsynced_files() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of what tests share and leave as it is: `encoder`, `texts`, `corpus`."""
     folder = tmp_path_factory.mktemp("world")
     tiny.build_encoder(folder / "encoder")
@@ -52,29 +52,29 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def desk_in(folder: Path, world: Path) -> Desk:
-    return Desk(folder, world / "encoder", world / "texts", world / "corpus")
+def workspace_in(folder: Path, shared_files: Path) -> Workspace:
+    return Workspace(folder, shared_files / "encoder", shared_files / "texts", shared_files / "corpus")
 
 
 @pytest.fixture
-def desk(tmp_path: Path, world: Path) -> Desk:
+def workspace(tmp_path: Path, shared_files: Path) -> Workspace:
     """An empty folder to work in."""
-    return desk_in(tmp_path, world)
+    return workspace_in(tmp_path, shared_files)
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, world: Path) -> Desk:
+def finished_run(tmp_path_factory: pytest.TempPathFactory, shared_files: Path) -> Workspace:
     """A folder in which the tiny experiment was run. Tests leave it as it is."""
-    desk = desk_in(tmp_path_factory.mktemp("finished"), world)
-    desk.run()
-    return desk
+    workspace = workspace_in(tmp_path_factory.mktemp("finished"), shared_files)
+    workspace.run()
+    return workspace
 
 
 @pytest.fixture
-def trained(desk: Desk, finished: Desk) -> Desk:
+def trained(workspace: Workspace, finished_run: Workspace) -> Workspace:
     """The finished experiment's components, without its runs."""
-    desk.copy_of(finished.folder / "store", "store")
-    return desk
+    workspace.copy_of(finished_run.folder / "store", "store")
+    return workspace
 
 
 def close(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from framework.reports.analyze.sources import ndcg, rank_sources
 from framework.results.run_folder import RunFolder
 from tests.framework.conftest import Modulingua
 from tests.framework.made_runs import add, make_run
-from tests.framework.tiny import Desk
+from tests.framework.tiny import Workspace
 
 CODES = """
 deu_Latn nld_Latn swe_Latn fra_Latn spa_Latn ita_Latn rus_Cyrl pol_Latn hin_Deva ben_Beng pes_Arab ell_Grek arb_Arab
@@ -37,7 +37,7 @@ lao_Laoo zho_Hans mya_Mymr kor_Hang jpn_Jpan kat_Geor eus_Latn bam_Latn grn_Latn
 LANGUAGES = CODES.split()
 SOURCES = ("eng_Latn", "arb_Arab", "zho_Hans", "swh_Latn", "quy_Latn")
 PLANNED = ("eng_Latn", "swh_Latn", "hau_Latn")
-"""Sources that the tiny desk has texts in."""
+"""Sources that the tiny workspace has texts in."""
 FAMILIES = {code: family_of(code) for code in LANGUAGES}
 Formula = Callable[[str], float]
 
@@ -206,12 +206,12 @@ def study(folder: Path, formula: Callable[[str, str], int], sources: Sequence[st
     return folder
 
 
-def planned(desk: Desk, changes: dict[str, Any], folder: str = "made") -> Path:
+def planned(workspace: Workspace, changes: dict[str, Any], folder: str = "made") -> Path:
     """Runs as a plan has them, with made-up scores in percent that fall with the distance to the source."""
-    for stage in desk.plan({"combination.language": {}} | changes).of_kind("evaluate"):
+    for stage in workspace.plan({"combination.language": {}} | changes).of_kind("evaluate"):
         experiment = stage.experiment
         run = make_run(
-            desk.folder / folder,
+            workspace.folder / folder,
             stage.variant.label,
             stage.seed,
             experiment=experiment.name,
@@ -223,7 +223,7 @@ def planned(desk: Desk, changes: dict[str, Any], folder: str = "made") -> Path:
         [source] = experiment.languages.source
         for code in dict.fromkeys([*LANGUAGES, source]):
             add(run, code, by_distance(source, code))
-    return desk.folder / folder
+    return workspace.folder / folder
 
 
 def by_text(source: str, code: str) -> int:
@@ -294,8 +294,8 @@ class TestRuns:
         monkeypatch.setattr(RunFolder, "predictions", None)
         assert analyze([text_study]).correlations
 
-    def test_tokens_are_counted_where_the_data_are(self, finished: Desk) -> None:
-        analysis = analyze([finished.folder / "runs"])
+    def test_tokens_are_counted_where_the_data_are(self, finished_run: Workspace) -> None:
+        analysis = analyze([finished_run.folder / "runs"])
         features = [own for _, setting in analysis.scored for own in setting.features.by_language.values()]
         tokens = [own["tokens per word"] for own in features]
         assert tokens
@@ -354,35 +354,35 @@ class TestSources:
             predicted.append([(one.language, one.predicted) for one in ranking.candidates])
         assert predicted[0] == predicted[1]
 
-    def test_a_planned_grid_over_sources_teaches_a_model(self, desk: Desk) -> None:
-        runs = planned(desk, {"grid.languages.source": [[code] for code in PLANNED]})
+    def test_a_planned_grid_over_sources_teaches_a_model(self, workspace: Workspace) -> None:
+        runs = planned(workspace, {"grid.languages.source": [[code] for code in PLANNED]})
         ranking = analyze([runs], target="yor_Latn").ranking
         assert ranking is not None
         assert ranking.way.startswith("by a model fitted on 3 sources")
         assert [one.language for one in ranking.candidates] == ["hau_Latn", "swh_Latn", "eng_Latn"]
 
-    def test_sources_of_other_settings_are_not_compared(self, desk: Desk) -> None:
+    def test_sources_of_other_settings_are_not_compared(self, workspace: Workspace) -> None:
         for place, code in enumerate(PLANNED):
             lr = {"stages.task.training.optimizer.lr": 0.01 * (1 + place)}
-            planned(desk, {"name": f"from-{code}", "languages.source": [code], **lr})
-        ranking = analyze([desk.folder / "made"], target="yor_Latn").ranking
+            planned(workspace, {"name": f"from-{code}", "languages.source": [code], **lr})
+        ranking = analyze([workspace.folder / "made"], target="yor_Latn").ranking
         assert ranking is not None
         assert ranking.way.startswith("by distances: a model needs")
 
-    def test_experiments_of_one_source_each_are(self, desk: Desk) -> None:
+    def test_experiments_of_one_source_each_are(self, workspace: Workspace) -> None:
         for code in PLANNED:
-            planned(desk, {"name": f"from-{code}", "languages.source": [code]})
-        ranking = analyze([desk.folder / "made"], target="yor_Latn").ranking
+            planned(workspace, {"name": f"from-{code}", "languages.source": [code]})
+        ranking = analyze([workspace.folder / "made"], target="yor_Latn").ranking
         assert ranking is not None
         assert ranking.way.startswith("by a model")
 
-    def test_a_source_that_is_there_twice_is_refused(self, desk: Desk, modulingua: Modulingua) -> None:
+    def test_a_source_that_is_there_twice_is_refused(self, workspace: Workspace, modulingua: Modulingua) -> None:
         for name in ("once", "twice"):
-            planned(desk, {"name": name, "grid.languages.source": [[code] for code in PLANNED]})
-        answer = modulingua("analyze", desk.folder / "made", "--target", "yor_Latn")
+            planned(workspace, {"name": name, "grid.languages.source": [[code] for code in PLANNED]})
+        answer = modulingua("analyze", workspace.folder / "made", "--target", "yor_Latn")
         assert answer.code == 2
         assert "were trained on eng_Latn with the same settings: to rank sources, name the one" in answer.err
-        assert analyze([desk.folder / "made"]).correlations, "without a ranking both stand side by side"
+        assert analyze([workspace.folder / "made"]).correlations, "without a ranking both stand side by side"
 
     def test_the_sources_of_the_runs_are_the_candidates(self, many_sources: Path) -> None:
         ranking = analyze([many_sources], target="swh_Latn").ranking

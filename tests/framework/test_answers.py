@@ -13,7 +13,7 @@ import pytest
 from framework.execution.predict import predict_lines
 from modules.training.task import UNPARSED
 from tests.framework.conftest import Modulingua
-from tests.framework.tiny import LABELS, LANGUAGES, Desk, join_pairs, outcome, runs, write_rows
+from tests.framework.tiny import LABELS, LANGUAGES, Workspace, join_pairs, outcome, runs, write_rows
 from tests.modules import tiny
 
 WORDS = dict(zip(LABELS, tiny.WORDS, strict=False))
@@ -45,13 +45,15 @@ def untrained(folder: Path, model_type: str, answer: Changes) -> Changes:
 
 @pytest.mark.parametrize("answer", [LABEL_WORDS, GENERATION], ids=["label_words", "generation"])
 @pytest.mark.parametrize("model_type", ["llama", "bloom", "mt5", "mbart"])
-def test_language_models_answer_in_words(desk: Desk, tmp_path: Path, model_type: str, answer: Changes) -> None:
+def test_language_models_answer_in_words(
+    workspace: Workspace, tmp_path: Path, model_type: str, answer: Changes
+) -> None:
     changes = asked(tmp_path, model_type, answer)
-    desk.run(changes)
-    plan = desk.plan(changes)
+    workspace.run(changes)
+    plan = workspace.plan(changes)
     assert plan.todo == []
     [task] = plan.of_kind("task")
-    curve = desk.store.history(task.id)
+    curve = workspace.store.history(task.id)
     assert all(row["loss"] > 0 for row in curve if "loss" in row)
     [run] = runs(plan)
     found = outcome(run)
@@ -69,15 +71,15 @@ def test_language_models_answer_in_words(desk: Desk, tmp_path: Path, model_type:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("answer", [LABEL_WORDS, GENERATION], ids=["label_words", "generation"])
-def test_two_ranks_learn_and_answer_as_one(desk: Desk, tmp_path: Path, answer: Changes) -> None:
+def test_two_ranks_learn_and_answer_as_one(workspace: Workspace, tmp_path: Path, answer: Changes) -> None:
     # Each stage takes seconds to start its processes: no language components.
     changes = asked(tmp_path, "llama", answer) | {"combination": {"task": {"adapter": {"reduction_factor": 8}}}}
     del changes["combination.language"]
-    two = replace(desk, folder=tmp_path / "two")
+    two = replace(workspace, folder=tmp_path / "two")
     two.folder.mkdir()
-    desk.run(changes)
+    workspace.run(changes)
     two.run(changes | {"trainer.devices": 2})
-    [alone], [shared] = (runs(place.plan(changes)) for place in (desk, two))
+    [alone], [shared] = (runs(place.plan(changes)) for place in (workspace, two))
     assert outcome(alone).keys() == outcome(shared).keys()
     for place, (_, predictions) in outcome(alone).items():
         others = outcome(shared)[place][1]
@@ -85,46 +87,46 @@ def test_two_ranks_learn_and_answer_as_one(desk: Desk, tmp_path: Path, answer: C
         assert [row[3] for row in others] == pytest.approx([row[3] for row in predictions], abs=1e-4)
 
 
-def test_learning_to_write_the_right_words_is_learning_to_answer(desk: Desk, tmp_path: Path) -> None:
+def test_learning_to_write_the_right_words_is_learning_to_answer(workspace: Workspace, tmp_path: Path) -> None:
     learnt = {"stages.task.training": {"steps": 120, "optimizer": {"lr": 0.005}}, "stages.task.batch_size": 14}
     for answer in (LABEL_WORDS, GENERATION):
         changes = asked(tmp_path, "llama", answer) | learnt | {"combination": {"task": {"full": {}}}}
         changes |= {"languages.targets": ["eng_Latn"], "stages.task.training.decay": "constant"}
         del changes["combination.language"]
-        desk.run(changes)
-        [run] = runs(desk.plan(changes))
+        workspace.run(changes)
+        [run] = runs(workspace.plan(changes))
         [(result, _)] = outcome(run).values()
         assert result.scores["accuracy"] > 0.4  # of seven labels
 
 
 class TestWithoutTraining:
     def test_there_is_no_task_stage_and_seeds_that_draw_nothing_make_one_run(
-        self, desk: Desk, tmp_path: Path, modulingua: Modulingua
+        self, workspace: Workspace, tmp_path: Path, modulingua: Modulingua
     ) -> None:
         changes = untrained(tmp_path, "llama", LABEL_WORDS) | {"seeds": [0, 1, 2]}
-        plan = desk.plan(changes)
+        plan = workspace.plan(changes)
         assert [stage.kind for stage in plan.stages] == ["evaluate"]
-        said = modulingua("plan", desk.write(changes)).out
+        said = modulingua("plan", workspace.write(changes)).out
         assert "note: no components: one run, without seeds 1, 2: nothing is trained or drawn there" in said
-        printed = desk.run(changes)
+        printed = workspace.run(changes)
         assert "no components" in printed
         assert "standard deviation over seeds" not in printed
-        assert not list((desk.folder / "store").glob("*/passport.json"))
+        assert not list((workspace.folder / "store").glob("*/passport.json"))
 
-    def test_language_components_are_trained_all_the_same(self, desk: Desk, tmp_path: Path) -> None:
+    def test_language_components_are_trained_all_the_same(self, workspace: Workspace, tmp_path: Path) -> None:
         changes = asked(tmp_path, "llama", LABEL_WORDS) | {"combination.task": None, "stages.task.training": None}
-        desk.run(changes)
-        plan = desk.plan(changes)
+        workspace.run(changes)
+        plan = workspace.plan(changes)
         assert [stage.kind for stage in plan.stages] == ["language", "evaluate"]
         [run] = runs(plan)
         assert outcome(run)["own", "swh_Latn"][1] != outcome(run)["none", "swh_Latn"][1]
 
-    def test_examples_stand_before_the_text(self, desk: Desk, tmp_path: Path) -> None:
+    def test_examples_stand_before_the_text(self, workspace: Workspace, tmp_path: Path) -> None:
         def answered(examples: Changes | None, seed: int = 0) -> list[Any]:
             answer = {"label_words": {**LABEL_WORDS["label_words"], "examples": examples}}
             changes = untrained(tmp_path, "llama", answer) | {"seeds": [seed], "data.max_length": 90}
-            desk.run(changes)
-            [run] = runs(desk.plan(changes))
+            workspace.run(changes)
+            [run] = runs(workspace.plan(changes))
             return outcome(run)["own", "swh_Latn"][1]
 
         bare = answered(None)
@@ -133,19 +135,19 @@ class TestWithoutTraining:
         assert source != answered({"count": 3}, seed=1)
         drawn = {"label_words": {**LABEL_WORDS["label_words"], "examples": {"count": 3}}}
         changes = untrained(tmp_path, "llama", drawn) | {"seeds": [0, 1], "data.max_length": 90}
-        assert [stage.seed for stage in desk.plan(changes).of_kind("evaluate")] == [0, 1]
+        assert [stage.seed for stage in workspace.plan(changes).of_kind("evaluate")] == [0, 1]
         assert source != answered({"count": 3, "language": "target"})
         assert source != answered({"count": 3, "split": "validation"})
 
-    def test_a_run_needs_no_language_to_learn_in(self, desk: Desk, tmp_path: Path) -> None:
+    def test_a_run_needs_no_language_to_learn_in(self, workspace: Workspace, tmp_path: Path) -> None:
         changes = untrained(tmp_path, "t5", GENERATION) | {"languages.source": []}
-        desk.run(changes)
-        [run] = runs(desk.plan(changes))
+        workspace.run(changes)
+        [run] = runs(workspace.plan(changes))
         assert {language for _, language in outcome(run)} == {"swh_Latn", "hau_Latn"}
 
 
 class TestTranslateTest:
-    def test_translations_are_read_with_the_source_languages_components(self, desk: Desk) -> None:
+    def test_translations_are_read_with_the_source_languages_components(self, workspace: Workspace) -> None:
         for number, code in enumerate(LANGUAGES):
             for split, count in (("train", 14), ("validation", 7), ("test", 7)):
                 rows = [
@@ -157,28 +159,30 @@ class TestTranslateTest:
                     }
                     for row in range(count)
                 ]
-                write_rows(desk.folder / "translated" / code / f"{split}.parquet", rows)
+                write_rows(workspace.folder / "translated" / code / f"{split}.parquet", rows)
         changes = {
-            **desk.masked,
-            "data.path": str(desk.folder / "translated"),
+            **workspace.masked,
+            "data.path": str(workspace.folder / "translated"),
             "data.translated": {"text": "text_en"},
             "languages.targets": list(LANGUAGES),
         }
-        printed = desk.run(changes)
+        printed = workspace.run(changes)
         assert "tested on translations into eng_Latn (text_en for text)" in printed
-        [run] = runs(desk.plan(changes))
+        [run] = runs(workspace.plan(changes))
         found = outcome(run)
         said = {language: predictions for (control, language), (_, predictions) in found.items() if control == "own"}
         # The translations are the same in each language, and so are the components: those of the source language.
         assert said["swh_Latn"] == said["hau_Latn"] == said["eng_Latn"]
         assert found["own", "hau_Latn"][0].component_language == "eng_Latn"
         # Only test texts are replaced: what is trained is the same as without.
-        without = desk.plan(changes | {"data.translated": {}})
-        assert without.of_kind("task")[0].id in desk.plan(changes).done
+        without = workspace.plan(changes | {"data.translated": {}})
+        assert without.of_kind("task")[0].id in workspace.plan(changes).done
 
 
 class TestWhatMakesARun:
-    def test_cells_that_differ_in_what_is_read_are_runs_of_their_own(self, desk: Desk, tmp_path: Path) -> None:
+    def test_cells_that_differ_in_what_is_read_are_runs_of_their_own(
+        self, workspace: Workspace, tmp_path: Path
+    ) -> None:
         for code in LANGUAGES:
             for split in ("train", "validation", "test"):
                 rows = [
@@ -186,41 +190,41 @@ class TestWhatMakesARun:
                     for n in range(14)
                 ]
                 write_rows(tmp_path / "texts" / code / f"{split}.parquet", rows)
-        changes = {"data.path": str(tmp_path / "texts"), **desk.masked}
-        both = desk.plan(changes | {"grid.data.translated": [{}, {"text": "text_en"}]})
+        changes = {"data.path": str(tmp_path / "texts"), **workspace.masked}
+        both = workspace.plan(changes | {"grid.data.translated": [{}, {"text": "text_en"}]})
         assert len(both.of_kind("evaluate")) == 2
         assert len(both.of_kind("task")) == 1
         examples = {"label_words": {**LABEL_WORDS["label_words"], "examples": {"count": 1}}}
         shown = untrained(tmp_path, "llama", examples) | {"grid.languages.source": [["eng_Latn"], ["hau_Latn"]]}
-        assert len(desk.plan(shown).of_kind("evaluate")) == 2
+        assert len(workspace.plan(shown).of_kind("evaluate")) == 2
         # Where nothing comes from the source, it makes no difference.
         bare = untrained(tmp_path, "llama", LABEL_WORDS) | {"grid.languages.source": [["eng_Latn"], ["hau_Latn"]]}
-        assert len(desk.plan(bare).of_kind("evaluate")) == 1
+        assert len(workspace.plan(bare).of_kind("evaluate")) == 1
 
-    def test_the_order_of_labels_is_part_of_what_is_learnt(self, desk: Desk) -> None:
+    def test_the_order_of_labels_is_part_of_what_is_learnt(self, workspace: Workspace) -> None:
         rows = ["text,label,lang", *(f"{word},{label},swh_Latn" for word in "ab" for label in LABELS)]
-        (desk.folder / "test.csv").write_text("\n".join(rows))
+        (workspace.folder / "test.csv").write_text("\n".join(rows))
 
         def task(labels: tuple[str, ...]) -> str:
             data = {
                 "name": "table",
-                "path": str(desk.folder),
+                "path": str(workspace.folder),
                 "files": {"test": "test.csv"},
                 "columns": {"language": "lang"},
                 "labels": list(labels),
                 "max_length": 24,
-                "train_on": {"name": "sib200", "path": str(desk.texts)},
+                "train_on": {"name": "sib200", "path": str(workspace.texts)},
             }
             changes = {"data": data, "combination.language": {}, "languages.targets": ["swh_Latn"]}
-            [stage] = desk.plan(changes).of_kind("task")
+            [stage] = workspace.plan(changes).of_kind("task")
             return str(stage.id)
 
         assert task(LABELS) != task(LABELS[::-1])
 
-    def test_a_heads_learning_rate_is_for_answers_that_have_one(self, desk: Desk, tmp_path: Path) -> None:
+    def test_a_heads_learning_rate_is_for_answers_that_have_one(self, workspace: Workspace, tmp_path: Path) -> None:
         rates = {"stages.task.training.learning_rates": {"head": 0.1}}
         changes = asked(tmp_path, "llama", LABEL_WORDS) | rates
-        [stage] = desk.plan(changes).of_kind("task")
+        [stage] = workspace.plan(changes).of_kind("task")
         assert stage.settings.training.learning_rates == {}
 
 
@@ -267,7 +271,7 @@ def build_questions(folder: Path) -> Path:
         ("t5", {"generation": {"template": "tag: {text}", "max_new_tokens": 6}}),
     ],
 )
-def test_words_are_tagged(desk: Desk, tmp_path: Path, model_type: str, answer: Changes | None) -> None:
+def test_words_are_tagged(workspace: Workspace, tmp_path: Path, model_type: str, answer: Changes | None) -> None:
     changes = {
         "backbone.name": str(tiny.build(tmp_path / model_type, model_type)),
         "combination": {"task": {"full": {}}},
@@ -280,8 +284,8 @@ def test_words_are_tagged(desk: Desk, tmp_path: Path, model_type: str, answer: C
         "data": {"name": "masakhaner2", "path": str(build_entities(tmp_path / "entities")), "max_length": 24},
         "languages": {"source": ["hau_Latn"], "targets": ["hau_Latn", "swh_Latn"]},
     }
-    desk.run(changes)
-    [run] = runs(desk.plan(changes))
+    workspace.run(changes)
+    [run] = runs(workspace.plan(changes))
     for result, predictions in outcome(run).values():
         assert all(len(gold.split()) == 6 for _, gold, _, _ in predictions)
         if answer is None:
@@ -300,7 +304,7 @@ def test_words_are_tagged(desk: Desk, tmp_path: Path, model_type: str, answer: C
         ("mt5", {"generation": {"template": "question: {text} context: {second_text}", "max_new_tokens": 4}}),
     ],
 )
-def test_questions_are_answered(desk: Desk, tmp_path: Path, model_type: str, answer: Changes | None) -> None:
+def test_questions_are_answered(workspace: Workspace, tmp_path: Path, model_type: str, answer: Changes | None) -> None:
     folder = build_questions(tmp_path / "questions")
     changes = {
         "backbone.name": str(join_pairs(tiny.build(tmp_path / model_type, model_type))),
@@ -321,8 +325,8 @@ def test_questions_are_answered(desk: Desk, tmp_path: Path, model_type: str, ans
         },
         "languages": {"source": ["eng_Latn"], "targets": ["deu_Latn"]},
     }
-    desk.run(changes)
-    [run] = runs(desk.plan(changes))
+    workspace.run(changes)
+    [run] = runs(workspace.plan(changes))
     [(result, predictions)] = outcome(run).values()
     assert len(predictions) == 8
     assert all(json.loads(gold) for _, gold, _, _ in predictions)

@@ -15,7 +15,7 @@ from framework.planning.plan import TaskStage
 from framework.store.store import WEIGHTS
 from tests.framework.conftest import Modulingua
 from tests.framework.test_given import is_mean
-from tests.framework.tiny import Desk
+from tests.framework.tiny import Workspace
 
 TRAINING = {"steps": 7, "optimizer": {"lr": 0.05}, "decay": "constant"}
 CHANGES: dict[str, Any] = {
@@ -30,21 +30,21 @@ CHANGES: dict[str, Any] = {
 """Steps 2, 4 and 6 are validated."""
 
 
-def kept(desk: Desk, changes: dict[str, Any]) -> list[dict[str, torch.Tensor]]:
+def kept(workspace: Workspace, changes: dict[str, Any]) -> list[dict[str, torch.Tensor]]:
     """The weights that each seed's task stage keeps."""
-    desk.run(changes)
-    stages = desk.plan(changes).of_kind("task")
-    return [load_file(desk.store.path(stage.id) / WEIGHTS) for stage in stages]
+    workspace.run(changes)
+    stages = workspace.plan(changes).of_kind("task")
+    return [load_file(workspace.store.path(stage.id) / WEIGHTS) for stage in stages]
 
 
 @pytest.mark.parametrize(("last", "steps"), [(None, [2, 4, 6]), (2, [4, 6]), (1, [6])])
 def test_the_mean_is_that_of_the_weights_at_the_validated_steps(
-    desk: Desk, last: int | None, steps: list[int]
+    workspace: Workspace, last: int | None, steps: list[int]
 ) -> None:
-    average = kept(desk, CHANGES | {"stages.task.average_last": last})
+    average = kept(workspace, CHANGES | {"stages.task.average_last": last})
     # Were training to end at a step, with a constant rate, the last weights would be that step's.
     ends = [
-        kept(desk, CHANGES | {"stages.task.choose": "last", "stages.task.training": TRAINING | {"steps": step}})
+        kept(workspace, CHANGES | {"stages.task.choose": "last", "stages.task.training": TRAINING | {"steps": step}})
         for step in steps
     ]
     for seed, mean in enumerate(average):
@@ -55,7 +55,7 @@ def test_the_mean_is_that_of_the_weights_at_the_validated_steps(
 
 @pytest.mark.parametrize("stop", [3, 4, 5])
 def test_an_interrupted_mean_is_the_uninterrupted_one(
-    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
 ) -> None:
     asked: list[int] = []
 
@@ -65,16 +65,16 @@ def test_an_interrupted_mean_is_the_uninterrupted_one(
 
     monkeypatch.setattr(checkpoint, "asked", after_some_steps)
     with pytest.raises(Interrupted, match=f"after step {stop} of 7"):
-        desk.run(CHANGES)
-    undisturbed = Desk(tmp_path / "whole", desk.encoder, desk.texts, desk.corpus)
+        workspace.run(CHANGES)
+    undisturbed = Workspace(tmp_path / "whole", workspace.encoder, workspace.texts, workspace.corpus)
     undisturbed.folder.mkdir()
-    for place in (desk, undisturbed):
+    for place in (workspace, undisturbed):
         place.run(CHANGES)
-    stages = desk.plan(CHANGES).of_kind("task")
+    stages = workspace.plan(CHANGES).of_kind("task")
     assert len(stages) == 2
     for stage in stages:
         assert isinstance(stage, TaskStage)
-        one, two = ((place.store.path(stage.id) / WEIGHTS).read_bytes() for place in (desk, undisturbed))
+        one, two = ((place.store.path(stage.id) / WEIGHTS).read_bytes() for place in (workspace, undisturbed))
         assert one == two
 
 
@@ -88,9 +88,9 @@ def test_an_interrupted_mean_is_the_uninterrupted_one(
     ],
 )
 def test_what_cannot_be_meant(
-    desk: Desk, modulingua: Modulingua, changes: dict[str, Any], key: str, said: str
+    workspace: Workspace, modulingua: Modulingua, changes: dict[str, Any], key: str, said: str
 ) -> None:
-    file = desk.write(CHANGES | {f"stages.task.{name}": value for name, value in changes.items()})
+    file = workspace.write(CHANGES | {f"stages.task.{name}": value for name, value in changes.items()})
     answer = modulingua("plan", file)
     assert answer.code == 2
     assert f"stages.task.{key}" in answer.err

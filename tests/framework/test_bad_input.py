@@ -15,7 +15,7 @@ import torch
 from framework.errors import exit_on_user_error
 from framework.store.store import PASSPORT, WEIGHTS, Store
 from tests.framework.conftest import Answer, Modulingua
-from tests.framework.tiny import LABELS, Desk, build_encoder, command_line, read_rows, write_rows
+from tests.framework.tiny import LABELS, Workspace, build_encoder, command_line, read_rows, write_rows
 from tests.modules import tiny
 
 Changes = dict[str, Any]
@@ -24,7 +24,7 @@ Changes = dict[str, Any]
 class Case(NamedTuple):
     """A mistake in an experiment."""
 
-    changes: Changes | Callable[[Desk], Changes]
+    changes: Changes | Callable[[Workspace], Changes]
     key: str
     """The key that the message names."""
     at: str
@@ -35,11 +35,11 @@ class Case(NamedTuple):
     """It points at the last such line, not at the first."""
 
 
-def with_config(**settings: Any) -> Callable[[Desk], Changes]:
+def with_config(**settings: Any) -> Callable[[Workspace], Changes]:
     """A backbone with more in its `config.json`."""
 
-    def changes(desk: Desk) -> Changes:
-        folder = desk.copy_of(desk.encoder, "backbone")
+    def changes(workspace: Workspace) -> Changes:
+        folder = workspace.copy_of(workspace.encoder, "backbone")
         known = json.loads((folder / "config.json").read_text())
         (folder / "config.json").write_text(json.dumps(known | settings))
         return {"backbone.name": str(folder)}
@@ -47,59 +47,59 @@ def with_config(**settings: Any) -> Callable[[Desk], Changes]:
     return changes
 
 
-def without_file(name: str) -> Callable[[Desk], Changes]:
+def without_file(name: str) -> Callable[[Workspace], Changes]:
     """A backbone that lacks a file, with a pickle in its place."""
 
-    def changes(desk: Desk) -> Changes:
-        folder = desk.copy_of(desk.encoder, "backbone")
+    def changes(workspace: Workspace) -> Changes:
+        folder = workspace.copy_of(workspace.encoder, "backbone")
         (folder / name).rename(folder / "pytorch_model.bin")
         return {"backbone.name": str(folder)}
 
     return changes
 
 
-def without_head(**changes: Any) -> Callable[[Desk], Changes]:
+def without_head(**changes: Any) -> Callable[[Workspace], Changes]:
     """A backbone without a trained language-modelling head, learning from masked text."""
 
-    def all_changes(desk: Desk) -> Changes:
-        folder = build_encoder(desk.folder / "backbone", lm_head=False)
-        return {"backbone.name": str(folder)} | (changes or desk.masked)
+    def all_changes(workspace: Workspace) -> Changes:
+        folder = build_encoder(workspace.folder / "backbone", lm_head=False)
+        return {"backbone.name": str(folder)} | (changes or workspace.masked)
 
     return all_changes
 
 
-def pretrain_without_head(desk: Desk) -> Changes:
-    folder = build_encoder(desk.folder / "backbone", lm_head=False)
-    pretrain = {"languages": ["swh_Latn"], "objective": {"masked": desk.text}, "training": {"steps": 1}}
+def pretrain_without_head(workspace: Workspace) -> Changes:
+    folder = build_encoder(workspace.folder / "backbone", lm_head=False)
+    pretrain = {"languages": ["swh_Latn"], "objective": {"masked": workspace.text}, "training": {"steps": 1}}
     return {"backbone.name": str(folder), "pretrain": pretrain}
 
 
-def vocabulary_without_unknown(desk: Desk) -> Changes:
-    folder = build_encoder(desk.folder / "backbone")
+def vocabulary_without_unknown(workspace: Workspace) -> Changes:
+    folder = build_encoder(workspace.folder / "backbone")
     file = folder / "tokenizer_config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "unk_token": None}))
-    pretrain = {"languages": ["swh_Latn"], "objective": {"masked": desk.text}, "training": {"steps": 1}}
+    pretrain = {"languages": ["swh_Latn"], "objective": {"masked": workspace.text}, "training": {"steps": 1}}
     return {"backbone.name": str(folder), "pretrain": pretrain | {"reduce_vocabulary": True}}
 
 
-def packed(model_type: str, components: dict[str, Any]) -> Callable[[Desk], Changes]:
-    def changes(desk: Desk) -> Changes:
+def packed(model_type: str, components: dict[str, Any]) -> Callable[[Workspace], Changes]:
+    def changes(workspace: Workspace) -> Changes:
         return {
-            "backbone.name": str(tiny.build(desk.folder / "backbone", model_type)),
+            "backbone.name": str(tiny.build(workspace.folder / "backbone", model_type)),
             "combination.language": components,
-            "stages.language.objective": {"causal": desk.text | {"packed": True}},
+            "stages.language.objective": {"causal": workspace.text | {"packed": True}},
             "stages.task.answer.classification_head.pooling": "last",
         }
 
     return changes
 
 
-def answering(model_type: str, answer: dict[str, Any], **changes: Any) -> Callable[[Desk], Changes]:
+def answering(model_type: str, answer: dict[str, Any], **changes: Any) -> Callable[[Workspace], Changes]:
     """A model of some type, without language components, that answers so."""
 
-    def all_changes(desk: Desk) -> Changes:
+    def all_changes(workspace: Workspace) -> Changes:
         return {
-            "backbone.name": str(tiny.build(desk.folder / "backbone", model_type)),
+            "backbone.name": str(tiny.build(workspace.folder / "backbone", model_type)),
             "combination.language": {},
             "stages.language": None,
             "stages.task.answer": answer,
@@ -109,53 +109,53 @@ def answering(model_type: str, answer: dict[str, Any], **changes: Any) -> Callab
     return all_changes
 
 
-def pretrain(languages: list[str]) -> Callable[[Desk], Changes]:
-    def changes(desk: Desk) -> Changes:
-        objective = {"masked": desk.text}
+def pretrain(languages: list[str]) -> Callable[[Workspace], Changes]:
+    def changes(workspace: Workspace) -> Changes:
+        objective = {"masked": workspace.text}
         return {"pretrain": {"languages": languages, "objective": objective, "training": {"steps": 1}}}
 
     return changes
 
 
-def pretrain_by_alignment(desk: Desk) -> Changes:
-    objective = desk.experiment["stages"]["language"]["objective"]
+def pretrain_by_alignment(workspace: Workspace) -> Changes:
+    objective = workspace.experiment["stages"]["language"]["objective"]
     return {"pretrain": {"languages": ["swh_Latn"], "objective": objective, "training": {"steps": 1}}}
 
 
-def without_split(code: str, split: str) -> Callable[[Desk], Changes]:
-    def changes(desk: Desk) -> Changes:
-        texts = desk.copy_of(desk.texts, "texts")
+def without_split(code: str, split: str) -> Callable[[Workspace], Changes]:
+    def changes(workspace: Workspace) -> Changes:
+        texts = workspace.copy_of(workspace.texts, "texts")
         (texts / code / f"{split}.parquet").unlink()
         parallel = "stages.language.objective.alignment.parallel.path"
-        return {"data.path": str(texts), parallel: str(desk.texts)}
+        return {"data.path": str(texts), parallel: str(workspace.texts)}
 
     return changes
 
 
-def leaking(desk: Desk) -> Changes:
-    texts = desk.copy_of(desk.texts, "texts")
+def leaking(workspace: Workspace) -> Changes:
+    texts = workspace.copy_of(workspace.texts, "texts")
     train, test = (read_rows(texts / "eng_Latn" / f"{split}.parquet") for split in ("train", "test"))
     test[3]["text"] = f" {train[5]['text']}\n"
     write_rows(texts / "eng_Latn" / "test.parquet", test)
     return {"data.path": str(texts), "languages.targets": ["swh_Latn", "eng_Latn"]}
 
 
-def reusing(desk: Desk) -> Changes:
-    texts = desk.copy_of(desk.texts, "texts")
+def reusing(workspace: Workspace) -> Changes:
+    texts = workspace.copy_of(workspace.texts, "texts")
     shutil.copy(texts / "eng_Latn" / "train.parquet", texts / "swh_Latn" / "test.parquet")
     return {"data.path": str(texts), "data.held_out": 0.2}
 
 
-def reusing_a_copy(desk: Desk) -> Changes:
+def reusing_a_copy(workspace: Workspace) -> Changes:
     rows = [f"w{n} w{n + 20},{'yes' if n % 2 else 'no'}" for n in range(20)]
     for name in ("mine.csv", "copy.csv"):
-        (desk.folder / name).write_text("\n".join(["text,label", *rows]))
+        (workspace.folder / name).write_text("\n".join(["text,label", *rows]))
     files = {"train": {"eng_Latn": "mine.csv"}, "test": {"swh_Latn": "copy.csv"}}
-    data = {"name": "table", "path": str(desk.folder), "files": files, "held_out": 0.2, "max_length": 24}
+    data = {"name": "table", "path": str(workspace.folder), "files": files, "held_out": 0.2, "max_length": 24}
     return {"data": data, "combination.language": {}, "languages.targets": ["swh_Latn"]}
 
 
-def on_nothing(desk: Desk) -> Changes:
+def on_nothing(workspace: Workspace) -> Changes:
     return {"data": None, "combination": {}, "stages": {}}
 
 
@@ -347,9 +347,7 @@ MISTAKES: dict[str, Case] = {
         ("sib200 holds single texts",),
     ),
     "an answer behind too long a text": Case(
-        answering(
-            "llama", {"generation": {"template": "{text}", "words": WORDS}}, **{"data.max_length": 30}
-        ),
+        answering("llama", {"generation": {"template": "{text}", "words": WORDS}}, **{"data.max_length": 30}),
         "data.max_length",
         "max_length: 30",
         ("30 tokens of text, 0 of prompts and 30 of answers exceed the 40 positions",),
@@ -382,9 +380,7 @@ MISTAKES: dict[str, Case] = {
         {"stages.task.training": None}, "stages.task.training", "training: null", ("something to train",)
     ),
     "a shared backbone that writes": Case(
-        answering(
-            "llama", {"generation": {"template": "{text}", "words": WORDS}}, **{"trainer.shard_backbone": True}
-        ),
+        answering("llama", {"generation": {"template": "{text}", "words": WORDS}}, **{"trainer.shard_backbone": True}),
         "trainer.shard_backbone",
         "shard_backbone:",
         ("cannot write",),
@@ -563,17 +559,17 @@ MISTAKES: dict[str, Case] = {
         ("no translations of each other",),
     ),
     "no monolingual text": Case(
-        lambda desk: desk.masked | {f"{MASKED}.text.path": str(desk.folder)},
+        lambda workspace: workspace.masked | {f"{MASKED}.text.path": str(workspace.folder)},
         "stages.language.objective",
         "objective:",
         ("has no 'eng_Latn'",),
     ),
     "all languages of no dataset": Case(
-        lambda desk: {
+        lambda workspace: {
             "data": None,
             "combination.task": {},
             "languages.targets": ["all"],
-            f"{PARALLEL}.path": str(desk.texts),
+            f"{PARALLEL}.path": str(workspace.texts),
         },
         "languages.targets",
         "targets:",
@@ -602,7 +598,7 @@ MISTAKES: dict[str, Case] = {
     "no language stage": Case({"stages.language": None}, "stages.language", "language: null", ("is required",)),
     "no task stage": Case({"stages.task": None}, "stages.task", "task: null", ("is required",)),
     "task components without data": Case(
-        lambda desk: {"data": None, f"{PARALLEL}.path": str(desk.texts)},
+        lambda workspace: {"data": None, f"{PARALLEL}.path": str(workspace.texts)},
         "combination.task",
         "task:",
         ("need labelled data",),
@@ -752,10 +748,10 @@ def line_of(file: Path, text: str, *, last: bool = False) -> int:
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_in_an_experiment(name: str, desk: Desk, modulingua: Modulingua) -> None:
+def test_a_mistake_in_an_experiment(name: str, workspace: Workspace, modulingua: Modulingua) -> None:
     case = MISTAKES[name]
-    file = desk.write(case.changes(desk) if callable(case.changes) else case.changes)
-    before = tree(desk.folder)
+    file = workspace.write(case.changes(workspace) if callable(case.changes) else case.changes)
+    before = tree(workspace.folder)
     answer = modulingua("run", file)
     is_refused(answer)
     heading, *mistakes = answer.err.splitlines()
@@ -764,15 +760,15 @@ def test_a_mistake_in_an_experiment(name: str, desk: Desk, modulingua: Modulingu
     told = [mistake for mistake in mistakes if re.match(place, mistake)]
     assert told, answer.err
     assert any(all(word in mistake for word in case.words) for mistake in told), answer.err
-    assert tree(desk.folder) == before
+    assert tree(workspace.folder) == before
 
 
-def test_all_mistakes_come_together(desk: Desk, modulingua: Modulingua) -> None:
-    file = desk.folder / "experiment.yaml"
+def test_all_mistakes_come_together(workspace: Workspace, modulingua: Modulingua) -> None:
+    file = workspace.folder / "experiment.yaml"
     file.write_text(
         f"""\
 name: seven
-backbone: {{name: {desk.encoder}, precison: "32"}}
+backbone: {{name: {workspace.encoder}, precison: "32"}}
 combination:
   task: {{adaptor: {{}}}}
 data: {{name: sib200, path: "${{data.pth}}", max_length: x}}
@@ -784,7 +780,7 @@ stages:
 seeds: banana
 """
     )
-    before = tree(desk.folder)
+    before = tree(workspace.folder)
     for command in ("plan", "run", "tokenization"):
         answer = modulingua(command, file)
         is_refused(answer)
@@ -798,16 +794,16 @@ seeds: banana
             ["line", "8", "languages.targets[1]"],
         ], answer.err
         assert answer.err.startswith(f"{file} has 7 mistakes:")
-        assert tree(desk.folder) == before
+        assert tree(workspace.folder) == before
 
 
-def test_a_mistake_in_an_extended_file_is_placed_there(desk: Desk, modulingua: Modulingua) -> None:
-    desk.write({"seeds": "banana"}, name="base.yaml")
-    file = desk.folder / "child.yaml"
+def test_a_mistake_in_an_extended_file_is_placed_there(workspace: Workspace, modulingua: Modulingua) -> None:
+    workspace.write({"seeds": "banana"}, name="base.yaml")
+    file = workspace.folder / "child.yaml"
     file.write_text("extends: [base.yaml]\nname: child\n")
     answer = modulingua("run", file, "stages.task.batch_size=x")
     is_refused(answer)
-    assert f"  base.yaml line {line_of(desk.folder / 'base.yaml', 'seeds:')}  seeds" in answer.err
+    assert f"  base.yaml line {line_of(workspace.folder / 'base.yaml', 'seeds:')}  seeds" in answer.err
     assert re.search(r"command line +stages\.task\.batch_size +\"x\" is not a whole number", answer.err)
 
 
@@ -823,23 +819,23 @@ def test_a_mistake_in_an_extended_file_is_placed_there(desk: Desk, modulingua: M
         ("", ["backbone", "is required", "combination", "languages", "stages"]),
     ],
 )
-def test_a_file_that_cannot_be_read(desk: Desk, modulingua: Modulingua, text: str, words: list[str]) -> None:
-    file = desk.folder / "experiment.yaml"
+def test_a_file_that_cannot_be_read(workspace: Workspace, modulingua: Modulingua, text: str, words: list[str]) -> None:
+    file = workspace.folder / "experiment.yaml"
     file.write_text(text)
     answer = modulingua("run", file)
     is_refused(answer)
     assert all(word in answer.err for word in words), answer.err
-    assert tree(desk.folder) == [file]
+    assert tree(workspace.folder) == [file]
 
 
-def test_a_command_line_that_cannot_be_read(desk: Desk, modulingua: Modulingua) -> None:
-    missing = modulingua("run", desk.folder / "gone.yaml")
+def test_a_command_line_that_cannot_be_read(workspace: Workspace, modulingua: Modulingua) -> None:
+    missing = modulingua("run", workspace.folder / "gone.yaml")
     is_refused(missing)
-    assert missing.err.strip() == f"{desk.folder / 'gone.yaml'}: there is no such experiment file"
-    word = modulingua("run", desk.write(), "seeds")
+    assert missing.err.strip() == f"{workspace.folder / 'gone.yaml'}: there is no such experiment file"
+    word = modulingua("run", workspace.write(), "seeds")
     is_refused(word)
     assert "an override is written key=value" in word.err
-    misspelt = modulingua("rum", desk.write())
+    misspelt = modulingua("rum", workspace.write())
     is_refused(misspelt)
     assert "No such command 'rum'" in misspelt.err
 
@@ -848,20 +844,20 @@ def test_a_command_line_that_cannot_be_read(desk: Desk, modulingua: Modulingua) 
 @pytest.mark.parametrize("below", ["", "below"])
 @pytest.mark.parametrize("key", ["store", "runs"])
 def test_a_folder_that_cannot_be_written(
-    desk: Desk, modulingua: Modulingua, key: str, below: str, command: str
+    workspace: Workspace, modulingua: Modulingua, key: str, below: str, command: str
 ) -> None:
     # Not a folder without permission to write: root has it everywhere.
-    (desk.folder / "file").write_text("")
-    place = desk.folder / "file" / below
-    answer = modulingua(command, desk.write({key: str(place)}))
+    (workspace.folder / "file").write_text("")
+    place = workspace.folder / "file" / below
+    answer = modulingua(command, workspace.write({key: str(place)}))
     is_refused(answer)
     folder = place / "tiny" if key == "runs" else place  # that of the experiment
     assert answer.err.strip() == f"{key}: cannot write in the folder {folder}: Not a directory"
-    assert desk.files() == {}
+    assert workspace.files() == {}
 
 
-def test_of_many_mistakes_the_first_are_shown(desk: Desk, modulingua: Modulingua) -> None:
-    file = desk.write({"languages.targets": [f"x{number}_Latn" for number in range(300)], "name": "x" * 10_000})
+def test_of_many_mistakes_the_first_are_shown(workspace: Workspace, modulingua: Modulingua) -> None:
+    file = workspace.write({"languages.targets": [f"x{number}_Latn" for number in range(300)], "name": "x" * 10_000})
     answer = modulingua("run", file)
     is_refused(answer)
     assert len(answer.err.splitlines()) < 30
@@ -885,24 +881,26 @@ def test_memory_that_runs_out(error: Exception, capsys: pytest.CaptureFixture[st
 class TestDamagedComponents:
     """A run that needs a component which is not what its place says: it is refused, with the way out."""
 
-    def refused(self, desk: Desk, modulingua: Modulingua) -> str:
-        before = desk.files()
-        answer = modulingua("run", desk.write())
+    def refused(self, workspace: Workspace, modulingua: Modulingua) -> str:
+        before = workspace.files()
+        answer = modulingua("run", workspace.write())
         assert answer.code == 2, answer
         assert "Traceback" not in answer.err
-        assert desk.files() == before
+        assert workspace.files() == before
         return answer.err
 
     @pytest.fixture(params=["language", "task"])
-    def victim(self, trained: Desk, request: pytest.FixtureRequest) -> Path:
+    def victim(self, trained: Workspace, request: pytest.FixtureRequest) -> Path:
         """The folder of a component that the run needs."""
         stage = trained.plan().of_kind(request.param)[0]
         assert trained.store.has(stage.id)
         return trained.store.path(stage.id)
 
-    def test_of_another_backbone(self, trained: Desk, victim: Path, modulingua: Modulingua, world: Path) -> None:
+    def test_of_another_backbone(
+        self, trained: Workspace, victim: Path, modulingua: Modulingua, shared_files: Path
+    ) -> None:
         other = build_encoder(trained.folder / "other", seed=1)
-        elsewhere = Desk(trained.folder, other, trained.texts, trained.corpus)
+        elsewhere = Workspace(trained.folder, other, trained.texts, trained.corpus)
         stages = elsewhere.plan({"store": str(trained.folder / "others")}).stages
         elsewhere.run({"store": str(trained.folder / "others"), "runs": str(trained.folder / "others")})
         kind = Store(trained.folder / "store").passport(victim.name).stage
@@ -915,13 +913,13 @@ class TestDamagedComponents:
         assert theirs[:12] in message
         assert mine[:12] in message
 
-    def test_of_another_stage(self, trained: Desk, modulingua: Modulingua) -> None:
+    def test_of_another_stage(self, trained: Workspace, modulingua: Modulingua) -> None:
         first, second = (stage.id for stage in trained.plan().of_kind("language"))
         shutil.rmtree(trained.store.path(second))
         shutil.copytree(trained.store.path(first), trained.store.path(second))
         assert f"the passport is that of {first}" in self.refused(trained, modulingua)
 
-    def test_with_a_changed_weight(self, trained: Desk, victim: Path, modulingua: Modulingua) -> None:
+    def test_with_a_changed_weight(self, trained: Workspace, victim: Path, modulingua: Modulingua) -> None:
         content = bytearray((victim / WEIGHTS).read_bytes())
         content[-1] ^= 1
         (victim / WEIGHTS).write_bytes(content)
@@ -929,29 +927,29 @@ class TestDamagedComponents:
         assert f"{victim / WEIGHTS}: damaged or cut short" in message
         assert f"`modulingua components remove {victim.name}`" in message
 
-    def test_cut_short(self, trained: Desk, victim: Path, modulingua: Modulingua) -> None:
+    def test_cut_short(self, trained: Workspace, victim: Path, modulingua: Modulingua) -> None:
         (victim / WEIGHTS).write_bytes((victim / WEIGHTS).read_bytes()[:-7])
         assert f"{victim / WEIGHTS}: damaged or cut short" in self.refused(trained, modulingua)
 
-    def test_without_weights(self, trained: Desk, victim: Path, modulingua: Modulingua) -> None:
+    def test_without_weights(self, trained: Workspace, victim: Path, modulingua: Modulingua) -> None:
         (victim / WEIGHTS).unlink()
         assert f"{victim / WEIGHTS}: no such file" in self.refused(trained, modulingua)
 
     @pytest.mark.parametrize("text", ['{"id": ', "[]", "{}", "nothing", b"\xff\xfe"])
     def test_with_a_damaged_passport(
-        self, trained: Desk, victim: Path, modulingua: Modulingua, text: str | bytes
+        self, trained: Workspace, victim: Path, modulingua: Modulingua, text: str | bytes
     ) -> None:
         (victim / PASSPORT).write_bytes(text.encode() if isinstance(text, str) else text)
         message = self.refused(trained, modulingua)
         assert f"{victim / PASSPORT} is damaged: not a passport" in message
         assert f"`modulingua components remove {victim.name}`" in message
 
-    def test_with_a_passport_of_other_types(self, trained: Desk, victim: Path, modulingua: Modulingua) -> None:
+    def test_with_a_passport_of_other_types(self, trained: Workspace, victim: Path, modulingua: Modulingua) -> None:
         passport = json.loads((victim / PASSPORT).read_text())
         (victim / PASSPORT).write_text(json.dumps(passport | {"backbone": "xlm-roberta-base"}))
         assert "not a passport that this version can read (backbone" in self.refused(trained, modulingua)
 
-    def test_the_way_out_works(self, trained: Desk, victim: Path, modulingua: Modulingua) -> None:
+    def test_the_way_out_works(self, trained: Workspace, victim: Path, modulingua: Modulingua) -> None:
         good = (victim / WEIGHTS).read_bytes()
         (victim / WEIGHTS).write_bytes(b"")
         message = self.refused(trained, modulingua)
@@ -966,58 +964,58 @@ class TestDamagedComponents:
 class TestEmptyTexts:
     """Text that turns out to be none when it is read."""
 
-    def test_labelled(self, desk: Desk, modulingua: Modulingua) -> None:
-        texts = desk.copy_of(desk.texts, "texts")
+    def test_labelled(self, workspace: Workspace, modulingua: Modulingua) -> None:
+        texts = workspace.copy_of(workspace.texts, "texts")
         rows = read_rows(texts / "eng_Latn" / "train.parquet")
         rows[4]["text"] = "  "
         write_rows(texts / "eng_Latn" / "train.parquet", rows)
-        answer = modulingua("run", desk.write({"data.path": str(texts), "combination.language": {}}))
+        answer = modulingua("run", workspace.write({"data.path": str(texts), "combination.language": {}}))
         assert answer.code == 2
         row = f"  {texts / 'eng_Latn' / 'train.parquet'}, row 5: the text is empty"
         assert answer.err.splitlines()[:2] == ["tiny: 1 of 70 rows cannot be used:", row]
-        assert {Path(file).parts[0] for file in desk.files()} == {"texts"}
+        assert {Path(file).parts[0] for file in workspace.files()} == {"texts"}
 
-    def test_monolingual(self, desk: Desk, modulingua: Modulingua) -> None:
-        corpus = desk.copy_of(desk.corpus, "corpus")
+    def test_monolingual(self, workspace: Workspace, modulingua: Modulingua) -> None:
+        corpus = workspace.copy_of(workspace.corpus, "corpus")
         write_rows(corpus / "eng_Latn" / "train.parquet", [{"text": " "}, {"text": ""}])
-        answer = modulingua("run", desk.write(desk.masked | {f"{MASKED}.text.path": str(corpus)}))
+        answer = modulingua("run", workspace.write(workspace.masked | {f"{MASKED}.text.path": str(corpus)}))
         assert answer.code == 2
         assert answer.err.strip() == "texts eng_Latn: the train split holds no text"
-        assert {Path(file).parts[0] for file in desk.files()} == {"corpus"}
+        assert {Path(file).parts[0] for file in workspace.files()} == {"corpus"}
 
 
 @pytest.mark.filterwarnings("ignore:Encountered `nan` values")
-def test_a_training_that_diverges(desk: Desk, modulingua: Modulingua) -> None:
+def test_a_training_that_diverges(workspace: Workspace, modulingua: Modulingua) -> None:
     changes = {"combination": {"task": {"full": {}}}, "stages.task.training.optimizer.lr": 1e30}
-    answer = modulingua("run", desk.write(changes))
+    answer = modulingua("run", workspace.write(changes))
     assert answer.code == 2
     assert re.fullmatch("the training diverged: at step 4 the loss is (nan|inf); lower the learning rate\n", answer.err)
-    assert desk.files() == {}
+    assert workspace.files() == {}
 
 
 class TestInAProcessOfItsOwn:
-    def test_of_the_yaml(self, desk: Desk) -> None:
-        file = desk.write({"combination.task": {"adaptor": {}}, "seeds": [0, 0]})
-        before = tree(desk.folder)
+    def test_of_the_yaml(self, workspace: Workspace) -> None:
+        file = workspace.write({"combination.task": {"adaptor": {}}, "seeds": [0, 0]})
+        before = tree(workspace.folder)
         answer = command_line("plan", file)
         assert (answer.returncode, answer.stdout) == (2, "")
         assert answer.stderr.splitlines()[0] == f"{file} has 2 mistakes:"
         assert "did you mean 'adapter'?" in answer.stderr
         assert len(answer.stderr.splitlines()) == 3
-        assert tree(desk.folder) == before
+        assert tree(workspace.folder) == before
 
-    def test_of_a_folder(self, desk: Desk) -> None:
-        file = desk.write({"runs": str(desk.encoder / "config.json" / "runs")})
+    def test_of_a_folder(self, workspace: Workspace) -> None:
+        file = workspace.write({"runs": str(workspace.encoder / "config.json" / "runs")})
         answer = command_line("run", file)
         assert (answer.returncode, answer.stdout) == (2, "")
         assert answer.stderr.startswith("runs: cannot write in the folder")
         assert len(answer.stderr.splitlines()) == 1
-        assert desk.files() == {}
+        assert workspace.files() == {}
 
-    def test_of_the_data(self, desk: Desk) -> None:
-        texts = desk.copy_of(desk.texts, "texts")
+    def test_of_the_data(self, workspace: Workspace) -> None:
+        texts = workspace.copy_of(workspace.texts, "texts")
         write_rows(texts / "eng_Latn" / "train.parquet", [{"index_id": 0, "category": "travel", "text": ""}])
-        answer = command_line("run", desk.write({"data.path": str(texts), "combination.language": {}}))
+        answer = command_line("run", workspace.write({"data.path": str(texts), "combination.language": {}}))
         assert (answer.returncode, answer.stdout) == (2, "")
         row = f"  {texts / 'eng_Latn' / 'train.parquet'}, row 1: the text is empty"
         assert answer.stderr.splitlines()[:2] == ["tiny: 1 of 43 rows cannot be used:", row]

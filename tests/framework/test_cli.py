@@ -12,7 +12,7 @@ from rich.console import Console
 from framework.execution import progress
 from framework.execution.progress import StageProgress, duration
 from tests.framework.conftest import Modulingua
-from tests.framework.tiny import SOURCE, TARGETS, Desk, command_line
+from tests.framework.tiny import SOURCE, TARGETS, Workspace, command_line
 
 HEAVY = {"torch", "transformers", "adapters", "lightning", "datasets", "matplotlib", "sklearn", "wandb"}
 CODE = f"""
@@ -35,10 +35,10 @@ finally:
     ],
     ids=lambda words: " ".join(words[:2]),
 )
-def test_what_reads_results_imports_no_heavy_library(finished: Desk, tmp_path: Path, words: list[str]) -> None:
+def test_what_reads_results_imports_no_heavy_library(finished_run: Workspace, tmp_path: Path, words: list[str]) -> None:
     """Whether it does is what a command's start takes its time for: 1 s without, 10 s with all of them."""
-    [task] = finished.plan().of_kind("task")
-    places = {"STORE": finished.folder / "store", "RUNS": finished.folder / "runs", "TASK": task.id}
+    [task] = finished_run.plan().of_kind("task")
+    places = {"STORE": finished_run.folder / "store", "RUNS": finished_run.folder / "runs", "TASK": task.id}
     given = [places.get(word, word) for word in words]
     done = command_line(*(tmp_path / "table.md" if word == "TABLE" else word for word in given), code=CODE)
     assert done.returncode == 0, done.stderr
@@ -46,52 +46,52 @@ def test_what_reads_results_imports_no_heavy_library(finished: Desk, tmp_path: P
 
 
 class TestComponents:
-    def test_they_are_listed(self, finished: Desk, modulingua: Modulingua) -> None:
-        answer = modulingua("components", "list", "--store", finished.folder / "store")
+    def test_they_are_listed(self, finished_run: Workspace, modulingua: Modulingua) -> None:
+        answer = modulingua("components", "list", "--store", finished_run.folder / "store")
         assert (answer.code, answer.err) == (0, "")
-        for passport in finished.store.readable():
+        for passport in finished_run.store.readable():
             [line] = [line for line in answer.out.splitlines() if passport.id in line]
             assert passport.stage in line
             assert passport.title in line
             assert passport.made["time"][:10] in line
 
-    def test_an_empty_store_says_so(self, desk: Desk, modulingua: Modulingua) -> None:
-        answer = modulingua("components", "list", "--store", desk.folder / "store")
-        assert (answer.code, answer.out) == (0, f"{desk.folder / 'store'}/ holds no components yet\n")
+    def test_an_empty_store_says_so(self, workspace: Workspace, modulingua: Modulingua) -> None:
+        answer = modulingua("components", "list", "--store", workspace.folder / "store")
+        assert (answer.code, answer.out) == (0, f"{workspace.folder / 'store'}/ holds no components yet\n")
 
-    def test_one_is_shown_by_the_beginning_of_its_id(self, finished: Desk, modulingua: Modulingua) -> None:
-        [task] = finished.plan().of_kind("task")
-        answer = modulingua("components", "show", task.id[:6], "--store", finished.folder / "store")
+    def test_one_is_shown_by_the_beginning_of_its_id(self, finished_run: Workspace, modulingua: Modulingua) -> None:
+        [task] = finished_run.plan().of_kind("task")
+        answer = modulingua("components", "show", task.id[:6], "--store", finished_run.folder / "store")
         assert (answer.code, answer.err) == (0, "")
         assert answer.out.splitlines()[0] == f"task · {task.title}"
-        passport = finished.store.passport(task.id)
+        passport = finished_run.store.passport(task.id)
         known = [task.id, "4 steps × 4", f"{passport.parameters:,} parameters", SOURCE, *passport.data]
         known += [passport.backbone["weights"][:12], passport.backbone["tokenizer"][:12], passport.made["commit"]]
         assert all(word in answer.out for word in known)
 
-    def test_an_unknown_one_is_a_mistake(self, finished: Desk, modulingua: Modulingua) -> None:
-        answer = modulingua("components", "show", "zz", "--store", finished.folder / "store")
+    def test_an_unknown_one_is_a_mistake(self, finished_run: Workspace, modulingua: Modulingua) -> None:
+        answer = modulingua("components", "show", "zz", "--store", finished_run.folder / "store")
         assert (answer.code, answer.out) == (2, "")
         assert "no component begins with 'zz'" in answer.err
 
-    def test_one_is_removed(self, desk: Desk, finished: Desk, modulingua: Modulingua) -> None:
-        desk.copy_of(finished.folder / "store", "store")
-        victim = desk.store.readable()[0].id
-        answer = modulingua("components", "remove", victim[:8], "--store", desk.folder / "store")
+    def test_one_is_removed(self, workspace: Workspace, finished_run: Workspace, modulingua: Modulingua) -> None:
+        workspace.copy_of(finished_run.folder / "store", "store")
+        victim = workspace.store.readable()[0].id
+        answer = modulingua("components", "remove", victim[:8], "--store", workspace.folder / "store")
         assert (answer.code, answer.out) == (0, f"removed {victim}\n")
-        assert not desk.store.has(victim)
-        assert len(desk.store.readable()) == 2
+        assert not workspace.store.has(victim)
+        assert len(workspace.store.readable()) == 2
 
 
-def test_tokens_are_reported_by_language(desk: Desk, modulingua: Modulingua) -> None:
-    answer = modulingua("tokenization", desk.write())
+def test_tokens_are_reported_by_language(workspace: Workspace, modulingua: Modulingua) -> None:
+    answer = modulingua("tokenization", workspace.write())
     assert (answer.code, answer.err) == (0, "")
     lines = {line.split()[0]: " ".join(line.split()[1:]) for line in answer.out.splitlines()[1:]}
     assert list(lines) == [SOURCE, *TARGETS]
     # Each word is a token of the tiny tokenizer's, and no text is as long as 24 tokens.
     assert re.fullmatch(r"Swahili test 14 1\.00 0\.0% 0\.00%", lines["swh_Latn"])
     assert lines[SOURCE].startswith("English train 28 ")  # what is only a source may have no test split
-    assert desk.files() == {}
+    assert workspace.files() == {}
 
 
 def test_help_names_the_commands(modulingua: Modulingua) -> None:
@@ -139,9 +139,9 @@ class TestProgress:
             self.follow(Console(file=printed, width=120, force_terminal=False), clock, fail=True)
         assert " · 0:40" not in printed.getvalue()
 
-    def test_a_run_tells_what_it_does(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_run_tells_what_it_does(self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(progress, "PLAIN_EVERY", 0.0)
-        lines = desk.run({"combination": {}, "seeds": [0, 1]}).splitlines()
+        lines = workspace.run({"combination": {}, "seeds": [0, 1]}).splitlines()
         assert all(line.isprintable() for line in lines)
         told = [line for line in lines if line.startswith("[")]
         assert re.fullmatch(r"\[1/4\] task · head only · seed 0  1/4 *", told[0])

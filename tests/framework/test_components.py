@@ -14,7 +14,7 @@ from torch import Tensor
 from framework.store.store import PASSPORT, WEIGHTS
 from framework.system.files import sha256
 from tests.framework.conftest import Modulingua
-from tests.framework.tiny import Desk
+from tests.framework.tiny import Workspace
 
 
 def rewrite(folder: Path, change: Callable[[dict[str, Tensor]], dict[str, Tensor]], **passport: object) -> None:
@@ -25,8 +25,8 @@ def rewrite(folder: Path, change: Callable[[dict[str, Tensor]], dict[str, Tensor
 
 
 class TestVerify:
-    def test_whole_ones(self, finished: Desk, modulingua: Modulingua) -> None:
-        answer = modulingua("components", "verify", "--store", finished.folder / "store")
+    def test_whole_ones(self, finished_run: Workspace, modulingua: Modulingua) -> None:
+        answer = modulingua("components", "verify", "--store", finished_run.folder / "store")
         assert (answer.code, answer.err, answer.out) == (0, "", "3 of 3 components are whole\n")
 
     @pytest.mark.parametrize("name", ["absent", "file"])
@@ -49,7 +49,7 @@ class TestVerify:
         ],
     )
     def test_damaged_ones(
-        self, trained: Desk, modulingua: Modulingua, damage: Callable[[Path], None], said: str
+        self, trained: Workspace, modulingua: Modulingua, damage: Callable[[Path], None], said: str
     ) -> None:
         victim = trained.plan().of_kind("language")[0].id
         damage(trained.store.path(victim))
@@ -60,13 +60,13 @@ class TestVerify:
         assert "2 of 3 components are whole" in answer.out
         assert "modulingua components remove" in answer.out
 
-    def test_some_of_them(self, trained: Desk, modulingua: Modulingua) -> None:
+    def test_some_of_them(self, trained: Workspace, modulingua: Modulingua) -> None:
         victim, whole = (stage.id for stage in trained.plan().of_kind("language"))
         (trained.store.path(victim) / WEIGHTS).unlink()
         assert modulingua("components", "verify", whole[:8], "--store", trained.folder / "store").code == 0
         assert modulingua("components", "verify", victim, whole, "--store", trained.folder / "store").code == 1
 
-    def test_the_backbone_needs_no_weights(self, trained: Desk, tmp_path: Path, modulingua: Modulingua) -> None:
+    def test_the_backbone_needs_no_weights(self, trained: Workspace, tmp_path: Path, modulingua: Modulingua) -> None:
         bare = shutil.copytree(trained.encoder, tmp_path / "bare", ignore=shutil.ignore_patterns("*.safetensors"))
         victim = trained.store.path(trained.plan().of_kind("language")[0].id)
         backbone = json.loads((victim / PASSPORT).read_text())["backbone"] | {"name": str(bare)}
@@ -75,7 +75,7 @@ class TestVerify:
         assert "should be" in answer.out
         assert "not compared" not in answer.out
 
-    def test_without_the_backbone_at_hand(self, trained: Desk, modulingua: Modulingua) -> None:
+    def test_without_the_backbone_at_hand(self, trained: Workspace, modulingua: Modulingua) -> None:
         for folder in (trained.store.path(stage) for stage in trained.store.identities()):
             backbone = json.loads((folder / PASSPORT).read_text())["backbone"] | {"name": "./gone"}
             rewrite(folder, lambda state: state, backbone=backbone)
@@ -84,22 +84,22 @@ class TestVerify:
         assert "shapes of 3 not compared: backbone './gone': there is no such folder" in answer.out
 
 
-def test_one_says_which_runs_used_it(finished: Desk, modulingua: Modulingua) -> None:
-    [task], language = finished.plan().of_kind("task"), finished.plan().of_kind("language")[0]
-    places = ("--store", finished.folder / "store", "--runs", finished.folder / "runs")
+def test_one_says_which_runs_used_it(finished_run: Workspace, modulingua: Modulingua) -> None:
+    [task], language = finished_run.plan().of_kind("task"), finished_run.plan().of_kind("language")[0]
+    places = ("--store", finished_run.folder / "store", "--runs", finished_run.folder / "runs")
     for stage in (task, language):
         assert "used by    1 run in 1 experiment in" in modulingua("components", "show", stage.id, *places).out
-    nowhere = modulingua("components", "show", task.id, *places[:3], finished.folder / "nowhere")
+    nowhere = modulingua("components", "show", task.id, *places[:3], finished_run.folder / "nowhere")
     assert "used by    no run" in nowhere.out
 
 
-def test_a_word_chooses_what_is_listed(trained: Desk, modulingua: Modulingua) -> None:
+def test_a_word_chooses_what_is_listed(trained: Workspace, modulingua: Modulingua) -> None:
     answer = modulingua("components", "list", "HAU", "prompt", "--store", trained.folder / "store")
     assert len([line for line in answer.out.splitlines() if "language" in line and "prompt" in line]) == 1
     assert " 1 of 3 components (1 language)" in answer.out
 
 
-def test_a_damaged_one_does_not_hide_the_others(trained: Desk, modulingua: Modulingua) -> None:
+def test_a_damaged_one_does_not_hide_the_others(trained: Workspace, modulingua: Modulingua) -> None:
     victim = trained.store.identities()[0]
     (trained.store.path(victim) / PASSPORT).write_text("{")
     answer = modulingua("components", "list", "--store", trained.folder / "store")
@@ -109,7 +109,7 @@ def test_a_damaged_one_does_not_hide_the_others(trained: Desk, modulingua: Modul
 
 
 def test_one_that_may_not_be_read_is_not_called_damaged(
-    trained: Desk, modulingua: Modulingua, deny: Callable[[Path], None]
+    trained: Workspace, modulingua: Modulingua, deny: Callable[[Path], None]
 ) -> None:
     [first, second, _] = trained.store.identities()
     deny(trained.store.path(first))

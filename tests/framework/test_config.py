@@ -7,68 +7,70 @@ import pytest
 from framework.config.load import read_experiment
 from framework.config.schema import Experiment, Variant, combination_name
 from framework.errors import ExperimentError
-from tests.framework.tiny import Desk
+from tests.framework.tiny import Workspace
 
 
-def variants(desk: Desk, **changes: Any) -> list[Variant]:
-    return read_experiment(desk.write({key.replace("__", "."): value for key, value in changes.items()}))
+def variants(workspace: Workspace, **changes: Any) -> list[Variant]:
+    return read_experiment(workspace.write({key.replace("__", "."): value for key, value in changes.items()}))
 
 
-def experiment(desk: Desk, **changes: Any) -> Experiment:
-    [variant] = variants(desk, **changes)
+def experiment(workspace: Workspace, **changes: Any) -> Experiment:
+    [variant] = variants(workspace, **changes)
     return variant.experiment
 
 
-def test_a_file_becomes_typed_settings_with_defaults(desk: Desk) -> None:
-    found = experiment(desk)
+def test_a_file_becomes_typed_settings_with_defaults(workspace: Workspace) -> None:
+    found = experiment(workspace)
     assert found.combination["language"]["prompt"].length == 3
     assert found.combination["language"]["prompt"].init == "vocabulary"
     assert found.combination["task"]["adapter"].reduction_factor == 8
     assert found.targets == ["swh_Latn", "hau_Latn"]
     assert found.stages.language is not None
-    assert found.stages.language.objective.parallel.path == str(desk.texts)
+    assert found.stages.language.objective.parallel.path == str(workspace.texts)
     assert found.stages.evaluate.controls == ["none", "wrong"]
     assert (found.trainer.devices, found.pretrain, found.tracking.mode) == (1, None, "off")
 
 
-def test_whole_numbers_pass_for_numbers_and_nothing_else_is_converted(desk: Desk) -> None:
-    task = experiment(desk, stages__task__training__optimizer__lr=1).stages.task
+def test_whole_numbers_pass_for_numbers_and_nothing_else_is_converted(workspace: Workspace) -> None:
+    task = experiment(workspace, stages__task__training__optimizer__lr=1).stages.task
     assert task is not None
     assert task.training.optimizer.lr == 1.0
     for wrong in ("1", True, [1]):
         with pytest.raises(ExperimentError, match="is not a number"):
-            variants(desk, stages__task__training__optimizer__lr=wrong)
+            variants(workspace, stages__task__training__optimizer__lr=wrong)
     for wrong in (4.5, "4", True):
         with pytest.raises(ExperimentError, match="is not a whole number"):
-            variants(desk, stages__task__batch_size=wrong)
+            variants(workspace, stages__task__batch_size=wrong)
 
 
-def test_all_is_every_language_of_the_dataset(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_is_every_language_of_the_dataset(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     from datamodules.datasets.sib200 import Sib200
 
     here = {code: code for code in ("hau_Latn", "eng_Latn", "swh_Latn")}
     monkeypatch.setattr(Sib200, "configs", here)
-    assert experiment(desk, languages__targets=["all"]).targets == list(here)
+    assert experiment(workspace, languages__targets=["all"]).targets == list(here)
 
 
 @pytest.mark.parametrize("nothing", [None, {}])
-def test_null_takes_a_component_away(desk: Desk, nothing: Any) -> None:
-    found = experiment(desk, combination__language={"prompt": None}, combination__task=nothing)
+def test_null_takes_a_component_away(workspace: Workspace, nothing: Any) -> None:
+    found = experiment(workspace, combination__language={"prompt": None}, combination__task=nothing)
     assert found.combination == {"language": {}, "task": {}}
-    assert experiment(desk, combination__task={"adapter": {}}).combination["task"]["adapter"].reduction_factor == 16
+    assert (
+        experiment(workspace, combination__task={"adapter": {}}).combination["task"]["adapter"].reduction_factor == 16
+    )
 
 
-def test_the_components_of_a_class_of_the_users_own(desk: Desk) -> None:
+def test_the_components_of_a_class_of_the_users_own(workspace: Workspace) -> None:
     dotted = "modules.components.LoRA"
-    [variant] = variants(desk, combination__task={dotted: {"rank": 3}})
+    [variant] = variants(workspace, combination__task={dotted: {"rank": 3}})
     assert variant.experiment.combination["task"][dotted].rank == 3
     assert variant.label == "language prompt + task LoRA"
 
 
-def test_an_objective_of_a_class_of_the_users_own(desk: Desk) -> None:
+def test_an_objective_of_a_class_of_the_users_own(workspace: Workspace) -> None:
     dotted = "framework.objectives.AlignmentObjective"
-    settings = {"parallel": {"dataset": "sib200", "path": str(desk.texts)}}
-    stage = experiment(desk, stages__language__objective={dotted: settings}).stages.language
+    settings = {"parallel": {"dataset": "sib200", "path": str(workspace.texts)}}
+    stage = experiment(workspace, stages__language__objective={dotted: settings}).stages.language
     assert stage is not None
     assert stage.objective.parallel.dataset == "sib200"
 
@@ -81,9 +83,9 @@ def test_combinations_are_named_by_their_components() -> None:
     )
 
 
-def test_cells_are_told_apart_by_what_the_grid_varies(desk: Desk) -> None:
+def test_cells_are_told_apart_by_what_the_grid_varies(workspace: Workspace) -> None:
     grid = {"combination.task": [{}, {"adapter": {}}], "stages.task.training.steps": [3, 4]}
-    found = variants(desk, grid=grid)
+    found = variants(workspace, grid=grid)
     assert [variant.label for variant in found] == [
         "language prompt · steps=3",
         "language prompt · steps=4",
@@ -97,9 +99,9 @@ def test_cells_are_told_apart_by_what_the_grid_varies(desk: Desk) -> None:
     assert "grid" not in found[1].data
 
 
-def test_components_alone_name_the_cells_of_a_grid_of_components(desk: Desk) -> None:
+def test_components_alone_name_the_cells_of_a_grid_of_components(workspace: Workspace) -> None:
     grid = {"combination.language": [{}, {"prompt": {"length": 2}}], "combination.task": [{}, {"adapter": {}}]}
-    assert [variant.label for variant in variants(desk, grid=grid)] == [
+    assert [variant.label for variant in variants(workspace, grid=grid)] == [
         "head only",
         "task adapter",
         "language prompt",
@@ -107,9 +109,9 @@ def test_components_alone_name_the_cells_of_a_grid_of_components(desk: Desk) -> 
     ]
 
 
-def test_settings_of_components_name_cells_of_the_same_components(desk: Desk) -> None:
+def test_settings_of_components_name_cells_of_the_same_components(workspace: Workspace) -> None:
     grid = {"combination.language.prompt.length": [2, 4]}
-    assert [variant.label for variant in variants(desk, grid=grid)] == [
+    assert [variant.label for variant in variants(workspace, grid=grid)] == [
         "language prompt + task adapter · length=2",
         "language prompt + task adapter · length=4",
     ]

@@ -12,41 +12,39 @@ import torch
 from framework.store.store import WEIGHTS
 from tests.framework.conftest import Modulingua
 from tests.framework.test_given import state
-from tests.framework.tiny import SOURCE, Desk, outcome, runs
+from tests.framework.tiny import SOURCE, Workspace, outcome, runs
 
 
-def imported(desk: Desk, modulingua: Modulingua, folder: Path, *words: str) -> str:
-    places = ("--backbone", desk.encoder, "--store", desk.store.folder)
+def imported(workspace: Workspace, modulingua: Modulingua, folder: Path, *words: str) -> str:
+    places = ("--backbone", workspace.encoder, "--store", workspace.store.folder)
     answer = modulingua("components", "import", folder, *words, *places)
     assert (answer.code, answer.err) == (0, "")
     return answer.out.split()[0]
 
 
-def test_an_imported_prompt_is_used_and_found_again(trained: Desk, finished: Desk, modulingua: Modulingua) -> None:
+def test_an_imported_prompt_is_used_and_found_again(
+    trained: Workspace, finished_run: Workspace, modulingua: Modulingua
+) -> None:
     swh, hau = trained.plan().of_kind("language")
     folder = trained.folder / "swahili"
-    answer = modulingua(
-        *("components", "export", swh.id, folder, "--format", "peft"), "--store", trained.store.folder
-    )
+    answer = modulingua(*("components", "export", swh.id, folder, "--format", "peft"), "--store", trained.store.folder)
     assert (answer.code, answer.err) == (0, "")
     words = ("--as", "language", "--language", "swh_Latn")
     identity = imported(trained, modulingua, folder, *words)
     assert identity == imported(trained, modulingua, folder, *words)
     assert identity != imported(trained, modulingua, folder, "--as", "language", "--language", "hau_Latn")
-    assert all(
-        torch.equal(tensor, state(trained, swh.id)[name]) for name, tensor in state(trained, identity).items()
-    )
+    assert all(torch.equal(tensor, state(trained, swh.id)[name]) for name, tensor in state(trained, identity).items())
     assert modulingua("components", "verify", identity, "--store", trained.store.folder).code == 0
     given = {"given": {"language": {"swh_Latn": identity, "hau_Latn": hau.id}}}
     trained.run(given)
-    [mine], [theirs] = runs(trained.plan(given)), runs(finished.plan())
+    [mine], [theirs] = runs(trained.plan(given)), runs(finished_run.plan())
     assert {place: found[1] for place, found in outcome(mine).items()} == {
         place: found[1] for place, found in outcome(theirs).items()
     }
     assert any("was imported (swahili)" in note for note in mine.record.notes)
 
 
-def test_an_imported_adapter(trained: Desk, modulingua: Modulingua) -> None:
+def test_an_imported_adapter(trained: Workspace, modulingua: Modulingua) -> None:
     [task] = trained.plan().of_kind("task")
     folder = trained.folder / "topics"
     places = ("--store", trained.store.folder)
@@ -58,31 +56,31 @@ def test_an_imported_adapter(trained: Desk, modulingua: Modulingua) -> None:
     assert all(torch.equal(tensor, theirs[name]) for name, tensor in mine.items())
 
 
-def test_mad_x_adapters_of_the_library_serve_whole(desk: Desk, modulingua: Modulingua) -> None:
+def test_mad_x_adapters_of_the_library_serve_whole(workspace: Workspace, modulingua: Modulingua) -> None:
     ids = {}
     for seed, code in enumerate(("swh_Latn", "hau_Latn", SOURCE)):
-        model = adapters.AutoAdapterModel.from_pretrained(desk.encoder)
+        model = adapters.AutoAdapterModel.from_pretrained(workspace.encoder)
         model.add_adapter(code, config=adapters.SeqBnInvConfig(reduction_factor=8))
         generator = torch.Generator().manual_seed(seed)
         for name, parameter in model.named_parameters():
             if f".{code}." in name:
                 parameter.data = 0.3 * torch.randn(parameter.shape, generator=generator)
-        model.save_adapter(str(desk.folder / code), code, with_head=False)
-        ids[code] = imported(desk, modulingua, desk.folder / code, "--as", "language", "--language", code)
+        model.save_adapter(str(workspace.folder / code), code, with_head=False)
+        ids[code] = imported(workspace, modulingua, workspace.folder / code, "--as", "language", "--language", code)
     kinds = {"adapter": {"reduction_factor": 8}, "invertible": {"place": "embeddings"}}
     changes = {"combination.language": kinds, "given": {"language": ids}, "stages.language": None}
-    desk.run(changes)
-    [run] = runs(desk.plan(changes))
+    workspace.run(changes)
+    [run] = runs(workspace.plan(changes))
     found = outcome(run)
     assert found["own", "swh_Latn"][1] != found["none", "swh_Latn"][1]
 
-    elsewhere = desk.write(changes | {"combination.language.invertible.place": "words"})
+    elsewhere = workspace.write(changes | {"combination.language.invertible.place": "words"})
     answer = modulingua("plan", elsewhere)
     assert answer.code == 2
     assert "has invertible.place embeddings; combination.language.invertible says words" in answer.err
 
 
-def test_a_task_component_without_a_head_where_one_answers(trained: Desk, modulingua: Modulingua) -> None:
+def test_a_task_component_without_a_head_where_one_answers(trained: Workspace, modulingua: Modulingua) -> None:
     [task] = trained.plan().of_kind("task")
     folder = trained.folder / "topics"
     places = ("--store", trained.store.folder)
@@ -114,7 +112,7 @@ def test_a_task_component_without_a_head_where_one_answers(trained: Desk, moduli
         (("import", "STORE", "--as", "task", "--language", "swa_Latn", "--backbone", "ENCODER"), "swh_Latn"),
     ],
 )
-def test_mistakes(trained: Desk, modulingua: Modulingua, words: tuple[str, ...], said: str) -> None:
+def test_mistakes(trained: Workspace, modulingua: Modulingua, words: tuple[str, ...], said: str) -> None:
     named = {
         "SWH": trained.plan().of_kind("language")[0].id,
         "NEW": trained.folder / "new",

@@ -16,7 +16,7 @@ from framework.tracking.dashboard.content import Content, content_of
 from framework.tracking.dashboard.panels import AXES, LANGUAGES_A_PANEL, language_bars, parallel_coordinates
 from framework.tracking.entry import entry_of_run
 from tests.framework.conftest import Modulingua
-from tests.framework.tiny import TARGETS, Desk, command_line
+from tests.framework.tiny import TARGETS, Workspace, command_line
 from tests.wandb_views import Refused, ViewServer
 
 wandb = pytest.importorskip("wandb")
@@ -65,8 +65,10 @@ def panels(spec: Any) -> dict[str, list[Any]]:
 
 
 class TestSaved:
-    def test_views_and_report_hold_their_panels(self, desk: Desk, server: ViewServer, modulingua: Modulingua) -> None:
-        answer = modulingua("dashboard", desk.write(GRID))
+    def test_views_and_report_hold_their_panels(
+        self, workspace: Workspace, server: ViewServer, modulingua: Modulingua
+    ) -> None:
+        answer = modulingua("dashboard", workspace.write(GRID))
         assert (answer.code, answer.err) == (0, "")
         assert answer.out.count(f"{server.url}/team/transfer") == len(server.views) == 3
         results, report = server.named("tiny results").spec, server.named("tiny by combination and language").spec
@@ -100,8 +102,8 @@ class TestSaved:
             ("task/step", ["task/loss"]),
         ]
 
-    def test_a_second_call_changes_the_same_ones(self, desk: Desk, server: ViewServer) -> None:
-        file = desk.write(GRID)
+    def test_a_second_call_changes_the_same_ones(self, workspace: Workspace, server: ViewServer) -> None:
+        file = workspace.write(GRID)
         specs = []
         # Processes of their own: what the library draws when it is imported must not differ either.
         for _ in range(2):
@@ -112,31 +114,31 @@ class TestSaved:
         assert [view.saved for view in server.views.values()] == [2, 2, 2]
         assert list(server.charts) == [f"team/{heatmap.NAME}"]
 
-    def test_a_report_of_a_persons_own_is_left_alone(self, desk: Desk, server: ViewServer) -> None:
+    def test_a_report_of_a_persons_own_is_left_alone(self, workspace: Workspace, server: ViewServer) -> None:
         from wandb_workspaces.reports.v2 import Report
 
         server.projects.add("transfer")
         Report(entity="team", project="transfer", title="tiny by combination and language").save()
         [own] = server.views.values()
-        assert command_line("dashboard", desk.write(GRID)).returncode == 0
+        assert command_line("dashboard", workspace.write(GRID)).returncode == 0
         assert (own.saved, len(server.views)) == (1, 4)
 
     def test_a_chart_that_another_experiment_stored_is_used(
-        self, desk: Desk, server: ViewServer, modulingua: Modulingua
+        self, workspace: Workspace, server: ViewServer, modulingua: Modulingua
     ) -> None:
         server.charts[f"team/{heatmap.NAME}"] = {}
-        answer = modulingua("dashboard", desk.write(GRID))
+        answer = modulingua("dashboard", workspace.write(GRID))
         assert (answer.code, len(server.views)) == (0, 3)
         assert "CreateCustomChart" in server.operations
         assert "note" not in answer.out
 
     def test_a_chart_that_is_refused_is_said_and_tried_again(
-        self, desk: Desk, server: ViewServer, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
+        self, workspace: Workspace, server: ViewServer, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refuse(variables: Any) -> Any:
             raise Refused(403, "no charts in this plan")
 
-        file = desk.write(GRID)
+        file = workspace.write(GRID)
         with monkeypatch.context() as patch:
             patch.setattr(server, "_create_chart", refuse)
             answer = modulingua("dashboard", file)
@@ -149,11 +151,11 @@ class TestSaved:
 
 
 class TestNames:
-    def test_they_are_those_of_a_tracked_run(self, finished: Desk) -> None:
-        plan = finished.plan()
+    def test_they_are_those_of_a_tracked_run(self, finished_run: Workspace) -> None:
+        plan = finished_run.plan()
         content = content_of(plan)
         [stage] = plan.of_kind("evaluate")
-        entry = entry_of_run(stage.folder, finished.store)
+        entry = entry_of_run(stage.folder, finished_run.store)
         scores = [names.score(code, metric) for code in content.languages for metric in content.metrics]
         means = [names.macro(content.metric, control) for control in content.controls]
         assert {*scores, *means} <= entry.summary.keys()
@@ -164,8 +166,8 @@ class TestNames:
 
 
 class TestContent:
-    def test_sums_have_no_curve(self, desk: Desk) -> None:
-        plan = desk.plan({"given": {"language": {"swh_Latn": "0.5*eng_Latn + 0.5*hau_Latn"}}, **desk.masked})
+    def test_sums_have_no_curve(self, workspace: Workspace) -> None:
+        plan = workspace.plan({"given": {"language": {"swh_Latn": "0.5*eng_Latn + 0.5*hau_Latn"}}, **workspace.masked})
         assert plan.of_kind("merge")
         assert content_of(plan).stages == ["language", "task"]
 
@@ -177,16 +179,16 @@ class TestContent:
         assert max(len(panel.metrics) for panel in bars) == LANGUAGES_A_PANEL
         assert len(parallel_coordinates(content).columns) == 2 + AXES
 
-    def test_tests_without_labels_are_a_mistake(self, desk: Desk, modulingua: Modulingua) -> None:
-        changes = {**desk.masked, "data": None, "combination.task": {}, "languages.source": []}
-        answer = modulingua("dashboard", desk.write(changes))
+    def test_tests_without_labels_are_a_mistake(self, workspace: Workspace, modulingua: Modulingua) -> None:
+        changes = {**workspace.masked, "data": None, "combination.task": {}, "languages.source": []}
+        answer = modulingua("dashboard", workspace.write(changes))
         assert (answer.code, answer.out) == (2, "")
         assert answer.err == "tiny: there is no labelled data (the section data), so there are no results to show\n"
 
 
 class TestServerless:
-    def test_a_dry_run_prints_what_would_be_saved(self, desk: Desk, modulingua: Modulingua) -> None:
-        answer = modulingua("dashboard", desk.write(GRID), "--dry-run")
+    def test_a_dry_run_prints_what_would_be_saved(self, workspace: Workspace, modulingua: Modulingua) -> None:
+        answer = modulingua("dashboard", workspace.write(GRID), "--dry-run")
         assert (answer.code, answer.err) == (0, "")
         made = json.loads(answer.out)
         assert (made["entity"], made["project"]) == ("<default entity>", "transfer")
@@ -194,8 +196,8 @@ class TestServerless:
         assert made["chart"]["spec"] == heatmap.SPEC
         assert panels(made["report"]["spec"]).keys() >= panels(made["views"][0]["spec"]).keys()
 
-    def test_a_dry_run_is_what_is_saved(self, desk: Desk, server: ViewServer, modulingua: Modulingua) -> None:
-        file = desk.write({**GRID, "tracking.entity": "team"})
+    def test_a_dry_run_is_what_is_saved(self, workspace: Workspace, server: ViewServer, modulingua: Modulingua) -> None:
+        file = workspace.write({**GRID, "tracking.entity": "team"})
         made = json.loads(modulingua("dashboard", file, "--dry-run").out)
         assert server.operations == []
         assert modulingua("dashboard", file).code == 0
@@ -213,7 +215,12 @@ class TestServerless:
         ],
     )
     def test_what_keeps_the_client_away_is_said(
-        self, desk: Desk, monkeypatch: pytest.MonkeyPatch, mode: str, environment: dict[str, str], message: str
+        self,
+        workspace: Workspace,
+        monkeypatch: pytest.MonkeyPatch,
+        mode: str,
+        environment: dict[str, str],
+        message: str,
     ) -> None:
         monkeypatch.setattr("framework.tracking.client.START_SECONDS", 2)
         for name, value in environment.items():
@@ -222,6 +229,6 @@ class TestServerless:
         from framework.tracking.dashboard.publish import publish
 
         with pytest.raises(UserError) as error:
-            publish(desk.plan({"tracking.mode": mode}), Any, dry_run=False)  # type: ignore[arg-type]
+            publish(workspace.plan({"tracking.mode": mode}), Any, dry_run=False)  # type: ignore[arg-type]
         assert str(error.value).startswith(message)
         assert "\n" not in str(error.value)

@@ -21,14 +21,16 @@ from framework.system.launchers import RANKS
 from framework.system.signals import PARENT, is_child
 from tests.framework import tiny
 from tests.framework.conftest import Modulingua
-from tests.framework.tiny import Desk, command_line, outcome, runs
+from tests.framework.tiny import Workspace, command_line, outcome, runs
 
 TWO = {"trainer.devices": 2, "languages.targets": ["swh_Latn"]}
 """The tiny experiment with one of its targets."""
 
 
-def test_two_processes_come_to_what_one_does(desk: Desk, finished: Desk, modulingua: Modulingua) -> None:
-    file = desk.write(TWO)
+def test_two_processes_come_to_what_one_does(
+    workspace: Workspace, finished_run: Workspace, modulingua: Modulingua
+) -> None:
+    file = workspace.write(TWO)
     # What another launcher left in the shell assigns no rank to a process of ours.
     answer = command_line("run", file, LOCAL_RANK="1", NODE_RANK="1", WORLD_SIZE="8", MASTER_ADDR="nowhere")
     assert (answer.returncode, answer.stderr) == (0, "")
@@ -36,21 +38,21 @@ def test_two_processes_come_to_what_one_does(desk: Desk, finished: Desk, modulin
     assert list(heads) == ["[1/3] language", "[2/3] task", "[3/3] evaluate"]
     assert all(line.isprintable() for line in answer.stdout.splitlines())
 
-    plan = desk.plan(TWO)
+    plan = workspace.plan(TWO)
     assert plan.todo == []
     for stage in plan.of_kind("language") + plan.of_kind("task"):
-        two, one = (load_file(place.store.path(stage.id) / WEIGHTS) for place in (desk, finished))
+        two, one = (load_file(place.store.path(stage.id) / WEIGHTS) for place in (workspace, finished_run))
         assert two.keys() == one.keys()
         for name, tensor in one.items():
             torch.testing.assert_close(
                 two[name], tensor, rtol=1e-4, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}"
             )
-        assert desk.store.passport(stage.id).made["command"] == f"modulingua run {file}"
-        curves = [place.store.history(stage.id) for place in (desk, finished)]
+        assert workspace.store.passport(stage.id).made["command"] == f"modulingua run {file}"
+        curves = [place.store.history(stage.id) for place in (workspace, finished_run)]
         for left, right in zip(*curves, strict=True):
             assert left == pytest.approx(right, abs=1e-4)
 
-    [two_run], [one_run] = runs(plan), runs(finished.plan())
+    [two_run], [one_run] = runs(plan), runs(finished_run.plan())
     assert two_run.path.name == one_run.path.name
     two_found, one_found = outcome(two_run), outcome(one_run)
     assert set(two_found) == {("own", "swh_Latn"), ("none", "swh_Latn")}
@@ -66,7 +68,7 @@ def test_two_processes_come_to_what_one_does(desk: Desk, finished: Desk, modulin
 
 
 @pytest.mark.slow
-def test_ranks_that_share_a_backbone_find_the_same(desk: Desk, tmp_path: Path) -> None:
+def test_ranks_that_share_a_backbone_find_the_same(workspace: Workspace, tmp_path: Path) -> None:
     # Of the two languages in a batch only one has components: a rank may need one pass where another needs two.
     # What dropout draws must not depend on it.
     encoder = tiny.tiny.build(tmp_path / "dropout", "xlm-roberta", dropout=0.2)
@@ -77,23 +79,23 @@ def test_ranks_that_share_a_backbone_find_the_same(desk: Desk, tmp_path: Path) -
         "stages.evaluate.batch_size": 9,
         "trainer.devices": 2,
     }
-    other = replace(desk, folder=tmp_path / "shared")
+    other = replace(workspace, folder=tmp_path / "shared")
     # Each stage takes seconds to start its processes: one process trains the language's components for both.
-    [language] = desk.plan(changes | {"trainer.devices": 1}).of_kind("language")
-    execute.execute(language, desk.store, lambda done, news: None)
+    [language] = workspace.plan(changes | {"trainer.devices": 1}).of_kind("language")
+    execute.execute(language, workspace.store, lambda done, news: None)
     other.folder.mkdir()
-    other.copy_of(desk.folder / "store", "store")
-    desk.run(changes)
+    other.copy_of(workspace.folder / "store", "store")
+    workspace.run(changes)
     other.run(changes | {"trainer.shard_backbone": True})
-    [task] = desk.plan(changes).of_kind("task")
-    whole, shared = ((place.store.path(task.id) / WEIGHTS).read_bytes() for place in (desk, other))
+    [task] = workspace.plan(changes).of_kind("task")
+    whole, shared = ((place.store.path(task.id) / WEIGHTS).read_bytes() for place in (workspace, other))
     assert whole == shared
-    found = [outcome(runs(place.plan(changes))[0]) for place in (desk, other)]
+    found = [outcome(runs(place.plan(changes))[0]) for place in (workspace, other)]
     assert found[0] == found[1]
 
 
 def test_one_process_has_no_rank_of_another_launcher(
-    trained: Desk, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
+    trained: Workspace, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in RANKS:
         monkeypatch.setenv(name, "1")
@@ -111,35 +113,37 @@ def test_a_process_of_ours_keeps_its_rank(monkeypatch: pytest.MonkeyPatch) -> No
     assert is_child()
 
 
-def test_a_mistake_in_a_process_is_said_as_plainly(desk: Desk, finished: Desk, modulingua: Modulingua) -> None:
-    desk.copy_of(finished.folder / "store", "store")
-    victim = desk.store.path(desk.plan(TWO).of_kind("task")[0].id) / WEIGHTS
+def test_a_mistake_in_a_process_is_said_as_plainly(
+    workspace: Workspace, finished_run: Workspace, modulingua: Modulingua
+) -> None:
+    workspace.copy_of(finished_run.folder / "store", "store")
+    victim = workspace.store.path(workspace.plan(TWO).of_kind("task")[0].id) / WEIGHTS
     victim.write_bytes(b"")
-    answer = modulingua("run", desk.write(TWO))
+    answer = modulingua("run", workspace.write(TWO))
     assert answer.code == 2
     assert answer.err.startswith(f"{victim}: damaged or cut short")
     assert len(answer.err.splitlines()) == 1
 
 
-def test_what_processes_say_is_passed_on(desk: Desk, tmp_path: Path, monkeypatch: Any, capfd: Any) -> None:
+def test_what_processes_say_is_passed_on(workspace: Workspace, tmp_path: Path, monkeypatch: Any, capfd: Any) -> None:
     changes = TWO | {"store": str(tmp_path / "store")}
     stub = tmp_path / "python"
     stub.write_text("#!/bin/sh\necho a warning >&2\necho a warning >&2\n")
     stub.chmod(0o755)
     monkeypatch.setattr("framework.execution.runner.sys.executable", str(stub))
-    children = _Children(desk.write(changes), [], 2)
-    children.execute(desk.plan(changes).stages[0], lambda done, news: None)
+    children = _Children(workspace.write(changes), [], 2)
+    children.execute(workspace.plan(changes).stages[0], lambda done, news: None)
     assert capfd.readouterr().err == "a warning\n"
 
 
-def test_a_failure_of_the_network_in_processes_stays_one(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    stub = desk.folder / "python"
+def test_a_failure_of_the_network_in_processes_stays_one(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    stub = workspace.folder / "python"
     stub.write_text("#!/bin/sh\necho the hub is out of reach >&2\necho the hub is out of reach >&2\nexit 69\n")
     stub.chmod(0o755)
     monkeypatch.setattr("framework.execution.runner.sys.executable", str(stub))
-    children = _Children(desk.write(TWO), [], 2)
+    children = _Children(workspace.write(TWO), [], 2)
     with pytest.raises(Unavailable, match="^the hub is out of reach$"):
-        children.execute(desk.plan(TWO).stages[0], lambda done, news: None)
+        children.execute(workspace.plan(TWO).stages[0], lambda done, news: None)
 
 
 def test_every_task_of_a_slurm_step_knows_its_rank_before_they_meet(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,13 +16,13 @@ from framework.planning.plan import MergeStage
 from framework.store.formula import parse
 from framework.store.store import WEIGHTS
 from tests.framework.conftest import Modulingua
-from tests.framework.tiny import LABELS, Desk, outcome, runs
+from tests.framework.tiny import LABELS, Workspace, outcome, runs
 
 SWH, HAU = "swh_Latn", "hau_Latn"
 
 
-def state(desk: Desk, identity: str) -> dict[str, torch.Tensor]:
-    return load_file(desk.store.path(identity) / WEIGHTS)
+def state(workspace: Workspace, identity: str) -> dict[str, torch.Tensor]:
+    return load_file(workspace.store.path(identity) / WEIGHTS)
 
 
 def is_mean(whole: dict[str, torch.Tensor], *parts: dict[str, torch.Tensor]) -> bool:
@@ -32,8 +32,8 @@ def is_mean(whole: dict[str, torch.Tensor], *parts: dict[str, torch.Tensor]) -> 
     )
 
 
-def language_ids(desk: Desk) -> dict[str, str]:
-    return {stage.languages[0]: stage.id for stage in desk.plan().of_kind("language")}
+def language_ids(workspace: Workspace) -> dict[str, str]:
+    return {stage.languages[0]: stage.id for stage in workspace.plan().of_kind("language")}
 
 
 class TestFormulas:
@@ -60,7 +60,7 @@ class TestFormulas:
 
 
 class TestTheCommand:
-    def test_a_sum(self, trained: Desk, modulingua: Modulingua) -> None:
+    def test_a_sum(self, trained: Workspace, modulingua: Modulingua) -> None:
         swh, hau = language_ids(trained).values()
         formula = f"0.25*{swh[:8]} - 2*{hau}"
         answer = modulingua("components", "merge", formula, "--store", trained.store.folder, "--language", "zul_Latn")
@@ -78,7 +78,7 @@ class TestTheCommand:
         again = modulingua("components", "merge", formula, "--store", trained.store.folder, "--language", "zul_Latn")
         assert again.out == answer.out
 
-    def test_the_order_of_the_terms_makes_no_other_sum(self, trained: Desk, modulingua: Modulingua) -> None:
+    def test_the_order_of_the_terms_makes_no_other_sum(self, trained: Workspace, modulingua: Modulingua) -> None:
         swh, hau = language_ids(trained).values()
         merged = []
         for formula in (f"0.3*{swh} + 0.7*{hau}", f"0.7*{hau} + 0.3*{swh}"):
@@ -86,7 +86,7 @@ class TestTheCommand:
             merged.append((identity, trained.store.passport(identity).weights_sha256))
         assert merged[0] == merged[1]
 
-    def test_heads_of_other_labels_cannot_be_summed(self, trained: Desk, modulingua: Modulingua) -> None:
+    def test_heads_of_other_labels_cannot_be_summed(self, trained: Workspace, modulingua: Modulingua) -> None:
         [task] = trained.plan().of_kind("task")
         mine = trained.store.passport(task.id)
         assert mine.answers["labels"] == list(LABELS)
@@ -104,7 +104,9 @@ class TestTheCommand:
         alone = modulingua("components", "merge", f"2*{'b' * 16}", "--store", trained.store.folder)
         assert "its passport does not say for which labels" in alone.err
 
-    def test_a_task_keeps_the_languages_that_it_was_trained_on(self, trained: Desk, modulingua: Modulingua) -> None:
+    def test_a_task_keeps_the_languages_that_it_was_trained_on(
+        self, trained: Workspace, modulingua: Modulingua
+    ) -> None:
         [task] = trained.plan().of_kind("task")
         words = ("components", "merge", f"2*{task.id}", "--store", trained.store.folder)
         answer = modulingua(*words, "--language", "zul_Latn")
@@ -112,18 +114,18 @@ class TestTheCommand:
         assert "--language zul_Latn: only of a language's components" in answer.err
         assert trained.store.passport(modulingua(*words).out.split()[0]).languages == ["eng_Latn"]
 
-    def test_the_mean_of_runs(self, desk: Desk, modulingua: Modulingua) -> None:
+    def test_the_mean_of_runs(self, workspace: Workspace, modulingua: Modulingua) -> None:
         seeds = {"seeds": [0, 1], "combination.language": {}, "languages.targets": [SWH]}
-        desk.run(seeds)
-        folders = [run.path for run in runs(desk.plan(seeds))]
-        answer = modulingua("components", "merge", *folders, "--store", desk.store.folder)
+        workspace.run(seeds)
+        folders = [run.path for run in runs(workspace.plan(seeds))]
+        answer = modulingua("components", "merge", *folders, "--store", workspace.store.folder)
         assert answer.code == 0
-        parts = [stage.id for stage in desk.plan(seeds).of_kind("task")]
-        merged = state(desk, answer.out.split()[0])
+        parts = [stage.id for stage in workspace.plan(seeds).of_kind("task")]
+        merged = state(workspace, answer.out.split()[0])
         assert "head/output.weight" in merged or any(name.startswith("head/") for name in merged)
-        assert is_mean(merged, *(state(desk, part) for part in parts))
+        assert is_mean(merged, *(state(workspace, part) for part in parts))
 
-    def test_the_sum_of_heads_alone_has_a_name(self, trained: Desk, modulingua: Modulingua) -> None:
+    def test_the_sum_of_heads_alone_has_a_name(self, trained: Workspace, modulingua: Modulingua) -> None:
         [task] = trained.plan().of_kind("task")
         heads = {name: tensor for name, tensor in state(trained, task.id).items() if name.startswith("head/")}
         bare = dataclasses.replace(trained.store.passport(task.id), id="a" * 16, components={})
@@ -131,7 +133,7 @@ class TestTheCommand:
         answer = modulingua("components", "merge", "2*aaaa", "--store", trained.store.folder)
         assert answer.out.endswith("task · head = 2*aaaaaaaa · eng_Latn\n")
 
-    def test_what_cannot_be_summed(self, trained: Desk, modulingua: Modulingua) -> None:
+    def test_what_cannot_be_summed(self, trained: Workspace, modulingua: Modulingua) -> None:
         [task], swh = trained.plan().of_kind("task"), language_ids(trained)[SWH]
         answer = modulingua("components", "merge", task.id, swh, "--store", trained.store.folder)
         assert answer.code == 2
@@ -147,16 +149,16 @@ class TestTheCommand:
 
 
 class TestExperiments:
-    def test_one_that_is_given_is_not_trained(self, trained: Desk, finished: Desk) -> None:
+    def test_one_that_is_given_is_not_trained(self, trained: Workspace, finished_run: Workspace) -> None:
         given = {"given": {"language": {HAU: language_ids(trained)[HAU][:10]}}, "stages.language.seed": 5}
         plan = trained.plan(given)
         assert [stage.languages for stage in plan.of_kind("language")] == [[SWH]]  # of another seed
         trained.run(given)
-        [mine], [theirs] = runs(trained.plan(given)), runs(finished.plan())
+        [mine], [theirs] = runs(trained.plan(given)), runs(finished_run.plan())
         assert mine.path.name != theirs.path.name
         assert outcome(mine)["own", HAU][1] == outcome(theirs)["own", HAU][1]
 
-    def test_without_a_language_stage(self, trained: Desk, finished: Desk) -> None:
+    def test_without_a_language_stage(self, trained: Workspace, finished_run: Workspace) -> None:
         ids = language_ids(trained)
         source = dataclasses.replace(trained.store.passport(ids[SWH]), id="e" * 16, languages=["eng_Latn"])
         trained.store.write(source, state(trained, ids[SWH]), [])
@@ -165,7 +167,7 @@ class TestExperiments:
         [stage] = trained.plan(given).of_kind("evaluate")
         assert stage.language_components == {"eng_Latn": ("e" * 16,), SWH: (ids[SWH],), HAU: (ids[HAU],)}
 
-    def test_one_made_of_other_languages(self, trained: Desk) -> None:
+    def test_one_made_of_other_languages(self, trained: Workspace) -> None:
         changes: dict[str, Any] = {
             "languages.targets": [HAU, "eng_Latn"],
             "given": {"language": {"eng_Latn": f"0.5*{HAU} + 0.5*{SWH}"}},
@@ -181,31 +183,33 @@ class TestExperiments:
         assert run.result("own", "eng_Latn").components == [merge.id]
         assert len(list(predict_lines(run.path, "eng_Latn", ["w5 w6", "w9"]))) == 2
 
-    def test_task_components_averaged_over_seeds(self, desk: Desk) -> None:
+    def test_task_components_averaged_over_seeds(self, workspace: Workspace) -> None:
         changes = {"combination.language": {}, "given": {"task": "mean(seed0, seed1)"}}
-        desk.run(changes)
-        plan = desk.plan(changes)
+        workspace.run(changes)
+        plan = workspace.plan(changes)
         assert [len(plan.of_kind(kind)) for kind in ("task", "merge", "evaluate")] == [2, 1, 1]
         assert plan.todo == []
         [merge] = plan.of_kind("merge")
-        assert is_mean(state(desk, merge.id), *(state(desk, stage.id) for stage in plan.of_kind("task")))
+        assert is_mean(state(workspace, merge.id), *(state(workspace, stage.id) for stage in plan.of_kind("task")))
         [run] = runs(plan)
         assert list(run.record.components.values()) == [merge.id]
 
-    def test_a_task_of_other_languages_does_not_pass_for_zero_shot(self, desk: Desk, modulingua: Modulingua) -> None:
+    def test_a_task_of_other_languages_does_not_pass_for_zero_shot(
+        self, workspace: Workspace, modulingua: Modulingua
+    ) -> None:
         bare = {"combination.language": {}}
-        desk.run({**bare, "languages": {"source": [SWH], "targets": [HAU]}})
-        [task] = desk.store.identities()
+        workspace.run({**bare, "languages": {"source": [SWH], "targets": [HAU]}})
+        [task] = workspace.store.identities()
         for given, of in ((task, SWH), (f"0.5*seed0 + 0.5*{task}", f"eng_Latn, {SWH}")):
-            answer = modulingua("plan", desk.write({**bare, "given.task": given}))
+            answer = modulingua("plan", workspace.write({**bare, "given.task": given}))
             assert answer.code == 2
             assert f"given.task  {given} was trained on {of}, and languages.source says eng_Latn" in answer.err
         agreed = {**bare, "given.task": task, "languages": {"source": [SWH], "targets": [SWH, HAU]}}
-        desk.run(agreed)
-        [run] = runs(desk.plan(agreed))
+        workspace.run(agreed)
+        [run] = runs(workspace.plan(agreed))
         assert {result.language: result.source for result in run.results()} == {SWH: True, HAU: False}
 
-    def test_a_task_of_other_labels_is_a_mistake(self, trained: Desk, modulingua: Modulingua) -> None:
+    def test_a_task_of_other_labels_is_a_mistake(self, trained: Workspace, modulingua: Modulingua) -> None:
         [task] = trained.plan().of_kind("task")
         mine = trained.store.passport(task.id)
         for answers, reason in (
@@ -218,16 +222,18 @@ class TestExperiments:
             assert answer.code == 2
             assert f"{'a' * 16} {reason}" in answer.err
 
-    def test_one_task_for_all_seeds_is_one_run(self, trained: Desk, modulingua: Modulingua) -> None:
+    def test_one_task_for_all_seeds_is_one_run(self, trained: Workspace, modulingua: Modulingua) -> None:
         [task] = trained.plan().of_kind("task")
         changes = {"given.task": task.id, "seeds": [0, 1, 2]}
         assert [stage.seed for stage in trained.plan(changes).of_kind("evaluate")] == [0]
         said = modulingua("plan", trained.write(changes)).out
         assert "one run, without seeds 1, 2: nothing is trained or drawn there" in said
 
-    def test_runs_without_anything_given_keep_their_identities(self, desk: Desk, finished: Desk) -> None:
-        ids = [[stage.id for stage in desk.plan(changes).stages] for changes in ({}, {"given": {}})]
-        assert ids[0] == ids[1] == [stage.id for stage in finished.plan().stages]
+    def test_runs_without_anything_given_keep_their_identities(
+        self, workspace: Workspace, finished_run: Workspace
+    ) -> None:
+        ids = [[stage.id for stage in workspace.plan(changes).stages] for changes in ({}, {"given": {}})]
+        assert ids[0] == ids[1] == [stage.id for stage in finished_run.plan().stages]
 
     @pytest.mark.parametrize(
         ("given", "key", "said"),
@@ -242,7 +248,7 @@ class TestExperiments:
             ({"task": "SWH"}, "given.task", "comes from a language stage"),
         ],
     )
-    def test_mistakes(self, trained: Desk, modulingua: Modulingua, given: Any, key: str, said: str) -> None:
+    def test_mistakes(self, trained: Workspace, modulingua: Modulingua, given: Any, key: str, said: str) -> None:
         ids = {"SWH": language_ids(trained)[SWH], "TASK": trained.plan().of_kind("task")[0].id}
 
         def named(value: Any) -> Any:
@@ -255,7 +261,7 @@ class TestExperiments:
         assert key in answer.err
         assert said in answer.err
 
-    def test_summands_of_other_kinds_are_a_mistake(self, trained: Desk, modulingua: Modulingua) -> None:
+    def test_summands_of_other_kinds_are_a_mistake(self, trained: Workspace, modulingua: Modulingua) -> None:
         swh = language_ids(trained)[SWH]
         both = {"language": {"prompt": {"length": 3}, "adapter": {"reduction_factor": 8}}}
         given = {"language": {HAU: f"0.5*{swh} + 0.5*{SWH}"}}
@@ -266,7 +272,7 @@ class TestExperiments:
         bare = {"combination.language": {}, "given": given}  # a cell of a grid in which nothing of it is used
         assert modulingua("plan", trained.write(bare)).code == 0
 
-    def test_other_settings_are_a_mistake(self, trained: Desk, modulingua: Modulingua) -> None:
+    def test_other_settings_are_a_mistake(self, trained: Workspace, modulingua: Modulingua) -> None:
         given = {"language": {HAU: language_ids(trained)[HAU]}}
         answer = modulingua("plan", trained.write({"combination.language.prompt.length": 4, "given": given}))
         assert answer.code == 2

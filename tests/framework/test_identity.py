@@ -13,10 +13,10 @@ import yaml
 
 from framework.identity import LENGTH, identity
 from framework.planning.plan import EvaluateStage, LanguageStage, Plan, plan_experiment
-from tests.framework.tiny import LANGUAGES, Desk, build_encoder, changed, command_line, read_rows, write_rows
+from tests.framework.tiny import LANGUAGES, Workspace, build_encoder, changed, command_line, read_rows, write_rows
 
 Changes = dict[str, Any]
-Change = Changes | Callable[[Desk], Changes]
+Change = Changes | Callable[[Workspace], Changes]
 
 
 class TestHash:
@@ -70,26 +70,26 @@ PARALLEL = "stages.language.objective.alignment.parallel"
 LANGUAGE_TRAINING, TASK_TRAINING = "stages.language.training", "stages.task.training"
 
 
-def other_texts(code: str, split: str, key: str) -> Callable[[Desk], Changes]:
+def other_texts(code: str, split: str, key: str) -> Callable[[Workspace], Changes]:
     """Changes one row of a split in a copy of the texts, which only `key` then names."""
 
-    def changes(desk: Desk) -> Changes:
-        texts = desk.copy_of(desk.texts, "texts")
+    def changes(workspace: Workspace) -> Changes:
+        texts = workspace.copy_of(workspace.texts, "texts")
         file = texts / code / f"{split}.parquet"
         rows = read_rows(file)
         rows[2]["text"] += " w1"
         write_rows(file, rows)
-        return {f"{PARALLEL}.path": str(desk.texts), key: str(texts)}
+        return {f"{PARALLEL}.path": str(workspace.texts), key: str(texts)}
 
     return changes
 
 
-def other_backbone(**settings: Any) -> Callable[[Desk], Changes]:
-    return lambda desk: {"backbone.name": str(build_encoder(desk.folder / "other", **settings))}
+def other_backbone(**settings: Any) -> Callable[[Workspace], Changes]:
+    return lambda workspace: {"backbone.name": str(build_encoder(workspace.folder / "other", **settings))}
 
 
-def other_tokenizer(desk: Desk) -> Changes:
-    folder = desk.copy_of(desk.encoder, "other")
+def other_tokenizer(workspace: Workspace) -> Changes:
+    folder = workspace.copy_of(workspace.encoder, "other")
     settings = json.loads((folder / "tokenizer.json").read_text())
     vocabulary = settings["model"]["vocab"]
     vocabulary["w1"], vocabulary["w2"] = vocabulary["w2"], vocabulary["w1"]
@@ -97,11 +97,11 @@ def other_tokenizer(desk: Desk) -> Changes:
     return {"backbone.name": str(folder)}
 
 
-def elsewhere(desk: Desk) -> Changes:
+def elsewhere(workspace: Workspace) -> Changes:
     """The same content in other places."""
     return {
-        "backbone.name": str(desk.copy_of(desk.encoder, "same-encoder")),
-        "data.path": str(desk.copy_of(desk.texts, "same-texts")),
+        "backbone.name": str(workspace.copy_of(workspace.encoder, "same-encoder")),
+        "data.path": str(workspace.copy_of(workspace.texts, "same-texts")),
     }
 
 
@@ -174,76 +174,79 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_changes_what_it_determines(change: str, desk: Desk) -> None:
+def test_a_change_changes_what_it_determines(change: str, workspace: Workspace) -> None:
     changes, expected = CHANGES[change]
-    before = identities(desk.plan())
+    before = identities(workspace.plan())
     assert set(before) == EVERYTHING
-    after = identities(desk.plan(changes(desk) if callable(changes) else changes))
+    after = identities(workspace.plan(changes(workspace) if callable(changes) else changes))
     assert set(after) == set(before)
     assert {name for name in before if before[name] != after[name]} == expected
 
 
 @pytest.mark.parametrize(("fast_at_bf16", "chosen"), [(True, "bf16"), (False, "32")])
 def test_auto_precision_counts_as_the_one_that_is_chosen(
-    fast_at_bf16: bool, chosen: str, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    fast_at_bf16: bool, chosen: str, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written = identities(desk.plan({"backbone.precision": chosen}))
+    written = identities(workspace.plan({"backbone.precision": chosen}))
     monkeypatch.setattr("modules.backbone.backbone._is_fast_at_bf16", lambda accelerator: fast_at_bf16)
-    assert identities(desk.plan({"backbone.precision": "auto"})) == written
-    assert identities(desk.plan({"backbone": {"name": str(desk.encoder)}})) == written
+    assert identities(workspace.plan({"backbone.precision": "auto"})) == written
+    assert identities(workspace.plan({"backbone": {"name": str(workspace.encoder)}})) == written
 
 
-def test_the_order_of_keys_in_the_yaml_does_not_matter(desk: Desk) -> None:
+def test_the_order_of_keys_in_the_yaml_does_not_matter(workspace: Workspace) -> None:
     def turned(value: Any) -> Any:
         return {key: turned(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
 
-    before = identities(desk.plan())
-    file = desk.folder / "turned.yaml"
-    file.write_text(yaml.safe_dump(turned(desk.experiment), sort_keys=False))
+    before = identities(workspace.plan())
+    file = workspace.folder / "turned.yaml"
+    file.write_text(yaml.safe_dump(turned(workspace.experiment), sort_keys=False))
     assert identities(plan_experiment(file, [])) == before
 
 
-def test_another_target_changes_nothing_of_the_others(desk: Desk) -> None:
-    before = identities(desk.plan({"languages.targets": ["swh_Latn", "hau_Latn"]}))
-    after = identities(desk.plan({"languages.targets": ["swh_Latn", "hau_Latn", "eng_Latn"]}))
+def test_another_target_changes_nothing_of_the_others(workspace: Workspace) -> None:
+    before = identities(workspace.plan({"languages.targets": ["swh_Latn", "hau_Latn"]}))
+    after = identities(workspace.plan({"languages.targets": ["swh_Latn", "hau_Latn", "eng_Latn"]}))
     # English is the pivot: it has no components, so it lends none, and there is nothing to compare it with.
     assert set(after) - set(before) == {"own eng_Latn"}
     assert {name: after[name] for name in before} == before
 
 
-def test_another_target_with_components_lends_them_to_the_one_before_it(desk: Desk) -> None:
-    before = identities(desk.plan(desk.masked | {"languages.targets": ["swh_Latn", "hau_Latn"]}))
-    after = identities(desk.plan(desk.masked | {"languages.targets": ["swh_Latn", "hau_Latn", "eng_Latn"]}))
+def test_another_target_with_components_lends_them_to_the_one_before_it(workspace: Workspace) -> None:
+    before = identities(workspace.plan(workspace.masked | {"languages.targets": ["swh_Latn", "hau_Latn"]}))
+    after = identities(workspace.plan(workspace.masked | {"languages.targets": ["swh_Latn", "hau_Latn", "eng_Latn"]}))
     assert set(after) - set(before) == {f"{control} eng_Latn" for control in ("own", "none", "wrong")}
     # By their codes: eng_Latn stands before hau_Latn, and after swh_Latn comes the first again.
     assert {name for name in before if before[name] != after[name]} == {"wrong swh_Latn"}
-    assert identities(desk.plan(desk.masked | {"languages.targets": ["eng_Latn", "hau_Latn", "swh_Latn"]})) == after
+    assert (
+        identities(workspace.plan(workspace.masked | {"languages.targets": ["eng_Latn", "hau_Latn", "swh_Latn"]}))
+        == after
+    )
 
 
-def test_another_combination_changes_nothing_of_the_others(desk: Desk) -> None:
-    before = {stage.id for stage in desk.plan().stages}
+def test_another_combination_changes_nothing_of_the_others(workspace: Workspace) -> None:
+    before = {stage.id for stage in workspace.plan().stages}
     grid = {"combination.task": [{"adapter": {"reduction_factor": 8}}, {"lora": {}}], "seeds": [[0], [5]]}
-    after = {stage.id for stage in desk.plan({"grid": grid}).stages}
+    after = {stage.id for stage in workspace.plan({"grid": grid}).stages}
     assert before < after
 
 
-def test_cells_that_do_not_train_a_kind_ignore_its_rate(desk: Desk) -> None:
+def test_cells_that_do_not_train_a_kind_ignore_its_rate(workspace: Workspace) -> None:
     grid = {"combination.task": [{}, {"adapter": {}}, {"prompt": {"length": 2}}]}
     before, after = (
-        [stage.id for stage in desk.plan({"grid": grid, f"{TASK_TRAINING}.learning_rates": rates}).of_kind("task")]
+        [stage.id for stage in workspace.plan({"grid": grid, f"{TASK_TRAINING}.learning_rates": rates}).of_kind("task")]
         for rates in ({}, {"prompt": 0.3})
     )
     assert [old == new for old, new in zip(before, after, strict=True)] == [True, True, False]
 
 
-def test_masked_text_is_known_by_its_content(desk: Desk) -> None:
-    before = identities(desk.plan(desk.masked))
+def test_masked_text_is_known_by_its_content(workspace: Workspace) -> None:
+    before = identities(workspace.plan(workspace.masked))
     text = "stages.language.objective.masked.text"
-    moved = desk.copy_of(desk.corpus, "moved")
-    assert identities(desk.plan(changed(desk.masked, {}) | {f"{text}.path": str(moved)})) == before
+    moved = workspace.copy_of(workspace.corpus, "moved")
+    assert identities(workspace.plan(changed(workspace.masked, {}) | {f"{text}.path": str(moved)})) == before
     rows = read_rows(moved / "hau_Latn" / "train.parquet")
     write_rows(moved / "hau_Latn" / "train.parquet", rows[:-1])
-    after = identities(desk.plan(desk.masked | {f"{text}.path": str(moved)}))
+    after = identities(workspace.plan(workspace.masked | {f"{text}.path": str(moved)}))
     assert {name for name in before if before[name] != after[name]} == {
         "language hau_Latn",
         "own hau_Latn",
@@ -252,14 +255,14 @@ def test_masked_text_is_known_by_its_content(desk: Desk) -> None:
     # The source's components act while the task is learnt, so the task stands on them.
     rows = read_rows(moved / "eng_Latn" / "train.parquet")
     write_rows(moved / "eng_Latn" / "train.parquet", rows[:-1])
-    source = identities(desk.plan(desk.masked | {f"{text}.path": str(moved)}))
+    source = identities(workspace.plan(workspace.masked | {f"{text}.path": str(moved)}))
     assert {name for name in before if after[name] != source[name]} == (TASK - {"run"}) | {"language eng_Latn"}
     assert set(before) == EVERYTHING | {f"language {code}" for code in LANGUAGES}
 
 
-def test_identities_are_the_same_in_a_fresh_process(desk: Desk) -> None:
-    file = desk.write({"seeds": [0, 1]})
-    here = {stage.id for stage in desk.plan({"seeds": [0, 1]}).stages}
+def test_identities_are_the_same_in_a_fresh_process(workspace: Workspace) -> None:
+    file = workspace.write({"seeds": [0, 1]})
+    here = {stage.id for stage in workspace.plan({"seeds": [0, 1]}).stages}
     answer = command_line("plan", "--verbose", file, PYTHONHASHSEED="12345")
     assert answer.returncode == 0, answer.stderr
     there = {line.split()[-1] for line in answer.stdout.splitlines() if len(line.split()) > 1}

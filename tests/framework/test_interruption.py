@@ -20,7 +20,7 @@ from framework.execution.checkpoint import CheckpointFile, usable
 from framework.store.store import WEIGHTS
 from framework.system.locks import LEASE, _Claim, stage_lock
 from framework.system.signals import handle_stop_signals, pause, stop_requested
-from tests.framework.tiny import ROOT, Desk, command_line, execute_one_stage, outcome, runs
+from tests.framework.tiny import ROOT, Workspace, command_line, execute_one_stage, outcome, runs
 
 LONG: dict[str, Any] = {
     "stages.language.training.steps": 100,
@@ -63,13 +63,13 @@ class TestSignals:
         ids=str,
     )
     def test_a_run_stops_at_the_end_of_a_step_and_goes_on_later(
-        self, desk: Desk, tmp_path: Path, number: signal.Signals, devices: int
+        self, workspace: Workspace, tmp_path: Path, number: signal.Signals, devices: int
     ) -> None:
         changes = LONG | {"trainer.devices": devices}
-        file = desk.write(changes)
-        [language] = desk.plan(changes).of_kind("language")
+        file = workspace.write(changes)
+        [language] = workspace.plan(changes).of_kind("language")
         process = start("run", file)
-        wait_for(desk.store.checkpoint(language.id), process)
+        wait_for(workspace.store.checkpoint(language.id), process)
         process.send_signal(number)
         _, said = process.communicate(timeout=120)
         assert process.returncode == INTERRUPTED
@@ -77,40 +77,40 @@ class TestSignals:
         assert f"stopped ({word}) after step " in said
         assert said.rstrip().endswith(" of 100; the same command goes on from there")
         assert "Traceback" not in said
-        assert not desk.store.has(language.id)
-        assert not list(desk.store.folder.rglob("*.claim"))
+        assert not workspace.store.has(language.id)
+        assert not list(workspace.store.folder.rglob("*.claim"))
         step = int(said.split("after step ")[1].split()[0])
-        whole = CheckpointFile().load_checkpoint(desk.store.checkpoint(language.id))
+        whole = CheckpointFile().load_checkpoint(workspace.store.checkpoint(language.id))
         assert whole["global_step"] == step
 
-        undisturbed = Desk(tmp_path / "whole", desk.encoder, desk.texts, desk.corpus)
+        undisturbed = Workspace(tmp_path / "whole", workspace.encoder, workspace.texts, workspace.corpus)
         undisturbed.folder.mkdir()
-        for place in (desk, undisturbed):
+        for place in (workspace, undisturbed):
             if devices == 1:
                 place.run(changes)
             else:  # each stage takes seconds to start its processes: the interrupted one must do
                 execute_one_stage(place.write(changes), language.id)
-        one, two = ((place.store.path(language.id) / WEIGHTS).read_bytes() for place in (desk, undisturbed))
+        one, two = ((place.store.path(language.id) / WEIGHTS).read_bytes() for place in (workspace, undisturbed))
         assert one == two
-        assert desk.store.history(language.id) == undisturbed.store.history(language.id)
+        assert workspace.store.history(language.id) == undisturbed.store.history(language.id)
 
     @pytest.mark.slow
-    def test_a_signal_to_all_processes_is_left_to_the_one_that_trains(self, desk: Desk) -> None:
+    def test_a_signal_to_all_processes_is_left_to_the_one_that_trains(self, workspace: Workspace) -> None:
         changes = LONG | {"trainer.num_workers": 2}
-        [language] = desk.plan(changes).of_kind("language")
-        process = start("run", desk.write(changes))
-        wait_for(desk.store.checkpoint(language.id), process)
+        [language] = workspace.plan(changes).of_kind("language")
+        process = start("run", workspace.write(changes))
+        wait_for(workspace.store.checkpoint(language.id), process)
         os.killpg(process.pid, signal.SIGTERM)
         _, said = process.communicate(timeout=120)
         assert (process.returncode, len(said.splitlines())) == (INTERRUPTED, 1), said
         assert said.startswith("stopped (SIGTERM) after step ")
 
     @pytest.mark.slow
-    def test_processes_that_are_only_starting_are_stopped_as_well(self, desk: Desk) -> None:
+    def test_processes_that_are_only_starting_are_stopped_as_well(self, workspace: Workspace) -> None:
         changes = LONG | {"trainer.devices": 2}
-        [language] = desk.plan(changes).of_kind("language")
-        process = start("run", desk.write(changes))
-        wait_for(desk.store.claim(language.id), process)
+        [language] = workspace.plan(changes).of_kind("language")
+        process = start("run", workspace.write(changes))
+        wait_for(workspace.store.claim(language.id), process)
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=120)
         assert (process.returncode, len(said.splitlines())) == (INTERRUPTED, 1), said
@@ -144,15 +144,17 @@ class TestSignals:
 
 
 class TestCheckpoints:
-    def test_a_damaged_one_is_told_and_left_out(self, desk: Desk, finished: Desk, capfd: Any) -> None:
-        language = desk.plan().of_kind("language")[0]
-        file = desk.store.checkpoint(language.id)
+    def test_a_damaged_one_is_told_and_left_out(
+        self, workspace: Workspace, finished_run: Workspace, capfd: Any
+    ) -> None:
+        language = workspace.plan().of_kind("language")[0]
+        file = workspace.store.checkpoint(language.id)
         file.parent.mkdir(parents=True)
         file.write_bytes(b"0" * 64 + b"half of it")
-        desk.run()
+        workspace.run()
         assert f"{file} is damaged: the stage starts again from its beginning" in capfd.readouterr().err
         assert not file.exists()
-        one, two = ((place.store.path(language.id) / WEIGHTS).read_bytes() for place in (desk, finished))
+        one, two = ((place.store.path(language.id) / WEIGHTS).read_bytes() for place in (workspace, finished_run))
         assert one == two
 
     def test_any_changed_byte_shows(self, tmp_path: Path) -> None:
@@ -183,23 +185,22 @@ class TestCheckpoints:
 
 
 class TestDisks:
-    def test_a_full_disk_is_said_and_loses_nothing(self, desk: Desk, finished: Desk) -> None:
+    def test_a_full_disk_is_said_and_loses_nothing(self, workspace: Workspace, finished_run: Workspace) -> None:
         changes = {"trainer.checkpoint_every": 0}
-        file = desk.write(changes)
+        file = workspace.write(changes)
         answer = command_line("run", file, code=_FULL_WHEN_THE_STORE_IS_WRITTEN)
         assert answer.returncode == 2
         assert answer.stderr.splitlines()[-1].endswith("components.safetensors: No space left on device")
         assert "Traceback" not in answer.stderr
-        [first, *_] = desk.plan(changes).stages
-        assert not desk.store.has(first.id)
-        assert CheckpointFile.is_whole(desk.store.checkpoint(first.id))
-        desk.run(changes)
-        one, two = ((place.store.path(first.id) / WEIGHTS).read_bytes() for place in (desk, finished))
+        [first, *_] = workspace.plan(changes).stages
+        assert not workspace.store.has(first.id)
+        assert CheckpointFile.is_whole(workspace.store.checkpoint(first.id))
+        workspace.run(changes)
+        one, two = ((place.store.path(first.id) / WEIGHTS).read_bytes() for place in (workspace, finished_run))
         assert one == two
 
-
-    def test_to_stop_without_a_checkpoint_is_a_failure(self, desk: Desk) -> None:
-        answer = command_line("run", desk.write(LONG), code=_FULL_WHEN_ASKED_TO_STOP)
+    def test_to_stop_without_a_checkpoint_is_a_failure(self, workspace: Workspace) -> None:
+        answer = command_line("run", workspace.write(LONG), code=_FULL_WHEN_ASKED_TO_STOP)
         assert answer.returncode == 2
         first, *_, last = answer.stderr.splitlines()
         assert first.startswith("no checkpoint could be written to ")
@@ -365,15 +366,15 @@ class TestClaims:
             other.join()
 
     @pytest.mark.slow
-    def test_two_runs_at_once_train_each_stage_once(self, desk: Desk, finished: Desk) -> None:
-        file, log = desk.write(), desk.folder / "log"
+    def test_two_runs_at_once_train_each_stage_once(self, workspace: Workspace, finished_run: Workspace) -> None:
+        file, log = workspace.write(), workspace.folder / "log"
         processes = [start(log, "run", file, code=_LOG_WHAT_IS_CARRIED_OUT) for _ in range(2)]
         said = [process.communicate(timeout=300) for process in processes]
         assert [process.returncode for process in processes] == [0, 0], said
-        plan = desk.plan()
+        plan = workspace.plan()
         assert plan.todo == []
         assert sorted(log.read_text().split()) == sorted(stage.id for stage in plan.stages)
-        found = [outcome(runs(place.plan())[0]) for place in (desk, finished)]
+        found = [outcome(runs(place.plan())[0]) for place in (workspace, finished_run)]
         assert found[0] == found[1]
 
 

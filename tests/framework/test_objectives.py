@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from datamodules.unlabelled.packing import Packing
-from tests.framework.tiny import SOURCE, Desk, tiny
+from tests.framework.tiny import SOURCE, Workspace, tiny
 
 FAMILIES = {"xlm-roberta": "masked", "gpt2": "causal", "t5": "span_corruption"}
 
 
-def changes(desk: Desk, encoder: Path, objective: dict[str, Any]) -> dict[str, Any]:
+def changes(workspace: Workspace, encoder: Path, objective: dict[str, Any]) -> dict[str, Any]:
     pretrain = {"languages": [SOURCE], "objective": objective, "training": {"steps": 1}}
     return {
         "backbone.name": str(encoder),
@@ -26,11 +26,11 @@ def changes(desk: Desk, encoder: Path, objective: dict[str, Any]) -> dict[str, A
 
 @pytest.mark.parametrize(("model_type", "explicit"), FAMILIES.items())
 def test_language_modelling_is_that_of_the_family(
-    desk: Desk, tmp_path: Path, model_type: str, explicit: str
+    workspace: Workspace, tmp_path: Path, model_type: str, explicit: str
 ) -> None:
     encoder = tiny.build(tmp_path / model_type, model_type)
     left, named = (
-        desk.plan(changes(desk, encoder, {name: desk.text})) for name in ("language_modeling", explicit)
+        workspace.plan(changes(workspace, encoder, {name: workspace.text})) for name in ("language_modeling", explicit)
     )
     assert [stage.id for stage in left.stages] == [stage.id for stage in named.stages]
     for stage in left.of_kind("pretrain") + left.of_kind("language"):
@@ -38,11 +38,11 @@ def test_language_modelling_is_that_of_the_family(
         assert stage.settings.objective.text.max_length == 24
 
 
-def test_packed_rows_are_learnt_from(desk: Desk, tmp_path: Path) -> None:
+def test_packed_rows_are_learnt_from(workspace: Workspace, tmp_path: Path) -> None:
     encoder = tiny.build(tmp_path / "gpt2", "gpt2")
-    packed = changes(desk, encoder, {"causal": desk.text | {"packed": True}})
+    packed = changes(workspace, encoder, {"causal": workspace.text | {"packed": True}})
     one, other, plain = (
-        desk.plan(changes(desk, encoder, {"causal": desk.text | more}))
+        workspace.plan(changes(workspace, encoder, {"causal": workspace.text | more}))
         for more in ({"packed": True}, {"packed": False}, {})
     )
     assert [stage.id for stage in other.stages] == [stage.id for stage in plain.stages]
@@ -53,13 +53,13 @@ def test_packed_rows_are_learnt_from(desk: Desk, tmp_path: Path) -> None:
         None, languages=[SOURCE], batch_size=2, seed=0, num_workers=0
     )
     assert isinstance(data.batching, Packing)
-    desk.run(packed)
-    assert desk.plan(packed).todo == []
+    workspace.run(packed)
+    assert workspace.plan(packed).todo == []
 
 
-def test_settings_of_one_way_alone_are_refused_where_it_is_left_open(desk: Desk) -> None:
+def test_settings_of_one_way_alone_are_refused_where_it_is_left_open(workspace: Workspace) -> None:
     from framework.errors import UserError
 
-    text = {"text": desk.text["text"] | {"mask_probability": 0.2}}
+    text = {"text": workspace.text["text"] | {"mask_probability": 0.2}}
     with pytest.raises(UserError, match="unknown key"):
-        desk.plan({"stages.language.objective": {"language_modeling": text}})
+        workspace.plan({"stages.language.objective": {"language_modeling": text}})

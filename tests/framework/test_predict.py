@@ -19,20 +19,20 @@ from framework.execution.predict import predict_lines
 from framework.results.run_folder import RunFolder
 from framework.system.stored import Damaged
 from tests.framework.conftest import Modulingua
-from tests.framework.tiny import TARGETS, Desk, build_encoder, join_pairs, read_rows, runs
+from tests.framework.tiny import TARGETS, Workspace, build_encoder, join_pairs, read_rows, runs
 
 
 @pytest.fixture(scope="module")
-def run(finished: Desk) -> RunFolder:
-    [run] = runs(finished.plan())
+def run(finished_run: Workspace) -> RunFolder:
+    [run] = runs(finished_run.plan())
     return run
 
 
-def texts_and_answers(desk: Desk, run: RunFolder, code: str) -> tuple[list[str], list[tuple[str, float]]]:
+def texts_and_answers(workspace: Workspace, run: RunFolder, code: str) -> tuple[list[str], list[tuple[str, float]]]:
     """A language's test texts, and what the run said of each."""
     predictions = run.predictions("own", code)
     said = dict(zip(predictions.id, zip(predictions.predicted, predictions.confidence, strict=True), strict=True))
-    rows = read_rows(desk.texts / code / "test.parquet")
+    rows = read_rows(workspace.texts / code / "test.parquet")
     return [row["text"] for row in rows], [
         (label, float(probability)) for label, probability in (said[str(row["index_id"])] for row in rows)
     ]
@@ -41,23 +41,28 @@ def texts_and_answers(desk: Desk, run: RunFolder, code: str) -> tuple[list[str],
 def same(found: Sequence[tuple[str, float] | None], expected: list[tuple[str, float]]) -> bool:
     # Texts stand in other batches than in the test, so the last digits may differ.
     answers = [answer for answer in found if answer]
-    return len(answers) == len(found) and [label for label, _ in answers] == [label for label, _ in expected] and [
-        probability for _, probability in answers
-    ] == pytest.approx([probability for _, probability in expected], abs=1e-6)
+    return (
+        len(answers) == len(found)
+        and [label for label, _ in answers] == [label for label, _ in expected]
+        and [probability for _, probability in answers]
+        == pytest.approx([probability for _, probability in expected], abs=1e-6)
+    )
 
 
 @pytest.mark.parametrize("code", TARGETS)
-def test_it_says_what_the_run_said(finished: Desk, run: RunFolder, code: str) -> None:
-    texts, expected = texts_and_answers(finished, run, code)
+def test_it_says_what_the_run_said(finished_run: Workspace, run: RunFolder, code: str) -> None:
+    texts, expected = texts_and_answers(finished_run, run, code)
     assert same(list(predict_lines(run.path, code, texts)), expected)
     other = next(target for target in TARGETS if target != code)
     # With another language's components it says something else: so the right ones acted.
     assert not same(list(predict_lines(run.path, other, texts)), expected)
 
 
-def test_the_order_of_the_texts_is_kept(finished: Desk, run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_order_of_the_texts_is_kept(
+    finished_run: Workspace, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(predict, "TEXTS_AT_ONCE", 4)
-    texts, expected = texts_and_answers(finished, run, "swh_Latn")
+    texts, expected = texts_and_answers(finished_run, run, "swh_Latn")
     order = sorted(range(len(texts)), key=lambda number: len(texts[number]))
     assert same(
         list(predict_lines(run.path, "swh_Latn", [texts[number] for number in order])),
@@ -65,14 +70,14 @@ def test_the_order_of_the_texts_is_kept(finished: Desk, run: RunFolder, monkeypa
     )
 
 
-def test_equal_texts_get_equal_answers_each(finished: Desk, run: RunFolder) -> None:
-    texts, expected = texts_and_answers(finished, run, "swh_Latn")
+def test_equal_texts_get_equal_answers_each(finished_run: Workspace, run: RunFolder) -> None:
+    texts, expected = texts_and_answers(finished_run, run, "swh_Latn")
     assert same(list(predict_lines(run.path, "swh_Latn", [texts[0]] * 3)), [expected[0]] * 3)
 
 
-def test_a_blank_line_gets_none(finished: Desk, run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_blank_line_gets_none(finished_run: Workspace, run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predict, "TEXTS_AT_ONCE", 2)
-    texts, expected = texts_and_answers(finished, run, "swh_Latn")
+    texts, expected = texts_and_answers(finished_run, run, "swh_Latn")
     lines = ["\n", " \t\n", f"  {texts[0]}\n", "", "\u200b \u200e\n", f"{texts[1]}\r\n"]
     found = list(predict_lines(run.path, "swh_Latn", lines))
     assert [answer is None for answer in found] == [True, True, False, True, True, False]
@@ -80,15 +85,17 @@ def test_a_blank_line_gets_none(finished: Desk, run: RunFolder, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("pretrained", [False, True])
-def test_it_needs_no_data(desk: Desk, pretrained: bool) -> None:
-    texts = desk.copy_of(desk.texts, "texts")
-    changes = desk.masked | {"data.path": str(texts)}
+def test_it_needs_no_data(workspace: Workspace, pretrained: bool) -> None:
+    texts = workspace.copy_of(workspace.texts, "texts")
+    changes = workspace.masked | {"data.path": str(texts)}
     if pretrained:
         training = {"steps": 2, "optimizer": {"lr": 0.05}}
-        changes |= {"pretrain": {"languages": [*TARGETS], "objective": {"masked": desk.text}, "training": training}}
-    desk.run(changes)
-    [run] = runs(desk.plan(changes))
-    lines, expected = texts_and_answers(desk, run, "swh_Latn")
+        changes |= {
+            "pretrain": {"languages": [*TARGETS], "objective": {"masked": workspace.text}, "training": training}
+        }
+    workspace.run(changes)
+    [run] = runs(workspace.plan(changes))
+    lines, expected = texts_and_answers(workspace, run, "swh_Latn")
     shutil.rmtree(texts)
     assert same(list(predict_lines(run.path, "swh_Latn", lines)), expected)
 
@@ -123,9 +130,9 @@ class TestMistakes:
         with pytest.raises(UserError, match=r"components for yor_Latn \(it has eng_Latn, swh_Latn, hau_Latn\)$"):
             list(predict_lines(run.path, "yor_Latn", ["w1"]))
 
-    def test_a_folder_that_is_no_run(self, finished: Desk) -> None:
+    def test_a_folder_that_is_no_run(self, finished_run: Workspace) -> None:
         with pytest.raises(UserError, match=r"runs/run\.json: no such file"):
-            list(predict_lines(finished.folder / "runs", "swh_Latn", ["w1"]))
+            list(predict_lines(finished_run.folder / "runs", "swh_Latn", ["w1"]))
 
     def test_a_folder_of_runs(self, tmp_path: Path) -> None:
         for name in "abcde":
@@ -147,27 +154,27 @@ class TestMistakes:
         reason = "this is not UTF-8, and its answer is left blank"
         assert str(error.value) == f"line 2: {reason}\nline 4: {reason}\nand 1 more lines"
 
-    def test_a_store_that_was_moved(self, run: RunFolder, desk: Desk) -> None:
-        folder = desk.copy_of(run.path, "run")
+    def test_a_store_that_was_moved(self, run: RunFolder, workspace: Workspace) -> None:
+        folder = workspace.copy_of(run.path, "run")
         settings = yaml.safe_load((folder / "experiment.yaml").read_text())
-        gone = settings | {"store": str(desk.folder / "old-store")}
+        gone = settings | {"store": str(workspace.folder / "old-store")}
         (folder / "experiment.yaml").write_text(yaml.safe_dump(gone))
         message = r"store .*/old-store, and there is no such folder; if the store was moved, .*run/experiment\.yaml"
         with pytest.raises(UserError, match=message):
             list(predict_lines(folder, "swh_Latn", ["w1"]))
 
-    def test_a_component_that_is_gone(self, desk: Desk) -> None:
-        desk.run({"languages.targets": ["swh_Latn"]})
-        plan = desk.plan({"languages.targets": ["swh_Latn"]})
-        desk.store.remove(plan.of_kind("language")[0].id)
+    def test_a_component_that_is_gone(self, workspace: Workspace) -> None:
+        workspace.run({"languages.targets": ["swh_Latn"]})
+        plan = workspace.plan({"languages.targets": ["swh_Latn"]})
+        workspace.store.remove(plan.of_kind("language")[0].id)
         with pytest.raises(UserError, match=r"passport\.json: no such file"):
             list(predict_lines(runs(plan)[0].path, "swh_Latn", ["w1"]))
 
-    def test_a_backbone_that_is_another_now(self, desk: Desk) -> None:
-        folder = desk.copy_of(desk.encoder, "mine")
+    def test_a_backbone_that_is_another_now(self, workspace: Workspace) -> None:
+        folder = workspace.copy_of(workspace.encoder, "mine")
         changes = {"backbone.name": str(folder), "combination": {}, "languages.targets": ["swh_Latn"]}
-        desk.run(changes)
-        [run] = runs(desk.plan(changes))
+        workspace.run(changes)
+        [run] = runs(workspace.plan(changes))
         shutil.rmtree(folder)
         build_encoder(folder, seed=1)
         with pytest.raises(UserError, match="trained on another backbone"):
@@ -178,12 +185,12 @@ class TestEditedFiles:
     """What a run and its components say of labels and languages is compared: answers must not have wrong names."""
 
     @pytest.fixture
-    def copy(self, desk: Desk, finished: Desk, run: RunFolder) -> Path:
+    def copy(self, workspace: Workspace, finished_run: Workspace, run: RunFolder) -> Path:
         """A copy of the run with its store, to be edited."""
-        desk.copy_of(finished.folder / "store", "store")
-        folder = desk.copy_of(run.path, "run")
+        workspace.copy_of(finished_run.folder / "store", "store")
+        folder = workspace.copy_of(run.path, "run")
         settings = yaml.safe_load((folder / "experiment.yaml").read_text())
-        (folder / "experiment.yaml").write_text(yaml.safe_dump(settings | {"store": str(desk.store.folder)}))
+        (folder / "experiment.yaml").write_text(yaml.safe_dump(settings | {"store": str(workspace.store.folder)}))
         return folder
 
     def test_unedited_ones_answer(self, copy: Path) -> None:
@@ -286,39 +293,41 @@ class TestEditedFiles:
         with pytest.raises(UserError, match=message):
             list(predict_lines(copy, "yor_Latn", ["w1"]))
 
-    def test_languages_of_a_passport(self, desk: Desk, copy: Path) -> None:
-        [passport] = [one for one in desk.store.readable() if one.languages == ["swh_Latn"]]
-        file = desk.store.path(passport.id) / "passport.json"
+    def test_languages_of_a_passport(self, workspace: Workspace, copy: Path) -> None:
+        [passport] = [one for one in workspace.store.readable() if one.languages == ["swh_Latn"]]
+        file = workspace.store.path(passport.id) / "passport.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | {"languages": ["hau_Latn"]}))
         with pytest.raises(UserError, match=rf"run.json and the passport of {passport.id} do not agree.*hau_Latn"):
             list(predict_lines(copy, "hau_Latn", ["w1"]))
 
 
-def test_without_language_components_it_takes_any_language(desk: Desk) -> None:
+def test_without_language_components_it_takes_any_language(workspace: Workspace) -> None:
     changes = {"combination.language": {}, "languages.targets": ["swh_Latn"]}
-    desk.run(changes)
-    [run] = runs(desk.plan(changes))
-    texts, expected = texts_and_answers(desk, run, "swh_Latn")
+    workspace.run(changes)
+    [run] = runs(workspace.plan(changes))
+    texts, expected = texts_and_answers(workspace, run, "swh_Latn")
     assert same(list(predict_lines(run.path, "swh_Latn", texts)), expected)
     assert same(list(predict_lines(run.path, "yor_Latn", texts)), expected)
 
 
-def test_from_any_folder(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_any_folder(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """The store was named as seen from the folder in which the run was made."""
-    monkeypatch.chdir(desk.folder)
+    monkeypatch.chdir(workspace.folder)
     changes = {"store": "store", "runs": "runs", "combination.language": {}, "languages.targets": ["swh_Latn"]}
-    desk.run(changes)
-    [run] = runs(desk.plan(changes))
-    texts, expected = texts_and_answers(desk, run, "swh_Latn")
-    monkeypatch.chdir(desk.folder / "runs")
+    workspace.run(changes)
+    [run] = runs(workspace.plan(changes))
+    texts, expected = texts_and_answers(workspace, run, "swh_Latn")
+    monkeypatch.chdir(workspace.folder / "runs")
     place = Path("tiny") / run.path.name
-    assert same(list(predict_lines(place, "swh_Latn", texts)), texts_and_answers(desk, RunFolder(place), "swh_Latn")[1])
+    assert same(
+        list(predict_lines(place, "swh_Latn", texts)), texts_and_answers(workspace, RunFolder(place), "swh_Latn")[1]
+    )
 
 
 def test_from_the_command_line(
-    finished: Desk, run: RunFolder, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
+    finished_run: Workspace, run: RunFolder, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    texts, expected = texts_and_answers(finished, run, "hau_Latn")
+    texts, expected = texts_and_answers(finished_run, run, "hau_Latn")
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(["", *texts[:3]]) + "\n"))
     answer = modulingua("predict", run.path, "--language", "hau_Latn")
     assert (answer.code, answer.err) == (0, "")
@@ -354,25 +363,25 @@ def test_closed_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         predict.input_lines()
 
 
-def test_settings_of_what_other_cells_train_do_not_matter(desk: Desk) -> None:
+def test_settings_of_what_other_cells_train_do_not_matter(workspace: Workspace) -> None:
     # As experiments have them that a grid over components extends.
     changes = {"stages.task.training.learning_rates": {"prompt": 0.1, "head": 0.01}, "languages.targets": ["swh_Latn"]}
-    desk.run(changes)
-    [run] = runs(desk.plan(changes))
+    workspace.run(changes)
+    [run] = runs(workspace.plan(changes))
     [answer] = predict_lines(run.path, "swh_Latn", ["w1 w2 w3"])
     assert answer is not None
 
 
 class TestPairs:
     @pytest.fixture
-    def run(self, desk: Desk) -> RunFolder:
+    def run(self, workspace: Workspace) -> RunFolder:
         """A run on a table of pairs, whose files are gone since."""
-        folder = desk.folder / "table"
+        folder = workspace.folder / "table"
         folder.mkdir()
         for name, codes in {"train": ["eng_Latn"], "test": ["swh_Latn", "hau_Latn"]}.items():
             lines = [f"w{n} w{n + 20},w{n % 9},{'yes' if n % 2 else 'no'},{codes[n % len(codes)]}" for n in range(20)]
             (folder / f"{name}.csv").write_text("\n".join(["a,b,label,lang", *lines]))
-        encoder = join_pairs(desk.copy_of(desk.encoder, "joining"))
+        encoder = join_pairs(workspace.copy_of(workspace.encoder, "joining"))
         data = {
             "name": "table",
             "path": str(folder),
@@ -383,9 +392,9 @@ class TestPairs:
         }
         changes = {"data": data, "combination.language": {}, "languages.targets": ["all"]}
         changes["backbone.name"] = str(encoder)
-        printed = desk.run(changes)
+        printed = workspace.run(changes)
         assert "Validated on 25% of the train split, trained on the rest of it." in " ".join(printed.split())
-        [run] = runs(desk.plan(changes))
+        [run] = runs(workspace.plan(changes))
         shutil.rmtree(folder)
         return run
 

@@ -17,8 +17,8 @@ from datamodules import ParallelText, RowError
 from datamodules.unlabelled.parallel import Pair
 from framework.execution import prefetch
 from framework.results.run_folder import read_runs
-from tests.framework.conftest import desk_in
-from tests.framework.tiny import LANGUAGES, ROOT, Desk, outcome, read_rows, runs, write_rows
+from tests.framework.conftest import workspace_in
+from tests.framework.tiny import LANGUAGES, ROOT, Workspace, outcome, read_rows, runs, write_rows
 from tests.hub_server import Repository, hub_server
 
 CODE = """
@@ -57,16 +57,16 @@ def read_me(configs: dict[str, dict[str, str]]) -> bytes:
     return f"---\n{json.dumps({'configs': listed})}\n---\n".encode()
 
 
-def labelled(desk: Desk, folder: Path) -> dict[str, bytes]:
+def labelled(workspace: Workspace, folder: Path) -> dict[str, bytes]:
     """A small SIB-200 in which every language lies otherwise, one of them in two files a split."""
     english, swahili, hausa = LANGUAGES
     files = {
-        f"{english}/{split}-00000-of-00001.parquet": (desk.texts / english / f"{split}.parquet").read_bytes()
+        f"{english}/{split}-00000-of-00001.parquet": (workspace.texts / english / f"{split}.parquet").read_bytes()
         for split in SPLITS
     }
     for split in SPLITS:
-        files[f"data/{swahili}/{split}.parquet"] = (desk.texts / swahili / f"{split}.parquet").read_bytes()
-        rows = read_rows(desk.texts / hausa / f"{split}.parquet")
+        files[f"data/{swahili}/{split}.parquet"] = (workspace.texts / swahili / f"{split}.parquet").read_bytes()
+        rows = read_rows(workspace.texts / hausa / f"{split}.parquet")
         for shard, part in enumerate((rows[:5], rows[5:])):
             write_rows(folder / "part.parquet", part)
             files[f"{split}/{hausa}-0000{shard}-of-00002.parquet"] = (folder / "part.parquet").read_bytes()
@@ -79,10 +79,10 @@ def labelled(desk: Desk, folder: Path) -> dict[str, bytes]:
     return files | {"README.md": read_me(places)}
 
 
-def wikipedia(desk: Desk, folder: Path) -> dict[str, bytes]:
+def wikipedia(workspace: Workspace, folder: Path) -> dict[str, bytes]:
     """Several files of text in one language, of which a few steps reach the first only."""
     files = {}
-    texts = [row["text"] for row in read_rows(desk.corpus / "swh_Latn" / "train.parquet")]
+    texts = [row["text"] for row in read_rows(workspace.corpus / "swh_Latn" / "train.parquet")]
     for shard, documents in enumerate(DOCUMENTS):
         rows = [{"id": str(row), "text": f"{texts[row % len(texts)]} " * 40} for row in range(documents)]
         write_rows(folder / "part.parquet", rows)
@@ -94,7 +94,7 @@ def wikipedia(desk: Desk, folder: Path) -> dict[str, bytes]:
 class Machine:
     """A machine with its own cache and, until it is taken away, a hub."""
 
-    desk: Desk
+    workspace: Workspace
     repositories: list[Repository]
     endpoint: str
     offline: bool = False
@@ -102,7 +102,7 @@ class Machine:
     @property
     def cache(self) -> Path:
         """Where the hub's clients keep files."""
-        return self.desk.folder / "home" / "hub"
+        return self.workspace.folder / "home" / "hub"
 
     def snapshot(self, place: int) -> Path:
         """The files of a repository's newest commit in the cache."""
@@ -114,7 +114,7 @@ class Machine:
         """Calls `modulingua` in a process of its own; returns exit code, output and errors of each call."""
         environment = os.environ | {
             "HF_ENDPOINT": self.endpoint,
-            "HF_HOME": str(self.desk.folder / "home"),
+            "HF_HOME": str(self.workspace.folder / "home"),
             "HF_HUB_OFFLINE": str(int(self.offline)),
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "HF_UPDATE_DOWNLOAD_COUNTS": "0",
@@ -155,18 +155,18 @@ def experiment_on(hub: list[Repository]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def prefetched(tmp_path_factory: pytest.TempPathFactory, world: Path) -> Prefetched:
+def prefetched(tmp_path_factory: pytest.TempPathFactory, shared_files: Path) -> Prefetched:
     """A machine without network, its experiment, and what `plan` and `prefetch` said while there was one."""
-    desk = desk_in(tmp_path_factory.mktemp("machine"), world)
-    encoder = {file.name: file.read_bytes() for file in desk.encoder.iterdir()}
+    workspace = workspace_in(tmp_path_factory.mktemp("machine"), shared_files)
+    encoder = {file.name: file.read_bytes() for file in workspace.encoder.iterdir()}
     hub = [
         Repository("models", "someone/tiny", [encoder | {"pytorch_model.bin": b"of no use"}]),
-        Repository("datasets", "Davlan/sib200", [{"README.md": b"older"}, labelled(desk, desk.folder)]),
-        Repository("datasets", "wikimedia/wikipedia", [wikipedia(desk, desk.folder)]),
+        Repository("datasets", "Davlan/sib200", [{"README.md": b"older"}, labelled(workspace, workspace.folder)]),
+        Repository("datasets", "wikimedia/wikipedia", [wikipedia(workspace, workspace.folder)]),
     ]
-    file = desk.write(experiment_on(hub))
+    file = workspace.write(experiment_on(hub))
     with hub_server(hub) as endpoint:
-        machine = Machine(desk, hub, endpoint)
+        machine = Machine(workspace, hub, endpoint)
         [planned] = machine.call(["plan", "-v", file])
         shutil.rmtree(machine.cache)  # what planning alone left there
         [fetched] = machine.call(["prefetch", file])
@@ -199,7 +199,7 @@ def in_cache(folder: Path) -> set[str]:
 
 def test_it_fetches_what_the_plan_reads_and_nothing_else(prefetched: Prefetched) -> None:
     machine, said = prefetched.machine, prefetched.said
-    assert in_cache(machine.snapshot(0)) == {file.name for file in machine.desk.encoder.iterdir()}
+    assert in_cache(machine.snapshot(0)) == {file.name for file in machine.workspace.encoder.iterdir()}
     english, swahili, hausa = LANGUAGES
     assert in_cache(machine.snapshot(1)) == {
         "README.md",
@@ -208,21 +208,21 @@ def test_it_fetches_what_the_plan_reads_and_nothing_else(prefetched: Prefetched)
         *(f"{split}/{hausa}-0000{shard}-of-00002.parquet" for split in ("train", "test") for shard in range(2)),
     }
     lines = [" ".join(line.split()) for line in said.splitlines()]
-    weights = sum(file.stat().st_size for file in machine.desk.encoder.iterdir())
-    count = len(list(machine.desk.encoder.iterdir()))
+    weights = sum(file.stat().st_size for file in machine.workspace.encoder.iterdir())
+    count = len(list(machine.workspace.encoder.iterdir()))
     assert f"someone/tiny@{machine.repositories[0].sha(0)[:7]} {count} {weights / 1e6:.1f}" in lines
     assert any(line.startswith(f"Davlan/sib200@{machine.repositories[1].sha(-1)[:7]} 9 ") for line in lines)
 
 
-def test_of_translations_it_fetches_all(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_translations_it_fetches_all(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run reads them all before it trains, however few of them it trains on."""
-    (desk.folder / "pairs.jsonl").write_text('{"target": "w1", "pivot": "w2"}\n' * 500)
+    (workspace.folder / "pairs.jsonl").write_text('{"target": "w1", "pivot": "w2"}\n' * 500)
     read: list[Pair | RowError] = []
     rows = ParallelText.read
     monkeypatch.setattr("datamodules.unlabelled.parallel._SHUFFLE_BUFFER", 1)
     monkeypatch.setattr(ParallelText, "read", lambda *words: (read.append(row) or row for row in rows(*words)))
-    objective = {"alignment": {"parallel": {"file": str(desk.folder / "pairs.jsonl"), "max_length": 24}}}
-    [stage, *_] = desk.plan({"stages.language.objective": objective}).of_kind("language")
+    objective = {"alignment": {"parallel": {"file": str(workspace.folder / "pairs.jsonl"), "max_length": 24}}}
+    [stage, *_] = workspace.plan({"stages.language.objective": objective}).of_kind("language")
     prefetch._read_text(stage)
     assert len({pair.id for pair in read if isinstance(pair, Pair)}) == 500
 
@@ -237,13 +237,13 @@ def test_the_plan_is_the_same_without_network(prefetched: Prefetched, offline: d
 
 
 def test_the_experiment_runs_without_network_and_finds_the_same(
-    prefetched: Prefetched, offline: dict[str, tuple[int, str, str]], world: Path
+    prefetched: Prefetched, offline: dict[str, tuple[int, str, str]], shared_files: Path
 ) -> None:
     code, _, errors = offline["run"]
     assert code == 0, errors
     machine = prefetched.machine
-    [found] = read_runs([machine.desk.folder / "runs"])
-    here = desk_in(machine.desk.folder / "local", world)
+    [found] = read_runs([machine.workspace.folder / "runs"])
+    here = workspace_in(machine.workspace.folder / "local", shared_files)
     here.folder.mkdir()
     wikipedia = here.folder / "wikipedia"
     (wikipedia / "20231101.sw").mkdir(parents=True)

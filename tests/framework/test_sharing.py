@@ -18,86 +18,101 @@ from framework.store.sharing import push
 from framework.store.store import HISTORY, PASSPORT, WEIGHTS, Store, read_passport
 from tests.framework.conftest import Modulingua
 from tests.framework.test_components import rewrite
-from tests.framework.tiny import Desk, runs
+from tests.framework.tiny import Workspace, runs
 from tests.hub_server import Repository, hub_server, use_hub
 
 FILES = {WEIGHTS, HISTORY, PASSPORT}
 
 
-def store_of(desk: Desk) -> tuple[str, Path]:
-    return "--store", desk.folder / "store"
+def store_of(workspace: Workspace) -> tuple[str, Path]:
+    return "--store", workspace.folder / "store"
 
 
 @pytest.fixture
-def task(finished: Desk) -> str:
+def task(finished_run: Workspace) -> str:
     """The identity of the task component; it stands on nothing, for English is the pivot."""
-    [stage] = finished.plan().of_kind("task")
+    [stage] = finished_run.plan().of_kind("task")
     return str(stage.id)
 
 
 @pytest.fixture(scope="module")
-def pretrained(tmp_path_factory: pytest.TempPathFactory, finished: Desk) -> Desk:
+def pretrained(tmp_path_factory: pytest.TempPathFactory, finished_run: Workspace) -> Workspace:
     """A folder in which the task component stands on a pretraining and on a language component."""
-    desk = Desk(tmp_path_factory.mktemp("pretrained"), finished.encoder, finished.texts, finished.corpus)
+    workspace = Workspace(
+        tmp_path_factory.mktemp("pretrained"), finished_run.encoder, finished_run.texts, finished_run.corpus
+    )
     pretrain = {
         "languages": ["swh_Latn"],
-        "objective": {"masked": desk.text},
+        "objective": {"masked": workspace.text},
         "training": {"steps": 1},
         "batch_size": 4,
     }
-    desk.run({"pretrain": pretrain, "languages.targets": ["swh_Latn"], **desk.masked})
-    return desk
+    workspace.run({"pretrain": pretrain, "languages.targets": ["swh_Latn"], **workspace.masked})
+    return workspace
 
 
 class TestFolders:
     def test_what_is_pushed_is_pulled(
-        self, finished: Desk, desk: Desk, task: str, modulingua: Modulingua
+        self, finished_run: Workspace, workspace: Workspace, task: str, modulingua: Modulingua
     ) -> None:
-        shared = desk.folder / "shared"
-        places = (*store_of(finished), "--runs", finished.folder / "runs")
+        shared = workspace.folder / "shared"
+        places = (*store_of(finished_run), "--runs", finished_run.folder / "runs")
         assert modulingua("components", "push", task[:6], shared, *places).code == 0
         assert {file.name for file in shared.iterdir()} == FILES | {"README.md"}
-        answer = modulingua("components", "pull", shared, *store_of(desk))
+        answer = modulingua("components", "pull", shared, *store_of(workspace))
         assert (answer.code, answer.err) == (0, "")
         assert f"put into the store: {task}" in answer.out
         for name in (WEIGHTS, HISTORY):
-            assert (desk.store.path(task) / name).read_bytes() == (finished.store.path(task) / name).read_bytes()
+            assert (workspace.store.path(task) / name).read_bytes() == (
+                finished_run.store.path(task) / name
+            ).read_bytes()
         assert "checked: files, hashes, but no shapes (backbone './encoder': there is no such folder); " in answer.out
         assert "how it was trained is what its publisher says" in answer.out
-        again = modulingua("components", "pull", shared, *store_of(desk))
+        again = modulingua("components", "pull", shared, *store_of(workspace))
         assert f"was there already: {task}" in again.out
 
-    def test_an_experiment_uses_what_was_pulled(self, finished: Desk, desk: Desk, modulingua: Modulingua) -> None:
-        for number, identity in enumerate(finished.store.identities()):
-            modulingua("components", "push", identity, desk.folder / f"shared{number}", *store_of(finished))
-            modulingua("components", "pull", desk.folder / f"shared{number}", *store_of(desk))
-        assert [stage.kind for stage in desk.plan().todo] == ["evaluate"]
-        before = desk.files()
-        desk.run()
-        assert before.items() <= desk.files().items()
+    def test_an_experiment_uses_what_was_pulled(
+        self, finished_run: Workspace, workspace: Workspace, modulingua: Modulingua
+    ) -> None:
+        for number, identity in enumerate(finished_run.store.identities()):
+            modulingua("components", "push", identity, workspace.folder / f"shared{number}", *store_of(finished_run))
+            modulingua("components", "pull", workspace.folder / f"shared{number}", *store_of(workspace))
+        assert [stage.kind for stage in workspace.plan().todo] == ["evaluate"]
+        before = workspace.files()
+        workspace.run()
+        assert before.items() <= workspace.files().items()
 
-    def test_what_was_pulled_says_so(self, finished: Desk, desk: Desk, modulingua: Modulingua) -> None:
-        hau, shared = finished.plan().of_kind("language")[-1].id, desk.folder / "shared"
-        modulingua("components", "push", hau, shared, *store_of(finished))
-        modulingua("components", "pull", shared, *store_of(desk))
-        assert desk.store.passport(hau).pulled_from == str(shared)
-        assert f"pulled     from {shared}" in modulingua("components", "show", hau, *store_of(desk)).out
-        assert "pulled from" in modulingua("components", "list", *store_of(desk)).out
+    def test_what_was_pulled_says_so(
+        self, finished_run: Workspace, workspace: Workspace, modulingua: Modulingua
+    ) -> None:
+        hau, shared = finished_run.plan().of_kind("language")[-1].id, workspace.folder / "shared"
+        modulingua("components", "push", hau, shared, *store_of(finished_run))
+        modulingua("components", "pull", shared, *store_of(workspace))
+        assert workspace.store.passport(hau).pulled_from == str(shared)
+        assert f"pulled     from {shared}" in modulingua("components", "show", hau, *store_of(workspace)).out
+        assert "pulled from" in modulingua("components", "list", *store_of(workspace)).out
         assert f"note: pulled from {shared}, whose publisher states how they were trained: {hau}" in (
-            modulingua("plan", desk.write()).out
+            modulingua("plan", workspace.write()).out
         )
-        desk.run()
-        [run] = runs(desk.plan())
+        workspace.run()
+        [run] = runs(workspace.plan())
         note = f"Component {hau} was pulled from a folder: its publisher states how it was trained."
         assert note in run.record.notes
-        merged = modulingua("components", "merge", f"2*{hau}", *store_of(desk)).out.split()[0]
-        assert note in desk.store.passport(merged).notes
-        assert desk.store.passport(finished.plan().of_kind("task")[0].id).pulled_from == ""
+        merged = modulingua("components", "merge", f"2*{hau}", *store_of(workspace)).out.split()[0]
+        assert note in workspace.store.passport(merged).notes
+        assert workspace.store.passport(finished_run.plan().of_kind("task")[0].id).pulled_from == ""
 
-    def test_the_passport_tells_nothing_of_the_machine(self, pretrained: Desk, desk: Desk) -> None:
+    def test_the_passport_tells_nothing_of_the_machine(self, pretrained: Workspace, workspace: Workspace) -> None:
         task = self.task(pretrained)
-        push(pretrained.store, task, str(desk.folder / "shared"), desk.folder / "runs", alone=False, private=False)
-        files = [file for file in (desk.folder / "shared").rglob("*") if file.suffix in (".json", ".jsonl", ".md")]
+        push(
+            pretrained.store,
+            task,
+            str(workspace.folder / "shared"),
+            workspace.folder / "runs",
+            alone=False,
+            private=False,
+        )
+        files = [file for file in (workspace.folder / "shared").rglob("*") if file.suffix in (".json", ".jsonl", ".md")]
         assert len(files) == 2 * (1 + len(pretrained.store.passport(task).needs)) + 1
         text = "".join(file.read_text() for file in files)
         assert pretrained.store.passport(task).backbone["name"] == str(pretrained.encoder)
@@ -109,80 +124,84 @@ class TestFolders:
 
     @pytest.mark.parametrize("merged", [True, False])
     def test_an_id_that_is_not_that_of_the_content_is_refused(
-        self, finished: Desk, desk: Desk, modulingua: Modulingua, merged: bool
+        self, finished_run: Workspace, workspace: Workspace, modulingua: Modulingua, merged: bool
     ) -> None:
-        victim = finished.plan().of_kind("language")[-1].id
-        passport = finished.store.passport(victim)
+        victim = finished_run.plan().of_kind("language")[-1].id
+        passport = finished_run.store.passport(victim)
         parents = {"made_by": "merge", "parents": [{"weight": 1.0, "components": ["0" * 16]}]}
         training = parents if merged else {"made_by": "imported from elsewhere"}
-        state = load_file(finished.store.path(victim) / WEIGHTS)
-        shared = Store(desk.folder / "shared")
+        state = load_file(finished_run.store.path(victim) / WEIGHTS)
+        shared = Store(workspace.folder / "shared")
         shared.write(replace(passport, training=training), state, [])
-        answer = modulingua("components", "pull", shared.path(victim), *store_of(desk))
+        answer = modulingua("components", "pull", shared.path(victim), *store_of(workspace))
         assert answer.code == 2
         assert "its id is not that of its content" in answer.err
-        assert desk.store.identities() == []
+        assert workspace.store.identities() == []
         known = recomputed(replace(passport, training=training), state)
         assert known is not None
         shared.write(replace(passport, training=training, id=known), state, [])
-        assert modulingua("components", "pull", shared.path(known), *store_of(desk)).code == 0
+        assert modulingua("components", "pull", shared.path(known), *store_of(workspace)).code == 0
 
     def test_a_sum_of_what_is_not_readable_is_refused(
-        self, finished: Desk, desk: Desk, task: str, modulingua: Modulingua
+        self, finished_run: Workspace, workspace: Workspace, task: str, modulingua: Modulingua
     ) -> None:
-        shared = shutil.copytree(finished.store.path(task), desk.folder / "shared")
+        shared = shutil.copytree(finished_run.store.path(task), workspace.folder / "shared")
         passport = json.loads((shared / PASSPORT).read_text())
         passport["training"] = {"made_by": "merge", "parents": [7]}
         (shared / PASSPORT).write_text(json.dumps(passport))
-        answer = modulingua("components", "pull", shared, *store_of(desk))
+        answer = modulingua("components", "pull", shared, *store_of(workspace))
         assert answer.code == 2
         assert "training: parents.0: Input should be a valid dictionary" in answer.err
 
-    def test_the_card_says_what_it_is(self, finished: Desk, desk: Desk, task: str, modulingua: Modulingua) -> None:
-        shared = desk.folder / "shared"
-        modulingua("components", "push", task, shared, *store_of(finished), "--runs", finished.folder / "runs")
+    def test_the_card_says_what_it_is(
+        self, finished_run: Workspace, workspace: Workspace, task: str, modulingua: Modulingua
+    ) -> None:
+        shared = workspace.folder / "shared"
+        modulingua("components", "push", task, shared, *store_of(finished_run), "--runs", finished_run.folder / "runs")
         _, header, text = (shared / "README.md").read_text().split("---\n", 2)
         assert yaml.safe_load(header) == {
             "library_name": "modulingua",
             "language": ["eng"],
             "tags": ["modulingua", "cross-lingual-transfer", "task", "adapter"],
         }
-        [run] = finished.plan().of_kind("evaluate")
+        [run] = finished_run.plan().of_kind("evaluate")
         own = [result.scores["accuracy"] for result in run.folder.results() if result.control == "own"]
         assert f"| tiny | {run.variant.label} | sib200 | 1 | 2 | accuracy {sum(own) / 2:.3f} |" in text
         assert "licence unknown: check" in text
         assert "4 steps × 4" in text
         assert f'given: {{task: "{task}"}}' in text
 
-    def test_needs_come_along(self, pretrained: Desk, desk: Desk, modulingua: Modulingua) -> None:
-        task, shared = self.task(pretrained), desk.folder / "shared"
+    def test_needs_come_along(self, pretrained: Workspace, workspace: Workspace, modulingua: Modulingua) -> None:
+        task, shared = self.task(pretrained), workspace.folder / "shared"
         assert modulingua("components", "push", task, shared, *store_of(pretrained)).code == 0
-        pulled = modulingua("components", "pull", shared, *store_of(desk))
+        pulled = modulingua("components", "pull", shared, *store_of(workspace))
         assert pulled.code == 0
-        assert desk.store.identities() == sorted({task, *pretrained.store.passport(task).needs})
+        assert workspace.store.identities() == sorted({task, *pretrained.store.passport(task).needs})
         assert "MISSING" not in pulled.out
 
     def test_a_component_of_a_pretrained_backbone_is_not_exported(
-        self, pretrained: Desk, desk: Desk, modulingua: Modulingua
+        self, pretrained: Workspace, workspace: Workspace, modulingua: Modulingua
     ) -> None:
         task = self.task(pretrained)
-        words = (task, desk.folder / "new", "--format", "adapters", *store_of(pretrained))
+        words = (task, workspace.folder / "new", "--format", "adapters", *store_of(pretrained))
         answer = modulingua("components", "export", *words)
         assert answer.code == 2
         pretraining = pretrained.store.passport(task).backbone["weights"]
         assert f"its backbone was trained by the pretrain stage {pretraining}, and other libraries" in answer.err
-        assert not (desk.folder / "new").exists()
+        assert not (workspace.folder / "new").exists()
 
-    def test_needs_that_are_left_out_are_told(self, pretrained: Desk, desk: Desk, modulingua: Modulingua) -> None:
-        task, shared = self.task(pretrained), desk.folder / "shared"
+    def test_needs_that_are_left_out_are_told(
+        self, pretrained: Workspace, workspace: Workspace, modulingua: Modulingua
+    ) -> None:
+        task, shared = self.task(pretrained), workspace.folder / "shared"
         modulingua("components", "push", task, shared, "--alone", *store_of(pretrained))
-        pulled = modulingua("components", "pull", shared, *store_of(desk))
+        pulled = modulingua("components", "pull", shared, *store_of(workspace))
         assert f"MISSING: {', '.join(pretrained.store.passport(task).needs)}" in pulled.out
-        assert desk.store.identities() == [task]
+        assert workspace.store.identities() == [task]
 
     @staticmethod
-    def task(desk: Desk) -> str:
-        [passport] = [passport for passport in desk.store.readable() if passport.stage == "task"]
+    def task(workspace: Workspace) -> str:
+        [passport] = [passport for passport in workspace.store.readable() if passport.stage == "task"]
         assert passport.needs
         return passport.id
 
@@ -197,38 +216,40 @@ class TestFolders:
     )
     def test_what_is_damaged_is_not_taken(
         self,
-        finished: Desk,
-        desk: Desk,
+        finished_run: Workspace,
+        workspace: Workspace,
         task: str,
         modulingua: Modulingua,
         damage: Callable[[Path], None],
         said: str,
     ) -> None:
-        shared = shutil.copytree(finished.store.path(task), desk.folder / "shared")
+        shared = shutil.copytree(finished_run.store.path(task), workspace.folder / "shared")
         damage(shared)
-        answer = modulingua("components", "pull", shared, *store_of(desk))
+        answer = modulingua("components", "pull", shared, *store_of(workspace))
         assert answer.code == 2
         assert said in answer.err
-        assert desk.store.identities() == []
-        assert sorted(path.name for path in desk.folder.iterdir() if path.name != "store") == ["shared"]
+        assert workspace.store.identities() == []
+        assert sorted(path.name for path in workspace.folder.iterdir() if path.name != "store") == ["shared"]
 
-    def test_only_its_own_files_are_taken(self, finished: Desk, desk: Desk, task: str, modulingua: Modulingua) -> None:
-        shared = shutil.copytree(finished.store.path(task), desk.folder / "shared")
+    def test_only_its_own_files_are_taken(
+        self, finished_run: Workspace, workspace: Workspace, task: str, modulingua: Modulingua
+    ) -> None:
+        shared = shutil.copytree(finished_run.store.path(task), workspace.folder / "shared")
         (shared / "pytorch_model.bin").write_bytes(b"evil")
-        answer = modulingua("components", "pull", shared, *store_of(desk))
+        answer = modulingua("components", "pull", shared, *store_of(workspace))
         assert answer.code == 0
         assert "checked: files, hashes, shapes;" in answer.out
-        assert {file.name for file in desk.store.path(task).iterdir()} == FILES
+        assert {file.name for file in workspace.store.path(task).iterdir()} == FILES
 
     def test_a_folder_of_something_else_is_left_alone(
-        self, finished: Desk, desk: Desk, task: str, modulingua: Modulingua
+        self, finished_run: Workspace, workspace: Workspace, task: str, modulingua: Modulingua
     ) -> None:
-        (desk.folder / "photos").mkdir()
-        (desk.folder / "photos" / "cat.jpg").write_bytes(b"cat")
-        answer = modulingua("components", "push", task, desk.folder / "photos", *store_of(finished))
+        (workspace.folder / "photos").mkdir()
+        (workspace.folder / "photos" / "cat.jpg").write_bytes(b"cat")
+        answer = modulingua("components", "push", task, workspace.folder / "photos", *store_of(finished_run))
         assert answer.code == 2
         assert "holds something else" in answer.err
-        assert [file.name for file in (desk.folder / "photos").iterdir()] == ["cat.jpg"]
+        assert [file.name for file in (workspace.folder / "photos").iterdir()] == ["cat.jpg"]
 
 
 class TestHub:
@@ -247,27 +268,27 @@ class TestHub:
         return call
 
     def test_there_and_back(
-        self, finished: Desk, desk: Desk, task: str, hub: Callable[..., tuple[int, str, str]]
+        self, finished_run: Workspace, workspace: Workspace, task: str, hub: Callable[..., tuple[int, str, str]]
     ) -> None:
         repositories: list[Repository] = []
         with hub_server(repositories) as endpoint:
-            code, out, err = hub(endpoint, "components", "push", task, "someone/topics", *store_of(finished))
+            code, out, err = hub(endpoint, "components", "push", task, "someone/topics", *store_of(finished_run))
             assert (code, err) == (0, "")
             [repository] = repositories
             assert f"someone/topics/commit/{repository.sha(-1)}" in out
             sha, files = repository.resolve("main")
             assert set(files) == FILES | {"README.md", ".gitattributes"}
-            assert files[WEIGHTS] == (finished.store.path(task) / WEIGHTS).read_bytes()
+            assert files[WEIGHTS] == (finished_run.store.path(task) / WEIGHTS).read_bytes()
             repository.commits.append({"README.md": b"empty"})  # type: ignore[attr-defined]
-            code, out, err = hub(endpoint, "components", "pull", "someone/topics", *store_of(desk))
+            code, out, err = hub(endpoint, "components", "pull", "someone/topics", *store_of(workspace))
             assert code == 2
             assert "someone/topics: no component here" in err
             pinned = ("components", "pull", "someone/topics", "--revision", sha)
-            code, out, _ = hub(endpoint, *pinned, *store_of(desk))
+            code, out, _ = hub(endpoint, *pinned, *store_of(workspace))
             assert code == 0
             assert f"put into the store: {task}" in out
-        assert json.loads((desk.store.path(task) / PASSPORT).read_text())["id"] == task
-        pulled, made = Store(desk.folder / "store").passport(task), finished.store.passport(task)
+        assert json.loads((workspace.store.path(task) / PASSPORT).read_text())["id"] == task
+        pulled, made = Store(workspace.folder / "store").passport(task), finished_run.store.passport(task)
         assert pulled.pulled_from == f"someone/topics@{sha}"
         private: dict[str, Any] = {"pulled_from": "", "backbone": made.backbone, "made": made.made}
         assert replace(pulled, **private) == made
@@ -282,7 +303,7 @@ class TestHub:
     )
     def test_what_goes_wrong_is_one_line(
         self,
-        finished: Desk,
+        finished_run: Workspace,
         task: str,
         hub: Callable[..., tuple[int, str, str]],
         words: tuple[str, ...],
@@ -291,7 +312,7 @@ class TestHub:
     ) -> None:
         given = [task if word == "TASK" else word for word in words]
         with hub_server([]) as endpoint:
-            code, _, err = hub(endpoint, "components", *given, *store_of(finished), token=token)
+            code, _, err = hub(endpoint, "components", *given, *store_of(finished_run), token=token)
         assert code == 2
         assert said in err
         assert len(err.splitlines()) == 1

@@ -24,7 +24,7 @@ from framework.slurm.status import Status, statuses
 from framework.system.stored import Damaged
 from tests.framework.conftest import Modulingua
 from tests.framework.test_plan import sixteen
-from tests.framework.tiny import ROOT, Desk
+from tests.framework.tiny import ROOT, Workspace
 
 MOST = 1001
 
@@ -38,16 +38,16 @@ def size(job: Job) -> tuple[str, int]:
 
 
 class TestJobs:
-    def test_one_array_for_each_kind_and_the_table(self, desk: Desk) -> None:
-        plan = desk.plan({"seeds": [0, 1]})
+    def test_one_array_for_each_kind_and_the_table(self, workspace: Workspace) -> None:
+        plan = workspace.plan({"seeds": [0, 1]})
         jobs = jobs_for(plan, {}, MOST)
         assert [size(job) for job in jobs] == [("language", 2), ("task", 2), ("evaluate", 2), ("table", 1)]
         ids = {"language": "10", "task": "11", "evaluate": "12"}
         # The source is the pivot and has no components: the task stages wait for nothing.
         assert [job.dependency(jobs, ids) for job in jobs] == ["", "", "aftercorr:11,afterok:10", "afterok:12"]
 
-    def test_stages_wait_for_what_they_need_and_for_nothing_else(self, desk: Desk) -> None:
-        plan = sixteen(desk, desk.masked)
+    def test_stages_wait_for_what_they_need_and_for_nothing_else(self, workspace: Workspace) -> None:
+        plan = sixteen(workspace, workspace.masked)
         jobs = jobs_for(plan, {}, MOST)
         # By language components: none, the prompt, the adapter, both.
         assert [size(job) for job in jobs] == [
@@ -65,8 +65,8 @@ class TestJobs:
                 waits = {*job.after, *([Element(job.twin, index)] if job.twin else [])}
                 assert waits == {places[need] for need in stage.needs}
 
-    def test_an_evaluation_has_the_index_of_its_task(self, desk: Desk) -> None:
-        plan = sixteen(desk)
+    def test_an_evaluation_has_the_index_of_its_task(self, workspace: Workspace) -> None:
+        plan = sixteen(workspace)
         jobs = by_name(jobs_for(plan, {}, MOST))
         stages = {stage.id: stage for stage in plan.stages}
         evaluations = [job for job in jobs.values() if job.kind == "evaluate"]
@@ -78,15 +78,15 @@ class TestJobs:
                 assert job.twin == "task"
                 assert [work.id for work in jobs["task"].work[index]] == [stage.task.id]
 
-    def test_what_is_done_is_left_out(self, desk: Desk, finished: Desk) -> None:
-        desk.copy_of(finished.folder / "store", "store")
-        jobs = jobs_for(desk.plan({"seeds": [0, 1]}), {}, MOST)
+    def test_what_is_done_is_left_out(self, workspace: Workspace, finished_run: Workspace) -> None:
+        workspace.copy_of(finished_run.folder / "store", "store")
+        jobs = jobs_for(workspace.plan({"seeds": [0, 1]}), {}, MOST)
         assert [size(job) for job in jobs] == [("task", 1), ("evaluate", 1), ("evaluate-2", 1), ("table", 1)]
         assert [job.twin for job in jobs] == [None, None, "task", None]
-        assert jobs_for(finished.plan(), {}, MOST) == []
+        assert jobs_for(finished_run.plan(), {}, MOST) == []
 
-    def test_what_waits_already_is_waited_for(self, desk: Desk) -> None:
-        plan = desk.plan({"seeds": [0, 1]})
+    def test_what_waits_already_is_waited_for(self, workspace: Workspace) -> None:
+        plan = workspace.plan({"seeds": [0, 1]})
         first, second = plan.of_kind("language")
         task, _ = plan.of_kind("task")
         waiting = {first.id: Element("7", 0), second.id: Element("7", 4), task.id: Element("9", 3)}
@@ -100,8 +100,8 @@ class TestJobs:
         assert jobs_for(plan, everything | {"table": Element("8", 0)}, MOST) == []
         assert [job.name for job in jobs_for(plan, everything, MOST)] == ["table"]
 
-    def test_an_array_is_no_larger_than_the_cluster_takes(self, desk: Desk) -> None:
-        plan = desk.plan({"seeds": list(range(7)), "combination.language": {}})
+    def test_an_array_is_no_larger_than_the_cluster_takes(self, workspace: Workspace) -> None:
+        plan = workspace.plan({"seeds": list(range(7)), "combination.language": {}})
         jobs = jobs_for(plan, {}, 3)
         assert [size(job) for job in jobs] == [
             *(("task", 3), ("task-2", 3), ("task-3", 1)),
@@ -111,9 +111,9 @@ class TestJobs:
         assert [job.twin for job in jobs] == [None, None, None, "task", "task-2", "task-3", None]
         assert all(index < 3 for job in jobs for index in job.work)
 
-    def test_several_stages_in_one_element(self, desk: Desk) -> None:
+    def test_several_stages_in_one_element(self, workspace: Workspace) -> None:
         slurm = {"per_job": 4, "stages": {"evaluate": {"per_job": 2}}}
-        plan = desk.plan({"seeds": list(range(7)), "combination.language": {}, "slurm": slurm})
+        plan = workspace.plan({"seeds": list(range(7)), "combination.language": {}, "slurm": slurm})
         jobs = jobs_for(plan, {}, MOST)
         sizes = [(job.name, [len(works) for works in job.work.values()], job.twin) for job in jobs]
         # An evaluation is in an element of the same index as its task stage, for that is what it waits for.
@@ -132,19 +132,19 @@ class TestJobs:
                     assert isinstance(stage, EvaluateStage)
                     assert task[stage.task.id] == index
 
-    def test_an_array_that_is_larger_than_the_cluster_now_takes(self, desk: Desk) -> None:
-        plan = desk.plan({"combination.language": {}})
+    def test_an_array_that_is_larger_than_the_cluster_now_takes(self, workspace: Workspace) -> None:
+        plan = workspace.plan({"combination.language": {}})
         [task] = plan.of_kind("task")
         [evaluate, _] = jobs_for(plan, {task.id: Element("9", 5)}, 2)
         assert evaluate.dependency([evaluate], {}) == "afterok:9_5"
 
-    def test_an_experiment_without_data_has_no_table(self, desk: Desk) -> None:
-        plan = desk.plan({"data": None, "combination.task": {}, "stages.task": None} | desk.masked)
+    def test_an_experiment_without_data_has_no_table(self, workspace: Workspace) -> None:
+        plan = workspace.plan({"data": None, "combination.task": {}, "stages.task": None} | workspace.masked)
         assert [job.name for job in jobs_for(plan, {}, MOST)] == ["language"]
 
-    def test_a_sum_stands_between_what_is_summed_and_what_it_serves(self, desk: Desk) -> None:
+    def test_a_sum_stands_between_what_is_summed_and_what_it_serves(self, workspace: Workspace) -> None:
         given = {"language": {"swh_Latn": "1*hau_Latn"}, "task": "mean(seed0, seed1)"}
-        plan = desk.plan({"given": given, "languages.source": ["swh_Latn"], "languages.targets": ["swh_Latn"]})
+        plan = workspace.plan({"given": given, "languages.source": ["swh_Latn"], "languages.targets": ["swh_Latn"]})
         jobs = jobs_for(plan, {}, MOST)
         assert [(job.name, job.awaited, len(job.work)) for job in jobs] == [
             ("language", "–", 1),
@@ -155,8 +155,8 @@ class TestJobs:
             ("table", "evaluate", 1),
         ]
 
-    def test_all_wait_for_the_reading_of_the_data(self, desk: Desk, finished: Desk) -> None:
-        plan = desk.plan({"seeds": [0, 1]})
+    def test_all_wait_for_the_reading_of_the_data(self, workspace: Workspace, finished_run: Workspace) -> None:
+        plan = workspace.plan({"seeds": [0, 1]})
         jobs = jobs_for(plan, {}, MOST, check_data=True)
         ids = {job.name: str(number) for number, job in enumerate(jobs, start=10)}
         assert [(job.name, job.dependency(jobs, ids)) for job in jobs] == [
@@ -170,11 +170,11 @@ class TestJobs:
         waiting = {stage.id: Element("7", index) for index, stage in enumerate(plan.stages[:4])}
         evaluate = by_name(jobs_for(plan, waiting, MOST, check_data=True))["evaluate"]
         assert evaluate.dependency([], {}).endswith(",afterok:data_0")
-        assert jobs_for(finished.plan(), {}, MOST, check_data=True) == []
+        assert jobs_for(finished_run.plan(), {}, MOST, check_data=True) == []
 
-    def test_pretraining_comes_before_everything(self, desk: Desk) -> None:
-        pretrain = {"languages": ["swh_Latn"], "objective": {"masked": desk.text}, "training": {"steps": 1}}
-        jobs = jobs_for(desk.plan({"pretrain": pretrain}), {}, MOST)
+    def test_pretraining_comes_before_everything(self, workspace: Workspace) -> None:
+        pretrain = {"languages": ["swh_Latn"], "objective": {"masked": workspace.text}, "training": {"steps": 1}}
+        jobs = jobs_for(workspace.plan({"pretrain": pretrain}), {}, MOST)
         assert [(job.name, job.awaited) for job in jobs] == [
             ("pretrain", "–"),
             ("language", "pretrain"),
@@ -186,14 +186,16 @@ class TestJobs:
 
 class TestScripts:
     @pytest.fixture
-    def dry_run(self, desk: Desk, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    def dry_run(
+        self, workspace: Workspace, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
+    ) -> Callable[..., str]:
         """Shows the jobs of an experiment on a machine without Slurm."""
         monkeypatch.setattr(cluster, "_call", _no_slurm)
 
         def show(changes: dict[str, Any], *words: str) -> str:
-            answer = modulingua("launch", desk.write(changes | {"slurm.check_data": False}), *words, "--dry-run")
+            answer = modulingua("launch", workspace.write(changes | {"slurm.check_data": False}), *words, "--dry-run")
             assert (answer.code, answer.err) == (0, "")
-            assert desk.files() == {}
+            assert workspace.files() == {}
             return answer.out
 
         return show
@@ -250,13 +252,13 @@ class TestScripts:
         assert "gpu:" not in table
 
     @pytest.mark.parametrize("gpus", ["a100", "a100:0", ":4", "0", "4:a100", -1])
-    def test_gpus_that_are_none(self, desk: Desk, modulingua: Modulingua, gpus: str | int) -> None:
-        answer = modulingua("plan", desk.write({"slurm.gpus": gpus}))
+    def test_gpus_that_are_none(self, workspace: Workspace, modulingua: Modulingua, gpus: str | int) -> None:
+        answer = modulingua("plan", workspace.write({"slurm.gpus": gpus}))
         assert answer.code == 2
         assert "slurm.gpus" in answer.err
         assert "a100:4" in answer.err
 
-    def test_options_that_are_not_the_users(self, desk: Desk, modulingua: Modulingua) -> None:
+    def test_options_that_are_not_the_users(self, workspace: Workspace, modulingua: Modulingua) -> None:
         reasons = {
             "--job-name=x": "launch writes --job-name itself",
             "--arr=3": "launch writes --array itself",
@@ -267,16 +269,18 @@ class TestScripts:
             "": "'' is not an option of sbatch",
             "--comment='a": '"--comment=\'a" cannot be read',
         }
-        answer = modulingua("plan", desk.write({"slurm.extra": ["--comment='a b'", *reasons]}))
+        answer = modulingua("plan", workspace.write({"slurm.extra": ["--comment='a b'", *reasons]}))
         assert answer.code == 2
         assert f"{len(reasons)} mistakes" in answer.err
         for number, reason in enumerate(reasons.values(), start=1):
             assert f"slurm.extra[{number}]  {reason}" in answer.err
 
-    def test_a_template_from_before_several_stages(self, desk: Desk, modulingua: Modulingua, tmp_path: Path) -> None:
+    def test_a_template_from_before_several_stages(
+        self, workspace: Workspace, modulingua: Modulingua, tmp_path: Path
+    ) -> None:
         (tmp_path / "mine.sbatch").write_text("#!/bin/bash\n{{options}} {{stages}} {{command}}\n")
         changes = {"slurm.template": "./mine.sbatch", "slurm.stages": {"evaluate": {"per_job": 2}}}
-        answer = modulingua("plan", desk.write(changes))
+        answer = modulingua("plan", workspace.write(changes))
         assert answer.code == 2
         assert "lacks the placeholder {{log}}, which slurm.per_job needs" in answer.err
 
@@ -317,31 +321,31 @@ class TestScripts:
         ],
     )
     def test_a_template_that_cannot_work(
-        self, desk: Desk, modulingua: Modulingua, text: str, words: str, tmp_path: Path
+        self, workspace: Workspace, modulingua: Modulingua, text: str, words: str, tmp_path: Path
     ) -> None:
         (tmp_path / "mine.sbatch").write_text(f"#!/bin/bash\n{text}\n")
-        answer = modulingua("plan", desk.write({"slurm.template": "./mine.sbatch"}))
+        answer = modulingua("plan", workspace.write({"slurm.template": "./mine.sbatch"}))
         assert answer.code == 2
         assert words in answer.err
 
     def test_a_stage_whose_batches_do_not_divide_over_its_own_devices(
-        self, desk: Desk, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
+        self, workspace: Workspace, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(cluster, "_call", _no_slurm)
-        answer = modulingua("launch", desk.write({"slurm.stages": {"task": {"nodes": 3}}}), "--dry-run")
+        answer = modulingua("launch", workspace.write({"slurm.stages": {"task": {"nodes": 3}}}), "--dry-run")
         assert answer.code == 2
         assert "4 rows do not divide over 3" in answer.err
 
     @pytest.mark.parametrize("command", [("launch", "--dry-run"), ("status",)])
     def test_a_precision_that_depends_on_the_machine_is_refused(
-        self, command: tuple[str, ...], desk: Desk, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
+        self, command: tuple[str, ...], workspace: Workspace, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(cluster, "_call", _no_slurm)
-        file = desk.write({"backbone.precision": "auto"})
+        file = workspace.write({"backbone.precision": "auto"})
         answer = modulingua(command[0], file, *command[1:])
         assert answer.code == 2
         assert f"{file}: backbone.precision is auto, which depends on the machine" in answer.err
-        assert not (desk.folder / "runs").exists()
+        assert not (workspace.folder / "runs").exists()
 
     def test_the_documentation_names_every_key_and_placeholder(self) -> None:
         text = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
@@ -365,38 +369,38 @@ class TestFrozen:
     }
 
     @pytest.fixture
-    def frozen(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    def frozen(self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
         """Launches an experiment on a cluster that takes all jobs and does nothing; returns what its jobs read."""
         pretend_cluster(monkeypatch)
 
         def freeze(file: Path, *overrides: str) -> Path:
             launch(file, list(overrides), _silent(), dry_run=False)
-            return desk.folder / "runs" / "tiny" / "launch" / "1" / "experiment.yaml"
+            return workspace.folder / "runs" / "tiny" / "launch" / "1" / "experiment.yaml"
 
         return freeze
 
-    def test_it_plans_the_same_stages(self, desk: Desk, frozen: Callable[..., Path]) -> None:
-        (desk.folder / "below").mkdir()
-        desk.write(self.GRID, "below/base.yaml")
-        file = desk.folder / "experiment.yaml"
+    def test_it_plans_the_same_stages(self, workspace: Workspace, frozen: Callable[..., Path]) -> None:
+        (workspace.folder / "below").mkdir()
+        workspace.write(self.GRID, "below/base.yaml")
+        file = workspace.folder / "experiment.yaml"
         file.write_text("extends: [below/base.yaml]\nslurm: {time: 4:00:00, extra: [--hold]}\n")
         before = plan_experiment(file, ["seeds=[0,3]"])
         copy = frozen(file, "seeds=[0,3]")
         file.unlink()
-        (desk.folder / "below" / "base.yaml").unlink()
+        (workspace.folder / "below" / "base.yaml").unlink()
         assert shown(plan_experiment(copy, [])) == shown(before)
         assert "slurm:" not in copy.read_text()
         assert "--time=4:00:00" in copy.with_name("task.sbatch").read_text()
 
-    def test_it_cannot_refer_to_what_jobs_do_not_read(self, desk: Desk, modulingua: Modulingua) -> None:
-        file = desk.write({"slurm.nodes": 1, "trainer.num_nodes": "${slurm.nodes}"})
+    def test_it_cannot_refer_to_what_jobs_do_not_read(self, workspace: Workspace, modulingua: Modulingua) -> None:
+        file = workspace.write({"slurm.nodes": 1, "trainer.num_nodes": "${slurm.nodes}"})
         answer = modulingua("launch", file, "--dry-run")
         assert answer.code == 2
         assert "let slurm refer to the key" in answer.err
 
-    def test_the_section_is_in_no_identity(self, desk: Desk) -> None:
-        with_section = desk.plan({"slurm": {"partition": "gpu", "time": 60, "template": None}})
-        assert shown(with_section) == shown(desk.plan())
+    def test_the_section_is_in_no_identity(self, workspace: Workspace) -> None:
+        with_section = workspace.plan({"slurm": {"partition": "gpu", "time": 60, "template": None}})
+        assert shown(with_section) == shown(workspace.plan())
 
 
 def shown(plan: Plan) -> list[tuple[str, str, str]]:
@@ -431,23 +435,23 @@ class TestStatus:
     CHANGES: dict[str, Any] = {"combination.language": {}, "slurm.check_data": False}
 
     @pytest.fixture
-    def launched(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Path:
+    def launched(self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Path:
         """The folder of a launch."""
         pretend_cluster(monkeypatch)
         monkeypatch.setattr(cluster, "accounted", lambda elements: {})
-        launch(desk.write(self.CHANGES), [], _silent(), dry_run=False)
-        return desk.folder / "runs" / "tiny" / "launch" / "1"
+        launch(workspace.write(self.CHANGES), [], _silent(), dry_run=False)
+        return workspace.folder / "runs" / "tiny" / "launch" / "1"
 
-    def rows(self, desk: Desk, queue: list[Queued] | None) -> list[Status]:
-        return statuses(desk.plan(self.CHANGES), queue)
+    def rows(self, workspace: Workspace, queue: list[Queued] | None) -> list[Status]:
+        return statuses(workspace.plan(self.CHANGES), queue)
 
-    def states(self, desk: Desk, queue: list[Queued] | None) -> list[tuple[str, str]]:
-        return [(row.state, row.news) for row in self.rows(desk, queue)]
+    def states(self, workspace: Workspace, queue: list[Queued] | None) -> list[tuple[str, str]]:
+        return [(row.state, row.news) for row in self.rows(workspace, queue)]
 
-    def test_before_a_launch(self, desk: Desk) -> None:
-        assert self.states(desk, []) == [("not submitted", "")] * 2
+    def test_before_a_launch(self, workspace: Workspace) -> None:
+        assert self.states(workspace, []) == [("not submitted", "")] * 2
 
-    def test_in_the_queue(self, desk: Desk, launched: Path) -> None:
+    def test_in_the_queue(self, workspace: Workspace, launched: Path) -> None:
         (launched / "logs" / "task-0.log").write_text("modulingua: job\n1\t\n3\tloss 0.500\nsomething\n")
         queue = [
             Queued("101", 0, "RUNNING", "None", False, launched / "task.sbatch"),
@@ -455,12 +459,12 @@ class TestStatus:
             Queued("103", 0, "PENDING", "Priority", False, launched / "table.sbatch"),
             Queued("104", 0, "RUNNING", "None", False, Path("/else/where.sh")),
         ]
-        assert self.states(desk, queue) == [
+        assert self.states(workspace, queue) == [
             ("running", "3/4  loss 0.500"),
             ("waiting", "for other jobs"),
             ("queued", "Priority"),
         ]
-        assert [row.place.shown for row in self.rows(desk, queue) if row.place] == ["101_0", "102_0", "103_0"]
+        assert [row.place.shown for row in self.rows(workspace, queue) if row.place] == ["101_0", "102_0", "103_0"]
 
     @pytest.mark.parametrize(
         ("end", "state", "news"),
@@ -477,50 +481,52 @@ class TestStatus:
             (CANCELLED, "cancelled", ""),
         ],
     )
-    def test_how_an_element_ended(self, desk: Desk, launched: Path, end: str, state: str, news: str) -> None:
+    def test_how_an_element_ended(self, workspace: Workspace, launched: Path, end: str, state: str, news: str) -> None:
         (launched / "ends" / "task-0").write_text(end)
-        assert self.states(desk, [])[0] == (state, news)
+        assert self.states(workspace, [])[0] == (state, news)
         if state in ("failed", "cancelled"):
             cause = f"needs task · task adapter · seed 0, which {'was ' if state == 'cancelled' else ''}{state}"
-            assert self.states(desk, [])[1:] == [("cancelled", cause)] * 2
+            assert self.states(workspace, [])[1:] == [("cancelled", cause)] * 2
 
     def test_rows_that_cannot_be_used_are_named_as_the_cause(
-        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+        self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         pretend_cluster(monkeypatch)
         monkeypatch.setattr(cluster, "accounted", lambda elements: {})
         changes = {"combination.language": {}}
-        launch(desk.write(changes), [], _silent(), dry_run=False)
-        launched = desk.folder / "runs" / "tiny" / "launch" / "1"
+        launch(workspace.write(changes), [], _silent(), dry_run=False)
+        launched = workspace.folder / "runs" / "tiny" / "launch" / "1"
         script = (launched / "data.sbatch").read_text()
         assert f"-m framework.cli plan --data {launched / 'experiment.yaml'}\n" in script
         assert "--ntasks-per-node=1\n" in script
         assert "--dependency=afterok:101\n" in (launched / "task.sbatch").read_text()
         (launched / "ends" / "data-0").write_text("2 RUNNING None")
         cause = "needs data · all rows, which failed"
-        assert [(row.kind, row.state, row.news) for row in statuses(desk.plan(changes), [])] == [
+        assert [(row.kind, row.state, row.news) for row in statuses(workspace.plan(changes), [])] == [
             ("data", "failed", "exit code 2"),
             *((kind, "cancelled", cause) for kind in ("task", "evaluate", "table")),
         ]
 
-    def test_gone_without_a_word(self, desk: Desk, launched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert self.states(desk, [])[0] == ("lost", "left the queue without a word")
-        assert self.states(desk, None)[0] == ("unknown", "Slurm does not say")
+    def test_gone_without_a_word(self, workspace: Workspace, launched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert self.states(workspace, [])[0] == ("lost", "left the queue without a word")
+        assert self.states(workspace, None)[0] == ("unknown", "Slurm does not say")
         monkeypatch.setattr(cluster, "accounted", lambda elements: {"101_0": "OUT_OF_MEMORY"})
-        assert self.states(desk, [])[0] == ("failed", "out of memory (slurm.memory)")
+        assert self.states(workspace, [])[0] == ("failed", "out of memory (slurm.memory)")
 
-    def test_a_launch_that_could_not_be_written_stands_in_nobodys_way(self, desk: Desk, launched: Path) -> None:
+    def test_a_launch_that_could_not_be_written_stands_in_nobodys_way(
+        self, workspace: Workspace, launched: Path
+    ) -> None:
         (launched.parent / "2").mkdir()
-        assert next_folder(desk.plan()).name == "3"
+        assert next_folder(workspace.plan()).name == "3"
 
     @pytest.mark.parametrize(
         ("content", "reason"),
         [(b'{"store": "s", "a', "Invalid JSON"), (b"\xff", "Invalid JSON"), (b'{"store": 5, "arrays": {}}', "store: ")],
     )
-    def test_a_damaged_record_is_named(self, desk: Desk, launched: Path, content: bytes, reason: str) -> None:
+    def test_a_damaged_record_is_named(self, workspace: Workspace, launched: Path, content: bytes, reason: str) -> None:
         (launched / "launch.json").write_bytes(content)
         with pytest.raises(Damaged) as error:
-            statuses(desk.plan(), [])
+            statuses(workspace.plan(), [])
         assert str(error.value).startswith(
             f"{launched / 'launch.json'} is damaged: not the record of a launch ({reason}"
         )
@@ -531,26 +537,26 @@ class TestStatus:
         write(tmp_path, launch)
         assert read(tmp_path) == launch
 
-    def test_the_last_launch_counts(self, desk: Desk, launched: Path) -> None:
+    def test_the_last_launch_counts(self, workspace: Workspace, launched: Path) -> None:
         (launched / "ends" / "task-0").write_text("1 RUNNING None")
-        launch(desk.folder / "experiment.yaml", [], _silent(), dry_run=False)
-        assert self.states(desk, [])[0][0] == "lost"
+        launch(workspace.folder / "experiment.yaml", [], _silent(), dry_run=False)
+        assert self.states(workspace, [])[0][0] == "lost"
         record = json.loads((launched.with_name("2") / "launch.json").read_text())
         assert record["arrays"]["task"]["id"] == "104"
 
     def test_the_last_words_of_what_failed(
-        self, desk: Desk, launched: Path, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
+        self, workspace: Workspace, launched: Path, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         words = [f"line {number}" for number in range(20)]
         (launched / "logs" / "task-0.log").write_text("\n".join([*words, "7\tloss 0.1", "[Errno 5]"]) + "\n")
         (launched / "ends" / "task-0").write_text("1 RUNNING None")
-        answer = modulingua("status", desk.folder / "experiment.yaml")
+        answer = modulingua("status", workspace.folder / "experiment.yaml")
         assert (answer.code, answer.err) == (0, "")
         tail = answer.out[answer.out.index(f"failed: {launched / 'logs' / 'task-0.log'}") :].splitlines()[1:]
         assert tail == [f"  {word}" for word in [*words[-7:], "[Errno 5]"]]
 
     def test_a_cluster_that_refuses_a_job_is_left_without_any(
-        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+        self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         taken, cancelled = pretend_cluster(monkeypatch), list[str]()
 
@@ -563,9 +569,9 @@ class TestStatus:
         monkeypatch.setattr(cluster, "submit", refuse)
         monkeypatch.setattr(cluster, "cancel", cancelled.extend)
         with pytest.raises(KeyboardInterrupt):
-            launch(desk.write(self.CHANGES), [], _silent(), dry_run=False)
+            launch(workspace.write(self.CHANGES), [], _silent(), dry_run=False)
         assert (len(taken), cancelled) == (1, ["101"])
-        assert self.states(desk, []) == [("not submitted", "")] * 2
+        assert self.states(workspace, []) == [("not submitted", "")] * 2
 
 
 class TestSettings:

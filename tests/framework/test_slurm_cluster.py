@@ -22,7 +22,7 @@ from framework.slurm.memory import default_memory
 from framework.slurm.status import statuses
 from framework.system.launchers import RANKS
 from tests.framework.conftest import Modulingua
-from tests.framework.tiny import Desk
+from tests.framework.tiny import Workspace
 
 SBATCH = r"""
 words="$* $(cat "${@: -1}")"
@@ -111,9 +111,9 @@ class TestAnswers:
         here(scontrol=f"echo 'MaxArraySize            = {said}'")
         assert cluster.largest_array() == most
 
-    def test_a_cluster_without_arrays(self, here: Cluster, desk: Desk, modulingua: Modulingua) -> None:
+    def test_a_cluster_without_arrays(self, here: Cluster, workspace: Workspace, modulingua: Modulingua) -> None:
         here(scontrol="echo 'MaxArraySize = 0'")
-        answer = modulingua("launch", desk.write(ALONE))
+        answer = modulingua("launch", workspace.write(ALONE))
         assert answer.code == 2
         assert answer.err.startswith("this cluster allows no job arrays (MaxArraySize is 0)")
 
@@ -127,17 +127,22 @@ class TestAnswers:
             cluster.submit(script)
 
     def test_one_cluster_is_chosen_for_all_commands(
-        self, here: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, desk: Desk, modulingua: Modulingua
+        self,
+        here: Cluster,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        workspace: Workspace,
+        modulingua: Modulingua,
     ) -> None:
         monkeypatch.setenv("SBATCH_CLUSTERS", "beta")
         log = 'echo "${0##*/} $SLURM_CLUSTERS" >>$HERE/calls'
         folder = here(squeue=log, scontrol=log, scancel=log, sbatch=f"{log}; echo 12")
-        assert modulingua("launch", desk.write(ALONE)).code == 0
+        assert modulingua("launch", workspace.write(ALONE)).code == 0
         cluster.cancel(["12"])
         calls = set((folder / "calls").read_text().splitlines())
         assert calls == {f"{name} beta" for name in ("squeue", "scontrol", "scancel", "sbatch")}
         monkeypatch.setenv("SBATCH_CLUSTERS", "alpha,beta")
-        refused = modulingua("launch", desk.write(ALONE))
+        refused = modulingua("launch", workspace.write(ALONE))
         assert refused.err.startswith("SBATCH_CLUSTERS=alpha,beta: name one cluster")
 
 
@@ -145,9 +150,9 @@ class TestLimits:
     SEEDS = ALONE | {"seeds": [0, 1, 2, 3, 4, 5]}
     """A change: 13 elements, of which 6 are task stages."""
 
-    def elements(self, desk: Desk, number: int = 1) -> dict[str, int]:
+    def elements(self, workspace: Workspace, number: int = 1) -> dict[str, int]:
         """Returns how many elements of each array a launch noted as submitted."""
-        record = json.loads((desk.folder / f"runs/tiny/launch/{number}/launch.json").read_text())
+        record = json.loads((workspace.folder / f"runs/tiny/launch/{number}/launch.json").read_text())
         return {name: len(array["stages"]) for name, array in record["arrays"].items() if array["id"]}
 
     @pytest.mark.parametrize(
@@ -163,7 +168,7 @@ class TestLimits:
     def test_what_fits_is_submitted_where_only_sbatch_knows_the_limit(
         self,
         here: Cluster,
-        desk: Desk,
+        workspace: Workspace,
         modulingua: Modulingua,
         monkeypatch: pytest.MonkeyPatch,
         limit: int,
@@ -171,12 +176,12 @@ class TestLimits:
     ) -> None:
         monkeypatch.setenv("LIMIT", str(limit))
         folder = here(scancel="touch $HERE/cancelled")
-        answer = modulingua("launch", desk.write(self.SEEDS))
+        answer = modulingua("launch", workspace.write(self.SEEDS))
         assert (answer.code, answer.err) == (0, "")
-        assert self.elements(desk) == submitted
+        assert self.elements(workspace) == submitted
         assert (folder / "used").read_text() == f"{limit}\n"
         assert not (folder / "cancelled").exists()
-        launched = desk.folder / "runs/tiny/launch/1"
+        launched = workspace.folder / "runs/tiny/launch/1"
         assert sorted(file.stem for file in launched.glob("*.sbatch")) == sorted(submitted)
         if limit < 13:
             assert f"submitted: {limit} of 13 array elements" in answer.out
@@ -184,16 +189,16 @@ class TestLimits:
             assert "call launch again" in answer.out
 
     def test_what_did_not_fit_is_submitted_later(
-        self, here: Cluster, desk: Desk, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
+        self, here: Cluster, workspace: Workspace, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("LIMIT", "4")
-        script = desk.folder / "runs/tiny/launch/1/task.sbatch"
+        script = workspace.folder / "runs/tiny/launch/1/task.sbatch"
         folder = here(squeue=f'for i in 0 1 2 3; do [ ! -e {script} ] || echo "100|$i|PENDING|None||{script}"; done')
-        modulingua("launch", desk.write(self.SEEDS))
+        modulingua("launch", workspace.write(self.SEEDS))
         monkeypatch.setenv("LIMIT", "1000")
-        answer = modulingua("launch", desk.write(self.SEEDS))
+        answer = modulingua("launch", workspace.write(self.SEEDS))
         assert " not submitted again: 4 stages, in the queue already" in answer.out
-        assert self.elements(desk, 2) == {"task": 2, "evaluate": 4, "evaluate-2": 2, "table": 1}
+        assert self.elements(workspace, 2) == {"task": 2, "evaluate": 4, "evaluate-2": 2, "table": 1}
         assert (
             "--dependency=aftercorr:100\n"
             in script.with_name("evaluate.sbatch").parents[1].joinpath("2/evaluate.sbatch").read_text()
@@ -201,11 +206,11 @@ class TestLimits:
         assert (folder / "used").read_text() == "13\n"
 
     def test_nothing_fits(
-        self, here: Cluster, desk: Desk, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
+        self, here: Cluster, workspace: Workspace, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("LIMIT", "0")
         here()
-        answer = modulingua("launch", desk.write(self.SEEDS))
+        answer = modulingua("launch", workspace.write(self.SEEDS))
         assert answer.code == 2
         assert "task.sbatch: refused by Slurm\nsbatch: error: AssocMaxSubmitJobLimit" in answer.err
 
@@ -221,7 +226,7 @@ class TestLimits:
     def test_limits_of_the_accounts_are_known_beforehand(
         self,
         here: Cluster,
-        desk: Desk,
+        workspace: Workspace,
         modulingua: Modulingua,
         slurm: dict[str, str],
         submitted: dict[str, int],
@@ -239,32 +244,34 @@ class TestLimits:
                     for ((job = 0; job < $(cat $HERE/used 2>/dev/null || echo 0); job++)); do echo 'big|normal'; done ;;
             esac"""
         here(scontrol=ENFORCED, sacctmgr=accounts, squeue=queue)
-        answer = modulingua("launch", desk.write(self.SEEDS | {f"slurm.{key}": value for key, value in slurm.items()}))
+        answer = modulingua(
+            "launch", workspace.write(self.SEEDS | {f"slurm.{key}": value for key, value in slurm.items()})
+        )
         assert (answer.code, answer.err) == (0, "")
-        assert self.elements(desk) == submitted
+        assert self.elements(workspace) == submitted
         assert limit in answer.out
 
-    def test_an_account_that_is_used_up(self, here: Cluster, desk: Desk, modulingua: Modulingua) -> None:
+    def test_an_account_that_is_used_up(self, here: Cluster, workspace: Workspace, modulingua: Modulingua) -> None:
         here(
             scontrol=ENFORCED,
             sacctmgr="echo 'alpha|lab||lab||2'",
             squeue="case $* in *%a*) yes 'lab|x' | head -3 ;; esac",
         )
-        answer = modulingua("launch", desk.write(self.SEEDS))
+        answer = modulingua("launch", workspace.write(self.SEEDS))
         assert answer.code == 2
         assert answer.err.startswith("nothing was submitted: MaxSubmitJobs=2 of account lab, 3 of them in use")
-        assert not (desk.folder / "runs").exists()
+        assert not (workspace.folder / "runs").exists()
 
-    def test_another_refusal_withdraws_all(self, here: Cluster, desk: Desk, modulingua: Modulingua) -> None:
+    def test_another_refusal_withdraws_all(self, here: Cluster, workspace: Workspace, modulingua: Modulingua) -> None:
         refusal = "echo 'sbatch: error: QOSMaxWallDurationPerJobLimit' >&2; exit 1"
         folder = here(
             sbatch=f'case "$*" in *evaluate*) {refusal} ;; esac; echo 7', scancel='echo "$@" >$HERE/cancelled'
         )
-        answer = modulingua("launch", desk.write(self.SEEDS))
+        answer = modulingua("launch", workspace.write(self.SEEDS))
         assert answer.code == 2
         assert "QOSMaxWallDurationPerJobLimit" in answer.err
         assert (folder / "cancelled").read_text() == "7\n"
-        assert self.elements(desk) == {}
+        assert self.elements(workspace) == {}
 
 
 class TestMemory:
@@ -290,12 +297,12 @@ class TestMemory:
         here(scontrol=self.CONFIG)
         assert default_memory(resources, 1) == found
 
-    def test_a_small_default_is_warned_of(self, here: Cluster, desk: Desk, modulingua: Modulingua) -> None:
+    def test_a_small_default_is_warned_of(self, here: Cluster, workspace: Workspace, modulingua: Modulingua) -> None:
         here(scontrol=self.CONFIG)
-        answer = modulingua("launch", desk.write(ALONE))
+        answer = modulingua("launch", workspace.write(ALONE))
         warning = "warning: the jobs of task get 2000 MiB of memory each, the cluster's default (DefMemPerCPU=2000)"
         assert warning in answer.out
-        assert "warning" not in modulingua("launch", desk.write(ALONE | {"slurm.memory": "16G"})).out
+        assert "warning" not in modulingua("launch", workspace.write(ALONE | {"slurm.memory": "16G"})).out
 
 
 class TestScript:
@@ -315,11 +322,11 @@ class TestScript:
         return subprocess.run(["bash", script], env=os.environ | ours, capture_output=True, text=True, timeout=60)
 
     def test_values_reach_the_process_as_they_are(
-        self, here: Cluster, desk: Desk, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
+        self, here: Cluster, workspace: Workspace, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         word = "a'b\"c $(touch canary) `touch canary` ; touch canary # {{command}} %j Äあ"
         folder = here(srun=self.SRUN, scontrol=self.STATE)
-        place = desk.folder / word
+        place = workspace.folder / word
         place.mkdir()
         monkeypatch.chdir(place)
         changes = ALONE | {
@@ -328,12 +335,12 @@ class TestScript:
             "grid.stages.task.training.steps": [2, 3],
         }
         override = 'tracking.tags=["a\ntouch canary\n"]'
-        answer = modulingua("launch", desk.write(changes), override)
+        answer = modulingua("launch", workspace.write(changes), override)
         assert (answer.code, answer.err) == (0, "")
         launched = place / "runs/tiny/launch/1"
         done = self.run(launched / "task.sbatch", folder)
         assert (done.returncode, done.stderr) == (0, "")
-        assert not list(desk.folder.rglob("canary"))
+        assert not list(workspace.folder.rglob("canary"))
         *_, module, experiment, words, _ = (folder / "call-1").read_bytes().decode().split("\0")[:-1]
         assert (module, experiment, words) == ("framework.execution.runner", str(launched / "experiment.yaml"), "[]")
         # sbatch reads quotes as a shell does, and `%` in --output begins a placeholder.
@@ -346,24 +353,24 @@ class TestScript:
         assert options["--output"] == str(launched / "logs/task-%a.log").replace("%j", "%%j")
 
     @pytest.mark.parametrize("key", ["slurm.partition", "slurm.memory", "slurm.extra", "slurm.stages.task.qos"])
-    def test_an_option_with_a_line_break(self, desk: Desk, modulingua: Modulingua, key: str) -> None:
+    def test_an_option_with_a_line_break(self, workspace: Workspace, modulingua: Modulingua, key: str) -> None:
         value = "--comment=a\n#SBATCH --wrap=x"
-        answer = modulingua("plan", desk.write(ALONE | {key: [value] if key.endswith("extra") else value}))
+        answer = modulingua("plan", workspace.write(ALONE | {key: [value] if key.endswith("extra") else value}))
         assert answer.code == 2
         assert "holds a line break" in answer.err
 
-    def test_a_folder_with_a_line_break(self, here: Cluster, desk: Desk, modulingua: Modulingua) -> None:
+    def test_a_folder_with_a_line_break(self, here: Cluster, workspace: Workspace, modulingua: Modulingua) -> None:
         here()
-        answer = modulingua("launch", desk.write(ALONE | {"runs": str(desk.folder / "a\ntouch canary")}))
+        answer = modulingua("launch", workspace.write(ALONE | {"runs": str(workspace.folder / "a\ntouch canary")}))
         assert answer.code == 2
         assert "holds a line break" in answer.err
 
-    def test_several_stages_in_one_element(self, here: Cluster, desk: Desk, modulingua: Modulingua) -> None:
+    def test_several_stages_in_one_element(self, here: Cluster, workspace: Workspace, modulingua: Modulingua) -> None:
         changes = ALONE | {"seeds": [0, 1, 2], "slurm.per_job": 3, "slurm.retries": 1}
         folder = here(srun=self.SRUN, scontrol=self.STATE)
-        assert modulingua("launch", desk.write(changes)).code == 0
-        launched = desk.folder / "runs/tiny/launch/1"
-        stages = [stage.id for stage in desk.plan(changes).of_kind("task")]
+        assert modulingua("launch", workspace.write(changes)).code == 0
+        launched = workspace.folder / "runs/tiny/launch/1"
+        stages = [stage.id for stage in workspace.plan(changes).of_kind("task")]
         # The first crashes once, the second twice: it has failed, and the third is carried out all the same.
         done = self.run(launched / "task.sbatch", folder, "1 0 1 1 0")
         assert done.returncode == 1
@@ -374,7 +381,7 @@ class TestScript:
         assert done.stdout.count(stages[0]) == 2  # its log is that of the element
         logs = [(launched / "logs" / f"task-{part}.log").read_text() for part in ("0.1", "0.2")]
         assert [re.findall(r"stage (\w+)", log) for log in logs] == [[stages[1]] * 2, [stages[2]]]
-        rows = statuses(desk.plan(changes), [])
+        rows = statuses(workspace.plan(changes), [])
         failed = [(row.news, row.place.part) for row in rows if row.place and row.state == "failed"]
         assert failed == [("exit code 1", "0.1")]
         # Requeued: what is done is not begun again.
@@ -383,21 +390,23 @@ class TestScript:
         assert (launched / "ends/task-0.1").read_text() == "0 RUNNING None\n"
 
     def test_a_job_that_is_stopped_begins_no_further_stage(
-        self, here: Cluster, desk: Desk, modulingua: Modulingua
+        self, here: Cluster, workspace: Workspace, modulingua: Modulingua
     ) -> None:
         changes = ALONE | {"seeds": [0, 1, 2], "slurm.per_job": 2}
         folder = here(srun=self.SRUN, scontrol=self.STATE.replace("RUNNING", "COMPLETING"))
-        modulingua("launch", desk.write(changes))
-        launched = desk.folder / "runs/tiny/launch/1"
+        modulingua("launch", workspace.write(changes))
+        launched = workspace.folder / "runs/tiny/launch/1"
         assert self.run(launched / "task.sbatch", folder, "143").returncode == 75
         assert (folder / "n").read_text() == "1\n"
-        assert [row.state for row in statuses(desk.plan(changes), [])][:2] == ["cancelled"] * 2
+        assert [row.state for row in statuses(workspace.plan(changes), [])][:2] == ["cancelled"] * 2
 
-    def test_a_stage_whose_node_fails_is_not_done(self, here: Cluster, desk: Desk, modulingua: Modulingua) -> None:
+    def test_a_stage_whose_node_fails_is_not_done(
+        self, here: Cluster, workspace: Workspace, modulingua: Modulingua
+    ) -> None:
         """Slurm 22.05 requeues the job, signals every process on the node, and srun ends with 0."""
         folder = here(srun=self.SRUN, scontrol=self.STATE)
-        modulingua("launch", desk.write(ALONE))
-        launched = desk.folder / "runs/tiny/launch/1"
+        modulingua("launch", workspace.write(ALONE))
+        launched = workspace.folder / "runs/tiny/launch/1"
         here(srun=self.SRUN, scontrol="kill $$\n" + self.STATE.replace("RUNNING", "PENDING"))
         self.run(launched / "task.sbatch", folder, "0")
         assert (launched / "ends/task-0").read_text() == "0 PENDING None\n"

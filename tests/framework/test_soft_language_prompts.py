@@ -63,7 +63,7 @@ def write_claims(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny mT5, and stand-ins for all data."""
     folder = tmp_path_factory.mktemp("soft_language_prompts")
     with_zero_weights(tiny.build(folder / "mt5", "mt5"))
@@ -76,14 +76,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def words(world: Path, task: str, here: Path) -> list[str]:
+def words(shared_files: Path, task: str, here: Path) -> list[str]:
     """Overrides that put the stand-ins in the places of what the hub has."""
-    train_on = [f"data.train_on.path={world / 'squad'}"] if task == "qa" else []
+    train_on = [f"data.train_on.path={shared_files / 'squad'}"] if task == "qa" else []
+    texts = f"{{dataset: texts, path: {shared_files / 'texts'}, max_length: 32}}"
     return [
-        f"backbone.name={world / 'mt5'}",
-        f"data.path={world / DATA[task]}",
+        f"backbone.name={shared_files / 'mt5'}",
+        f"data.path={shared_files / DATA[task]}",
         *train_on,
-        f"stages.language.objective.span_corruption.text={{dataset: texts, path: {world / 'texts'}, max_length: 32}}",
+        f"stages.language.objective.span_corruption.text={texts}",
         f"store={here / 'store'}",
         f"runs={here / 'runs'}",
         "tracking.mode=off",
@@ -91,8 +92,8 @@ def words(world: Path, task: str, here: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("task", DATA)
-def test_the_whole_study_is_planned(world: Path, tmp_path: Path, task: str) -> None:
-    plan = plan_experiment(FOLDER / f"{task}.yaml", words(world, task, tmp_path))
+def test_the_whole_study_is_planned(shared_files: Path, tmp_path: Path, task: str) -> None:
+    plan = plan_experiment(FOLDER / f"{task}.yaml", words(shared_files, task, tmp_path))
     check_identities(f"soft_language_prompts/{task}.yaml", plan)
     combinations = {variant.label.partition(" · ")[0] for variant in plan.variants}
     assert combinations == {
@@ -114,10 +115,10 @@ def test_the_whole_study_is_planned(world: Path, tmp_path: Path, task: str) -> N
 
 @pytest.mark.pages
 @pytest.mark.parametrize("task", DATA)
-def test_its_smoke_variant_runs(world: Path, tmp_path: Path, task: str) -> None:
+def test_its_smoke_variant_runs(shared_files: Path, tmp_path: Path, task: str) -> None:
     file = FOLDER / f"{task}-smoke.yaml"
     steps = ["stages.language.training.steps=2", "stages.task.training.steps=2", "stages.task.validate_every=2"]
-    overrides = [*words(world, task, tmp_path), *steps]
+    overrides = [*words(shared_files, task, tmp_path), *steps]
     printed = io.StringIO()
     run_experiment(file, overrides, Console(file=printed, width=160))
     plan = plan_experiment(file, overrides)

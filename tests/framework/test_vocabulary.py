@@ -19,18 +19,18 @@ from framework.planning.plan import Plan
 from framework.reports.plan_table import print_plan
 from framework.store.store import KEPT_TOKENS, WEIGHTS
 from modules import load_backbone, load_tokenizer
-from tests.framework.tiny import SOURCE, TARGETS, Desk, execute_one_stage, outcome, read_rows, runs
+from tests.framework.tiny import SOURCE, TARGETS, Workspace, execute_one_stage, outcome, read_rows, runs
 
 
-def changes(desk: Desk, languages: list[str] | None = None, **more: Any) -> dict[str, Any]:
+def changes(workspace: Workspace, languages: list[str] | None = None, **more: Any) -> dict[str, Any]:
     pretrain = {
         "languages": languages or [SOURCE],
-        "objective": {"masked": desk.text},
+        "objective": {"masked": workspace.text},
         "training": {"steps": 3, "optimizer": {"lr": 0.01}},
         "batch_size": 4,
         "reduce_vocabulary": True,
     }
-    return desk.masked | {"pretrain": pretrain | more}
+    return workspace.masked | {"pretrain": pretrain | more}
 
 
 def shown(plan: Plan) -> str:
@@ -39,39 +39,39 @@ def shown(plan: Plan) -> str:
     return printed.getvalue()
 
 
-def test_all_that_stands_on_it_has_the_reduced_weights(desk: Desk) -> None:
-    asked = changes(desk) | {"combination.language": {"prompt": {"length": 3}, "adapter": {"reduction_factor": 8}}}
-    plan = desk.plan(asked)
+def test_all_that_stands_on_it_has_the_reduced_weights(workspace: Workspace) -> None:
+    asked = changes(workspace) | {"combination.language": {"prompt": {"length": 3}, "adapter": {"reduction_factor": 8}}}
+    plan = workspace.plan(asked)
     [pretraining, *others] = plan.stages
     before = shown(plan)
     assert f"≤ {pretraining.parameters / 1e3:.0f}k (100.00%)" in before
     assert "note: The vocabulary of 64 tokens will be reduced to those that the text in eng_Latn holds." in before
     assert "was not made for swh_Latn, hau_Latn" in before
-    desk.run(asked)
-    assert desk.plan(asked).todo == []
+    workspace.run(asked)
+    assert workspace.plan(asked).todo == []
 
-    trained = load_file(desk.store.path(pretraining.id) / WEIGHTS)
+    trained = load_file(workspace.store.path(pretraining.id) / WEIGHTS)
     kept = trained.pop(KEPT_TOKENS)
-    text = " ".join(row["text"] for row in read_rows(desk.corpus / SOURCE / "train.parquet"))
+    text = " ".join(row["text"] for row in read_rows(workspace.corpus / SOURCE / "train.parquet"))
     original = load_backbone(pretraining.backbone.config, with_lm_head=True)
     ids = original.tokenizer(text)["input_ids"]
     assert kept.tolist() == sorted({*ids, *original.tokenizer.all_special_ids})
     assert len(kept) < 64
 
-    passport = desk.store.passport(pretraining.id)
+    passport = workspace.store.passport(pretraining.id)
     assert passport.parameters == sum(map(torch.numel, trained.values())) < pretraining.parameters
     saved = (pretraining.parameters - passport.parameters) * 4 / 1e6
     [note] = passport.notes
     assert note.startswith(f"The vocabulary was reduced to the {len(kept)} of 64 tokens that the text in eng_Latn")
     assert f"{passport.parameters:,} of {pretraining.parameters:,} parameters are left, {saved:.1f} MB fewer" in note
-    after = shown(desk.plan(asked))
+    after = shown(workspace.plan(asked))
     assert note in after
     assert "will be reduced" not in after
-    [run] = runs(desk.plan(asked))
+    [run] = runs(workspace.plan(asked))
     assert note in run.record.notes
 
     for stage in others:
-        backbone = load_stage_backbone(stage.backbone, desk.store)
+        backbone = load_stage_backbone(stage.backbone, workspace.store)
         assert backbone.vocabulary is not None
         assert torch.equal(backbone.vocabulary.kept, kept)
         own = backbone.own_parameters()
@@ -80,61 +80,61 @@ def test_all_that_stands_on_it_has_the_reduced_weights(desk: Desk) -> None:
     assert predictions
 
 
-def test_it_predicts_as_it_was_tested(desk: Desk) -> None:
-    asked = changes(desk, [SOURCE, *TARGETS])
-    desk.run(asked)
-    [run] = runs(desk.plan(asked))
+def test_it_predicts_as_it_was_tested(workspace: Workspace) -> None:
+    asked = changes(workspace, [SOURCE, *TARGETS])
+    workspace.run(asked)
+    [run] = runs(workspace.plan(asked))
     expected = {row[0]: row[2:] for row in outcome(run)["own", "swh_Latn"][1]}
-    rows = read_rows(desk.texts / "swh_Latn" / "test.parquet")
+    rows = read_rows(workspace.texts / "swh_Latn" / "test.parquet")
     found = list(predict_lines(run.path, "swh_Latn", [row["text"] for row in rows]))
     assert [answer for answer in found if answer] == [
         (label, pytest.approx(confidence)) for label, confidence in (expected[str(row["index_id"])] for row in rows)
     ]
 
 
-def test_the_whole_reduced_backbone_can_learn_the_task(desk: Desk) -> None:
-    asked = changes(desk) | {"combination": {"task": {"full": {}}}}
-    desk.run(asked)
-    [_, task, _] = desk.plan(asked).stages
-    state = load_file(desk.store.path(task.id) / WEIGHTS)
+def test_the_whole_reduced_backbone_can_learn_the_task(workspace: Workspace) -> None:
+    asked = changes(workspace) | {"combination": {"task": {"full": {}}}}
+    workspace.run(asked)
+    [_, task, _] = workspace.plan(asked).stages
+    state = load_file(workspace.store.path(task.id) / WEIGHTS)
     assert KEPT_TOKENS not in state
-    passport = desk.store.passport(task.id)
+    passport = workspace.store.passport(task.id)
     assert passport.parameters == sum(map(torch.numel, state.values())) < task.parameters
 
 
-def test_it_is_another_stage_and_without_it_nothing_changes(desk: Desk) -> None:
-    reduced, whole = (desk.plan(changes(desk, reduce_vocabulary=choice)) for choice in (True, False))
-    implied = changes(desk)
+def test_it_is_another_stage_and_without_it_nothing_changes(workspace: Workspace) -> None:
+    reduced, whole = (workspace.plan(changes(workspace, reduce_vocabulary=choice)) for choice in (True, False))
+    implied = changes(workspace)
     del implied["pretrain"]["reduce_vocabulary"]
     assert {stage.id for stage in reduced.stages}.isdisjoint(stage.id for stage in whole.stages)
-    assert [stage.id for stage in whole.stages] == [stage.id for stage in desk.plan(implied).stages]
+    assert [stage.id for stage in whole.stages] == [stage.id for stage in workspace.plan(implied).stages]
     assert "≤" not in shown(whole)
     assert "ocabulary" not in shown(whole)
 
 
-def test_a_plan_reads_no_text(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_reads_no_text(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     def read(*_: Any) -> None:
         raise AssertionError("the text is read")
 
     monkeypatch.setattr(MonolingualText, "texts", read)
-    assert desk.plan(changes(desk)).todo
+    assert workspace.plan(changes(workspace)).todo
 
 
-def test_prefetch_reads_the_text_for_its_tokens(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prefetch_reads_the_text_for_its_tokens(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[str]] = []
     monkeypatch.setattr(
         "framework.objectives.monolingual.seen_tokens", lambda text, tokenizer, languages: asked.append(languages)
     )
-    prefetch_experiment(desk.write(changes(desk)), [], Console(file=io.StringIO()))
+    prefetch_experiment(workspace.write(changes(workspace)), [], Console(file=io.StringIO()))
     assert asked == [[SOURCE]]
 
 
 def test_tokens_are_those_of_the_text_and_of_what_stands_before_it(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tokenizer = load_tokenizer(desk.plan(changes(desk)).stages[0].backbone.info)
-    text = MonolingualText(MaskingConfig("texts", path=str(desk.corpus), text_prefix="w58 "))
-    every = [row["text"] for row in read_rows(desk.corpus / SOURCE / "train.parquet")]
+    tokenizer = load_tokenizer(workspace.plan(changes(workspace)).stages[0].backbone.info)
+    text = MonolingualText(MaskingConfig("texts", path=str(workspace.corpus), text_prefix="w58 "))
+    every = [row["text"] for row in read_rows(workspace.corpus / SOURCE / "train.parquet")]
 
     def tokens(texts: list[str]) -> set[int]:
         return {token for ids in tokenizer(["w58", *texts])["input_ids"] for token in ids}
@@ -145,14 +145,14 @@ def test_tokens_are_those_of_the_text_and_of_what_stands_before_it(
 
 
 @pytest.mark.slow
-def test_two_processes_come_to_what_one_does(desk: Desk, tmp_path: Path) -> None:
+def test_two_processes_come_to_what_one_does(workspace: Workspace, tmp_path: Path) -> None:
     # Each stage takes seconds to start its processes: this one alone.
-    [pretraining] = desk.plan(changes(desk)).of_kind("pretrain")
-    two = Desk(tmp_path / "two", desk.encoder, desk.texts, desk.corpus)
+    [pretraining] = workspace.plan(changes(workspace)).of_kind("pretrain")
+    two = Workspace(tmp_path / "two", workspace.encoder, workspace.texts, workspace.corpus)
     two.folder.mkdir()
-    for place, devices in ((desk, 1), (two, 2)):
+    for place, devices in ((workspace, 1), (two, 2)):
         execute_one_stage(place.write(changes(place) | {"trainer.devices": devices}), pretraining.id)
-    states = [load_file(place.store.path(pretraining.id) / WEIGHTS) for place in (desk, two)]
+    states = [load_file(place.store.path(pretraining.id) / WEIGHTS) for place in (workspace, two)]
     assert states[0].keys() == states[1].keys()
     for name, tensor in states[0].items():
         # Adam makes much of what rounding leaves of a gradient that is zero.

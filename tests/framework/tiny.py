@@ -1,4 +1,4 @@
-"""A tiny world for whole experiments: an encoder, texts in three languages with and without labels, an experiment."""
+"""Small files for whole experiments: an encoder, texts in three languages with and without labels, an experiment."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def execute_one_stage(file: Path, identity: str) -> None:
 
 
 @dataclass(frozen=True)
-class Desk:
+class Workspace:
     """A folder where a test writes experiments, plans them and runs them."""
 
     folder: Path
@@ -208,7 +208,7 @@ class Desk:
         return {str(file.relative_to(self.folder)): (file.stat().st_mtime_ns, file.stat().st_ino) for file in found}
 
     def copy_of(self, folder: Path, name: str) -> Path:
-        """Copies a folder of the world here, to be changed."""
+        """Copies a folder of the shared files here, to be changed."""
         return Path(shutil.copytree(folder, self.folder / name))
 
 

@@ -16,10 +16,10 @@ import pytest
 from framework.slurm import script
 from framework.slurm.cluster import queue
 from framework.slurm.status import Status, statuses
-from tests.framework.conftest import desk, finished, modulingua, wide, world
-from tests.framework.tiny import ROOT, Desk
+from tests.framework.conftest import finished_run, modulingua, shared_files, wide, workspace
+from tests.framework.tiny import ROOT, Workspace
 
-__all__ = ["desk", "finished", "modulingua", "wide", "world"]
+__all__ = ["finished_run", "modulingua", "shared_files", "wide", "workspace"]
 
 NODES, CORES = 2, 2
 DAEMONS = ("slurmctld", "slurmd", "munged", "sbatch")
@@ -90,9 +90,9 @@ def ended(seconds: float = 240) -> None:
     wait_until(lambda: not queue(), seconds)
 
 
-def status_of(desk: Desk, changes: dict[str, object]) -> dict[str, Status]:
+def status_of(workspace: Workspace, changes: dict[str, object]) -> dict[str, Status]:
     """Returns how the stages fare, by kind and title."""
-    return {f"{row.kind} · {row.title}": row for row in statuses(desk.plan(changes), queue())}
+    return {f"{row.kind} · {row.title}": row for row in statuses(workspace.plan(changes), queue())}
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from framework.slurm.cluster import queue
 from framework.slurm.place import Place
 from tests.framework.conftest import Modulingua
-from tests.framework.tiny import Desk
+from tests.framework.tiny import Workspace
 from tests.slurm.conftest import ended, slurm, status_of, wait_until
 
 ONE = {"combination.language": {}, "slurm.retries": 2, "slurm.check_data": False}
@@ -23,36 +23,36 @@ COUNT = 'n=$(($(cat "$0.n" 2>/dev/null || echo 0) + 1)); echo $n >"$0.n"'
 Pretend = Callable[[str], None]
 
 
-def place_of(desk: Desk, stage: str = TASK) -> Place:
-    place = status_of(desk, ONE)[stage].place
+def place_of(workspace: Workspace, stage: str = TASK) -> Place:
+    place = status_of(workspace, ONE)[stage].place
     assert place is not None
     return place
 
 
-def calls(desk: Desk) -> int:
-    file = desk.folder / "python.n"
+def calls(workspace: Workspace) -> int:
+    file = workspace.folder / "python.n"
     return int(file.read_text()) if file.is_file() else 0
 
 
-def test_a_stage_that_crashes_is_tried_again(desk: Desk, modulingua: Modulingua, pretend: Pretend) -> None:
+def test_a_stage_that_crashes_is_tried_again(workspace: Workspace, modulingua: Modulingua, pretend: Pretend) -> None:
     pretend(f"{COUNT}; [ $n -gt 2 ] || exit 1")
-    modulingua("launch", desk.write(ONE))
+    modulingua("launch", workspace.write(ONE))
     ended()
-    assert calls(desk) == 5  # three times the task, the evaluation, the table
-    place = place_of(desk)
+    assert calls(workspace) == 5  # three times the task, the evaluation, the table
+    place = place_of(workspace)
     assert place.ended().split()[0] == "0"
     assert place.log.read_text().count("crashed with exit code 1; tried again") == 2
 
 
 def test_a_stage_that_goes_on_crashing_takes_its_dependents_with_it(
-    desk: Desk, modulingua: Modulingua, pretend: Pretend
+    workspace: Workspace, modulingua: Modulingua, pretend: Pretend
 ) -> None:
     pretend(f"{COUNT}; printf '3\\tloss 0.5\\n'; echo 'RuntimeError: no more memory' >&2; exit 1")
-    file = desk.write(ONE)
+    file = workspace.write(ONE)
     modulingua("launch", file)
     ended()
-    assert calls(desk) == 3
-    rows = status_of(desk, ONE)
+    assert calls(workspace) == 3
+    rows = status_of(workspace, ONE)
     assert [(row.kind, row.state, row.news) for row in rows.values()] == [
         ("task", "failed", "exit code 1"),
         ("evaluate", "cancelled", f"needs {TASK}, which failed"),
@@ -60,107 +60,109 @@ def test_a_stage_that_goes_on_crashing_takes_its_dependents_with_it(
     ]
     shown = modulingua("status", file)
     assert (shown.code, shown.err) == (0, "")
-    assert f"{TASK} · failed: {place_of(desk).log}" in shown.out
+    assert f"{TASK} · failed: {place_of(workspace).log}" in shown.out
     assert "  RuntimeError: no more memory" in shown.out.splitlines()
     assert "loss 0.5" not in shown.out
 
 
-def test_one_failed_seed_takes_its_own_evaluation_only(desk: Desk, modulingua: Modulingua, pretend: Pretend) -> None:
+def test_one_failed_seed_takes_its_own_evaluation_only(
+    workspace: Workspace, modulingua: Modulingua, pretend: Pretend
+) -> None:
     changes = {**ONE, "seeds": [0, 1, 2]}
-    [_, victim, _] = desk.plan(changes).of_kind("task")
+    [_, victim, _] = workspace.plan(changes).of_kind("task")
     pretend(f'case "$*" in *{victim.id}) exit 2 ;; esac')
-    modulingua("launch", desk.write(changes))
+    modulingua("launch", workspace.write(changes))
     ended()
-    ends = {file.name: file.read_text().split()[0] for file in (desk.folder / "runs/tiny/launch/1/ends").iterdir()}
+    ends = {file.name: file.read_text().split()[0] for file in (workspace.folder / "runs/tiny/launch/1/ends").iterdir()}
     assert ends == {"task-0": "0", "task-1": "2", "task-2": "0", "evaluate-0": "0", "evaluate-2": "0"}
 
 
-def test_a_mistake_is_not_tried_again(desk: Desk, modulingua: Modulingua, pretend: Pretend) -> None:
+def test_a_mistake_is_not_tried_again(workspace: Workspace, modulingua: Modulingua, pretend: Pretend) -> None:
     pretend(f"{COUNT}; exit 2")
-    modulingua("launch", desk.write(ONE))
+    modulingua("launch", workspace.write(ONE))
     ended()
-    assert calls(desk) == 1
-    assert status_of(desk, ONE)[TASK].news == "exit code 2"
+    assert calls(workspace) == 1
+    assert status_of(workspace, ONE)[TASK].news == "exit code 2"
 
 
-def test_the_first_process_that_fails_says_how(desk: Desk, modulingua: Modulingua, pretend: Pretend) -> None:
+def test_the_first_process_that_fails_says_how(workspace: Workspace, modulingua: Modulingua, pretend: Pretend) -> None:
     pretend("[ $SLURM_PROCID = 3 ] && exit 2; sleep 60")
     changes = {**ONE, "trainer.devices": 2, "trainer.num_nodes": 2}
-    modulingua("launch", desk.write(changes))
+    modulingua("launch", workspace.write(changes))
     ended(40)
-    assert place_of(desk).ended() == "2 RUNNING None"
+    assert place_of(workspace).ended() == "2 RUNNING None"
 
 
 def test_an_interrupted_stage_is_requeued_as_often_as_it_takes(
-    desk: Desk, modulingua: Modulingua, pretend: Pretend
+    workspace: Workspace, modulingua: Modulingua, pretend: Pretend
 ) -> None:
     # More often than crashes are forgiven; ranks that leave one after the other; one that dies before it listens.
     changes: dict[str, Any] = {**ONE, "trainer.devices": 2, "slurm.retries": 0}
     pretend(f"{COUNT}; [ $n = 3 ] && kill $$; [ $n -gt 8 ] || {{ sleep $SLURM_PROCID; exit 75; }}")
-    modulingua("launch", desk.write(changes))
+    modulingua("launch", workspace.write(changes))
     ended()
-    place = place_of(desk)
+    place = place_of(workspace)
     assert place.ended().split()[0] == "0"
     log = place.log.read_text()
     assert log.count("the job is requeued") >= 4
     assert log.count(f"job {place.shown} on ") == log.count("the job is requeued") + 1  # one log for all
 
 
-def test_a_cancelled_stage_is_not_requeued(desk: Desk, modulingua: Modulingua, pretend: Pretend) -> None:
+def test_a_cancelled_stage_is_not_requeued(workspace: Workspace, modulingua: Modulingua, pretend: Pretend) -> None:
     pretend(f"{COUNT}; trap 'exit 75' TERM; sleep 60 & wait")
-    modulingua("launch", desk.write(ONE))
-    wait_until(lambda: calls(desk) == 1)
-    slurm("scancel", place_of(desk).shown)
+    modulingua("launch", workspace.write(ONE))
+    wait_until(lambda: calls(workspace) == 1)
+    slurm("scancel", place_of(workspace).shown)
     ended(30)
-    assert calls(desk) == 1
-    assert status_of(desk, ONE)[TASK].state == "cancelled"
+    assert calls(workspace) == 1
+    assert status_of(workspace, ONE)[TASK].state == "cancelled"
 
 
 @pytest.mark.parametrize("signal", ["USR1", "USR2", "TERM"])
 def test_a_warning_reaches_the_processes_and_not_the_shell(
-    desk: Desk, modulingua: Modulingua, pretend: Pretend, signal: str
+    workspace: Workspace, modulingua: Modulingua, pretend: Pretend, signal: str
 ) -> None:
     pretend(f"{COUNT}; [ $n = 1 ] || exit 0; trap 'exit 75' {signal}; sleep 60 & wait")
-    modulingua("launch", desk.write(ONE))
-    wait_until(lambda: calls(desk) == 1)
-    slurm("scancel", f"--signal={signal}", place_of(desk).shown)
+    modulingua("launch", workspace.write(ONE))
+    wait_until(lambda: calls(workspace) == 1)
+    slurm("scancel", f"--signal={signal}", place_of(workspace).shown)
     ended()
-    assert place_of(desk).log.read_text().count("the job is requeued") == 1
-    assert place_of(desk).ended().split()[0] == "0"
+    assert place_of(workspace).log.read_text().count("the job is requeued") == 1
+    assert place_of(workspace).ended().split()[0] == "0"
 
 
 def test_a_job_of_one_element_of_many_requeues_itself_alone(
-    desk: Desk, modulingua: Modulingua, pretend: Pretend
+    workspace: Workspace, modulingua: Modulingua, pretend: Pretend
 ) -> None:
     changes = {**ONE, "seeds": [0, 1, 2]}
-    [_, _, last] = desk.plan(changes).of_kind("task")
-    mark = desk.folder / "interrupted"
+    [_, _, last] = workspace.plan(changes).of_kind("task")
+    mark = workspace.folder / "interrupted"
     pretend(f'case "$*" in *{last.id}) [ -e {mark} ] || {{ touch {mark}; exit 75; }} ;; esac')
-    modulingua("launch", desk.write(changes))
+    modulingua("launch", workspace.write(changes))
     ended()
-    files = sorted((desk.folder / "runs/tiny/launch/1/logs").glob("task-*"))
+    files = sorted((workspace.folder / "runs/tiny/launch/1/logs").glob("task-*"))
     logs = [file.read_text().count("modulingua: 2") for file in files]
     assert logs == [1, 1, 2]
     assert queue() == []
 
 
-def test_several_stages_in_one_element(desk: Desk, modulingua: Modulingua, pretend: Pretend) -> None:
+def test_several_stages_in_one_element(workspace: Workspace, modulingua: Modulingua, pretend: Pretend) -> None:
     changes: dict[str, Any] = {**ONE, "seeds": [0, 1, 2], "slurm.per_job": 3, "slurm.retries": 1}
     # The second stage is interrupted once, and then fails for good; the third one is carried out all the same.
-    _, second, _ = desk.plan(changes).of_kind("task")
-    mark = desk.folder / "interrupted"
+    _, second, _ = workspace.plan(changes).of_kind("task")
+    mark = workspace.folder / "interrupted"
     once = f"[ -e {mark} ] || {{ touch {mark}; exit 75; }}"
     pretend(f'{COUNT}; echo "call $n"; case "$*" in *{second.id}) {once}; exit 1 ;; esac')
-    modulingua("launch", desk.write(changes))
+    modulingua("launch", workspace.write(changes))
     ended()
-    assert calls(desk) == 5  # the stages' two, one and one attempts, and the interrupted one
-    launched = desk.folder / "runs/tiny/launch/1"
+    assert calls(workspace) == 5  # the stages' two, one and one attempts, and the interrupted one
+    launched = workspace.folder / "runs/tiny/launch/1"
     parts = ("0", "0.1", "0.2")
     logs = [(launched / "logs" / f"task-{part}.log").read_text() for part in parts]
     assert [re.findall(r"call (\d)", log) for log in logs] == [["1"], ["2", "3", "4"], ["5"]]
     assert "the job is requeued" in logs[1]
     assert [(launched / "ends" / f"task-{part}").read_text().split()[0] for part in parts] == ["0", "1", "0"]
-    rows = status_of(desk, changes)
+    rows = status_of(workspace, changes)
     assert rows["task · task adapter · seed 1"].news == "exit code 1"
     # The element failed with its second stage, and what waited for it was cancelled: three evaluations and the table.
     cause = ("cancelled", "needs task · task adapter · seed 1, which failed")
@@ -168,13 +170,13 @@ def test_several_stages_in_one_element(desk: Desk, modulingua: Modulingua, prete
 
 
 def test_nothing_of_the_shell_that_submits_is_needed_or_taken_for_a_rank(
-    desk: Desk, modulingua: Modulingua, pretend: Pretend, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, modulingua: Modulingua, pretend: Pretend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pretend('echo "process: ${OMP_NUM_THREADS-none} ${LOCAL_RANK-none} ${MASTER_ADDR-none} $(type -t env)"')
     for number, option in enumerate(("--export=ALL", "--export=NONE"), start=1):
         monkeypatch.setenv("LOCAL_RANK", "1")
         monkeypatch.setenv("MASTER_ADDR", "nowhere")
-        modulingua("launch", desk.write({**ONE, "slurm.extra": [option]}))
+        modulingua("launch", workspace.write({**ONE, "slurm.extra": [option]}))
         ended()
-        log = (desk.folder / f"runs/tiny/launch/{number}/logs/task-0.log").read_text()
+        log = (workspace.folder / f"runs/tiny/launch/{number}/logs/task-0.log").read_text()
         assert "process: 1 none none file" in log

@@ -14,7 +14,7 @@ import pytest
 
 from framework.slurm.cluster import queue
 from tests.framework.conftest import Modulingua
-from tests.framework.tiny import Desk
+from tests.framework.tiny import Workspace
 from tests.slurm.conftest import slurm, start_cluster, stop_cluster, wait_until
 
 WAITING = {
@@ -64,8 +64,8 @@ def elements() -> dict[str, int]:
     return dict(Counter(entry.script.stem for entry in queue()))
 
 
-def test_what_fits_is_submitted_in_the_order_of_the_plan(desk: Desk, modulingua: Modulingua) -> None:
-    file = desk.write({**WAITING, "slurm.account": "lab"})
+def test_what_fits_is_submitted_in_the_order_of_the_plan(workspace: Workspace, modulingua: Modulingua) -> None:
+    file = workspace.write({**WAITING, "slurm.account": "lab"})
     answer = modulingua("launch", file)
     assert (answer.code, answer.err) == (0, "")
     assert elements() == {"task": 4, "evaluate": 2}
@@ -81,31 +81,33 @@ def test_what_fits_is_submitted_in_the_order_of_the_plan(desk: Desk, modulingua:
     assert "not submitted again: 4 stages" in again.out
 
 
-def test_a_limit_of_a_qos(desk: Desk, modulingua: Modulingua) -> None:
-    answer = modulingua("launch", desk.write({**WAITING, "slurm.account": "lab", "slurm.qos": "tight"}))
+def test_a_limit_of_a_qos(workspace: Workspace, modulingua: Modulingua) -> None:
+    answer = modulingua("launch", workspace.write({**WAITING, "slurm.account": "lab", "slurm.qos": "tight"}))
     assert elements() == {"task": 3}
     assert "MaxSubmitJobsPerUser=3 of QOS tight" in answer.out
 
 
-def test_a_limit_that_only_sbatch_knows(desk: Desk, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_that_only_sbatch_knows(
+    workspace: Workspace, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("framework.slurm.cluster.associations", list)
-    answer = modulingua("launch", desk.write({**WAITING, "slurm.account": "lab"}))
+    answer = modulingua("launch", workspace.write({**WAITING, "slurm.account": "lab"}))
     assert (answer.code, answer.err) == (0, "")
     assert elements() == {"task": 4, "evaluate": 2}
     assert "sbatch: error: AssocMaxSubmitJobLimit" in answer.out
 
 
-def test_several_stages_in_one_element_fit(desk: Desk, modulingua: Modulingua) -> None:
-    answer = modulingua("launch", desk.write({**WAITING, "slurm.account": "lab", "slurm.per_job": 2}))
+def test_several_stages_in_one_element_fit(workspace: Workspace, modulingua: Modulingua) -> None:
+    answer = modulingua("launch", workspace.write({**WAITING, "slurm.account": "lab", "slurm.per_job": 2}))
     assert elements() == {"task": 2, "evaluate": 2, "table": 1}
     assert "limit" not in answer.out
 
 
 def test_another_cluster_is_named_to_all_commands(
-    desk: Desk, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLURM_CLUSTERS", "test")  # the name of this one
-    file = desk.write({**WAITING, "seeds": [0]})
+    file = workspace.write({**WAITING, "seeds": [0]})
     assert modulingua("launch", file).code == 0
     assert elements() == {"task": 1, "evaluate": 1, "table": 1}
     assert "queued" in modulingua("status", file).out

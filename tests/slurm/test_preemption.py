@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from framework.slurm.place import Place
-from tests.framework.conftest import Modulingua, desk_in
-from tests.framework.tiny import Desk, command_line
+from tests.framework.conftest import Modulingua, workspace_in
+from tests.framework.tiny import Workspace, command_line
 from tests.slurm.conftest import ended, slurm, status_of, wait_until
 
 TIMES = 10
@@ -27,8 +27,8 @@ LONG: dict[str, Any] = {
 TASK = "task · task adapter · seed 0"
 
 
-def place_of(desk: Desk, changes: dict[str, Any]) -> Place:
-    place = status_of(desk, changes)[TASK].place
+def place_of(workspace: Workspace, changes: dict[str, Any]) -> Place:
+    place = status_of(workspace, changes)[TASK].place
     assert place is not None
     return place
 
@@ -37,10 +37,10 @@ def step(place: Place) -> int:
     return int(place.progress()[0] or 0)
 
 
-def weights(desk: Desk, changes: dict[str, Any]) -> str:
+def weights(workspace: Workspace, changes: dict[str, Any]) -> str:
     """Returns the hash of what the task stage trained."""
-    [task] = desk.plan(changes).of_kind("task")
-    return desk.store.passport(task.id).weights_sha256
+    [task] = workspace.plan(changes).of_kind("task")
+    return workspace.store.passport(task.id).weights_sha256
 
 
 def requeues(place: Place) -> int:
@@ -56,12 +56,12 @@ def preempt(place: Place, signal: str) -> None:
 
 
 @pytest.fixture
-def undisturbed(world: Path, tmp_path: Path) -> Callable[[dict[str, Any]], str]:
+def undisturbed(shared_files: Path, tmp_path: Path) -> Callable[[dict[str, Any]], str]:
     """Trains the same without Slurm and returns the hash of the weights."""
 
     def train(changes: dict[str, Any]) -> str:
         (tmp_path / "undisturbed").mkdir()
-        other = desk_in(tmp_path / "undisturbed", world)
+        other = workspace_in(tmp_path / "undisturbed", shared_files)
         answer = command_line("run", other.write(changes))
         assert answer.returncode == 0, answer.stderr
         return weights(other, changes)
@@ -70,25 +70,27 @@ def undisturbed(world: Path, tmp_path: Path) -> Callable[[dict[str, Any]], str]:
 
 
 def test_preempted_ten_times_in_a_row(
-    desk: Desk, modulingua: Modulingua, undisturbed: Callable[[dict[str, Any]], str]
+    workspace: Workspace, modulingua: Modulingua, undisturbed: Callable[[dict[str, Any]], str]
 ) -> None:
     changes = {**LONG, "trainer.devices": 2}
-    modulingua("launch", desk.write(changes))
-    place = place_of(desk, changes)
+    modulingua("launch", workspace.write(changes))
+    place = place_of(workspace, changes)
     for turn in range(TIMES):
         preempt(place, ("USR1", "USR2", "TERM")[turn % 3])
     ended()
-    rows = status_of(desk, changes)
+    rows = status_of(workspace, changes)
     assert {row.state for row in rows.values()} == {"done"}
-    assert weights(desk, changes) == undisturbed(changes)
+    assert weights(workspace, changes) == undisturbed(changes)
     steps = [int(line.split("\t")[0]) for line in place.log.read_text().splitlines() if "\tloss" in line]
     assert steps == sorted(set(steps))  # no step was done twice
 
 
-def test_a_node_that_fails(desk: Desk, modulingua: Modulingua, undisturbed: Callable[[dict[str, Any]], str]) -> None:
+def test_a_node_that_fails(
+    workspace: Workspace, modulingua: Modulingua, undisturbed: Callable[[dict[str, Any]], str]
+) -> None:
     changes = {**LONG, "trainer.checkpoint_every": 0.2}
-    modulingua("launch", desk.write(changes))
-    place = place_of(desk, changes)
+    modulingua("launch", workspace.write(changes))
+    place = place_of(workspace, changes)
     wait_until(lambda: step(place) > 100)
     node = slurm("squeue", "--noheader", f"--jobs={place.shown}", "--format=%N").strip()
     # Drained first: its slurmd lives and would take the job back at once, while the first copy is still stopping.
@@ -103,4 +105,4 @@ def test_a_node_that_fails(desk: Desk, modulingua: Modulingua, undisturbed: Call
     assert len(lives) == 2
     first = next(line for line in lives[1].splitlines() if "\tloss" in line)
     assert int(first.split("\t")[0]) > 30
-    assert weights(desk, changes) == undisturbed(changes)
+    assert weights(workspace, changes) == undisturbed(changes)

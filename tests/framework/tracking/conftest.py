@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from framework.tracking import tracker
-from tests.framework.conftest import desk_in
-from tests.framework.tiny import ROOT, Desk
+from tests.framework.conftest import workspace_in
+from tests.framework.tiny import ROOT, Workspace
 from tests.wandb_server import WandbServer
 
 wandb = pytest.importorskip("wandb")
@@ -89,18 +89,18 @@ def check_nothing_of_the_machine(server: WandbServer) -> None:
 
 
 @pytest.fixture(scope="package")
-def offline(tmp_path_factory: pytest.TempPathFactory, world: Path) -> Desk:
+def offline(tmp_path_factory: pytest.TempPathFactory, shared_files: Path) -> Workspace:
     """A folder in which the tiny experiment was run offline. Tests leave it as it is."""
-    desk = desk_in(tmp_path_factory.mktemp("offline"), world)
+    workspace = workspace_in(tmp_path_factory.mktemp("offline"), shared_files)
     restart()
-    desk.run(OFFLINE)
+    workspace.run(OFFLINE)
     restart()
-    return desk
+    return workspace
 
 
 @pytest.fixture
-def unsent(offline: Desk, desk: Desk) -> Desk:
+def unsent(offline: Workspace, workspace: Workspace) -> Workspace:
     """A folder in which the tiny experiment was run offline, to be changed."""
-    offline.copy_of(offline.folder / "store", str(desk.folder / "store"))
-    offline.copy_of(offline.folder / "runs", str(desk.folder / "runs"))
-    return desk
+    offline.copy_of(offline.folder / "store", str(workspace.folder / "store"))
+    offline.copy_of(offline.folder / "runs", str(workspace.folder / "runs"))
+    return workspace

@@ -12,7 +12,7 @@ from framework.planning.plan import Plan
 from framework.results.run_folder import RunFolder
 from framework.tracking.entry import component_name
 from tests.framework.conftest import Modulingua
-from tests.framework.tiny import Desk, runs
+from tests.framework.tiny import Workspace, runs
 from tests.framework.tracking.conftest import OFFLINE, QUICK, SECRETS, restart
 from tests.framework.tracking.reading import curve, expected_curve, offline_copies, records_of, state_of
 from tests.wandb_server import WandbServer
@@ -27,18 +27,16 @@ EXPECTED = {
     "backbone": "encoder",
     "dataset": "sib200",
     "task": "classification",
-    "components/language/prompt": (
-        "length=3, init=vocabulary, std=0.02, reparameterization=none, position=before_bos"
-    ),
+    "components/language/prompt": ("length=3, init=vocabulary, std=0.02, reparameterization=none, position=before_bos"),
     "components/language/adapter": "none",
     "components/task/prompt": "none",
     "components/task/adapter": "type=seq_bn, reduction_factor=8, leave_out=none",
 }
 
 
-def folder_of(desk: Desk, stage: Any) -> Path:
+def folder_of(workspace: Workspace, stage: Any) -> Path:
     """Below it lie the client's files of a stage."""
-    return Path(stage.folder.path) if stage.kind == "evaluate" else desk.store.folder / ".wandb" / stage.id
+    return Path(stage.folder.path) if stage.kind == "evaluate" else workspace.store.folder / ".wandb" / stage.id
 
 
 def check_config(config: dict[str, Any], stage: Any) -> None:
@@ -80,7 +78,7 @@ def check_table(table: dict[str, Any], run: RunFolder) -> None:
         assert row["component_language"] == result.component_language
 
 
-def check_server(server: WandbServer, desk: Desk, plan: Plan) -> None:
+def check_server(server: WandbServer, workspace: Workspace, plan: Plan) -> None:
     """Finds all of an experiment: a run for each stage, with its curve, results, component, and what it stands on."""
     assert set(server.runs) == {stage.id for stage in plan.stages}
     trained = [stage for stage in plan.stages if stage.kind != "evaluate"]
@@ -91,7 +89,7 @@ def check_server(server: WandbServer, desk: Desk, plan: Plan) -> None:
         assert served.fields["program"] == "modulingua"  # not where it lies
         assert (served.project, served.fields["displayName"]) == ("transfer", stage.title)
         check_config({key: value for key, value in served.config.items() if key != "_wandb"}, stage)
-        assert curve(served.history) == expected_curve(desk, plan, stage.id)
+        assert curve(served.history) == expected_curve(workspace, plan, stage.id)
         assert set(served.uses) == {component_name(identity) for identity in stage.needs}
         assert served.exit_codes[-1] == 0
         assert not served.preempting
@@ -100,7 +98,7 @@ def check_server(server: WandbServer, desk: Desk, plan: Plan) -> None:
         assert artifact.fields["artifactTypeName"] == stage.kind
         assert artifact.fields["runName"] == stage.id
         assert json.loads(artifact.fields["metadata"])["weights_sha256"]
-        stored = {file.name: file.read_bytes() for file in desk.store.path(stage.id).iterdir()}
+        stored = {file.name: file.read_bytes() for file in workspace.store.path(stage.id).iterdir()}
         sent = dict(artifact.files)
         passport, shown = json.loads(stored.pop("passport.json")), json.loads(sent.pop("passport.json"))
         assert sent == stored
@@ -126,24 +124,24 @@ def check_no_secrets(*folders: Path) -> None:
 
 
 def test_online_everything_arrives_while_it_is_made(
-    desk: Desk, server: WandbServer, environment: Path, modulingua: Modulingua
+    workspace: Workspace, server: WandbServer, environment: Path, modulingua: Modulingua
 ) -> None:
     # The task components are trained on top of the source language's, and so stand on them.
-    changes = QUICK | desk.masked
-    answer = modulingua("run", desk.write(changes))
+    changes = QUICK | workspace.masked
+    answer = modulingua("run", workspace.write(changes))
     assert (answer.code, answer.err) == (0, "")
-    plan = desk.plan(changes)
+    plan = workspace.plan(changes)
     [task] = plan.of_kind("task")
     assert len(task.needs) == 1
-    check_server(server, desk, plan)
-    check_no_secrets(desk.folder, environment)
+    check_server(server, workspace, plan)
+    check_no_secrets(workspace.folder, environment)
     asked = len(server.operations)
-    answer = modulingua("sync", desk.write(changes), desk.folder / "runs")
+    answer = modulingua("sync", workspace.write(changes), workspace.folder / "runs")
     assert (answer.code, answer.out) == (0, "0 of 5 sent; 5 were there already\n")
     assert set(server.operations[asked:]) <= READ
 
 
-def test_offline_everything_is_in_the_files(offline: Desk, environment: Path) -> None:
+def test_offline_everything_is_in_the_files(offline: Workspace, environment: Path) -> None:
     plan = offline.plan(OFFLINE)
     for stage in plan.stages[1:]:  # one of each kind; to read them takes time
         [copy] = offline_copies(folder_of(offline, stage))
@@ -174,7 +172,9 @@ def test_offline_everything_is_in_the_files(offline: Desk, environment: Path) ->
     check_no_secrets(offline.folder, environment)
 
 
-def test_sync_sends_what_was_offline_and_links_it(unsent: Desk, server: WandbServer, modulingua: Modulingua) -> None:
+def test_sync_sends_what_was_offline_and_links_it(
+    unsent: Workspace, server: WandbServer, modulingua: Modulingua
+) -> None:
     file = unsent.write(OFFLINE)
     answer = modulingua("sync", file)
     assert (answer.code, answer.err) == (0, "")
@@ -198,7 +198,7 @@ def test_sync_sends_what_was_offline_and_links_it(unsent: Desk, server: WandbSer
 
 
 def test_sync_of_run_folders_finds_their_components(
-    offline: Desk, server: WandbServer, modulingua: Modulingua, tmp_path: Path
+    offline: Workspace, server: WandbServer, modulingua: Modulingua, tmp_path: Path
 ) -> None:
     copy = offline.copy_of(offline.folder, str(tmp_path / "copy"))
     [run] = (copy / "runs/tiny").glob("*/run.json")
@@ -206,10 +206,12 @@ def test_sync_of_run_folders_finds_their_components(
     settings.write_text(settings.read_text().replace(str(offline.folder), str(copy)))
     answer = modulingua("sync", run.parent)
     assert (answer.code, answer.err) == (0, "")
-    check_server(server, Desk(copy, offline.encoder, offline.texts, offline.corpus), offline.plan(OFFLINE))
+    check_server(server, Workspace(copy, offline.encoder, offline.texts, offline.corpus), offline.plan(OFFLINE))
 
 
-def test_new_results_are_told_and_old_rows_not_again(unsent: Desk, server: WandbServer, modulingua: Modulingua) -> None:
+def test_new_results_are_told_and_old_rows_not_again(
+    unsent: Workspace, server: WandbServer, modulingua: Modulingua
+) -> None:
     file = unsent.write(OFFLINE)
     assert modulingua("sync", file).code == 0
     [run] = runs(unsent.plan(OFFLINE))
@@ -221,7 +223,7 @@ def test_new_results_are_told_and_old_rows_not_again(unsent: Desk, server: Wandb
     check_server(server, unsent, unsent.plan(OFFLINE))
 
 
-def test_keys_are_in_no_script(desk: Desk, modulingua: Modulingua) -> None:
-    answer = modulingua("launch", desk.write(QUICK), "--dry-run")
+def test_keys_are_in_no_script(workspace: Workspace, modulingua: Modulingua) -> None:
+    answer = modulingua("launch", workspace.write(QUICK), "--dry-run")
     assert (answer.code, "#SBATCH" in answer.out) == (0, True)
     assert not any(secret in answer.out + answer.err for secret in SECRETS.values())

@@ -10,22 +10,22 @@ from framework.store.merging import merge
 from framework.system.locks import stage_lock_if_free
 from framework.tracking.entry import component_name
 from tests.framework.conftest import Modulingua
-from tests.framework.tiny import TARGETS, Desk
+from tests.framework.tiny import TARGETS, Workspace
 from tests.wandb_server import WandbServer
 
 SWH, HAU = TARGETS
 
 
 @pytest.fixture
-def trained(desk: Desk, finished: Desk) -> Desk:
+def trained(workspace: Workspace, finished_run: Workspace) -> Workspace:
     """The language components of the finished experiment, and nothing else of it."""
-    for stage in finished.plan().of_kind("language"):
-        finished.copy_of(finished.store.path(stage.id), str(desk.store.path(stage.id)))
-    return desk
+    for stage in finished_run.plan().of_kind("language"):
+        finished_run.copy_of(finished_run.store.path(stage.id), str(workspace.store.path(stage.id)))
+    return workspace
 
 
 def test_what_is_given_is_sent_before_what_stands_on_it(
-    trained: Desk, server: WandbServer, modulingua: Modulingua
+    trained: Workspace, server: WandbServer, modulingua: Modulingua
 ) -> None:
     parts = [stage.id for stage in trained.plan().of_kind("language")]
     given = merge(trained.store, [f"0.5*{parts[0]} + 0.5*{parts[1]}"], HAU).id
@@ -44,7 +44,7 @@ def test_what_is_given_is_sent_before_what_stands_on_it(
 
 
 def test_books_are_kept_by_server_entity_and_project(
-    trained: Desk, server: WandbServer, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
+    trained: Workspace, server: WandbServer, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stage, other = trained.plan().of_kind("language")
     trained.store.remove(other.id)
@@ -75,7 +75,9 @@ def test_books_are_kept_by_server_entity_and_project(
     assert set(books) == {f"{server.url}/{place}" for place in places}
 
 
-def test_what_another_process_is_at_is_left_out(trained: Desk, server: WandbServer, modulingua: Modulingua) -> None:
+def test_what_another_process_is_at_is_left_out(
+    trained: Workspace, server: WandbServer, modulingua: Modulingua
+) -> None:
     busy, free = trained.plan().of_kind("language")
     file = trained.write()
     with stage_lock_if_free(trained.store.claim(busy.id)) as mine:

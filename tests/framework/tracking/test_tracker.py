@@ -27,7 +27,7 @@ from framework.tracking import client, tracker
 from framework.tracking.entry import component_name
 from framework.tracking.sync import _of_run, sync
 from framework.tracking.tracker import Tracker, tracked
-from tests.framework.tiny import ROOT, Desk, runs
+from tests.framework.tiny import ROOT, Workspace, runs
 from tests.framework.tracking.conftest import OFFLINE, QUICK, restart, wandb
 from tests.framework.tracking.reading import curve, expected_curve, offline_copies, records_of, state_of
 from tests.wandb_server import WandbServer
@@ -35,8 +35,8 @@ from tests.wandb_server import WandbServer
 Report = Callable[[int, str], None]
 
 
-def languages(desk: Desk, changes: dict[str, Any] = QUICK) -> list[LanguageStage]:
-    stages: list[LanguageStage] = desk.plan(changes).of_kind("language")
+def languages(workspace: Workspace, changes: dict[str, Any] = QUICK) -> list[LanguageStage]:
+    stages: list[LanguageStage] = workspace.plan(changes).of_kind("language")
     return stages
 
 
@@ -49,9 +49,9 @@ def nothing(done: int, news: str) -> None:
     pass
 
 
-def stop(stage: LanguageStage, desk: Desk, step: int) -> None:
+def stop(stage: LanguageStage, workspace: Workspace, step: int) -> None:
     with handle_stop_signals(), pytest.raises(Interrupted):
-        execute(stage, desk.store, at_step(step, lambda: signal.raise_signal(signal.SIGTERM)))
+        execute(stage, workspace.store, at_step(step, lambda: signal.raise_signal(signal.SIGTERM)))
     with handle_stop_signals():  # the request is not heard any more
         pass
 
@@ -68,47 +68,47 @@ def fail() -> None:
 
 
 class TestHowAStageEnds:
-    def test_preempted_and_requeued_it_is_one_run(self, desk: Desk, server: WandbServer) -> None:
-        stage = languages(desk)[0]
-        stop(stage, desk, step=15)
+    def test_preempted_and_requeued_it_is_one_run(self, workspace: Workspace, server: WandbServer) -> None:
+        stage = languages(workspace)[0]
+        stop(stage, workspace, step=15)
         served = server.runs[stage.id]
         assert (served.exit_codes, served.preempting) == ([INTERRUPTED], True)
         assert [row["_step"] for row in served.history] == [10] or curve(served.history) == []
         assert server.artifacts == {}
-        stop(stage, desk, step=25)
+        stop(stage, workspace, step=25)
         restart()  # another process
-        execute(stage, desk.store, nothing)
+        execute(stage, workspace.store, nothing)
         assert list(server.runs) == [stage.id]
         assert (served.exit_codes, served.preempting) == ([INTERRUPTED, INTERRUPTED, 0], False)
         assert [row["_step"] for row in served.history] == [10, 20, 30]
-        assert curve(served.history) == expected_curve(desk, desk.plan(QUICK), stage.id)
+        assert curve(served.history) == expected_curve(workspace, workspace.plan(QUICK), stage.id)
 
-    def test_offline_a_requeue_leaves_one_whole_copy(self, desk: Desk) -> None:
-        stage = languages(desk, OFFLINE)[0]
-        folder = desk.store.folder / ".wandb" / stage.id
-        stop(stage, desk, step=15)
+    def test_offline_a_requeue_leaves_one_whole_copy(self, workspace: Workspace) -> None:
+        stage = languages(workspace, OFFLINE)[0]
+        folder = workspace.store.folder / ".wandb" / stage.id
+        stop(stage, workspace, step=15)
         [first] = offline_copies(folder)
         assert state_of(first)["exit_code"] == INTERRUPTED
         assert records_of(first, "preempting") == [{}]
         time.sleep(1)  # the client names its folders by the second
-        execute(stage, desk.store, nothing)
+        execute(stage, workspace.store, nothing)
         [second] = offline_copies(folder)
         assert second != first
         history = [row["item"] for row in records_of(second, "history")]
-        assert curve(history) == expected_curve(desk, desk.plan(OFFLINE), stage.id)
+        assert curve(history) == expected_curve(workspace, workspace.plan(OFFLINE), stage.id)
 
-    def test_failed_it_is_marked_so(self, desk: Desk, server: WandbServer) -> None:
-        stage = languages(desk)[0]
+    def test_failed_it_is_marked_so(self, workspace: Workspace, server: WandbServer) -> None:
+        stage = languages(workspace)[0]
         with pytest.raises(RuntimeError, match="no more"):
-            execute(stage, desk.store, at_step(15, fail))
+            execute(stage, workspace.store, at_step(15, fail))
         assert (server.runs[stage.id].exit_codes, server.runs[stage.id].preempting) == ([1], False)
 
 
 @pytest.mark.slow
-def test_of_two_ranks_one_speaks(desk: Desk, server: WandbServer) -> None:
+def test_of_two_ranks_one_speaks(workspace: Workspace, server: WandbServer) -> None:
     changes = QUICK | {"trainer.devices": 2}
-    stage = languages(desk, changes)[0]
-    command = [sys.executable, "-m", "framework.execution.runner", str(desk.write(changes)), "[]", stage.id]
+    stage = languages(workspace, changes)[0]
+    command = [sys.executable, "-m", "framework.execution.runner", str(workspace.write(changes)), "[]", stage.id]
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300
     )
@@ -116,7 +116,7 @@ def test_of_two_ranks_one_speaks(desk: Desk, server: WandbServer) -> None:
     assert list(server.runs) == [stage.id]
     assert server.operations.count("RunResumeStatus") == 1
     assert server.runs[stage.id].exit_codes == [0]
-    assert curve(server.runs[stage.id].history) == expected_curve(desk, desk.plan(changes), stage.id)
+    assert curve(server.runs[stage.id].history) == expected_curve(workspace, workspace.plan(changes), stage.id)
 
 
 class TestTrouble:
@@ -131,8 +131,8 @@ class TestTrouble:
     def test_training_goes_on_and_sync_tells_it_later(
         self,
         trouble: str,
-        desk: Desk,
-        offline: Desk,
+        workspace: Workspace,
+        offline: Workspace,
         server: WandbServer,
         monkeypatch: pytest.MonkeyPatch,
         capfd: pytest.CaptureFixture[str],
@@ -148,18 +148,18 @@ class TestTrouble:
             report = at_step(15, begin)
         else:
             begin()
-        stages = languages(desk)
-        file = desk.write(QUICK)
+        stages = languages(workspace)
+        file = workspace.write(QUICK)
         start = time.monotonic()
         for stage in stages:
-            execute(stage, desk.store, report, sync_command(file, []))
+            execute(stage, workspace.store, report, sync_command(file, []))
         assert time.monotonic() - start < 30  # not the client's own patience, which has no end
         said = capfd.readouterr().err.splitlines()
         assert len(said) == 1, said
         assert said[0].startswith("W&B did not receive everything: ")
         advice = said[0].partition("Nothing is lost: `")[2].removesuffix("` sends it later")
         for stage in stages:
-            one, two = ((place.store.path(stage.id) / WEIGHTS).read_bytes() for place in (desk, offline))
+            one, two = ((place.store.path(stage.id) / WEIGHTS).read_bytes() for place in (workspace, offline))
             assert one == two
 
         server.broken, server.silent = None, False
@@ -169,29 +169,31 @@ class TestTrouble:
         command, *words = shlex.split(advice)[1:]
         assert (command, sync_quietly(*words)) == ("sync", "2 of 2 sent")
         for stage in stages:
-            assert curve(server.runs[stage.id].history) == expected_curve(desk, desk.plan(QUICK), stage.id)
+            assert curve(server.runs[stage.id].history) == expected_curve(workspace, workspace.plan(QUICK), stage.id)
             assert server.runs[stage.id].exit_codes[-1] == 0
         assert len(server.artifacts) == 2
 
     def test_a_slow_upload_silences_no_other_stage(
-        self, desk: Desk, server: WandbServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+        self,
+        workspace: Workspace,
+        server: WandbServer,
+        monkeypatch: pytest.MonkeyPatch,
+        capfd: pytest.CaptureFixture[str],
     ) -> None:
         monkeypatch.setattr(client, "START_SECONDS", 30)
         server.slow = "/upload/artifact"
-        first, second = languages(desk)
-        execute(first, desk.store, nothing, "modulingua sync X")
+        first, second = languages(workspace)
+        execute(first, workspace.store, nothing, "modulingua sync X")
         server.slow = None
-        execute(second, desk.store, nothing, "modulingua sync X")
+        execute(second, workspace.store, nothing, "modulingua sync X")
         [said] = capfd.readouterr().err.splitlines()
         reason = f"the upload of language · {first.title} took more than 2 seconds"
         assert said.startswith(f"W&B did not receive everything: {reason}")
         assert component_name(second.id) in server.artifacts
         restart()
-        assert sync_quietly(desk.write(QUICK)).startswith("1 of 2 sent; 1 were")
+        assert sync_quietly(workspace.write(QUICK)).startswith("1 of 2 sent; 1 were")
 
-    def test_files_that_cannot_be_read_are_no_failure_of_the_stage(
-        self, capfd: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_files_that_cannot_be_read_are_no_failure_of_the_stage(self, capfd: pytest.CaptureFixture[str]) -> None:
         with tracked(TrackingConfig(), "modulingua sync X") as told:
             told.begin(fail)  # type: ignore[arg-type]
             told.complete(fail)  # type: ignore[arg-type]
@@ -199,12 +201,12 @@ class TestTrouble:
         assert capfd.readouterr().err == said
 
     def test_a_missing_client_is_no_failure_of_the_stage(
-        self, desk: Desk, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+        self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.setitem(sys.modules, "framework.tracking.client", None)
-        stage = languages(desk, OFFLINE)[0]
-        execute(stage, desk.store, nothing, "modulingua sync X")
-        assert desk.store.has(stage.id)
+        stage = languages(workspace, OFFLINE)[0]
+        execute(stage, workspace.store, nothing, "modulingua sync X")
+        assert workspace.store.has(stage.id)
         assert capfd.readouterr().err.startswith("W&B did not receive everything: ")
 
     @pytest.mark.parametrize(
@@ -212,10 +214,10 @@ class TestTrouble:
         [([signal.SIGTERM], {INTERRUPTED}), ([signal.SIGINT] * 2, {1, 130, -signal.SIGINT})],
     )
     def test_who_is_stopped_does_not_wait_for_a_silent_server(
-        self, desk: Desk, server: WandbServer, signals: list[signal.Signals], codes: set[int]
+        self, workspace: Workspace, server: WandbServer, signals: list[signal.Signals], codes: set[int]
     ) -> None:
         changes = QUICK | {"stages.language.training.steps": 100_000}
-        file, stage = desk.write(changes), languages(desk, changes)[0]
+        file, stage = workspace.write(changes), languages(workspace, changes)[0]
         server.silent = True
         command = [sys.executable, "-m", "framework.execution.runner", str(file), "[]", stage.id]
         with subprocess.Popen(
@@ -232,12 +234,12 @@ class TestTrouble:
         assert process.returncode in codes
         assert time.monotonic() - start < 30  # for so long the client alone would wait, to begin with
 
-    def test_sync_says_what_fails(self, unsent: Desk, server: WandbServer) -> None:
+    def test_sync_says_what_fails(self, unsent: Workspace, server: WandbServer) -> None:
         server.broken = "/"
         with pytest.raises(UserError, match=r"^\[1/4\] language · .*: W&B: .*; call sync again to go on from here$"):
             sync_quietly(unsent.write(OFFLINE | {"tracking.entity": "team"}))
 
-    def test_runs_that_were_deleted_there_get_new_ids(self, unsent: Desk, server: WandbServer) -> None:
+    def test_runs_that_were_deleted_there_get_new_ids(self, unsent: Workspace, server: WandbServer) -> None:
         server.deleted = {stage.id for stage in unsent.plan(OFFLINE).stages}
         file = unsent.write(OFFLINE | {"tracking.entity": "team"})
         with pytest.raises(UserError, match=r"was previously created and deleted.*: W&B .* tracking\.run_suffix gives"):
@@ -251,13 +253,13 @@ class TestTrouble:
         assert {config.run_suffix for _, config in _of_run(run, ["tracking.run_suffix=c"])} == {"c"}
 
     @pytest.mark.parametrize("answer", [b"", b"<html>login</html>", b"\xff\x00", b"[]", b'{"data": 7}'])
-    def test_a_server_that_answers_nonsense(self, unsent: Desk, server: WandbServer, answer: bytes) -> None:
+    def test_a_server_that_answers_nonsense(self, unsent: Workspace, server: WandbServer, answer: bytes) -> None:
         server.nonsense = answer
         with pytest.raises(UserError, match=r"W&B: .*call sync again"):
             sync_quietly(unsent.write(OFFLINE | {"tracking.entity": "team"}))
 
     def test_what_keeps_sync_away_is_said(
-        self, unsent: Desk, server: WandbServer, monkeypatch: pytest.MonkeyPatch
+        self, unsent: Workspace, server: WandbServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("WANDB_MODE", "offline")
         with pytest.raises(UserError, match=r"^WANDB_MODE is offline, so nothing may be sent to the server; unset it$"):
@@ -265,20 +267,26 @@ class TestTrouble:
         assert server.operations == []
 
     def test_no_login_is_said_and_never_asked_for(
-        self, desk: Desk, server: WandbServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+        self,
+        workspace: Workspace,
+        server: WandbServer,
+        monkeypatch: pytest.MonkeyPatch,
+        capfd: pytest.CaptureFixture[str],
     ) -> None:
         monkeypatch.delenv("WANDB_API_KEY")
-        execute(languages(desk)[0], desk.store, nothing)
+        execute(languages(workspace)[0], workspace.store, nothing)
         assert "not logged in to W&B; run `wandb login`" in capfd.readouterr().err
         assert server.runs == {}
 
-    def test_of_many_processes_one_tries(self, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_of_many_processes_one_tries(
+        self, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         stub, log = tmp_path / "python", tmp_path / "log"
         stub.write_text(f'#!/bin/sh\nls "${tracker.UNTOLD}" 2>&- | wc -l >> {log}\ntouch "${tracker.UNTOLD}"\n')
         stub.chmod(0o755)
         monkeypatch.setattr("framework.execution.runner.sys.executable", str(stub))
-        children = _Children(desk.write(QUICK), [], 2)
-        for stage in languages(desk):
+        children = _Children(workspace.write(QUICK), [], 2)
+        for stage in languages(workspace):
             children.execute(stage, nothing)
         assert log.read_text().split() == ["0", "1"]
 
@@ -298,15 +306,15 @@ class TestSilence:
             told.begin(fail)  # type: ignore[arg-type]
             told.complete(fail)  # type: ignore[arg-type]
 
-    def test_off_leaves_no_trace(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_off_leaves_no_trace(self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(wandb, "init", None)
-        execute(languages(desk, {})[0], desk.store, nothing)
-        assert not list(desk.folder.rglob("*wandb*"))
+        execute(languages(workspace, {})[0], workspace.store, nothing)
+        assert not list(workspace.folder.rglob("*wandb*"))
 
-    def test_another_run_of_the_process_goes_on(self, desk: Desk, tmp_path: Path) -> None:
+    def test_another_run_of_the_process_goes_on(self, workspace: Workspace, tmp_path: Path) -> None:
         quick = wandb.Settings(silent=True, console="off", disable_git=True, disable_code=True)
         other = wandb.init(mode="offline", dir=tmp_path, settings=quick)
-        execute(languages(desk, OFFLINE)[0], desk.store, nothing)
+        execute(languages(workspace, OFFLINE)[0], workspace.store, nothing)
         assert wandb.run is other
         other.log({"still": "open"})
         other.finish()
