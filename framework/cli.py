@@ -22,7 +22,7 @@ app = typer.Typer(
 app.add_typer(components, name="components")
 
 ExperimentFile = Annotated[Path, typer.Argument(metavar="EXPERIMENT.yaml", help="The experiment.")]
-Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", help="Settings that win over the file.")]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]…", help="Settings that override the file.")]
 
 
 @app.callback()
@@ -35,7 +35,7 @@ def modulingua() -> None:
 
 @app.command()
 def run(experiment: ExperimentFile, overrides: Overrides = None) -> None:
-    """Carry out the plan here; what is done already is not done again."""
+    """Run the plan on this machine; finished stages are skipped."""
     from framework.execution.runner import run_experiment
     from framework.reports.compare.final_table import print_final_table
 
@@ -48,10 +48,10 @@ def plan(
     overrides: Overrides = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="List every stage.")] = False,
     data: Annotated[
-        bool, typer.Option("--data", help="Only read all rows that are left to use; list those that cannot be used.")
+        bool, typer.Option("--data", help="Only read all rows that the plan still needs; list those that cannot be used.")
     ] = False,
 ) -> None:
-    """Say what would run, without training: stages, trained parameters, steps, and every mistake."""
+    """Show what would run, without training: stages, trained parameters, steps, and every mistake."""
     from framework.planning.data_check import check_rows
     from framework.planning.plan import plan_experiment
     from framework.reports.plan_table import print_plan
@@ -66,7 +66,7 @@ def plan(
 
 @app.command()
 def explain(experiment: ExperimentFile, overrides: Overrides = None) -> None:
-    """Say in full what would run: each setting's origin, what sits where, tokenised examples, optimisers, jobs."""
+    """Explain in full what would run: origin of settings, components by layer, tokenised examples, optimisers, jobs."""
     from framework.reports.explain.explanation import explain as explain_experiment
 
     explain_experiment(experiment, overrides or [], _console())
@@ -102,7 +102,7 @@ def cancel(experiment: ExperimentFile, overrides: Overrides = None) -> None:
 
 @app.command()
 def prefetch(experiment: ExperimentFile, overrides: Overrides = None) -> None:
-    """Download all that the plan reads, so that it can then be carried out without network (HF_HUB_OFFLINE=1)."""
+    """Download all that the plan reads, so that it can run offline (HF_HUB_OFFLINE=1)."""
     from framework.execution.prefetch import prefetch_experiment
 
     prefetch_experiment(experiment, overrides or [], _console())
@@ -114,7 +114,7 @@ def compare(
     metric: Annotated[
         str | None, typer.Option(help="One of the task's, such as macro_f1; default: its main one, such as accuracy.")
     ] = None,
-    baseline: Annotated[str | None, typer.Option(help="The combination to which the others are compared.")] = None,
+    baseline: Annotated[str | None, typer.Option(help="The combination that the others are compared with.")] = None,
     group: Annotated[
         list[str] | None, typer.Option(help="Average over script, family, resource or seen languages; may be repeated.")
     ] = None,
@@ -123,7 +123,7 @@ def compare(
     ] = None,
     rows: Annotated[str | None, typer.Option(help="With --by: the key of the rows; default: combination.")] = None,
     pretrained_on: Annotated[
-        str | None, typer.Option(help="What backbones not known by name have seen, such as cc100; for --group seen.")
+        str | None, typer.Option(help="Pretraining corpus of backbones not known by name, such as cc100; for --group seen.")
     ] = None,
     out: Annotated[
         list[Path] | None,
@@ -132,7 +132,7 @@ def compare(
     figures: Annotated[bool, typer.Option("--figures", help="Draw figures too, as PDF and PNG.")] = False,
     report: Annotated[bool, typer.Option("--report", help="Write report.html too: all of it on one page.")] = False,
 ) -> None:
-    """Lay runs side by side: combinations × languages, with intervals; writes Markdown, LaTeX and CSV."""
+    """Compare runs: combinations × languages, with intervals; writes Markdown, LaTeX and CSV."""
     from framework.reports.compare import check_places
     from framework.reports.compare import compare as compare_runs
 
@@ -160,13 +160,13 @@ def analyze(
     ] = None,
     metric: Annotated[str | None, typer.Option(help="One of the task's; default: its main one.")] = None,
     target: Annotated[str | None, typer.Option(help="Rank source languages for this language (FLORES code).")] = None,
-    sources: Annotated[str | None, typer.Option(help="The candidates, with commas; default: the runs' or all.")] = None,
+    sources: Annotated[str | None, typer.Option(help="The candidates, separated by commas; default: those of the runs, or all.")] = None,
     pretraining: Annotated[
         str | None, typer.Option(help="Pretraining text by language: xlm-r, or a CSV file with language and gib.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for what is written; default: the first RUNS.")] = None,
 ) -> None:
-    """Set scores against features of the languages: correlations, a regression; rank sources for a target."""
+    """Relate scores to features of the languages: correlations, a regression; rank source languages for a target."""
     from framework.reports.analyze import analyze as analyze_runs
 
     candidates = sources.split(",") if sources else []
@@ -199,12 +199,12 @@ def sync(
         list[str],
         typer.Argument(
             metavar="EXPERIMENT-or-RUNS… [KEY=VALUE]…",
-            help="Experiments, and settings that win over them; run folders, or folders above.",
+            help="Experiments, and settings that override them; run folders, or folders above.",
         ),
     ],
-    again: Annotated[bool, typer.Option("--again", help="Send what was sent already too.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Also send again what was sent already.")] = False,
 ) -> None:
-    """Send to W&B what it does not have yet: training curves, results, components, and what depends on what."""
+    """Send to W&B what it lacks: training curves, results, components and their lineage."""
     from framework.tracking.sync import sync as tell
 
     tell(words, _console(), again=again)
@@ -215,9 +215,9 @@ def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
     language: Annotated[str, typer.Option(help="The texts' language as a FLORES code, such as swh_Latn.")],
 ) -> None:
-    """Answer new texts, one a line on standard input; a pair, or a question with its context, has a tab in between.
+    """Label new texts, one per line of standard input; a tab separates the texts of a pair, or question and context.
 
-    Prints an answer and its confidence for each line; a blank line for one that is blank or cannot be read.
+    Prints one line per input: label, tab, confidence; a blank line for an input that is blank or cannot be read.
     """
     from framework.execution.predict import input_lines, predict_lines
 
@@ -227,7 +227,7 @@ def predict(
 
 @app.command()
 def tokenization(experiment: ExperimentFile, overrides: Overrides = None) -> None:
-    """Report what the tokenizer does to each language: tokens per word, share truncated, unknown tokens."""
+    """Report how the tokenizer handles each language: tokens per word, share truncated, unknown tokens."""
     from framework.planning.plan import plan_experiment
     from framework.reports.plan_table import print_tokenization
 

@@ -312,7 +312,7 @@ class LabelledDataset(Dataset):
     numbered_labels: bool = False
     """Whether a row may hold a label's number in place of its name."""
     positive: str | None = None
-    """The label that alone is sought, such as that of check-worthy claims among all others; most datasets have none."""
+    """The positive class, such as check-worthy claims, for datasets scored by one class's F1; most have none."""
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -71,7 +71,7 @@ class TableConfig(DatasetConfig):
     labels: list[str] | None = None
     """Names of the labels in their order; without it those of the split that is trained on, sorted."""
     positive: str | None = None
-    """The label that alone is sought; results then have its F1 too."""
+    """The positive class; results then have its F1 too."""
 
     def __post_init__(self) -> None:
         """Checks that every file's language can be told."""

@@ -17,8 +17,8 @@ class GenerationData(PromptedData):
     """Questions with written answers.
 
     Batches: `input_ids` and `attention_mask` [B, T] long, `answers` for each row the token ids of the right answer, its
-    end included (left out where an example has none), `text` the (first) texts as they are, `spoken` the languages in
-    which they are asked about, `language` and `id`; the last four are lists of B strings.
+    end included (left out where an example has none), `text` the (first) texts as they are, `prompt_language` the languages of
+    their prompts, `language` and `id`; the last four are lists of B strings.
     """
 
     @property
@@ -26,13 +26,13 @@ class GenerationData(PromptedData):
         """See `TaskData.collate`."""
         return functools.partial(_collate, pad_id=self.tokenizer.pad_token_id)
 
-    def rows(self, examples: Sequence[Example], max_length: int, spoken: str | None = None) -> list[_Row]:
+    def rows(self, examples: Sequence[Example], max_length: int, prompt_language: str | None = None) -> list[_Row]:
         """See `AskingData.rows`."""
-        asker = self.asker(dict.fromkeys(spoken or example.language for example in examples))
+        asker = self.asker(dict.fromkeys(prompt_language or example.language for example in examples))
         prefix = self.config.text_prefix
         rows = []
         for example in examples:
-            asked_in = spoken or example.language
+            asked_in = prompt_language or example.language
             ids = asker.ids(example, asked_in, max_length, prefix)
             known = self.dataset.has_gold(example)
             answer = asker.answer_ids(self.answer(example, asked_in), ends=True) if known else []
@@ -43,7 +43,7 @@ class GenerationData(PromptedData):
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Row:
     example: Example
-    spoken: str
+    prompt_language: str
     ids: list[int]
     answer: list[int]
 
@@ -57,7 +57,7 @@ def _collate(rows: Sequence[_Row], _numbers: Sequence[int], *, pad_id: int | Non
     if all(row.answer for row in rows):
         batch["answers"] = [row.answer for row in rows]
     batch["text"] = [row.example.text for row in rows]
-    batch["spoken"] = [row.spoken for row in rows]
+    batch["prompt_language"] = [row.prompt_language for row in rows]
     batch["language"] = [row.example.language for row in rows]
     batch["id"] = [row.example.id for row in rows]
     return batch

@@ -37,5 +37,5 @@ def choose_k_shot(examples: Iterable[Example], k: int, seed: int) -> list[Exampl
 
 
 def draw(seed: int, name: str) -> str:
-    """Returns a rank that a seed gives to a name: the smallest ranks are those that are drawn."""
+    """Hashes (seed, name); the smallest hashes are sampled."""
     return hashlib.sha256(f"{seed}/{name}".encode()).hexdigest()

@@ -27,9 +27,9 @@ class LabelWordData(PromptedData):
         """See `TaskData.collate`."""
         return functools.partial(_collate, pad_id=self.tokenizer.pad_token_id)
 
-    def rows(self, examples: Sequence[Example], max_length: int, spoken: str | None = None) -> list[_Row]:
+    def rows(self, examples: Sequence[Example], max_length: int, prompt_language: str | None = None) -> list[_Row]:
         """See `AskingData.rows`."""
-        languages = dict.fromkeys(spoken or example.language for example in examples)
+        languages = dict.fromkeys(prompt_language or example.language for example in examples)
         asker = self.asker(languages)
         answers = {
             # A sequence-to-sequence model has learnt to end its answers; a decoder goes on with anything.
@@ -40,8 +40,8 @@ class LabelWordData(PromptedData):
         return [
             _Row(
                 example,
-                asker.ids(example, spoken or example.language, max_length, prefix),
-                answers[spoken or example.language],
+                asker.ids(example, prompt_language or example.language, max_length, prefix),
+                answers[prompt_language or example.language],
             )
             for example in examples
         ]

@@ -49,13 +49,15 @@ class PromptedData(TaskData):
         """See `TaskData.test_rows`; translations are asked about in the language that they are in."""
         return self.rows(examples, self.config.max_length, self.sources[0] if self.config.translated else None)
 
-    def rows(self, examples: Sequence[Example], max_length: int, spoken: str | None = None) -> Sequence[HasLength]:
+    def rows(
+        self, examples: Sequence[Example], max_length: int, prompt_language: str | None = None
+    ) -> Sequence[HasLength]:
         """Puts examples to the model.
 
         Args:
             examples: What is asked about.
             max_length: Longest row in tokens.
-            spoken: The language that all of them are in; None for each one's own.
+            prompt_language: The language that all of them are in; None for each one's own.
         """
         raise NotImplementedError
 
@@ -68,9 +70,9 @@ class PromptedData(TaskData):
         shown = {language: self._shown(language) for language in languages}
         return PromptBuilder(self.template, self.tokenizer, is_decoder=self.is_decoder, shown=shown)
 
-    def answer(self, example: Example, spoken: str) -> str:
+    def answer(self, example: Example, prompt_language: str) -> str:
         """The right answer to an example, as the model should write it in the language in which it is asked."""
-        return self.dataset.answer(example, self.words(spoken))
+        return self.dataset.answer(example, self.words(prompt_language))
 
     def _shown(self, language: str) -> list[tuple[Example, str]]:
         asked = self.template.examples

@@ -24,7 +24,7 @@ BETWEEN_EXAMPLES = "\n\n"
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class ExamplesConfig:
-    """Examples that stand, each with its answer, before the text that is asked about (Brown et al., 2020)."""
+    """Few-shot demonstrations placed before the input (Brown et al., 2020)."""
 
     count: int = Field(ge=1)
     """How many; of a classification's labels each in turn."""

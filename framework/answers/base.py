@@ -1,4 +1,4 @@
-"""What every way to answer says of itself."""
+"""The interface of an answer type."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Protocol
@@ -12,21 +12,21 @@ from modules.training.task import TaskModule
 
 
 class Answer(Protocol):
-    """The settings of a way to answer; how it is fed, and what answers."""
+    """The settings of an answer type, its data module and its task module."""
 
     tasks: ClassVar[tuple[Task, ...]]
-    """What can be answered so."""
+    """The tasks that it serves."""
     families: ClassVar[tuple[Family, ...]]
-    """The backbones that can answer so."""
+    """The backbone families that it works on."""
     needs_lm_head: ClassVar[bool]
     """Whether the backbone must have a trained language-modelling head."""
 
     @property
-    def writes(self) -> int:
-        """The most tokens that it writes; 0 where it only chooses."""
+    def max_new_tokens(self) -> int:
+        """The longest generated answer in tokens; 0 for answers that only choose among labels."""
 
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
-        """Says what of the settings cannot work, by their keys.
+        """Yields configuration problems as (key, reason).
 
         Args:
             dataset: What is answered.
@@ -35,10 +35,10 @@ class Answer(Protocol):
         """
 
     def parameters(self, labels: Sequence[str], info: BackboneInfo) -> int:
-        """Counts what is trained beside the components."""
+        """Counts trained parameters outside the components."""
 
-    def reads(self, sources: Sequence[str], code: str) -> list[tuple[str, str]]:
-        """Returns languages and splits that a test in a language reads beside its own test split."""
+    def demonstration_splits(self, sources: Sequence[str], code: str) -> list[tuple[str, str]]:
+        """Returns the (language, split) pairs from which the demonstrations of a test in a language are drawn."""
 
     def data(
         self,
@@ -48,7 +48,7 @@ class Answer(Protocol):
         info: BackboneInfo,
         **feeding: Any,
     ) -> TaskData:
-        """Feeds it.
+        """Builds the data module.
 
         Args:
             config: The labelled data.
@@ -67,4 +67,4 @@ class Answer(Protocol):
         data: DatasetConfig,
         seed: int,
     ) -> TaskModule:
-        """Makes what answers; a head's first values are drawn from torch's global generator."""
+        """Builds the task module; a new head is initialised from torch's global generator."""

@@ -1,4 +1,4 @@
-"""An answer that the language model writes."""
+"""Answers that the language model generates."""
 
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
@@ -15,20 +15,15 @@ from modules.training.prompted import Generation
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class GenerationAnswer(PromptedAnswer):
-    """Writes the answer; one of which nothing can be made is wrong, and its like are counted."""
+    """Generates the answer; unparsable output counts as wrong and is reported."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("classification", "tagging", "question answering")
     fed_by = GenerationData
 
     max_new_tokens: int = Field(default=30, ge=1, le=4096)
-    """Longest answer in tokens."""
+    """Longest generated answer in tokens."""
     beams: int = Field(default=1, ge=1, le=64)
-    """Beams of the search for the likeliest answer; 1 takes the likeliest token each time."""
-
-    @property
-    def writes(self) -> int:
-        """See `Answer`."""
-        return self.max_new_tokens
+    """Beams of the beam search; 1 is greedy decoding."""
 
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
         """See `Answer`."""

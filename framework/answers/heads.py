@@ -47,7 +47,7 @@ class Head:
 
     families: ClassVar[tuple[Family, ...]] = ("encoder", "encoder-decoder", "decoder")
     needs_lm_head: ClassVar[bool] = False
-    writes: ClassVar[int] = 0
+    max_new_tokens: ClassVar[int] = 0
     fed_by: ClassVar[type[TaskData]]
     answered_by: ClassVar[Callable[..., TaskModule]]
 
@@ -72,7 +72,7 @@ class Head:
         """See `Answer`."""
         return (info.hidden_size + 1) * self.outputs(labels)
 
-    def reads(self, sources: Sequence[str], code: str) -> list[tuple[str, str]]:
+    def demonstration_splits(self, sources: Sequence[str], code: str) -> list[tuple[str, str]]:
         """See `Answer`: none."""
         return []
 

@@ -19,6 +19,7 @@ class LabelWordsAnswer(PromptedAnswer):
     """Classifies by label words: a verbaliser, as a template and its label words are called too."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("classification",)
+    max_new_tokens: ClassVar[int] = 0
     fed_by = LabelWordData
 
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:

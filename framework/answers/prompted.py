@@ -19,11 +19,6 @@ class PromptedAnswer(TemplateConfig):
     needs_lm_head: ClassVar[bool] = True
     fed_by: ClassVar[type[PromptedData]]
 
-    @property
-    def writes(self) -> int:
-        """See `Answer`."""
-        return 0
-
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
         """See `Answer`."""
         templates: dict[Key, str] = {("template",): self.template}
@@ -61,7 +56,7 @@ class PromptedAnswer(TemplateConfig):
         """See `Answer`: the language model's own head answers."""
         return 0
 
-    def reads(self, sources: Sequence[str], code: str) -> list[tuple[str, str]]:
+    def demonstration_splits(self, sources: Sequence[str], code: str) -> list[tuple[str, str]]:
         """See `Answer`: those of the examples that stand before a text.
 
         Raises:

@@ -149,7 +149,7 @@ def check_languages_of_data(
                 if field == "targets" and data.translated:
                     next(dataset.examples(code, "test"), None)  # the column may be missing
                 if field == "targets" and not trains:
-                    for shown, split in answer.reads(languages.source, code):
+                    for shown, split in answer.demonstration_splits(languages.source, code):
                         dataset.fingerprint(shown, split)
             except DataError as error:
                 yield key, f"{error}{_way_out(data, dataset, code) if field == 'source' else ''}"
@@ -352,7 +352,7 @@ def check_lengths(
     )
     dataset = _dataset(data)
     # An encoder-decoder's answer has positions of its own.
-    written = stages.answer_to(dataset.task).writes if dataset is not None and info.family == "decoder" else 0
+    written = stages.answer_to(dataset.task).max_new_tokens if dataset is not None and info.family == "decoder" else 0
     tokenizer = tokenizer_of(info)
     # A space at its end may become a part of the text's first token.
     prefix = len(tokenizer(data.text_prefix.rstrip(), add_special_tokens=False, verbose=False)["input_ids"])
@@ -473,7 +473,7 @@ def check_answer(
     if trains and stages.task.training is None and given.task is None:
         yield ("stages", "task", "training"), "is required: the task stage has something to train"
     yield from (((*key, *place), reason) for place, reason in answer.problems(dataset, info, trains))
-    if trainer.shard_backbone and answer.writes:
+    if trainer.shard_backbone and answer.max_new_tokens:
         yield ("trainer", "shard_backbone"), "a backbone that is shared out cannot write; use label_words or a head"
 
 
@@ -495,10 +495,10 @@ def check_shown(
     for code in dataset.languages if languages.targets == ["all"] else languages.targets:
         # A language or a split that is missing is said elsewhere.
         with contextlib.suppress(DataError):
-            if not answer.reads(languages.source, code):
+            if not answer.demonstration_splits(languages.source, code):
                 return
             tested = list(itertools.islice(dataset.examples(code, "test"), 1))
-            for shown, split in answer.reads(languages.source, code):
+            for shown, split in answer.demonstration_splits(languages.source, code):
                 dataset.fingerprint(shown, split)
             yield from _check_shown(answer, data, dataset, info, languages.source, seeds, tested)
 

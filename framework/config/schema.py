@@ -91,7 +91,7 @@ class TaskStageConfig:
     """How many of the validated steps, up to the last, `average` takes the mean of; null takes all."""
 
     def __post_init__(self) -> None:
-        """Checks that the numbers can be meant."""
+        """Validates value ranges."""
         if self.k_shot is not None and self.k_shot < 1:
             raise ValueError("k_shot must be at least 1")
         if self.validate_every is not None and self.validate_every < 1:
@@ -173,7 +173,7 @@ class TrainerConfig:
         return self.devices * self.num_nodes
 
     def __post_init__(self) -> None:
-        """Checks that the numbers can be meant."""
+        """Validates value ranges."""
         if self.devices < 1:
             raise ValueError("devices must be at least 1")
         if self.num_nodes < 1:
@@ -226,7 +226,7 @@ class Experiment:
         return self.stages.answer_to(self.dataset.task)
 
     @property
-    def spoken(self) -> list[str]:
+    def component_languages(self) -> list[str]:
         """The languages whose components act: of translated targets it is the source that they are translated into."""
         translated = self.data is not None and self.data.translated
         return list(dict.fromkeys([*self.languages.source, *(self.targets if not translated else [])]))

@@ -178,7 +178,7 @@ def _stage(run: Path) -> tuple[EvaluateStage, Store]:
     of_languages = [passport for passport in passports if passport.stage == "language"]
     language_components = {
         code: tuple(passport.id for passport in of_languages if code in passport.languages)
-        for code in experiment.spoken
+        for code in experiment.component_languages
     }
     assert experiment.stages.task is not None
     task = TaskStage(

@@ -60,7 +60,7 @@ def _read_labelled_data(plan: Plan) -> None:
         experiment, answer = run.experiment, run.experiment.answer
         source, targets = experiment.languages.source, experiment.targets
         learnt = product(source, ("train", "validation")) if run.task.trains else ()
-        shown = (part for code in targets for part in answer.reads(source, code))
+        shown = (part for code in targets for part in answer.demonstration_splits(source, code))
         for language, split in [*learnt, *shown, *product(targets, ["test"])]:
             part = (repr(experiment.data), language, split)
             if part not in seen:

@@ -31,7 +31,7 @@ from modules.training.sharding import ShardedBackbone
 from modules.training.task import TaskModule
 
 ProgressCallback = Callable[[int, str], None]
-"""Is told how many steps are done, and the latest figures."""
+"""Callback: (steps done, latest metrics as text)."""
 
 LOG_EVERY = 10
 """Steps between two points of a training curve."""
@@ -69,7 +69,7 @@ def make_trainer(
         use_distributed_sampler=False,  # the data modules deal rows out to ranks themselves
         **options,
     )
-    # Its handler of SIGTERM starts a collective wherever the ranks happen to be; ours only takes the request down.
+    # Its handler of SIGTERM starts a collective wherever the ranks happen to be; ours only records the request.
     made._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
     return made
 

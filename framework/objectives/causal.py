@@ -23,7 +23,7 @@ class CausalObjective(MonolingualObjective):
     text: CausalConfig = CausalConfig()
     """The text."""
     packed: bool = False
-    """Fill each row with whole documents, each of which sees itself alone; else documents are joined and cut."""
+    """Pack documents into rows, with attention restricted to each document; else documents are joined and cut."""
 
     @property
     def identity_fields(self) -> dict[str, Any]:

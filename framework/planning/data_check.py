@@ -171,7 +171,7 @@ def _(stage: EvaluateStage) -> list[tuple[str, str]]:
     # The notes on a run compare its test texts with those that it was trained on.
     learnt = itertools.product(source if stage.task.trains else (), LEARNT)
     tested = dict.fromkeys(test.language for test in stage.missing)
-    shown = (part for code in tested for part in experiment.answer.reads(source, code))
+    shown = (part for code in tested for part in experiment.answer.demonstration_splits(source, code))
     return [*learnt, *((code, "test") for code in tested), *shown]
 
 

@@ -95,7 +95,7 @@ class TaskStage(Stage):
     """Source language -> identities of the language stages whose components act, frozen."""
     parameters: int
     labels: tuple[str, ...]
-    """What is told apart."""
+    """The classes."""
     data: list[str]
     """Fingerprints of the labelled data."""
 
@@ -271,7 +271,7 @@ def _stages(variant: Variant, store: Store) -> Iterator[Stage]:
         yield pretrain
         backbone = BackboneChoice(backbone.config, backbone.info, pretrained_by=pretrain.id)
     components: dict[str, tuple[str, ...]] = {}
-    for language in experiment.spoken:
+    for language in experiment.component_languages:
         components[language], stages = _language_components(experiment, backbone, language, store)
         yield from stages
     if experiment.data is None:
@@ -294,7 +294,7 @@ def _distinct(tasks: list[TaskStage]) -> list[TaskStage]:
     experiment = tasks[0].experiment
     if tasks[0].trains:
         return tasks if experiment.given.task is None else tasks[:1]
-    return tasks if experiment.answer.reads(experiment.languages.source, "") else tasks[:1]
+    return tasks if experiment.answer.demonstration_splits(experiment.languages.source, "") else tasks[:1]
 
 
 def _pretrain_stage(experiment: Experiment, backbone: BackboneChoice) -> PretrainStage:
@@ -567,7 +567,7 @@ def _translation(experiment: Experiment) -> tuple[dict[str, str], str] | None:
 
 def _shown(experiment: Experiment, language: str) -> list[str]:
     """Names the content of what stands before texts in a language; for no language, what stands before all."""
-    reads = experiment.answer.reads(experiment.languages.source, language)
+    reads = experiment.answer.demonstration_splits(experiment.languages.source, language)
     return [experiment.dataset.fingerprint(code, split) for code, split in reads if code]
 
 

@@ -63,7 +63,7 @@ class RunRecord:
     task: Task = "classification"
     """The dataset's task."""
     positive: str | None = None
-    """The label that alone is sought, where the dataset has such a one."""
+    """The positive class, for datasets that are also scored by the F1 of one class."""
     parallel: bool = False
     """Whether the dataset says that examples of two languages with the same id are translations of each other."""
     labels: list[str] = dataclasses.field(default_factory=list)

@@ -10,14 +10,14 @@ from framework.system.console import console
 components = typer.Typer(help="The component store: trained components and their passports.", no_args_is_help=True)
 
 StoreFolder = Annotated[Path, typer.Option("--store", help="The component store's folder.")]
-RunsFolder = Annotated[Path, typer.Option("--runs", help="The folder of runs, to say which of them used it.")]
+RunsFolder = Annotated[Path, typer.Option("--runs", help="The folder of runs, to list those that used it.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="A component's id; its beginning is enough.")]
 
 
 @components.command("list")
 def list_components(
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="[WORD]…", help="Only those whose line holds all of these words.")
+        list[str] | None, typer.Argument(metavar="[WORD]…", help="Only components whose line contains all of these words.")
     ] = None,
     store: StoreFolder = Path("store"),
 ) -> None:
@@ -30,7 +30,7 @@ def list_components(
 
 @components.command("show")
 def show_component(component: Id, store: StoreFolder = Path("store"), runs: RunsFolder = Path("runs")) -> None:
-    """Show what a component is, where it came from and which runs used it."""
+    """Show what a component is, its origin and the runs that used it."""
     from framework.store.listing import print_passport
     from framework.store.store import Store
 
@@ -39,12 +39,12 @@ def show_component(component: Id, store: StoreFolder = Path("store"), runs: Runs
 
 @components.command("verify")
 def verify_components(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help="Components; all of the store if none.")] = (
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help="Components; default: all of the store.")] = (
         None
     ),
     store: StoreFolder = Path("store"),
 ) -> None:
-    """Check that components are whole: hashes, files, shapes; the exit code is 1 where one is damaged."""
+    """Check that components are intact: hashes, files, shapes; exit code 1 if one is damaged."""
     from framework.store.listing import print_findings
     from framework.store.store import Store
 
@@ -64,12 +64,12 @@ def remove_component(component: Id, store: StoreFolder = Path("store")) -> None:
 def push_component(
     component: Id,
     place: Annotated[str, typer.Argument(metavar="REPO", help="owner/name on the hub, or a folder such as ./shared.")],
-    alone: Annotated[bool, typer.Option("--alone", help="Leave out what it depends on.")] = False,
+    alone: Annotated[bool, typer.Option("--alone", help="Leave out its dependencies.")] = False,
     private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
     store: StoreFolder = Path("store"),
     runs: RunsFolder = Path("runs"),
 ) -> None:
-    """Share a component with its passport, a model card and what it depends on."""
+    """Share a component with its passport, a model card and its dependencies."""
     from framework.store.sharing import push
     from framework.store.store import Store
 
@@ -82,7 +82,7 @@ def pull_component(
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")] = None,
     store: StoreFolder = Path("store"),
 ) -> None:
-    """Put a shared component into the store, checked, with what it depends on."""
+    """Check a shared component and put it into the store, with its dependencies."""
     from framework.store.sharing import pull
     from framework.store.store import Store
 
@@ -105,7 +105,7 @@ def merge_components(
         list[str],
         typer.Argument(metavar="FORMULA | ID…", help='"0.5*A + 0.5*B", "A + B - C"; or ids and runs, for their mean.'),
     ],
-    language: Annotated[str | None, typer.Option(help="The language that the sum serves, such as lug_Latn.")] = None,
+    language: Annotated[str | None, typer.Option(help="The language of the sum, such as lug_Latn.")] = None,
     store: StoreFolder = Path("store"),
 ) -> None:
     """Write the weighted sum of components as a new one."""
@@ -124,7 +124,7 @@ def export_component(
     backbone: Annotated[str | None, typer.Option(help="Where the backbone is now, if it has moved.")] = None,
     store: StoreFolder = Path("store"),
 ) -> None:
-    """Write a component as `adapters` or PEFT would have saved it."""
+    """Write a component in the format of `adapters` or PEFT."""
     from framework.store.conversion import export
     from framework.store.store import Store
 
@@ -135,9 +135,9 @@ def export_component(
 @components.command("import")
 def import_component(
     place: Annotated[
-        str, typer.Argument(metavar="REPO", help="What `adapters` or PEFT saved: a folder, or owner/name[@revision].")
+        str, typer.Argument(metavar="REPO", help="Saved by `adapters` or PEFT: a folder, or owner/name[@revision].")
     ],
-    role: Annotated[str, typer.Option("--as", help="language, or task: the role that it serves in.")],
+    role: Annotated[str, typer.Option("--as", help="Its role: language or task.")],
     backbone: Annotated[str, typer.Option(help="The backbone that carries it: a folder, or its name on the hub.")],
     language: Annotated[list[str] | None, typer.Option(help="Its language, such as hau_Latn.")] = None,
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of the backbone.")] = None,

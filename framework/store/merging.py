@@ -30,7 +30,7 @@ OF_FACTORS = "lora"
 
 
 def merged_identity(terms: Terms, languages: Sequence[str]) -> str:
-    """Returns the identity of a sum: it follows from the weights and what is summed, in whatever order."""
+    """Returns the identity of a sum, a hash of factors and components; it is independent of the order of the terms."""
     return identity(merge=_in_order(terms), languages=sorted(languages))
 
 

@@ -142,7 +142,7 @@ class Passport:
 
     @property
     def told(self) -> list[str]:
-        """The notes and, of what was pulled, whose word they are."""
+        """The notes, with the source of a pulled component."""
         if not self.pulled_from:
             return self.notes
         place = "a folder" if self.pulled_from.startswith("/") else self.pulled_from

@@ -13,7 +13,7 @@ def slurm_tasks() -> int:
 
 
 def own_rank() -> int:
-    """Returns the number of this process among its stage's, as far as it is known before they have met."""
+    """Returns the rank of this process, before the process group is initialised."""
     return _number("SLURM_PROCID", 0) if slurm_tasks() > 1 else _number("LOCAL_RANK", 0)
 
 

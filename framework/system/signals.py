@@ -1,7 +1,7 @@
-"""Being asked to stop: by Slurm before a time limit or a preemption, by `kill`, by Ctrl-C.
+"""Stop signals: from Slurm before a time limit or a preemption, from `kill`, from Ctrl-C.
 
-The signal's handler only takes the request down. The work looks at it where it can stop cleanly: at the end of a step,
-between passes of tests, between stages. There it saves what it needs to go on, and raises `Interrupted`.
+The signal handler only records the request. The work checks it where it can stop cleanly: at the end of a step,
+between batches of languages in a test, between stages. It then saves what it needs to resume and raises `Interrupted`.
 """
 
 import os

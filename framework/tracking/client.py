@@ -139,7 +139,7 @@ class WandbRun:
         usual_permissions(self.folder / "wandb")  # what waits for an upload, only its owner can read
 
     def note_sent(self, entry: Entry) -> None:
-        """Enters into the books that a server has the entry, when it was closed without an error."""
+        """Records in sent.json that the server has this run, if it was closed without an error."""
         if self.destination is None:
             return
         known = _sent(self.folder) | {self.destination: content(entry, self.linked)}

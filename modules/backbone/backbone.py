@@ -172,7 +172,7 @@ class Backbone(nn.Module):
         return nn.ModuleList(layer for stack in stacks for layer in stack.children())
 
     def shifted(self, ids: Tensor) -> Tensor:
-        """Returns what a decoder reads that is to give `ids` [batch, time]: they, one place later, behind a start."""
+        """Returns `ids` [batch, time] shifted right by one, behind the decoder start token."""
         config = self.model.config
         start = config.eos_token_id if config.decoder_start_token_id is None else config.decoder_start_token_id
         return torch.cat([torch.full_like(ids[:, :1], start), ids[:, :-1]], dim=1)
@@ -394,7 +394,7 @@ def _assemble(model: Any, info: BackboneInfo, with_lm_head: bool, tokenizer: Any
 
 
 def _with_cache(layer: nn.Module, inputs: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Gives a layer of `adapters` the cache by the name that it knows: it passes over any other in silence."""
+    """Gives a layer of `adapters` the cache by the name that it knows: it silently ignores any other name."""
     return inputs, {"past_key_value" if name == "past_key_values" else name: value for name, value in named.items()}
 
 

@@ -33,7 +33,7 @@ class Combination(nn.Module):
         self.backbone = backbone
         self._components = nn.ModuleDict()
         self.synchronised_passes: Callable[[int], int] = lambda own: own
-        """Is told in how many passes this rank encodes a batch and says how many it must take part in; see
+        """Maps this rank's number of forward passes to the number that every rank must run; see
         `modules.training.sharding`."""
         self.shared = False
         """Whether ranks share its layers."""

@@ -27,7 +27,7 @@ class BottleneckConfig:
     """Numbers, from 0, of layers without an adapter."""
 
     def __post_init__(self) -> None:
-        """Checks that the numbers can be meant."""
+        """Validates value ranges."""
         if self.reduction_factor < 1:
             raise ValueError("reduction_factor must be at least 1")
 

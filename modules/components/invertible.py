@@ -24,7 +24,7 @@ class InvertibleConfig:
     just before the output embeddings."""
 
     def __post_init__(self) -> None:
-        """Checks that the numbers can be meant."""
+        """Validates value ranges."""
         if self.reduction_factor < 1:
             raise ValueError("reduction_factor must be at least 1")
 

@@ -38,7 +38,7 @@ class LoRAConfig:
     """Numbers, from 0, of layers that are left as they are."""
 
     def __post_init__(self) -> None:
-        """Checks that the numbers can be meant."""
+        """Validates value ranges."""
         if self.rank < 1:
             raise ValueError("rank must be at least 1")
         if not 0 <= self.dropout < 1:

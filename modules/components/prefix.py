@@ -19,7 +19,7 @@ class PrefixConfig:
     """Hidden width of the perceptron that the prefix is trained through; null trains keys and values directly."""
 
     def __post_init__(self) -> None:
-        """Checks that the numbers can be meant."""
+        """Validates value ranges."""
         if self.length < 1:
             raise ValueError("length must be at least 1")
         if self.bottleneck_size is not None and self.bottleneck_size < 1:

@@ -30,7 +30,7 @@ class SoftPromptConfig:
     """Stands in front of the text's first token, which is BOS where the tokenizer puts one, or right behind it."""
 
     def __post_init__(self) -> None:
-        """Checks that the numbers can be meant."""
+        """Validates value ranges."""
         if self.length < 1:
             raise ValueError("length must be at least 1; leave the prompt out to have none")
         if self.std <= 0:

@@ -1,4 +1,4 @@
-"""Learning a language from translations: its sentences come to lie where the backbone puts those."""
+"""Alignment: pulls each sentence embedding towards the backbone's embedding of its translation."""
 
 from collections.abc import Sequence
 
@@ -28,7 +28,7 @@ class AlignmentConfig:
     """Divides the cosines among which the translation is to be told."""
 
     def __post_init__(self) -> None:
-        """Checks that the numbers can be meant."""
+        """Validates value ranges."""
         weights = (self.cosine_weight, self.contrastive_weight)
         if min(weights) < 0 or max(weights) == 0:
             raise ValueError("cosine_weight and contrastive_weight must not be negative, nor both be zero")

@@ -55,7 +55,7 @@ class ClassificationHeadConfig:
     """Share of the pooled vector that is dropped in training."""
 
     def __post_init__(self) -> None:
-        """Checks that the numbers can be meant."""
+        """Validates value ranges."""
         _check_dropout(self.dropout)
 
 
@@ -67,7 +67,7 @@ class TaggingHeadConfig:
     """Share of each word's vector that is dropped in training."""
 
     def __post_init__(self) -> None:
-        """Checks that the numbers can be meant."""
+        """Validates value ranges."""
         _check_dropout(self.dropout)
 
 

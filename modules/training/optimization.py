@@ -38,7 +38,7 @@ class OptimizerConfig:
     """Decoupled weight decay of all trained parameters."""
 
     def __post_init__(self) -> None:
-        """Checks that the numbers can be meant."""
+        """Validates value ranges."""
         if self.lr <= 0:
             raise ValueError("lr must be positive")
         if self.weight_decay < 0:
@@ -66,7 +66,7 @@ class OptimizationConfig:
     """Longest gradient, as the norm over all trained parameters; null leaves gradients as they are."""
 
     def __post_init__(self) -> None:
-        """Checks that the numbers can be meant."""
+        """Validates value ranges."""
         if self.steps < 1:
             raise ValueError("steps must be at least 1")
         if not 0 <= self.warmup_steps < self.steps:
@@ -121,7 +121,7 @@ def build(config: OptimizationConfig, parameters: Mapping[str, Iterable[nn.Param
 
 
 def schedule(config: OptimizationConfig, step: int) -> float:
-    """Returns the share of the highest learning rate that a step, counted from 0, is done with."""
+    """Returns the learning-rate multiplier of a (0-based) step."""
     if step < config.warmup_steps:
         return (step + 1) / (config.warmup_steps + 1)
     if config.decay == "constant":

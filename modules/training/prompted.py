@@ -70,7 +70,7 @@ class Generation(TaskModule):
     """Writes the answer.
 
     Learns to write the right one. A batch holds `input_ids`, `attention_mask`, `language`, `answers` (for each row the
-    token ids of the right answer), `text`, `spoken` (the language in which each row is asked) and `id`.
+    token ids of the right answer), `text`, `prompt_language` (the language in which each row is asked) and `id`.
     """
 
     chosen_by = "validation/log_likelihood"
@@ -125,7 +125,7 @@ class Generation(TaskModule):
         )
         tokenizer = self.combination.backbone.tokenizer
         texts = tokenizer.batch_decode(written, skip_special_tokens=True)
-        read = map(self.read, texts, batch["text"], batch["spoken"])
+        read = map(self.read, texts, batch["text"], batch["prompt_language"])
         predicted = [UNPARSED if answer is None else answer for answer in read]
         confidence = log_likelihoods.float().exp().cpu()
         return Prediction(id=batch["id"], language=batch["language"], predicted=predicted, confidence=confidence)

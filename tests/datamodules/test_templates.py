@@ -179,7 +179,7 @@ def test_translations_are_asked_about_in_their_own_language(sib200: Path, tokeni
             config, tokenizer, template, labels=LABELS, is_decoder=True, sources=["eng_Latn"], targets=["swh_Latn"]
         )
         [batch] = written.predict_dataloader()
-        assert set(batch["spoken"]) == {"eng_Latn" if first == 45 else "swh_Latn"}
+        assert set(batch["prompt_language"]) == {"eng_Latn" if first == 45 else "swh_Latn"}
         travel = LABELS.index("travel")
         about_travel = {row.id for row in written.dataset.examples("swh_Latn", "test") if row.label == travel}
         answers = dict(zip(batch["id"], batch["answers"], strict=True))

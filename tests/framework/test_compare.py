@@ -181,7 +181,7 @@ class TestDifferences:
         assert "] +.800 [+.7" in line(text, "b ")
         assert "*" not in text
         assert line(text, "No test and no star").startswith("No test and no star, for one of the two has one seed: b.")
-        assert line(text, "With one seed the interval is about that training only")
+        assert line(text, "With one seed the interval is over test-set sampling only")
         assert {one["star"] for one in csv.DictReader(StringIO(comparison.averages_csv()))} == {"", "False"}
 
     def test_macro_differences_are_corrected_together(self, tmp_path: Path) -> None:
@@ -434,10 +434,10 @@ class TestLegend:
         beside = compare([tmp_path])
         assert f"{said}± 1.96 standard errors over the resamples." in beside.legend
         # A pivot has a cell for each training.
-        assert any("about that training only" in one for one in compare([tmp_path], by="seed").legend)
+        assert any("over test-set sampling only" in one for one in compare([tmp_path], by="seed").legend)
         # A head alone is trained too: the run names it among what it stands on.
         untrained.write_record(replace(untrained.record, components={"task head · seed 0": "7f3a"}))
-        assert any("about that training only" in one for one in compare([tmp_path]).legend)
+        assert any("over test-set sampling only" in one for one in compare([tmp_path]).legend)
 
     def test_different_data_are_said(self, tmp_path: Path) -> None:
         for experiment, data in (("a", "sha256:1"), ("b", "sha256:2")):

@@ -62,7 +62,7 @@ def how_to_read(
         of_one = {label for label, average in shown if average is not None and len(average.seeds) == 1}
         trained = any(group.label in of_one and group.record.trained for group in groups)
         said = ["± 1.96 standard errors over the resamples"] if several else []
-        said += ["about that training only: nothing is known of what others would give"] if trained else []
+        said += ["over test-set sampling only: variation over trainings is not covered"] if trained else []
         if of_one and said:
             yield f"With one seed the interval is {', and '.join(said)}."
     if any(cell.source for row in rows for cell in row.cells.values()):
@@ -107,7 +107,7 @@ def about_differences(rows: list[Row], baseline: str | None) -> Iterator[str]:
                 f"{signs.count(True)} and worse in {signs.count(False)}; in {untold} the test finds no difference."
             )
     if listed:
-        yield "Without a star: a difference may be there that so few examples and seeds do not show."
+        yield "No star: not significant at these numbers of examples and seeds, which is not evidence of no difference."
     unpaired = [label for label, one in compared.items() if not one.difference.seeds_paired]
     if unpaired:
         yield f"Paired by examples but not by seeds, as {baseline} has others: {'; '.join(unpaired)}."

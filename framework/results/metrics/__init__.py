@@ -43,7 +43,7 @@ def metrics_of(task: Task, positive: str | None = None) -> dict[str, Metric]:
 
     Args:
         task: The dataset's.
-        positive: The label that alone is sought, where there is such a one; it has an F1 of its own.
+        positive: The positive class, for datasets that are also scored by the F1 of one class.
     """
     sought = () if positive is None else (PositiveF1(positive),)
     return {metric.name: metric for metric in (*SCORINGS[task].metrics, *sought)}
