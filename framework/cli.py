@@ -48,7 +48,7 @@ def plan(
     overrides: Overrides = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="List every stage.")] = False,
     data: Annotated[
-        bool, typer.Option("--data", help="Only read all rows that the plan still needs; list those that cannot be used.")
+        bool, typer.Option("--data", help="Only read all rows that the plan still needs; list the unusable ones.")
     ] = False,
 ) -> None:
     """Show what would run, without training: stages, trained parameters, steps, and every mistake."""
@@ -123,7 +123,7 @@ def compare(
     ] = None,
     rows: Annotated[str | None, typer.Option(help="With --by: the key of the rows; default: combination.")] = None,
     pretrained_on: Annotated[
-        str | None, typer.Option(help="Pretraining corpus of backbones not known by name, such as cc100; for --group seen.")
+        str | None, typer.Option(help="Pretraining corpus of an unknown backbone, such as cc100; for --group seen.")
     ] = None,
     out: Annotated[
         list[Path] | None,
@@ -160,7 +160,9 @@ def analyze(
     ] = None,
     metric: Annotated[str | None, typer.Option(help="One of the task's; default: its main one.")] = None,
     target: Annotated[str | None, typer.Option(help="Rank source languages for this language (FLORES code).")] = None,
-    sources: Annotated[str | None, typer.Option(help="The candidates, separated by commas; default: those of the runs, or all.")] = None,
+    sources: Annotated[
+        str | None, typer.Option(help="The candidates, separated by commas; default: the runs' or all.")
+    ] = None,
     pretraining: Annotated[
         str | None, typer.Option(help="Pretraining text by language: xlm-r, or a CSV file with language and gib.")
     ] = None,

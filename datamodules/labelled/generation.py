@@ -17,8 +17,8 @@ class GenerationData(PromptedData):
     """Questions with written answers.
 
     Batches: `input_ids` and `attention_mask` [B, T] long, `answers` for each row the token ids of the right answer, its
-    end included (left out where an example has none), `text` the (first) texts as they are, `prompt_language` the languages of
-    their prompts, `language` and `id`; the last four are lists of B strings.
+    end included (left out where an example has none), `text` the (first) texts as they are, `prompt_language` the
+    languages of their prompts, `language` and `id`; the last four are lists of B strings.
     """
 
     @property

@@ -17,7 +17,7 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="A component's id; its beg
 @components.command("list")
 def list_components(
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="[WORD]…", help="Only components whose line contains all of these words.")
+        list[str] | None, typer.Argument(metavar="[WORD]…", help="Only components whose line has all of these words.")
     ] = None,
     store: StoreFolder = Path("store"),
 ) -> None:
