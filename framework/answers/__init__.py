@@ -1,15 +1,16 @@
-"""How a model answers what is asked of a text: each way joins the feeding of a task to what answers, in one small file.
+"""Answer types: each joins the data module of a task to its task module, in one small file.
 
-A new way is a new file with a class like these and a line here.
+A new type is a new file with a subclass of `Answer` and a line here, or a class anywhere that a YAML names by its
+dotted path.
 """
 
 from datamodules import Task
-from framework.answers.base import Answer
+from framework.answers.base import Answer, AnswerContext
 from framework.answers.generation import GenerationAnswer
 from framework.answers.heads import ClassificationHeadAnswer, SpanHeadAnswer, TaggingHeadAnswer
 from framework.answers.label_words import LabelWordsAnswer
 
-__all__ = ["ANSWERS", "Answer", "default_answer"]
+__all__ = ["ANSWERS", "Answer", "AnswerContext", "default_answer"]
 
 ANSWERS: dict[str, type[Answer]] = {
     "classification_head": ClassificationHeadAnswer,
@@ -21,5 +22,5 @@ ANSWERS: dict[str, type[Answer]] = {
 
 
 def default_answer(task: Task) -> Answer:
-    """Returns the way to answer where an experiment names none: the task's head."""
+    """Returns the answer of an experiment that names none: the task's head."""
     return next(answer for answer in ANSWERS.values() if task in answer.tasks)()

@@ -1,7 +1,9 @@
 """The interface of an answer type."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Protocol
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from transformers import PreTrainedTokenizerBase
 
@@ -11,8 +13,20 @@ from modules import BackboneInfo, Combination, Component, Family, OptimizationCo
 from modules.training.task import TaskModule
 
 
-class Answer(Protocol):
-    """The settings of an answer type, its data module and its task module."""
+@dataclass(frozen=True)
+class AnswerContext:
+    """What an answer is built for."""
+
+    config: DatasetConfig
+    """The labelled data."""
+    labels: Sequence[str]
+    """The dataset's labels."""
+    info: BackboneInfo
+    """The backbone."""
+
+
+class Answer(ABC):
+    """The settings of an answer type; they build its data module and its task module."""
 
     tasks: ClassVar[tuple[Task, ...]]
     """The tasks that it serves."""
@@ -20,51 +34,48 @@ class Answer(Protocol):
     """The backbone families that it works on."""
     needs_lm_head: ClassVar[bool]
     """Whether the backbone must have a trained language-modelling head."""
-
-    @property
-    def max_new_tokens(self) -> int:
-        """The longest generated answer in tokens; 0 for answers that only choose among labels."""
+    max_new_tokens: int = 0
+    """The longest generated answer in tokens; 0 for answers that only choose among labels."""
 
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
         """Yields configuration problems as (key, reason).
 
         Args:
-            dataset: What is answered.
-            info: The backbone, of a right family.
+            dataset: The labelled data.
+            info: The backbone, of one of `families`.
             trains: Whether the task stage has something to train.
         """
+        yield from ()
 
     def parameters(self, labels: Sequence[str], info: BackboneInfo) -> int:
         """Counts trained parameters outside the components."""
+        return 0
 
     def demonstration_splits(self, sources: Sequence[str], code: str) -> list[tuple[str, str]]:
-        """Returns the (language, split) pairs from which the demonstrations of a test in a language are drawn."""
+        """Returns the (language, split) pairs from which the demonstrations of a test in a language are drawn.
 
-    def data(
-        self,
-        config: DatasetConfig,
-        tokenizer: PreTrainedTokenizerBase,
-        labels: Sequence[str],
-        info: BackboneInfo,
-        **feeding: Any,
-    ) -> TaskData:
+        Raises:
+            DataError: There is no language to draw them from.
+        """
+        return []
+
+    @abstractmethod
+    def data(self, context: AnswerContext, tokenizer: PreTrainedTokenizerBase, **options: Any) -> TaskData:
         """Builds the data module.
 
         Args:
-            config: The labelled data.
+            context: What the answer is built for.
             tokenizer: Of the backbone.
-            labels: The dataset's.
-            info: The backbone.
-            **feeding: As `TaskData`.
+            **options: As `TaskData`.
         """
 
+    @abstractmethod
     def module(
         self,
+        context: AnswerContext,
         combination: Combination,
         components: Sequence[Component],
         training: OptimizationConfig | None,
-        labels: Sequence[str],
-        data: DatasetConfig,
         seed: int,
     ) -> TaskModule:
         """Builds the task module; a new head is initialised from torch's global generator."""

@@ -5,8 +5,10 @@ from typing import ClassVar
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
-from datamodules import DatasetConfig, GenerationData, LabelledDataset, PromptBuilder, Task, labelled_dataset
+from datamodules import GenerationData, LabelledDataset, PromptBuilder, Task, labelled_dataset
+from framework.answers.base import AnswerContext
 from framework.answers.prompted import PromptedAnswer
 from framework.validation import Problem
 from modules import BackboneInfo, Combination, Component, OptimizationConfig, tokenizer_of
@@ -25,8 +27,8 @@ class GenerationAnswer(PromptedAnswer):
     beams: int = Field(default=1, ge=1, le=64)
     """Beams of the beam search; 1 is greedy decoding."""
 
+    @override
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
-        """See `Answer`."""
         yield from super().problems(dataset, info, trains)
         if dataset.task != "classification":
             return
@@ -38,20 +40,19 @@ class GenerationAnswer(PromptedAnswer):
                 if len(asker.answer_ids(word, ends=False)) > self.max_new_tokens:
                     yield key, f"{word!r} is longer than max_new_tokens, {self.max_new_tokens}"
 
+    @override
     def module(
         self,
+        context: AnswerContext,
         combination: Combination,
         components: Sequence[Component],
         training: OptimizationConfig | None,
-        labels: Sequence[str],
-        data: DatasetConfig,
         seed: int,
     ) -> Generation:
-        """See `Answer`."""
-        dataset = labelled_dataset(data)
+        dataset = labelled_dataset(context.config)
 
         def read(written: str, text: str, language: str) -> str | None:
-            return dataset.read_answer(written, text, self.words_for(labels, language))
+            return dataset.read_answer(written, text, self.words_for(context.labels, language))
 
         return Generation(
             combination,

@@ -1,5 +1,6 @@
 """Answers by a linear layer of our own over hidden states, trained with the task components."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
@@ -7,11 +8,11 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import nn
 from transformers import PreTrainedTokenizerBase
+from typing_extensions import override
 
 from datamodules import (
     ClassificationData,
     DataError,
-    DatasetConfig,
     LabelledDataset,
     QuestionData,
     TaggingData,
@@ -19,6 +20,7 @@ from datamodules import (
     TaskData,
 )
 from datamodules.tokenization import check_pairs
+from framework.answers.base import Answer, AnswerContext
 from framework.validation import Problem
 from modules import (
     BackboneInfo,
@@ -42,25 +44,24 @@ from modules.training.task import TaskModule
 SETTINGS = ConfigDict(extra="forbid")
 
 
-class Head:
-    """What these answers have in common; see `Answer`."""
+class Head(Answer):
+    """What these answers have in common."""
 
     families: ClassVar[tuple[Family, ...]] = ("encoder", "encoder-decoder", "decoder")
     needs_lm_head: ClassVar[bool] = False
-    max_new_tokens: ClassVar[int] = 0
     fed_by: ClassVar[type[TaskData]]
     answered_by: ClassVar[Callable[..., TaskModule]]
 
+    @abstractmethod
     def head(self, hidden_size: int, labels: Sequence[str]) -> nn.Module:
-        """Makes the layer."""
-        raise NotImplementedError
+        """Builds the layer."""
 
     def outputs(self, labels: Sequence[str]) -> int:
         """Counts what the layer gives for each thing that it reads."""
         return len(labels)
 
+    @override
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
-        """See `Answer`."""
         if dataset.pairs:
             try:
                 check_pairs(tokenizer_of(info))
@@ -68,36 +69,24 @@ class Head:
                 way_out = "" if info.family == "encoder" else "; put them to it by a template (label_words, generation)"
                 yield (), f"{error}{way_out}"
 
+    @override
     def parameters(self, labels: Sequence[str], info: BackboneInfo) -> int:
-        """See `Answer`."""
         return (info.hidden_size + 1) * self.outputs(labels)
 
-    def demonstration_splits(self, sources: Sequence[str], code: str) -> list[tuple[str, str]]:
-        """See `Answer`: none."""
-        return []
+    @override
+    def data(self, context: AnswerContext, tokenizer: PreTrainedTokenizerBase, **options: Any) -> TaskData:
+        return self.fed_by(context.config, tokenizer, **options)
 
-    def data(
-        self,
-        config: DatasetConfig,
-        tokenizer: PreTrainedTokenizerBase,
-        labels: Sequence[str],
-        info: BackboneInfo,
-        **feeding: Any,
-    ) -> TaskData:
-        """See `Answer`."""
-        return self.fed_by(config, tokenizer, **feeding)
-
+    @override
     def module(
         self,
+        context: AnswerContext,
         combination: Combination,
         components: Sequence[Component],
         training: OptimizationConfig | None,
-        labels: Sequence[str],
-        data: DatasetConfig,
         seed: int,
     ) -> TaskModule:
-        """See `Answer`."""
-        head = self.head(combination.backbone.info.hidden_size, labels)
+        head = self.head(context.info.hidden_size, context.labels)
         return type(self).answered_by(combination, components, training, head=head, seed=seed)
 
 
@@ -109,12 +98,12 @@ class ClassificationHeadAnswer(Head, ClassificationHeadConfig):
     fed_by = ClassificationData
     answered_by = TextClassification
 
+    @override
     def head(self, hidden_size: int, labels: Sequence[str]) -> ClassificationHead:
-        """See `Head`."""
         return ClassificationHead(hidden_size, labels, self)
 
+    @override
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
-        """See `Answer`."""
         yield from super().problems(dataset, info, trains)
         if info.family == "decoder" and self.pooling == "cls":
             yield ("pooling",), "the first token of a decoder has seen nothing of the text; use mean or last"
@@ -128,8 +117,8 @@ class TaggingHeadAnswer(Head, TaggingHeadConfig):
     fed_by = TaggingData
     answered_by = Tagging
 
+    @override
     def head(self, hidden_size: int, labels: Sequence[str]) -> TaggingHead:
-        """See `Head`."""
         return TaggingHead(hidden_size, labels, self)
 
 
@@ -141,10 +130,10 @@ class SpanHeadAnswer(Head, SpanHeadConfig):
     fed_by = QuestionData
     answered_by = QuestionAnswering
 
+    @override
     def head(self, hidden_size: int, labels: Sequence[str]) -> SpanHead:
-        """See `Head`."""
         return SpanHead(hidden_size, self)
 
+    @override
     def outputs(self, labels: Sequence[str]) -> int:
-        """See `Head`: a beginning and an end."""
         return 2

@@ -6,8 +6,10 @@ from typing import ClassVar
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
-from datamodules import DatasetConfig, LabelledDataset, LabelWordData, PromptBuilder, Task
+from datamodules import LabelledDataset, LabelWordData, PromptBuilder, Task
+from framework.answers.base import AnswerContext
 from framework.answers.prompted import PromptedAnswer
 from framework.validation import Problem
 from modules import BackboneInfo, Combination, Component, OptimizationConfig, tokenizer_of
@@ -19,11 +21,10 @@ class LabelWordsAnswer(PromptedAnswer):
     """Classifies by label words: a verbaliser, as a template and its label words are called too."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("classification",)
-    max_new_tokens: ClassVar[int] = 0
     fed_by = LabelWordData
 
+    @override
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
-        """See `Answer`."""
         yield from super().problems(dataset, info, trains)
         tokenizer = tokenizer_of(info)
         asker = PromptBuilder(self, tokenizer, is_decoder=info.family == "decoder", shown={})
@@ -40,14 +41,13 @@ class LabelWordsAnswer(PromptedAnswer):
                 if len(labels) > 1:
                     yield key, f"{' and '.join(labels)} are encoded as the same tokens and cannot be told apart"
 
+    @override
     def module(
         self,
+        context: AnswerContext,
         combination: Combination,
         components: Sequence[Component],
         training: OptimizationConfig | None,
-        labels: Sequence[str],
-        data: DatasetConfig,
         seed: int,
     ) -> LabelWords:
-        """See `Answer`."""
-        return LabelWords(combination, components, training, labels=labels, seed=seed)
+        return LabelWords(combination, components, training, labels=context.labels, seed=seed)

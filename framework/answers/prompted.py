@@ -4,23 +4,25 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from transformers import PreTrainedTokenizerBase
+from typing_extensions import override
 
-from datamodules import DataError, DatasetConfig, LabelledDataset, PromptedData, TemplateConfig, language
+from datamodules import DataError, LabelledDataset, PromptedData, TemplateConfig, language
+from framework.answers.base import Answer, AnswerContext
 from framework.errors import did_you_mean
 from framework.system.documents import Key
 from framework.validation import Problem
 from modules import BackboneInfo, Family
 
 
-class PromptedAnswer(TemplateConfig):
-    """A template and what it implies; see `Answer`."""
+class PromptedAnswer(Answer, TemplateConfig):
+    """A template and what it implies."""
 
     families: ClassVar[tuple[Family, ...]] = ("encoder-decoder", "decoder")
     needs_lm_head: ClassVar[bool] = True
     fed_by: ClassVar[type[PromptedData]]
 
+    @override
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
-        """See `Answer`."""
         templates: dict[Key, str] = {("template",): self.template}
         templates |= {("templates", code): template for code, template in self.templates.items()}
         for key, template in templates.items():
@@ -52,29 +54,15 @@ class PromptedAnswer(TemplateConfig):
         for code in self.words_in:
             yield ("words_in", code), self.words_for(labels, code)
 
-    def parameters(self, labels: Sequence[str], info: BackboneInfo) -> int:
-        """See `Answer`: the language model's own head answers."""
-        return 0
-
+    @override
     def demonstration_splits(self, sources: Sequence[str], code: str) -> list[tuple[str, str]]:
-        """See `Answer`: those of the examples that stand before a text.
-
-        Raises:
-            DataError: There is no language to draw them from.
-        """
         if self.examples is None:
             return []
         if self.examples.language == "source" and not sources:
             raise DataError("languages.source names no language to take the examples from")
         return [(sources[0] if self.examples.language == "source" else code, self.examples.split)]
 
-    def data(
-        self,
-        config: DatasetConfig,
-        tokenizer: PreTrainedTokenizerBase,
-        labels: Sequence[str],
-        info: BackboneInfo,
-        **feeding: Any,
-    ) -> PromptedData:
-        """See `Answer`."""
-        return self.fed_by(config, tokenizer, self, labels=labels, is_decoder=info.family == "decoder", **feeding)
+    @override
+    def data(self, context: AnswerContext, tokenizer: PreTrainedTokenizerBase, **options: Any) -> PromptedData:
+        is_decoder = context.info.family == "decoder"
+        return self.fed_by(context.config, tokenizer, self, labels=context.labels, is_decoder=is_decoder, **options)

@@ -15,7 +15,7 @@ from datamodules import LANGUAGES, DataError, Example, LabelledDataset, labelled
 from datamodules.datasets.base import TEST
 from datamodules.datasets.overlap import find_leak, learnt_contents
 from datamodules.errors import RowErrors, listed
-from framework.answers import ANSWERS, Answer
+from framework.answers import ANSWERS, Answer, AnswerContext
 from framework.config.check_given import check_given, trained_languages
 from framework.config.check_slurm import check_slurm
 from framework.objectives import OBJECTIVES, CausalObjective
@@ -512,9 +512,10 @@ def _check_shown(
     seeds: list[int],
     tested: list[Example],
 ) -> Iterator[Problem]:
+    context = AnswerContext(data, dataset.labels, info)
     for seed in seeds:
         try:
-            answer.data(data, tokenizer_of(info), dataset.labels, info, sources=sources, seed=seed).test_rows(tested)
+            answer.data(context, tokenizer_of(info), sources=sources, seed=seed).test_rows(tested)
         except DataError as error:
             yield ("stages", "task", "answer", _name_of(answer), "examples"), str(error)
             return  # other seeds show others, and as many

@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from datamodules import RowError, TaskData, language
 from datamodules.datasets.overlap import find_leak
+from framework.answers import AnswerContext
 from framework.config.schema import Experiment
 from framework.errors import UserError
 from framework.execution.agreement import answering_keys
@@ -219,12 +220,9 @@ def load_stage_backbone(choice: BackboneChoice, store: Store, *, with_lm_head: b
 def stage_data(stage: TaskStage, tokenizer: PreTrainedTokenizerBase) -> TaskData:
     """Feeds a task stage and its tests; nothing is read yet."""
     experiment = stage.experiment
-    assert experiment.data is not None
     return experiment.answer.data(
-        experiment.data,
+        _answer_context(stage),
         tokenizer,
-        stage.labels,
-        stage.backbone.info,
         sources=experiment.languages.source,
         batch_size=stage.settings.batch_size,
         eval_batch_size=experiment.stages.evaluate.batch_size,
@@ -234,6 +232,11 @@ def stage_data(stage: TaskStage, tokenizer: PreTrainedTokenizerBase) -> TaskData
     )
 
 
+def _answer_context(stage: TaskStage) -> AnswerContext:
+    assert stage.experiment.data is not None
+    return AnswerContext(stage.experiment.data, stage.labels, stage.backbone.info)
+
+
 def _answering_backbone(stage: TaskStage, store: Store) -> Backbone:
     return load_stage_backbone(stage.backbone, store, with_lm_head=stage.experiment.answer.needs_lm_head)
 
@@ -241,11 +244,10 @@ def _answering_backbone(stage: TaskStage, store: Store) -> Backbone:
 def _task_module(stage: TaskStage, backbone: Backbone, training: OptimizationConfig | None) -> TaskModule:
     """Makes untrained task components and what answers with them; without a training it only answers."""
     experiment = stage.experiment
-    assert experiment.data is not None
     combination = Combination(backbone)
     components = _add(combination, "task", experiment.combination["task"], None, stage.seed)
     with seeded(stage.seed):
-        return experiment.answer.module(combination, components, training, stage.labels, experiment.data, stage.seed)
+        return experiment.answer.module(_answer_context(stage), combination, components, training, stage.seed)
 
 
 def _add(combination: Combination, role: str, configs: dict[str, Any], code: str | None, seed: int) -> list[Component]:
