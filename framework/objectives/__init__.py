@@ -1,7 +1,7 @@
 """What a language stage learns from: each objective joins a stream of text to the loss on it, in one small file.
 
-A new objective is a new file with a class like these and a line here, or a class anywhere that a YAML names by its
-dotted path.
+A new objective is a new file with a subclass of `Objective` and a line here, or a class anywhere that a YAML names by
+its dotted path.
 """
 
 from framework.objectives.alignment import AlignmentObjective

@@ -6,57 +6,49 @@ from lightning import LightningDataModule
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from transformers import PreTrainedTokenizerBase
+from typing_extensions import override
 
 from datamodules import ParallelConfig, ParallelData, ParallelText
-from framework.objectives.base import without_place
+from framework.objectives.base import Objective, without_place
 from modules import Combination, Component, Family, OptimizationConfig
 from modules.training.alignment import Alignment, AlignmentConfig
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class AlignmentObjective:
+class AlignmentObjective(Objective):
     """Learns to bring a sentence's vector to the frozen backbone's vector of its translation in the pivot language."""
 
     families: ClassVar[tuple[Family, ...]] = get_args(Family)
-    """See `Objective`."""
+    needs_bare_backbone: ClassVar[bool] = True
     parallel: ParallelConfig
     """The sentences and their translations."""
     loss: AlignmentConfig = AlignmentConfig()
     """How the parts of the loss are weighed."""
 
     @property
-    def needs_lm_head(self) -> bool:
-        """See `Objective`."""
-        return False
-
-    @property
-    def needs_bare_backbone(self) -> bool:
-        """See `Objective`."""
-        return True
-
-    @property
+    @override
     def languages_without_components(self) -> tuple[str, ...]:
-        """See `Objective`: the pivot's vectors are the goal already."""
-        return (self.parallel.pivot,)
+        return (self.parallel.pivot,)  # its own vectors are the goal already
 
     @property
+    @override
     def identity_fields(self) -> dict[str, Any]:
-        """See `Objective`."""
         return {"alignment": {**without_place(self.parallel), "loss": self.loss}}
 
     @property
+    @override
     def note(self) -> str:
-        """See `Objective`."""
         return (
             f"Language components were aligned on parallel sentences ({self.parallel.source_name}, "
             f"{self.parallel.split} split, pivot {self.parallel.pivot}); their labels were not used."
         )
 
+    @override
     def fingerprints(self, languages: list[str]) -> list[str]:
-        """See `Objective`."""
         text = ParallelText(self.parallel)
         return [text.fingerprint(language) for language in languages]
 
+    @override
     def data(
         self,
         tokenizer: PreTrainedTokenizerBase,
@@ -65,7 +57,6 @@ class AlignmentObjective:
         seed: int,
         num_workers: int,
     ) -> LightningDataModule:
-        """See `Objective`."""
         return ParallelData(
             self.parallel,
             tokenizer,
@@ -75,8 +66,8 @@ class AlignmentObjective:
             num_workers=num_workers,
         )
 
+    @override
     def module(
         self, combination: Combination, components: list[Component], training: OptimizationConfig, seed: int
     ) -> Alignment:
-        """See `Objective`."""
         return Alignment(combination, components, training, config=self.loss, seed=seed)

@@ -1,6 +1,7 @@
-"""What every objective of a language stage says of itself."""
+"""The interface of an objective: what a language stage learns from, and how."""
 
-from typing import Any, ClassVar, Protocol
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
 
 from lightning import LightningDataModule
 from transformers import PreTrainedTokenizerBase
@@ -10,32 +11,32 @@ from modules import Combination, Component, Family, OptimizationConfig
 from modules.training.base import StageModule
 
 
-class Objective(Protocol):
-    """The settings of an objective, and how to feed and train with it."""
+class Objective(ABC):
+    """The settings of an objective; they build its data module and its stage module."""
 
     families: ClassVar[tuple[Family, ...]]
-    """The backbones that can learn so."""
-
-    @property
-    def needs_lm_head(self) -> bool:
-        """Whether the backbone must have a trained language-modelling head."""
-
-    @property
-    def needs_bare_backbone(self) -> bool:
-        """Whether it compares with the backbone without components, so that it cannot train the backbone itself."""
+    """The backbone families that it works on."""
+    needs_lm_head: ClassVar[bool] = False
+    """Whether the backbone must have a trained language-modelling head."""
+    needs_bare_backbone: ClassVar[bool] = False
+    """Whether it compares with the backbone without components, so that it cannot train the backbone itself."""
 
     @property
     def languages_without_components(self) -> tuple[str, ...]:
         """Languages that need no component of their own."""
-
-    @property
-    def identity_fields(self) -> dict[str, Any]:
-        """What of the settings determines the result; where the files lie does not."""
+        return ()
 
     @property
     def note(self) -> str:
         """What a reader of the results must know of the text, or nothing."""
+        return ""
 
+    @property
+    @abstractmethod
+    def identity_fields(self) -> dict[str, Any]:
+        """The settings that determine the result; where the files lie does not."""
+
+    @abstractmethod
     def fingerprints(self, languages: list[str]) -> list[str]:
         """Names the content of the text of these languages.
 
@@ -43,6 +44,7 @@ class Objective(Protocol):
             DataError: There is none for a language.
         """
 
+    @abstractmethod
     def data(
         self,
         tokenizer: PreTrainedTokenizerBase,
@@ -51,12 +53,13 @@ class Objective(Protocol):
         seed: int,
         num_workers: int,
     ) -> LightningDataModule:
-        """Streams the text in batches."""
+        """Builds the data module, which streams the text in batches."""
 
+    @abstractmethod
     def module(
         self, combination: Combination, components: list[Component], training: OptimizationConfig, seed: int
     ) -> StageModule:
-        """Trains the components on such batches."""
+        """Builds the stage module, which trains the components on such batches."""
 
 
 def without_place(settings: Any) -> dict[str, Any]:

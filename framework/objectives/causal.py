@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from datamodules import CausalConfig, PackingConfig, TextConfig
 from framework.objectives.monolingual import MonolingualObjective
@@ -26,12 +27,12 @@ class CausalObjective(MonolingualObjective):
     """Pack documents into rows, with attention restricted to each document; else documents are joined and cut."""
 
     @property
+    @override
     def identity_fields(self) -> dict[str, Any]:
-        """See `Objective`."""
         [settings] = super().identity_fields.values()
         return {self.name: settings | ({"packed": True} if self.packed else {})}
 
     @property
+    @override
     def fed(self) -> TextConfig:
-        """See `MonolingualObjective`."""
         return PackingConfig(**dataclasses.asdict(self.text)) if self.packed else self.text

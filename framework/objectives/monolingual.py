@@ -5,55 +5,35 @@ from typing import Any, ClassVar
 from lightning import LightningDataModule
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
+from typing_extensions import override
 
 from datamodules import MonolingualData, MonolingualText, TextConfig, seen_tokens
-from framework.objectives.base import without_place
-from modules import Combination, Component, Family, OptimizationConfig
+from framework.objectives.base import Objective, without_place
+from modules import Combination, Component, OptimizationConfig
 from modules.training.language_modeling import LanguageModeling
 
 
-class MonolingualObjective:
+class MonolingualObjective(Objective):
     """Learns to predict tokens of a language's text with the backbone's own, trained head."""
 
     name: ClassVar[str]
     """Its key in a YAML."""
-    families: ClassVar[tuple[Family, ...]]
-    """See `Objective`."""
+    needs_lm_head: ClassVar[bool] = True
     learns: ClassVar[type[LanguageModeling]]
     text: TextConfig
 
     @property
-    def needs_lm_head(self) -> bool:
-        """See `Objective`."""
-        return True
-
-    @property
-    def needs_bare_backbone(self) -> bool:
-        """See `Objective`."""
-        return False
-
-    @property
-    def languages_without_components(self) -> tuple[str, ...]:
-        """See `Objective`: every language has text of its own to learn from."""
-        return ()
-
-    @property
+    @override
     def identity_fields(self) -> dict[str, Any]:
-        """See `Objective`."""
         return {self.name: without_place(self.text)}
-
-    @property
-    def note(self) -> str:
-        """See `Objective`."""
-        return ""
 
     @property
     def fed(self) -> TextConfig:
         """The text with how batches are made of it."""
         return self.text
 
+    @override
     def fingerprints(self, languages: list[str]) -> list[str]:
-        """See `Objective`."""
         text = MonolingualText(self.text)
         return [text.fingerprint(language) for language in languages]
 
@@ -65,6 +45,7 @@ class MonolingualObjective:
         """
         return seen_tokens(MonolingualText(self.text), tokenizer, languages)
 
+    @override
     def data(
         self,
         tokenizer: PreTrainedTokenizerBase,
@@ -73,7 +54,6 @@ class MonolingualObjective:
         seed: int,
         num_workers: int,
     ) -> LightningDataModule:
-        """See `Objective`."""
         return MonolingualData(
             self.fed,
             tokenizer,
@@ -83,8 +63,8 @@ class MonolingualObjective:
             num_workers=num_workers,
         )
 
+    @override
     def module(
         self, combination: Combination, components: list[Component], training: OptimizationConfig, seed: int
     ) -> LanguageModeling:
-        """See `Objective`."""
         return self.learns(combination, components, training, seed=seed)
