@@ -20,13 +20,11 @@ from datamodules import (
     Example,
     dataset,
     downloading_to_cache,
-    hub,
-    hub_cache,
-    hub_requests,
     labelled_dataset,
 )
 from datamodules.datasets.base import DatasetConfig
 from datamodules.errors import NetworkError
+from datamodules.sources import hub, hub_cache, hub_requests
 from tests.hub_server import Fault, Repository, hub_server, use_hub
 
 Serve = Callable[..., AbstractContextManager[list[str]]]

@@ -13,10 +13,9 @@ from safetensors.torch import load_file
 
 from framework.config.schema import TrainerConfig
 from framework.errors import Unavailable, UserError
-from framework.execution import execute
+from framework.execution import execute, trainer
 from framework.execution.runner import _Children
 from framework.store.store import WEIGHTS
-from framework.system.distributed import environment
 from framework.system.launchers import RANKS
 from framework.system.signals import PARENT, is_child
 from tests.framework import tiny
@@ -156,4 +155,4 @@ def test_another_number_of_tasks_than_processes_is_refused(monkeypatch: pytest.M
     for name, value in {"SLURM_STEP_ID": "0", "SLURM_NTASKS": "3", "SLURM_PROCID": "0"}.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(UserError, match="devices=2 on num_nodes=2 make 4 processes, but Slurm started 3 tasks"):
-        environment(TrainerConfig(devices=2, num_nodes=2))
+        trainer._cluster_environment(TrainerConfig(devices=2, num_nodes=2))
