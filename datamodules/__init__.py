@@ -1,4 +1,4 @@
-"""What is fed: streams of tokenised batches of multilingual text.
+"""Datasets and data modules: tokenised batches of multilingual text.
 
 A notebook needs no YAML:
 

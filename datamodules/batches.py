@@ -1,4 +1,4 @@
-"""The one batching engine: rows in, batches of a rank out.
+"""Deterministic, resumable batching for data-parallel training.
 
 The same rows make the same *global* batches on one GPU or on sixteen, with any number of DataLoader workers,
 before and after an interruption. Four steps, each a plain generator:

@@ -1,4 +1,4 @@
-"""Texts to token ids and rows to tensors; `windows.py` cuts texts that are longer than a row."""
+"""Texts to token ids and rows to tensors; `labelled/windows.py` cuts texts that are longer than a row."""
 
 from __future__ import annotations
 

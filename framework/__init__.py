@@ -1,1 +1,1 @@
-"""The conductor: reads an experiment, plans it, runs it, remembers and shows the results."""
+"""Configuration, planning, execution, storage and reporting of experiments."""

@@ -33,6 +33,15 @@ EXPECTED = {
 """What pydantic's error types ask for."""
 
 
+RANGES = {
+    "greater_than_equal": ("at least", "ge"),
+    "greater_than": ("more than", "gt"),
+    "less_than_equal": ("at most", "le"),
+    "less_than": ("less than", "lt"),
+}
+"""Pydantic's error types of ranges, in words, and where the error has the bound."""
+
+
 def validate(type_: type[T], data: Any, key: Key = ()) -> tuple[T | None, list[Problem]]:
     """Builds a dataclass from plain data, without any conversion between types.
 
@@ -77,6 +86,9 @@ def _problem(type_: type, data: Any, key: Key, detail: Any) -> Problem:
         case "literal_error":
             allowed = [str(choice) for choice in _choices(detail["ctx"]["expected"])]
             reason = f"{shortened(repr(found))} is not one of {', '.join(allowed)}{did_you_mean(str(found), allowed)}"
+        case kind if kind in RANGES:
+            words, bound = RANGES[kind]
+            reason = f"must be {words} {detail['ctx'][bound]:,} (found {shortened(json.dumps(found))})"
         case "value_error":
             reason = str(detail["ctx"]["error"])
             # A check of several fields begins its message with the one to change.

@@ -27,7 +27,7 @@ BadRows = Literal["refuse", "skip"]
 """What happens to a row that cannot be used."""
 
 Task = Literal["classification", "tagging", "question answering"]
-"""What is asked of a text: its label (or that of a pair), the label of each of its words, or the words that answer."""
+"""Task types: one label per text or pair, one label per word, or a span of words that answers a question."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

@@ -55,7 +55,7 @@ class MasakhaNews(ClassificationDataset):
     }
 
     def labels_in(self, language: str) -> tuple[str, ...]:
-        """See `ClassificationDataset.labels_in`."""
+        """See `LabelledDataset.labels_in`."""
         missing = self._MISSING_LABELS.get(language, set())
         return tuple(label for label in super().labels_in(language) if label not in missing)
 

@@ -50,7 +50,7 @@ def find_leak(dataset: LabelledDataset, language: str) -> Leak | None:
     return Leak(language, sorted(known), sum(1 for _ in dataset.examples(language, "test")))
 
 
-def learnt_contents(dataset: LabelledDataset, sources: Iterable[str]) -> dict[str, tuple[str, str]]:
+def training_contents(dataset: LabelledDataset, sources: Iterable[str]) -> dict[str, tuple[str, str]]:
     """Finds out what trains or chooses the task components; see `Dataset.content`.
 
     Only whole splits are compared by it: single texts of two languages may be equal by chance.

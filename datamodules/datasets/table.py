@@ -134,7 +134,7 @@ class Table(ClassificationDataset):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """See `ClassificationDataset.labels`.
+        """See `LabelledDataset.labels`.
 
         Raises:
             DataError: If they are not given and the split that is trained on does not hold two.
@@ -165,7 +165,7 @@ class Table(ClassificationDataset):
         return self._labels
 
     def verify(self) -> None:
-        """See `ClassificationDataset.verify`."""
+        """See `LabelledDataset.verify`."""
         if self.positive is not None and self.positive not in self.labels:
             near, known = nearest(self.positive, self.labels), comma_list(self.labels)
             raise DataError(f"positive: no label of the table is called {self.positive!r}{near}; known: {known}")

@@ -34,6 +34,6 @@ class Xnli(NaturalLanguageInference):
     }
 
     def group_of(self, example: Example) -> str:
-        """The premise's number, the same in all languages; see `ClassificationDataset.group_of`."""
+        """The premise's number, the same in all languages; see `LabelledDataset.group_of`."""
         split, _, row = example.id.rpartition("-")
         return f"{split}-{int(row) // 3}"

@@ -1,4 +1,4 @@
-"""What feeding a task has in common, whatever is asked of the texts."""
+"""Base data module of labelled tasks."""
 
 from __future__ import annotations
 

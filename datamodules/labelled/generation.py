@@ -27,15 +27,15 @@ class GenerationData(PromptedData):
         return functools.partial(_collate, pad_id=self.tokenizer.pad_token_id)
 
     def rows(self, examples: Sequence[Example], max_length: int, prompt_language: str | None = None) -> list[_Row]:
-        """See `AskingData.rows`."""
-        asker = self.asker(dict.fromkeys(prompt_language or example.language for example in examples))
+        """See `PromptedData.rows`."""
+        prompt_builder = self.prompt_builder(dict.fromkeys(prompt_language or example.language for example in examples))
         prefix = self.config.text_prefix
         rows = []
         for example in examples:
             asked_in = prompt_language or example.language
-            ids = asker.ids(example, asked_in, max_length, prefix)
+            ids = prompt_builder.ids(example, asked_in, max_length, prefix)
             known = self.dataset.has_gold(example)
-            answer = asker.answer_ids(self.answer(example, asked_in), ends=True) if known else []
+            answer = prompt_builder.answer_ids(self.answer(example, asked_in), ends=True) if known else []
             rows.append(_Row(example, asked_in, ids, answer))
         return rows
 

@@ -28,19 +28,19 @@ class LabelWordData(PromptedData):
         return functools.partial(_collate, pad_id=self.tokenizer.pad_token_id)
 
     def rows(self, examples: Sequence[Example], max_length: int, prompt_language: str | None = None) -> list[_Row]:
-        """See `AskingData.rows`."""
+        """See `PromptedData.rows`."""
         languages = dict.fromkeys(prompt_language or example.language for example in examples)
-        asker = self.asker(languages)
+        prompt_builder = self.prompt_builder(languages)
         answers = {
             # A sequence-to-sequence model has learnt to end its answers; a decoder goes on with anything.
-            language: [asker.answer_ids(words, ends=not self.is_decoder) for words in self.words(language)]
+            language: [prompt_builder.answer_ids(words, ends=not self.is_decoder) for words in self.words(language)]
             for language in languages
         }
         prefix = self.config.text_prefix
         return [
             _Row(
                 example,
-                asker.ids(example, prompt_language or example.language, max_length, prefix),
+                prompt_builder.ids(example, prompt_language or example.language, max_length, prefix),
                 answers[prompt_language or example.language],
             )
             for example in examples

@@ -1,4 +1,4 @@
-"""What feeding a language model with questions has in common, whether words are scored or written."""
+"""Renders texts with a prompt template and demonstrations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from datamodules.labelled.templates import PromptBuilder, TemplateConfig, draw_e
 
 
 class PromptedData(TaskData):
-    """Texts put to a language model by a template, with examples before them where the template asks for some."""
+    """Texts rendered by a prompt template, behind demonstrations where the template has some."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class PromptedData(TaskData):
         """What the labels are called in a language."""
         return self.template.words_for(self.labels, language)
 
-    def asker(self, languages: Iterable[str]) -> PromptBuilder:
+    def prompt_builder(self, languages: Iterable[str]) -> PromptBuilder:
         """Makes what puts examples in these languages to the model."""
         shown = {language: self._shown(language) for language in languages}
         return PromptBuilder(self.template, self.tokenizer, is_decoder=self.is_decoder, shown=shown)

@@ -8,7 +8,7 @@ from pathlib import Path
 from datamodules.errors import DataError
 from datamodules.sources import hub_requests
 from datamodules.sources.base import FileSource
-from datamodules.sources.hub_cache import Snapshot, active_keeping
+from datamodules.sources.hub_cache import Snapshot, active_recorder
 from datamodules.sources.layout import README, Layout, Listed, card_of
 
 
@@ -61,8 +61,8 @@ class Hub(FileSource):
     def paths(self, config: str, split: str) -> list[str]:
         """See `FileSource`; without the network, the files must be in the cache."""
         files = self.layout.files(config, split)
-        if keeping := active_keeping():
-            keeping.begin(self.snapshot, config, split, files)
+        if recorder := active_recorder():
+            recorder.begin(self.snapshot, config, split, files)
         elif hub_requests.is_offline():
             self.snapshot.require(config, split, files)
         return files

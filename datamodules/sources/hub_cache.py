@@ -30,7 +30,7 @@ from huggingface_hub.utils._fixes import WeakFileLock
 from datamodules.errors import DataError
 from datamodules.sources import hub_requests
 
-CURE = "`modulingua prefetch EXPERIMENT.yaml`, called where there is a network, fetches it"
+PREFETCH_HINT = "`modulingua prefetch EXPERIMENT.yaml`, called where there is a network, fetches it"
 
 _OURS = ".modulingua"
 
@@ -57,7 +57,7 @@ class Snapshot:
         if snapshot is not None and (is_commit or hub_requests.is_offline()):
             return snapshot
         if hub_requests.is_offline():
-            raise DataError(f"{hub_id}@{revision} is not in the cache; {CURE}")
+            raise DataError(f"{hub_id}@{revision} is not in the cache; {PREFETCH_HINT}")
         commit, files = hub_requests.list_files(hub_id, revision)
         snapshot = cls(hub_id, commit)
         _write(snapshot._list, json.dumps(files, indent=0))
@@ -93,7 +93,7 @@ class Snapshot:
         file = self.folder / path
         if not file.is_file():
             if hub_requests.is_offline():
-                raise DataError(f"{self}: {path} is not in the cache; {CURE}")
+                raise DataError(f"{self}: {path} is not in the cache; {PREFETCH_HINT}")
             self._download(path)
         if _active is not None:
             _active.files[self.hub_id, self.commit][path] = file.stat().st_size
@@ -165,15 +165,15 @@ _active: CacheRecorder | None = None
 def downloading_to_cache() -> Iterator[CacheRecorder]:
     """Within this, it is noted what is read from the hub: it is then all that is needed without the network."""
     global _active
-    _active = keeping = CacheRecorder()
+    _active = recorder = CacheRecorder()
     try:
-        yield keeping
-        keeping.finish()
+        yield recorder
+        recorder.finish()
     finally:
         _active = None
 
 
-def active_keeping() -> CacheRecorder | None:
+def active_recorder() -> CacheRecorder | None:
     """What notes what is read now, if anything does."""
     return _active
 

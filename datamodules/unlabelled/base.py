@@ -3,8 +3,8 @@
 A corpus may be as large as a Wikipedia, so documents are read one after the other, never all into memory; the files of
 a repository on the hub are downloaded, one by one, when their rows are reached. What a row is and how a batch is made
 of rows is a matter of the `Batching`, of which there are several, each in a file of its own: `masking`,
-`span_corruption`, `causal`, `prefix`, `packing`. What they share is here: text, order, ranks, workers, validation and
-resuming.
+`span_corruption`, `causal`, `prefix_lm`, `packing`. What they share is here: text, order, ranks, workers, validation
+and resuming.
 """
 
 # no `from __future__ import annotations` here: pydantic reads the annotations of the config

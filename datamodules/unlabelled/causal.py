@@ -32,7 +32,7 @@ class Causal(BlockBatching):
     """
 
     def __init__(self, max_length: int, tokenizer: PreTrainedTokenizerBase) -> None:
-        """See `TextConfig`."""
+        """See `TextConfig.batching`."""
         super().__init__(tokenizer)
         self.max_length = max_length
 

@@ -62,7 +62,7 @@ class Packing(Batching[PackedRow]):
     """
 
     def __init__(self, max_length: int, tokenizer: PreTrainedTokenizerBase) -> None:
-        """See `TextConfig`."""
+        """See `TextConfig.batching`."""
         self.max_length = max_length
         self.tokenizer = tokenizer
 

@@ -20,7 +20,7 @@ class GenerationAnswer(PromptedAnswer):
     """Generates the answer; unparsable output counts as wrong and is reported."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("classification", "tagging", "question answering")
-    fed_by = GenerationData
+    data_class = GenerationData
 
     max_new_tokens: int = Field(default=30, ge=1, le=4096)
     """Longest generated answer in tokens."""
@@ -32,12 +32,12 @@ class GenerationAnswer(PromptedAnswer):
         yield from super().problems(dataset, info, trains)
         if dataset.task != "classification":
             return
-        asker = PromptBuilder(self, tokenizer_of(info), is_decoder=info.family == "decoder", shown={})
+        prompt_builder = PromptBuilder(self, tokenizer_of(info), is_decoder=info.family == "decoder", shown={})
         for key, words in self.called(dataset.labels):
             for label, word in zip(dataset.labels, words, strict=True):
                 if dataset.read_answer(word, "", words) != label:
                     yield key, f"{word!r}, once written, would not be read as {label!r}: another label is called so too"
-                if len(asker.answer_ids(word, ends=False)) > self.max_new_tokens:
+                if len(prompt_builder.answer_ids(word, ends=False)) > self.max_new_tokens:
                     yield key, f"{word!r} is longer than max_new_tokens, {self.max_new_tokens}"
 
     @override

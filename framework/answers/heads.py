@@ -49,8 +49,8 @@ class Head(Answer):
 
     families: ClassVar[tuple[Family, ...]] = ("encoder", "encoder-decoder", "decoder")
     needs_lm_head: ClassVar[bool] = False
-    fed_by: ClassVar[type[TaskData]]
-    answered_by: ClassVar[Callable[..., TaskModule]]
+    data_class: ClassVar[type[TaskData]]
+    module_class: ClassVar[Callable[..., TaskModule]]
 
     @abstractmethod
     def head(self, hidden_size: int, labels: Sequence[str]) -> nn.Module:
@@ -75,7 +75,7 @@ class Head(Answer):
 
     @override
     def data(self, context: AnswerContext, tokenizer: PreTrainedTokenizerBase, **options: Any) -> TaskData:
-        return self.fed_by(context.config, tokenizer, **options)
+        return self.data_class(context.config, tokenizer, **options)
 
     @override
     def module(
@@ -87,7 +87,7 @@ class Head(Answer):
         seed: int,
     ) -> TaskModule:
         head = self.head(context.info.hidden_size, context.labels)
-        return type(self).answered_by(combination, components, training, head=head, seed=seed)
+        return type(self).module_class(combination, components, training, head=head, seed=seed)
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -95,8 +95,8 @@ class ClassificationHeadAnswer(Head, ClassificationHeadConfig):
     """A label for each text, or pair of texts, from its pooled hidden states."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("classification",)
-    fed_by = ClassificationData
-    answered_by = TextClassification
+    data_class = ClassificationData
+    module_class = TextClassification
 
     @override
     def head(self, hidden_size: int, labels: Sequence[str]) -> ClassificationHead:
@@ -114,8 +114,8 @@ class TaggingHeadAnswer(Head, TaggingHeadConfig):
     """A tag for each word of a sentence."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("tagging",)
-    fed_by = TaggingData
-    answered_by = Tagging
+    data_class = TaggingData
+    module_class = Tagging
 
     @override
     def head(self, hidden_size: int, labels: Sequence[str]) -> TaggingHead:
@@ -127,8 +127,8 @@ class SpanHeadAnswer(Head, SpanHeadConfig):
     """Words of a context, from where they begin and where they end."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("question answering",)
-    fed_by = QuestionData
-    answered_by = QuestionAnswering
+    data_class = QuestionData
+    module_class = QuestionAnswering
 
     @override
     def head(self, hidden_size: int, labels: Sequence[str]) -> SpanHead:

@@ -21,17 +21,17 @@ class LabelWordsAnswer(PromptedAnswer):
     """Classifies by label words: a verbaliser, as a template and its label words are called too."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("classification",)
-    fed_by = LabelWordData
+    data_class = LabelWordData
 
     @override
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
         yield from super().problems(dataset, info, trains)
         tokenizer = tokenizer_of(info)
-        asker = PromptBuilder(self, tokenizer, is_decoder=info.family == "decoder", shown={})
+        prompt_builder = PromptBuilder(self, tokenizer, is_decoder=info.family == "decoder", shown={})
         for key, words in self.called(dataset.labels):
             same: dict[tuple[int, ...], list[str]] = defaultdict(list)
             for label, word in zip(dataset.labels, words, strict=True):
-                ids = tuple(asker.answer_ids(word, ends=False))
+                ids = tuple(prompt_builder.answer_ids(word, ends=False))
                 if set(ids) <= {tokenizer.unk_token_id}:
                     encoded = f"which the tokenizer of {info.name} encodes as unknown tokens"
                     yield key, f"{label!r} is called {word!r}, {encoded}"

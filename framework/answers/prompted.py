@@ -19,7 +19,7 @@ class PromptedAnswer(Answer, TemplateConfig):
 
     families: ClassVar[tuple[Family, ...]] = ("encoder-decoder", "decoder")
     needs_lm_head: ClassVar[bool] = True
-    fed_by: ClassVar[type[PromptedData]]
+    data_class: ClassVar[type[PromptedData]]
 
     @override
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
@@ -65,4 +65,4 @@ class PromptedAnswer(Answer, TemplateConfig):
     @override
     def data(self, context: AnswerContext, tokenizer: PreTrainedTokenizerBase, **options: Any) -> PromptedData:
         is_decoder = context.info.family == "decoder"
-        return self.fed_by(context.config, tokenizer, self, labels=context.labels, is_decoder=is_decoder, **options)
+        return self.data_class(context.config, tokenizer, self, labels=context.labels, is_decoder=is_decoder, **options)

@@ -31,7 +31,7 @@ def check_given(
     if "all" in spoken and data is not None:
         with contextlib.suppress(DataError):  # said already
             spoken |= set(labelled_dataset(data).languages)
-    look = _Look(backbone, combination, Store(Path(store)), data, stages, pretrained=pretrain is not None)
+    look = _FormulaChecker(backbone, combination, Store(Path(store)), data, stages, pretrained=pretrain is not None)
     without = stages.language.objective.languages_without_components if stages.language is not None else ()
     for code, text in given.language.items():
         key = ("given", "language", code)
@@ -49,7 +49,7 @@ def check_given(
             yield ("given", "task"), reason
 
 
-class _Look:
+class _FormulaChecker:
     """Looks at formulas, for one backbone and combination."""
 
     def __init__(

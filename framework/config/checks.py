@@ -13,7 +13,7 @@ from typing import Any
 
 from datamodules import LANGUAGES, DataError, Example, LabelledDataset, labelled_dataset, language
 from datamodules.datasets.base import TEST
-from datamodules.datasets.overlap import find_leak, learnt_contents
+from datamodules.datasets.overlap import find_leak, training_contents
 from datamodules.errors import RowErrors, listed
 from framework.answers import ANSWERS, Answer, AnswerContext
 from framework.config.check_given import check_given, trained_languages
@@ -195,7 +195,7 @@ def check_reuse(data: Any, languages: Any) -> Iterator[Problem]:
         return
     every = languages.targets == ["all"]
     known = set(dataset.languages)
-    learnt = learnt_contents(dataset, [code for code in languages.source if code in LANGUAGES])
+    learnt = training_contents(dataset, [code for code in languages.source if code in LANGUAGES])
     for number, code in enumerate(dataset.languages if every else languages.targets):
         if code not in known:
             continue  # said elsewhere, as it is where a language lacks a split

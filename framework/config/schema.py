@@ -1,6 +1,7 @@
 """The experiment schema: what a YAML may say, and what it means.
 
-The parts stand beside the classes that they configure; this file composes them.
+Settings of components, backbones, data and training stand beside the classes that they configure; those of the
+experiment itself, its stages and the trainer are here.
 """
 
 import dataclasses
@@ -80,22 +81,19 @@ class TaskStageConfig:
     """Rows a step, over all devices."""
     answer: Any = None
     """One way to answer and its settings, such as `{label_words: {...}}`; the task's head without it."""
-    k_shot: int | None = None
+    k_shot: int | None = Field(default=None, ge=1)
     """Examples per class and source language, drawn with the run's seed; null takes all."""
-    validate_every: int | None = None
+    validate_every: int | None = Field(default=None, ge=1)
     """Steps between looks at the source languages' validation split; null looks once, at the end."""
     choose: Literal["best", "last", "average"] = "best"
-    """`best` keeps the step with the highest score on the source languages' validation split, `average` the mean of the
-    weights at the steps that are validated (checkpoint averaging: Popel and Bojar, 2018; Izmailov et al., 2018)."""
-    average_last: int | None = None
+    """`best` keeps the step with the highest score on the source languages' validation split, `last` the last step,
+    `average` the mean of the weights at the validated steps (checkpoint averaging: Popel and Bojar, 2018; Izmailov et
+    al., 2018)."""
+    average_last: int | None = Field(default=None, ge=1)
     """How many of the validated steps, up to the last, `average` takes the mean of; null takes all."""
 
     def __post_init__(self) -> None:
-        """Validates value ranges."""
-        if self.k_shot is not None and self.k_shot < 1:
-            raise ValueError("k_shot must be at least 1")
-        if self.validate_every is not None and self.validate_every < 1:
-            raise ValueError("validate_every must be at least 1")
+        """Validates settings that depend on each other."""
         if self.choose == "average" and self.validate_every is None:
             raise ValueError("validate_every must be set: choose: average takes the mean over the validated steps")
         if self.average_last is not None:
@@ -104,8 +102,6 @@ class TaskStageConfig:
     def _check_average_last(self, last: int) -> None:
         if self.choose != "average":
             raise ValueError(f"average_last has no use with choose: {self.choose}; write choose: average")
-        if last < 1:
-            raise ValueError("average_last must be at least 1")
         if self.training is not None and self.validate_every is not None:
             validated = self.training.steps // min(self.validate_every, self.training.steps)
             if last > validated:
@@ -154,34 +150,23 @@ class GivenConfig:
 class TrainerConfig:
     """Where the work is done; nothing here changes a result's identity."""
 
-    devices: int = 1
+    devices: int = Field(default=1, ge=1)
     """Devices of a machine; several train under DDP, one process each."""
-    num_nodes: int = 1
+    num_nodes: int = Field(default=1, ge=1)
     """Machines; each runs `devices` processes."""
     accelerator: Accelerator = "auto"
     """What the devices are; `auto` takes a GPU where there is one."""
     shard_backbone: bool = False
     """Share the frozen backbone out among the devices of a machine, for one that does not fit each of them (FSDP)."""
-    num_workers: int = Field(default=0, le=256)
+    num_workers: int = Field(default=0, ge=0, le=256)
     """Processes that read and tokenise for each device."""
-    checkpoint_every: float = 300.0
+    checkpoint_every: float = Field(default=300.0, ge=0)
     """Seconds between checkpoints of a stage that trains; 0 makes one after each step."""
 
     @property
     def processes(self) -> int:
         """Processes over all machines."""
         return self.devices * self.num_nodes
-
-    def __post_init__(self) -> None:
-        """Validates value ranges."""
-        if self.devices < 1:
-            raise ValueError("devices must be at least 1")
-        if self.num_nodes < 1:
-            raise ValueError("num_nodes must be at least 1")
-        if self.checkpoint_every < 0:
-            raise ValueError("checkpoint_every must not be negative")
-        if self.num_workers < 0:
-            raise ValueError("num_workers must not be negative")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -25,11 +25,11 @@ class Resources:
     """What the job of one stage asks for; null leaves it to the section, to `trainer` or to the cluster."""
 
     partition: str | None = None
-    """The queue, as sbatch takes it."""
+    """Slurm partition, as for `sbatch --partition`."""
     account: str | None = None
-    """Who pays, as sbatch takes it."""
+    """Slurm account, as for `sbatch --account`."""
     qos: str | None = None
-    """The quality of service, as sbatch takes it."""
+    """Quality of service, as for `sbatch --qos`."""
     constraint: str | None = None
     """Features that the nodes must have."""
     nodes: int | None = Field(default=None, ge=1)

@@ -1,7 +1,7 @@
 """Reads an experiment's YAML: `extends`, `key=value` overrides, interpolation and `grid`.
 
 The result is plain data, one dictionary per cell of the grid, and for every key the place where it was written, so that
-`framework.config.schema` can say of each mistake in which file and line it stands.
+`framework.config.load` can name the file and line of each mistake.
 """
 
 import copy

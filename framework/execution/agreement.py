@@ -1,4 +1,4 @@
-"""Compares what several files of a run both say: no hash covers any of them, so an edit shows only there."""
+"""Checks that run.json, experiment.yaml and passports agree: no hash covers them, so only this finds an edit."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -56,15 +56,15 @@ def execute(stage: Stage, store: Store, report: ProgressCallback, later: str = "
         later: The command that tells W&B of the stage later, should W&B fail.
     """
     with tracked(stage.experiment.tracking, later) as tracker:
-        _carry_out(stage, store, report, tracker)
+        _execute(stage, store, report, tracker)
 
 
 @singledispatch
-def _carry_out(stage: Stage, store: Store, report: ProgressCallback, tracker: Tracker) -> None:
+def _execute(stage: Stage, store: Store, report: ProgressCallback, tracker: Tracker) -> None:
     raise NotImplementedError(type(stage).__name__)
 
 
-@_carry_out.register
+@_execute.register
 def train_language(stage: LanguageStage, store: Store, report: ProgressCallback, tracker: Tracker) -> None:
     """Trains language components, or the backbone itself, on text."""
     settings = stage.settings
@@ -108,7 +108,7 @@ def train_language(stage: LanguageStage, store: Store, report: ProgressCallback,
     tracker.complete(lambda: entry_of_component(store.passport(stage.id), store, about_stage(stage)))
 
 
-@_carry_out.register
+@_execute.register
 def train_task(stage: TaskStage, store: Store, report: ProgressCallback, tracker: Tracker) -> None:
     """Trains the task components, and a head, on the source languages; language components are frozen."""
     experiment = stage.experiment
@@ -147,7 +147,7 @@ def train_task(stage: TaskStage, store: Store, report: ProgressCallback, tracker
     tracker.complete(lambda: entry_of_component(store.passport(stage.id), store, about_stage(stage)))
 
 
-@_carry_out.register
+@_execute.register
 def merge(stage: MergeStage, store: Store, report: ProgressCallback, tracker: Tracker) -> None:
     """Sums components into one."""
     if _rank() == 0:
@@ -158,7 +158,7 @@ def merge(stage: MergeStage, store: Store, report: ProgressCallback, tracker: Tr
     report(1, stage.shown)
 
 
-@_carry_out.register
+@_execute.register
 def evaluate(stage: EvaluateStage, store: Store, report: ProgressCallback, tracker: Tracker) -> None:
     """Tests a run's combination in every language that has no result yet."""
     tracker.begin(lambda: entry_of_record(stage.folder, _record(stage, store), store))

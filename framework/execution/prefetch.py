@@ -33,7 +33,7 @@ def prefetch_experiment(file: Path, overrides: list[str], console: Console) -> N
         UserError: The experiment has mistakes.
         DataError, ModulesError: Something cannot be had.
     """
-    with downloading_to_cache() as keeping:
+    with downloading_to_cache() as recorder:
         plan = plan_experiment(file, overrides)
         sizes = _fetch_backbones(plan)
         _read_labelled_data(plan)
@@ -41,7 +41,7 @@ def prefetch_experiment(file: Path, overrides: list[str], console: Console) -> N
             if isinstance(stage, LanguageStage):
                 console.print(f"text · {stage.title} · {stage.steps:,} steps", highlight=False)
                 _read_text(stage)
-    sizes |= {f"{hub_id}@{commit[:7]}": files for (hub_id, commit), files in keeping.files.items()}
+    sizes |= {f"{hub_id}@{commit[:7]}": files for (hub_id, commit), files in recorder.files.items()}
     _print(sizes, console)
 
 

@@ -140,7 +140,7 @@ def _say_nothing(done: int, news: str) -> None:
 def _claimed(plan: Plan, stage: Stage, waiting: Callable[[str], None]) -> AbstractContextManager[bool]:
     """Claims a stage; the block is told whether it is left to do.
 
-    What a killed process left of it is swept away first, and a run takes over what its sisters have found already.
+    First removes leftovers of killed processes and copies identical results from other runs.
     """
 
     def prepare() -> None:

@@ -19,7 +19,7 @@ class CausalObjective(MonolingualObjective):
 
     name = "causal"
     families: ClassVar[tuple[Family, ...]] = ("decoder",)
-    learns = CausalLanguageModeling
+    module_class = CausalLanguageModeling
 
     text: CausalConfig = CausalConfig()
     """The text."""
@@ -34,5 +34,5 @@ class CausalObjective(MonolingualObjective):
 
     @property
     @override
-    def fed(self) -> TextConfig:
+    def batching_config(self) -> TextConfig:
         return PackingConfig(**dataclasses.asdict(self.text)) if self.packed else self.text

@@ -24,7 +24,7 @@ OF_FAMILY: dict[Family, type[MonolingualObjective]] = {
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class LanguageModelingObjective(MonolingualObjective):
-    """Leaves it to the backbone's family how it learns from text; stages have the objective that this stands for."""
+    """Resolves to `masked`, `causal` or `span_corruption` according to the backbone's family."""
 
     name = "language_modeling"
     families: ClassVar[tuple[Family, ...]] = get_args(Family)

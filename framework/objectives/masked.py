@@ -17,7 +17,7 @@ class MaskedObjective(MonolingualObjective):
 
     name = "masked"
     families: ClassVar[tuple[Family, ...]] = ("encoder",)
-    learns = MaskedLanguageModeling
+    module_class = MaskedLanguageModeling
 
     text: MaskingConfig = MaskingConfig()
     """The text and how it is masked."""

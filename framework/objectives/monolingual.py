@@ -19,7 +19,7 @@ class MonolingualObjective(Objective):
     name: ClassVar[str]
     """Its key in a YAML."""
     needs_lm_head: ClassVar[bool] = True
-    learns: ClassVar[type[LanguageModeling]]
+    module_class: ClassVar[type[LanguageModeling]]
     text: TextConfig
 
     @property
@@ -28,8 +28,8 @@ class MonolingualObjective(Objective):
         return {self.name: without_place(self.text)}
 
     @property
-    def fed(self) -> TextConfig:
-        """The text with how batches are made of it."""
+    def batching_config(self) -> TextConfig:
+        """The text and batching settings."""
         return self.text
 
     @override
@@ -55,7 +55,7 @@ class MonolingualObjective(Objective):
         num_workers: int,
     ) -> LightningDataModule:
         return MonolingualData(
-            self.fed,
+            self.batching_config,
             tokenizer,
             languages=languages,
             batch_size=batch_size,
@@ -67,4 +67,4 @@ class MonolingualObjective(Objective):
     def module(
         self, combination: Combination, components: list[Component], training: OptimizationConfig, seed: int
     ) -> LanguageModeling:
-        return self.learns(combination, components, training, seed=seed)
+        return self.module_class(combination, components, training, seed=seed)

@@ -17,7 +17,7 @@ class PrefixLMObjective(MonolingualObjective):
 
     name = "prefix_lm"
     families: ClassVar[tuple[Family, ...]] = ("decoder",)
-    learns = CausalLanguageModeling
+    module_class = CausalLanguageModeling
 
     text: PrefixLMConfig = PrefixLMConfig()
     """The text."""

@@ -17,7 +17,7 @@ class SpanCorruptionObjective(MonolingualObjective):
 
     name = "span_corruption"
     families: ClassVar[tuple[Family, ...]] = ("encoder-decoder",)
-    learns = SpanCorruption
+    module_class = SpanCorruption
 
     text: SpanCorruptionConfig = SpanCorruptionConfig()
     """The text and how it is corrupted."""

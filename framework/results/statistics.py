@@ -1,4 +1,4 @@
-"""How sure a score is: spread over seeds, intervals, paired differences.
+"""Confidence intervals and paired tests: spread over seeds, intervals, paired differences.
 
 A score varies for two reasons: another sample of test examples would give another figure, and so would another
 training. The seeds' scores tell the second, resamples of the test set the first (the bootstrap: Efron and Tibshirani,

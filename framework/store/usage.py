@@ -1,4 +1,4 @@
-"""Which runs a component served in."""
+"""Finds the runs that used a component, directly or through a dependent component."""
 
 from pathlib import Path
 

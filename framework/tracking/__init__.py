@@ -1,11 +1,12 @@
-"""Shows stages in W&B, which is told what our own files say and is never needed.
+"""Shows stages in W&B, which mirrors our own files and is never required.
 
-    config.py   whether and where
-    entry.py    what W&B is told of a stage, from the stage's own files
-    client.py   tells it, through W&B's client
-    tracker.py  tells it while the stage goes on, out of the way of the work
-    sync.py     tells it later: `modulingua sync`
+    entry.py    what W&B is sent of a stage, from the stage's own files
+    client.py   sends it, through W&B's client, and records what was sent
+    tracker.py  sends it while the stage runs, from a background thread
+    sync.py     sends it later: `modulingua sync`
+    names.py    groups and names of W&B runs
+    dashboard/  views and reports: `modulingua dashboard`
 
 The store and the run folders are the truth. A stage's W&B run has the stage's identity as its id, and the row of a
-step that step as its number: so whatever is told twice is there once.
+step that step as its number: so whatever is sent twice is there once.
 """

@@ -33,7 +33,7 @@ DELETED = "was previously created and deleted"
 """What the server says of a run whose id was in use before the run was deleted."""
 NEW_IDS = "W&B accepts no id a second time; a new word for tracking.run_suffix gives the runs new ids"
 
-TRACKING_FAILED = "MODULINGUA_UNTOLD"
+TRACKING_FAILED = "MODULINGUA_TRACKING_FAILED"
 """Environment variable: a file that is there once tracking failed in a process of this run; then W&B is left alone."""
 
 # W&B fails a process as a whole, so this is its state.
@@ -44,7 +44,7 @@ _late: list[str] = []
 
 
 class Tracker:
-    """What a stage tells of itself as it goes. This one keeps it to itself, where W&B is off or another rank speaks."""
+    """Logs a running stage. This base class logs nothing: where W&B is off, and on all ranks but the first."""
 
     def begin(self, read: Callable[[], Entry]) -> None:
         """Takes what is known of the stage at its beginning.

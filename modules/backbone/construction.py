@@ -1,4 +1,4 @@
-"""The model that a `config.json` describes, built without memory: can it be built, and do the weights fit it?
+"""Builds a model on the meta device to check its config and the shapes of its weights.
 
 First the values are compared with the defaults of the configuration class, so that no number is large enough to take
 long. Then the model is built on the meta device, where tensors have shapes but no values, and transformers loads the

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from modules.backbone.backbone import Backbone, seeded
 from modules.backbone.packed_masks import packed_inputs, packing_incompatibility
-from modules.combination.generate import write
-from modules.combination.kv_cache import READINGS, DecodingState
+from modules.combination.generate import generate_tokens
+from modules.combination.kv_cache import DECODING_STATES, DecodingState
 from modules.combination.rows import Rows, put_together, rolled
 from modules.combination.score import Continuations, continuation_log_probs, likelihoods_at, padded
 from modules.components import Component, component_class
@@ -232,7 +232,7 @@ class Combination(nn.Module):
         max_new_tokens: int,
         beams: int = 1,
     ) -> tuple[list[list[int]], Tensor]:
-        """Writes on behind each row's text (a decoder), or the text that it is turned into (an encoder-decoder).
+        """Generates a continuation (decoder) or an output sequence (encoder-decoder) per row.
 
         Components act as in `encode`. Switch to evaluation mode before. This is not for a backbone that ranks share:
         they would have to write equally long.
@@ -262,7 +262,7 @@ class Combination(nn.Module):
         def run(acting: Sequence[Component], rows: list[int]) -> Tensor:
             reading = self._read(acting, text.at(rows), max_new_tokens - 1)  # the last is not read again
             logits = functools.partial(self._lm_logits, acting)
-            found = write(
+            found = generate_tokens(
                 reading,
                 logits,
                 max_new_tokens=max_new_tokens,
@@ -381,10 +381,10 @@ class Combination(nn.Module):
         """
         if self.backbone.vocabulary is not None:
             raise ModulesError(f"the vocabulary of {self.backbone.info.name} was reduced: answers may lack their words")
-        if self.backbone.info.family not in READINGS:
+        if self.backbone.info.family not in DECODING_STATES:
             raise ModulesError(
                 f"{self.backbone.info.name} is an {self.backbone.info.family}, which cannot go on from a text; "
-                f"a {' or an '.join(READINGS)} can"
+                f"a {' or an '.join(DECODING_STATES)} can"
             )
         return Rows(input_ids, attention_mask).rolled(attention_mask.argmax(dim=1))
 
@@ -393,7 +393,7 @@ class Combination(nn.Module):
         self._activate(acting)
         embeddings, mask, _, _ = self._prompted(acting, text, further)
         embed = functools.partial(self._embed, acting)
-        return READINGS[self.backbone.info.family](self.backbone, embed, embeddings, mask)
+        return DECODING_STATES[self.backbone.info.family](self.backbone, embed, embeddings, mask)
 
     def _prompted(
         self, acting: Sequence[Component], text: Rows, further: int

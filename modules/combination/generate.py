@@ -1,4 +1,4 @@
-"""Writing behind a text that was read, by transformers' own greedy and beam search."""
+"""Greedy and beam search from a cached prefix."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 from modules.combination.kv_cache import DecodingState, Logits
 
 
-def write(
+def generate_tokens(
     reading: DecodingState, logits: Logits, *, max_new_tokens: int, beams: int, ends: Sequence[int], padding: int
 ) -> list[list[int]]:
     """Writes a likely continuation of each row.

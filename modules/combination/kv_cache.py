@@ -1,4 +1,4 @@
-"""Reading texts once and going on behind them: by words that are being written, or by answers that are weighed."""
+"""KV cache for generating and scoring continuations of an encoded text."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ class DecodingState:
         self._cache.reorder_cache(rows)  # type: ignore[arg-type]  # transformers means any tensor of int64
 
 
-class DecoderReading(DecodingState):
+class DecoderState(DecodingState):
     """A decoder's: what it goes on behind is the text itself."""
 
     def __init__(self, backbone: Backbone, embed: Embed, embeddings: Tensor, mask: Tensor) -> None:
-        """Reads prompts and text; see `READINGS`."""
+        """Reads prompts and text; see `DECODING_STATES`."""
         # Without sizes the cache keeps everything; the model's own masks narrow sliding windows.
         super().__init__(backbone, embed, DynamicCache(), mask[:, :0])
         # All rows end together, so that what comes next stands right behind each: a sliding window counts places.
@@ -92,11 +92,11 @@ class DecoderReading(DecodingState):
         return hidden
 
 
-class EncoderDecoderReading(DecodingState):
+class EncoderDecoderState(DecodingState):
     """An encoder-decoder's: the encoder has read the text, and the decoder goes on behind its start token."""
 
     def __init__(self, backbone: Backbone, embed: Embed, embeddings: Tensor, mask: Tensor) -> None:
-        """Reads prompts and text, and the start token; see `READINGS`."""
+        """Reads prompts and text, and the start token; see `DECODING_STATES`."""
         super().__init__(backbone, embed, EncoderDecoderCache(DynamicCache(), DynamicCache()), mask)
         start = backbone.shifted(mask[:, :1])
         read = self._read(start, inputs_embeds=embeddings)
@@ -124,9 +124,9 @@ class EncoderDecoderReading(DecodingState):
         )
 
 
-READINGS: dict[str, Callable[[Backbone, Embed, Tensor, Tensor], DecodingState]] = {
-    "decoder": DecoderReading,
-    "encoder-decoder": EncoderDecoderReading,
+DECODING_STATES: dict[str, Callable[[Backbone, Embed, Tensor, Tensor], DecodingState]] = {
+    "decoder": DecoderState,
+    "encoder-decoder": EncoderDecoderState,
 }
 """By family, what reads embeddings [rows, time, embedding size] of prompts and text with their mask [rows, time], 1 at
 tokens; rows begin at once and are padded at the end."""

@@ -1,4 +1,4 @@
-"""The rows of a batch: taken apart, moved to where they begin at once, and put together again."""
+"""Selects, left-aligns and reassembles the rows of a batch."""
 
 from __future__ import annotations
 

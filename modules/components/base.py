@@ -24,7 +24,7 @@ class Component(nn.Module):
     Config: ClassVar[type]
     """The dataclass of its settings."""
     place: ClassVar[str] = "as its class says"
-    """Where it acts, in a person's words."""
+    """Short description of where the component acts, shown by `explain`."""
     changes_backbone: ClassVar[bool] = False
     """Training it changes the backbone's own weights."""
 

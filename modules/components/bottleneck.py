@@ -21,15 +21,10 @@ class BottleneckConfig:
     type: Literal["seq_bn", "double_seq_bn", "compacter"] = "seq_bn"
     """`seq_bn` stands behind the feed-forward sublayer (Pfeiffer et al., 2021), `double_seq_bn` behind attention too
     (Houlsby et al., 2019), `compacter` is the latter with Kronecker-factored matrices (Mahabadi et al., 2021)."""
-    reduction_factor: int = 16
+    reduction_factor: int = pydantic.Field(default=16, ge=1)
     """The backbone's hidden size over the bottleneck's."""
     leave_out: list[int] = pydantic.Field(default_factory=list)
     """Numbers, from 0, of layers without an adapter."""
-
-    def __post_init__(self) -> None:
-        """Validates value ranges."""
-        if self.reduction_factor < 1:
-            raise ValueError("reduction_factor must be at least 1")
 
 
 class Bottleneck(LibraryComponent):

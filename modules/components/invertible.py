@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
@@ -16,17 +16,12 @@ from modules.components.base import Component
 class InvertibleConfig:
     """Settings of an invertible adapter."""
 
-    reduction_factor: int = 2
+    reduction_factor: int = Field(default=2, ge=1)
     """Half the embedding size over the hidden size of the two coupling networks."""
     place: Literal["words", "embeddings"] = "words"
     """Which embeddings it changes: those of the words alone, or (encoders) what the layers read, with positions added
     and normalised, as the `adapters` library and so AdapterHub's MAD-X adapters have it. Its inverse always stands
     just before the output embeddings."""
-
-    def __post_init__(self) -> None:
-        """Validates value ranges."""
-        if self.reduction_factor < 1:
-            raise ValueError("reduction_factor must be at least 1")
 
 
 class Invertible(Component):

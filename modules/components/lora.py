@@ -26,11 +26,11 @@ FUSED = ("query", "key", "value")
 class LoRAConfig:
     """Settings of a LoRA."""
 
-    rank: int = pydantic.Field(default=8, le=2**13)
+    rank: int = pydantic.Field(default=8, ge=1, le=2**13)
     """Inner width of each low-rank product."""
     alpha: float = pydantic.Field(default=16.0, ge=-1e6, le=1e6)
     """The product is scaled by alpha / rank."""
-    dropout: float = 0.0
+    dropout: float = pydantic.Field(default=0.0, ge=0, lt=1)
     """Share of the inputs of the products that is dropped in training."""
     targets: list[Target] = pydantic.Field(default_factory=lambda: list(DEFAULT_TARGETS))
     """Linear layers of each transformer layer that are changed."""
@@ -38,11 +38,7 @@ class LoRAConfig:
     """Numbers, from 0, of layers that are left as they are."""
 
     def __post_init__(self) -> None:
-        """Validates value ranges."""
-        if self.rank < 1:
-            raise ValueError("rank must be at least 1")
-        if not 0 <= self.dropout < 1:
-            raise ValueError("dropout must be at least 0 and below 1")
+        """Checks the targets."""
         if not self.targets or len(set(self.targets)) < len(self.targets):
             raise ValueError("targets must name at least one linear layer, and each once")
 

@@ -13,17 +13,10 @@ from modules.components.in_library import LibraryComponent, plugged_in
 class PrefixConfig:
     """Settings of a prefix."""
 
-    length: int = Field(default=30, le=10_000)
+    length: int = Field(default=30, ge=1, le=10_000)
     """Keys and values in each layer; they take none of the backbone's positions."""
-    bottleneck_size: int | None = Field(default=512, le=2**16)
+    bottleneck_size: int | None = Field(default=512, ge=1, le=2**16)
     """Hidden width of the perceptron that the prefix is trained through; null trains keys and values directly."""
-
-    def __post_init__(self) -> None:
-        """Validates value ranges."""
-        if self.length < 1:
-            raise ValueError("length must be at least 1")
-        if self.bottleneck_size is not None and self.bottleneck_size < 1:
-            raise ValueError("bottleneck_size must be at least 1, or null to train keys and values directly")
 
 
 class Prefix(LibraryComponent):

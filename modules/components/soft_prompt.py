@@ -17,28 +17,22 @@ from modules.errors import ModulesError
 class SoftPromptConfig:
     """Settings of a soft prompt."""
 
-    length: int = Field(default=50, le=10_000)
+    length: int = Field(default=50, ge=1, le=10_000)
     """Number of vectors; each takes one of the backbone's positions."""
     init: str = "vocabulary"
     """First values: `vocabulary` takes the embeddings of random tokens, `normal` draws numbers, and any other text
     gives the embeddings of its tokens, repeated up to the length; `{language}` in it is the language's English name."""
-    std: float = Field(default=0.02, le=1e6)
+    std: float = Field(default=0.02, gt=0, le=1e6)
     """Standard deviation of the numbers that `normal` draws."""
-    reparameterization: int | None = Field(default=None, le=2**16)
+    reparameterization: int | None = Field(default=None, ge=1, le=2**16)
     """Hidden width of a two-layer perceptron between the table of vectors and the prompt; null has none."""
     position: Literal["before_bos", "after_bos"] = "before_bos"
     """Stands in front of the text's first token, which is BOS where the tokenizer puts one, or right behind it."""
 
     def __post_init__(self) -> None:
-        """Validates value ranges."""
-        if self.length < 1:
-            raise ValueError("length must be at least 1; leave the prompt out to have none")
-        if self.std <= 0:
-            raise ValueError("std must be positive")
+        """Checks the initial text."""
         if not self.init.strip():
             raise ValueError("init must be 'vocabulary', 'normal' or a text")
-        if self.reparameterization is not None and self.reparameterization < 1:
-            raise ValueError("reparameterization must be at least 1, or null for none")
 
 
 class SoftPrompt(Component):

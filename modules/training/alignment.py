@@ -23,21 +23,19 @@ class AlignmentConfig:
     cosine_weight: float = Field(default=10.0, le=1e6)
     """Weight of the cosine distance between a sentence and its translation."""
     contrastive_weight: float = Field(default=1.0, le=1e6)
-    """Weight of telling a sentence's translation from the others of the batch (InfoNCE)."""
-    temperature: float = Field(default=0.05, le=1e6)
-    """Divides the cosines among which the translation is to be told."""
+    """Weight of the InfoNCE loss with in-batch negatives."""
+    temperature: float = Field(default=0.05, gt=0, le=1e6)
+    """Softmax temperature of the InfoNCE loss."""
 
     def __post_init__(self) -> None:
-        """Validates value ranges."""
+        """Checks the weights together."""
         weights = (self.cosine_weight, self.contrastive_weight)
         if min(weights) < 0 or max(weights) == 0:
             raise ValueError("cosine_weight and contrastive_weight must not be negative, nor both be zero")
-        if self.temperature <= 0:
-            raise ValueError("temperature must be positive")
 
 
 class Alignment(StageModule):
-    """Draws mean-pooled sentences to the vectors that the bare backbone has for their translations.
+    """Aligns mean-pooled sentence embeddings with the frozen backbone's embeddings of the translations.
 
     A batch holds `input_ids`, `attention_mask`, `language`, `pivot_input_ids` and `pivot_attention_mask`.
     """

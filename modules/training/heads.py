@@ -1,10 +1,10 @@
-"""What reads the hidden states."""
+"""Pooling functions, and the classification and tagging heads."""
 
 from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
@@ -51,29 +51,16 @@ class ClassificationHeadConfig:
 
     pooling: Literal["mean", "cls", "last"] = "mean"
     """Reads the mean of the text's hidden states, that of its first token, or that of its last."""
-    dropout: float = 0.1
+    dropout: float = Field(default=0.1, ge=0, lt=1)
     """Share of the pooled vector that is dropped in training."""
-
-    def __post_init__(self) -> None:
-        """Validates value ranges."""
-        _check_dropout(self.dropout)
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class TaggingHeadConfig:
     """Settings of a tagging head."""
 
-    dropout: float = 0.1
+    dropout: float = Field(default=0.1, ge=0, lt=1)
     """Share of each word's vector that is dropped in training."""
-
-    def __post_init__(self) -> None:
-        """Validates value ranges."""
-        _check_dropout(self.dropout)
-
-
-def _check_dropout(dropout: float) -> None:
-    if not 0 <= dropout < 1:
-        raise ValueError("dropout must be at least 0 and below 1")
 
 
 class ClassificationHead(nn.Module):

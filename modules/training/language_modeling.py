@@ -27,7 +27,7 @@ class LanguageModeling(StageModule):
     family: ClassVar[Family]
     """The backbones that can learn so."""
     ahead: ClassVar[int]
-    """How many positions before a token's own it is predicted."""
+    """Label shift: 1 for causal language models, 0 otherwise."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class MaskedLanguageModeling(LanguageModeling):
 
 
 class SpanCorruption(LanguageModeling):
-    """Predicts, by the decoder, the spans that a text was stripped of (Raffel et al., 2020).
+    """T5 span corruption: the decoder predicts the spans replaced by sentinels (Raffel et al., 2020).
 
     The `labels` [batch, decoder time] are those spans between sentinels, -100 where padded.
     """

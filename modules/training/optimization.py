@@ -32,24 +32,17 @@ class OptimizerConfig:
 
     name: Literal["adamw", "adafactor"] = "adamw"
     """`adafactor` keeps less state, and limits each step's root mean square to the rate (Shazeer and Stern, 2018)."""
-    lr: float = pydantic.Field(default=1e-3, le=LARGEST_RATE)
+    lr: float = pydantic.Field(default=1e-3, gt=0, le=LARGEST_RATE)
     """Highest learning rate."""
-    weight_decay: float = pydantic.Field(default=0.0, le=1000)
+    weight_decay: float = pydantic.Field(default=0.0, ge=0, le=1000)
     """Decoupled weight decay of all trained parameters."""
-
-    def __post_init__(self) -> None:
-        """Validates value ranges."""
-        if self.lr <= 0:
-            raise ValueError("lr must be positive")
-        if self.weight_decay < 0:
-            raise ValueError("weight_decay must not be negative")
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class OptimizationConfig:
     """How long and how fast a stage trains."""
 
-    steps: int = pydantic.Field(le=10**9)
+    steps: int = pydantic.Field(ge=1, le=10**9)
     """Optimiser steps."""
     warmup_steps: int = 0
     """Steps over which the learning rate rises to its highest."""
@@ -62,17 +55,13 @@ class OptimizationConfig:
     name."""
     learning_rates: dict[str, float] = pydantic.Field(default_factory=dict)
     """Highest learning rates that differ from the optimiser's, by kind of component, such as `prompt`, or `head`."""
-    gradient_clip: float | None = pydantic.Field(default=1.0, le=LARGEST_RATE)
+    gradient_clip: float | None = pydantic.Field(default=1.0, gt=0, le=LARGEST_RATE)
     """Longest gradient, as the norm over all trained parameters; null leaves gradients as they are."""
 
     def __post_init__(self) -> None:
-        """Validates value ranges."""
-        if self.steps < 1:
-            raise ValueError("steps must be at least 1")
+        """Checks the warm-up against the steps, and the learning rates."""
         if not 0 <= self.warmup_steps < self.steps:
             raise ValueError(f"warmup_steps must be at least 0 and below steps ({self.steps})")
-        if self.gradient_clip is not None and self.gradient_clip <= 0:
-            raise ValueError("gradient_clip must be positive, or null for none")
         for kind, rate in self.learning_rates.items():
             if rate <= 0:
                 raise ValueError(f"the learning rate of {kind} must be positive")

@@ -40,7 +40,7 @@ class ShardedBackbone(DDPStrategy):
 
 
 def share_out(combination: Combination, devices: DeviceMesh) -> None:
-    """Leaves of the backbone's own weights in each layer only this rank's part, for good.
+    """Shards each layer's frozen weights across ranks (FSDP); not reversible.
 
     From then on all ranks must encode equally often; `Combination.encode` sees to that within a batch.
 

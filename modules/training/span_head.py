@@ -1,4 +1,4 @@
-"""What reads from the hidden states where an answer begins and ends."""
+"""The span head of extractive question answering."""
 
 # no `from __future__ import annotations` here: pydantic reads the annotations of the config
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from modules.training.base import Batch, StageModule
 
 UNPARSED = "\N{REPLACEMENT CHARACTER}"
-"""The answer of a model whose words are none of the task's, as Unicode has it for what cannot be read.
+"""Placeholder for output that cannot be parsed: Unicode's replacement character.
 
 It is no label, no BIO tag and no word of an answer, and no punctuation that scoring leaves out: it is always wrong.
 """
@@ -34,7 +34,7 @@ class TaskModule(StageModule):
     """
 
     chosen_by: ClassVar[str]
-    """The validation score that the best step has the most of, such as `validation/accuracy`."""
+    """The validation metric that selects the best checkpoint; higher is better, such as `validation/accuracy`."""
     language_of: Callable[[str], str] = staticmethod(lambda language: language)
     """Says for a row's language whose components act on it; controls change it."""
 

@@ -192,9 +192,9 @@ def test_what_was_prefetched_in_part_is_read_so_far(
     serve: Serve, tables: Repository, offline: Callable[[], None]
 ) -> None:
     with serve(tables):
-        with downloading_to_cache() as keeping:
+        with downloading_to_cache() as recorder:
             examples(2)
-        [files] = keeping.files.values()
+        [files] = recorder.files.values()
         assert list(files) == ["README.md", "tables/swh_train_0.tsv"]
     offline()
     assert len(examples(3)[1]) == 3

@@ -26,13 +26,13 @@ LABELS = ("science/technology", "travel", "politics", "sports", "health", "enter
 CALLED = {label: f"w{50 + number}" for number, label in enumerate(LABELS)}
 
 
-def asker(tokenizer: PreTrainedTokenizerFast, is_decoder: bool = True, **settings: Any) -> PromptBuilder:
+def prompt_builder(tokenizer: PreTrainedTokenizerFast, is_decoder: bool = True, **settings: Any) -> PromptBuilder:
     config = TemplateConfig(**({"template": "{text} w9"} | settings))
     return PromptBuilder(config, tokenizer, is_decoder=is_decoder, shown={})
 
 
 def ask(tokenizer: PreTrainedTokenizerFast, example: Example, length: int = 20, **settings: Any) -> str:
-    ids = asker(tokenizer, **settings).ids(example, example.language, length)
+    ids = prompt_builder(tokenizer, **settings).ids(example, example.language, length)
     return str(tokenizer.decode(ids))
 
 
@@ -44,8 +44,8 @@ def test_a_decoder_goes_on_where_the_question_ends(tokenizer: PreTrainedTokenize
     example = Example("0", "w1 w2", "eng_Latn")
     assert ask(tokenizer, example) == "<s> w1 w2 w9"
     assert ask(tokenizer, example, is_decoder=False) == "<s> w1 w2 w9 </s>"
-    assert asker(tokenizer).answer_ids("w3", ends=True) == [8, 2]
-    assert asker(tokenizer).answer_ids("", ends=True) == [2]
+    assert prompt_builder(tokenizer).answer_ids("w3", ends=True) == [8, 2]
+    assert prompt_builder(tokenizer).answer_ids("", ends=True) == [2]
 
 
 def test_the_longer_text_is_cut_and_nothing_of_the_template(tokenizer: PreTrainedTokenizerFast) -> None:

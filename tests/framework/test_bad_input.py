@@ -241,7 +241,7 @@ MISTAKES: dict[str, Case] = {
     "text for a component": Case(
         {"combination.task.adapter": "seq_bn"}, "combination.task.adapter", "adapter:", ('"seq_bn" is not a mapping',)
     ),
-    "no steps": Case({f"{TASK_TEXT}.steps": 0}, f"{TASK_TEXT}.steps", "steps: 0", ("steps must be at least 1",)),
+    "no steps": Case({f"{TASK_TEXT}.steps": 0}, f"{TASK_TEXT}.steps", "steps: 0", ("must be at least 1 (found 0)",)),
     "only warm-up": Case(
         {f"{TASK_TEXT}.warmup_steps": 4}, f"{TASK_TEXT}.warmup_steps", "warmup_steps: 4", ("below steps (4)",)
     ),
@@ -255,13 +255,13 @@ MISTAKES: dict[str, Case] = {
         {f"{TASK_TEXT}.optimizer.lr": float("inf")}, "", "lr: .inf", ("not valid YAML: .inf is not a finite number",)
     ),
     "no rows in a batch": Case(
-        {"stages.task.batch_size": 0}, "stages.task.batch_size", "batch_size: 0", ("greater than or equal to 1",)
+        {"stages.task.batch_size": 0}, "stages.task.batch_size", "batch_size: 0", ("must be at least 1 (found 0)",)
     ),
     "no rows in a test batch": Case(
         {"stages.evaluate": {"batch_size": -1}},
         "stages.evaluate.batch_size",
         "batch_size: -1",
-        ("greater than or equal to 1",),
+        ("must be at least 1",),
     ),
     "a seed twice": Case({"seeds": [1, 2, 1]}, "seeds", "seeds:", ("a seed is given twice",)),
     "no seed": Case({"seeds": []}, "seeds", "seeds:", ("names no seed",)),

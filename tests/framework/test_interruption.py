@@ -383,14 +383,14 @@ import sys
 from framework.execution import runner
 from framework.cli import main
 
-log, carry_out = sys.argv.pop(1), runner.carry_out
+log, execute = sys.argv.pop(1), runner.execute
 
 def logged(stage, *rest):
     with open(log, "a") as file:
         file.write(stage.id + "\\n")
-    carry_out(stage, *rest)
+    execute(stage, *rest)
 
-runner.carry_out = logged
+runner.execute = logged
 main()
 """
 

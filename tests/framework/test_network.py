@@ -130,7 +130,7 @@ def test_a_request_to_stop_ends_a_pause(monkeypatch: pytest.MonkeyPatch, pauses:
 def test_the_process_of_a_rank_repeats_requests(monkeypatch: pytest.MonkeyPatch, pauses: Pauses) -> None:
     huggingface_hub.configure_http_backend()
     answers: list[tuple[int, int]] = []
-    monkeypatch.setattr(runner, "carry_out_one", lambda *words: answers.append(get((503, {}))))
+    monkeypatch.setattr(runner, "execute_one", lambda *words: answers.append(get((503, {}))))
     monkeypatch.setattr("sys.argv", ["runner", "experiment.yaml", "[]", "7f3a"])
     runner.main()
     assert answers == [(200, 2)]

@@ -42,7 +42,7 @@ def publish(plan: Plan, console: Console, *, dry_run: bool) -> None:
         return
     if tracking.mode == "off":
         raise UserError(f"{plan.name}: tracking.mode is off, so W&B has no runs to show; set it to online or offline")
-    with _spoken_plainly():
+    with _wandb_errors_as_user_errors():
         for what, url in _save(content, tracking, console):
             console.print(f"{what}: {url}", highlight=False, soft_wrap=True)
     if tracking.mode == "offline":
@@ -128,7 +128,7 @@ def _spec(made: "Workspace | Report") -> Any:
 
 
 @contextmanager
-def _spoken_plainly() -> Iterator[None]:
+def _wandb_errors_as_user_errors() -> Iterator[None]:
     """Turns what keeps the client from the server into a mistake of the user's, in a line."""
     from framework.tracking.client import require_login
 

@@ -282,7 +282,8 @@ class TestTrouble:
         self, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         stub, log = tmp_path / "python", tmp_path / "log"
-        stub.write_text(f'#!/bin/sh\nls "${tracker.UNTOLD}" 2>&- | wc -l >> {log}\ntouch "${tracker.UNTOLD}"\n')
+        failed = tracker.TRACKING_FAILED
+        stub.write_text(f'#!/bin/sh\nls "${failed}" 2>&- | wc -l >> {log}\ntouch "${failed}"\n')
         stub.chmod(0o755)
         monkeypatch.setattr("framework.execution.runner.sys.executable", str(stub))
         children = _Children(workspace.write(QUICK), [], 2)
