@@ -249,7 +249,7 @@ MISTAKES: dict[str, Case] = {
         {"combination.language.prompt.length": 0},
         "combination.language.prompt.length",
         "length: 0",
-        ("leave the prompt out",),
+        ("must be at least 1 (found 0)",),
     ),
     "a number without end": Case(
         {f"{TASK_TEXT}.optimizer.lr": float("inf")}, "", "lr: .inf", ("not valid YAML: .inf is not a finite number",)
@@ -647,22 +647,22 @@ MISTAKES: dict[str, Case] = {
         {"stages.task.batch_size": 10**9},
         "stages.task.batch_size",
         "batch_size: 1000000000",
-        ("less than or equal to 16384",),
+        ("must be at most 16,384",),
     ),
     "a prompt of a billion": Case(
         {"combination.language.prompt.length": 10**9},
         "combination.language.prompt.length",
         " length:",
-        ("less than or equal to 10000 (found 1000000000)",),
+        ("must be at most 10,000 (found 1000000000)",),
     ),
     "a rate beyond float32": Case(
-        {f"{TASK_TEXT}.optimizer.lr": 1e308}, f"{TASK_TEXT}.optimizer.lr", "lr: 1.0e+308", ("less than or equal to",)
+        {f"{TASK_TEXT}.optimizer.lr": 1e308}, f"{TASK_TEXT}.optimizer.lr", "lr: 1.0e+308", ("must be at most 1e+30",)
     ),
     "a billion beams": Case(
         {"stages.task.answer": {"generation": {"template": "{text}", "beams": 10**9}}},
         "stages.task.answer.generation.beams",
         "beams:",
-        ("less than or equal to 64",),
+        ("must be at most 64",),
     ),
     "more runs than anybody reads": Case({"seeds": list(range(2000))}, "seeds", "seeds:", ("2,000 runs", "1,000")),
     "a name that no file system takes": Case({"name": "x" * 101}, "name", "name: xxx", ("101 bytes are too many",)),
