@@ -63,7 +63,7 @@ def test_an_interrupted_mean_is_the_uninterrupted_one(
         asked.append(1)
         return len(asked) == stop
 
-    monkeypatch.setattr(checkpoint, "asked", after_some_steps)
+    monkeypatch.setattr(checkpoint, "stop_requested", after_some_steps)
     with pytest.raises(Interrupted, match=f"after step {stop} of 7"):
         workspace.run(CHANGES)
     undisturbed = Workspace(tmp_path / "whole", workspace.encoder, workspace.texts, workspace.corpus)

@@ -222,13 +222,13 @@ main()
 
 _FULL_WHEN_THE_STORE_IS_WRITTEN = """
 import errno
-from framework.store import store
+import safetensors.torch
 from framework.cli import main
 
 def full(state, file):
     raise OSError(errno.ENOSPC, "No space left on device", str(file))
 
-store.save_file = full
+safetensors.torch.save_file = full
 main()
 """
 

@@ -63,12 +63,12 @@ def test_colleagues_can_read_it(store: Store) -> None:
 
 
 class TestWholeOrNotAtAll:
-    @pytest.mark.parametrize("failing", ["save_file", "sha256"])
+    @pytest.mark.parametrize("failing", ["safetensors.torch.save_file", "framework.store.store.sha256"])
     def test_an_error_leaves_nothing(self, store: Store, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
         def fail(*_: object, **__: object) -> None:
             raise RuntimeError("the disk is full")
 
-        monkeypatch.setattr(f"framework.store.store.{failing}", fail)
+        monkeypatch.setattr(failing, fail)
         with pytest.raises(RuntimeError, match="disk is full"):
             store.write(passport("7f3a"), STATE, CURVE)
         assert list(store.folder.iterdir()) == []
