@@ -95,6 +95,7 @@ def test_names_of_parameters_depend_on_the_kind_alone(
     assert not any("component" in name for name in names)
 
 
+@pytest.mark.slow
 def test_a_fresh_process_gives_the_same_hidden_states(
     combination: Callable[..., Combination], folder: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -106,7 +106,10 @@ def tokenizer(folder: Callable[[str], Path]) -> PreTrainedTokenizerBase:
     return made
 
 
-@pytest.mark.parametrize("model_type", ["bert", "llama", "mt5"])
+@pytest.mark.parametrize(
+    "model_type",
+    ["bert", pytest.param("llama", marks=pytest.mark.slow), pytest.param("mt5", marks=pytest.mark.slow)],
+)
 def test_questions_are_learnt_and_answered(
     model_type: str,
     asked: dict[str, str],

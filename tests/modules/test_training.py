@@ -176,7 +176,13 @@ def test_the_loss_falls(stage: Callable[..., StageModule], name: str) -> None:
     "name",
     [
         *("masked prompt and adapter", "aligned prefix", "full fine-tuning"),
-        *(f"{family}, task: {name_of(slots)}" for family in FAMILIES for slots in SIXTEEN),
+        *(
+            pytest.param(
+                f"{family}, task: {name_of(slots)}", marks=[] if slots == SIXTEEN[-1] else pytest.mark.slow
+            )
+            for family in FAMILIES
+            for slots in SIXTEEN
+        ),
     ],
 )
 def test_an_interrupted_run_goes_on_exactly(tmp_path: Path, name: str) -> None:

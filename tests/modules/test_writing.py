@@ -38,7 +38,14 @@ EVERY_MODEL = pytest.mark.parametrize("model_type", GENERATIVE)
 ONE_OF_EACH_FAMILY = pytest.mark.parametrize("model_type", ["llama", "mt5"])
 CASES = pytest.mark.parametrize(
     ("model_type", "slots"),
-    dict.fromkeys([*itertools.product(GENERATIVE, SEVERAL), *itertools.product(["llama", "mt5"], SIXTEEN)]),
+    [
+        *itertools.product(GENERATIVE, SEVERAL),
+        *(
+            pytest.param(model_type, slots, marks=pytest.mark.slow)
+            for model_type, slots in itertools.product(["llama", "mt5"], SIXTEEN)
+            if slots not in SEVERAL
+        ),
+    ],
     ids=lambda part: part if isinstance(part, str) else name(part),
 )
 LANGUAGES = ["swh_Latn", "hau_Latn", "", "swh_Latn"]
