@@ -34,7 +34,7 @@ def interrupt(world: World, folder: Path) -> None:
     shutil.rmtree(component(folder))
     shutil.rmtree(folder / "runs")
     os.chdir(folder)
-    framework.execution.checkpoint.asked = lambda: True
+    framework.execution.checkpoint.stop_requested = lambda: True
     try:
         run_experiment(Path("e.yaml"), [], Console(file=io.StringIO()))
     except Interrupted:
