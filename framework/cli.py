@@ -39,7 +39,8 @@ def run(experiment: ExperimentFile, overrides: Overrides = None) -> None:
     from framework.execution.runner import run_experiment
     from framework.reports.compare.final_table import print_final_table
 
-    print_final_table(run_experiment(experiment, overrides or [], _console()), _console())
+    console = _console()
+    print_final_table(run_experiment(experiment, overrides or [], console), console)
 
 
 @app.command()

@@ -88,7 +88,8 @@ def _problem(type_: type, data: Any, key: Key, detail: Any) -> Problem:
             reason = f"{shortened(repr(found))} is not one of {', '.join(allowed)}{did_you_mean(str(found), allowed)}"
         case kind if kind in RANGES:
             words, bound = RANGES[kind]
-            reason = f"must be {words} {detail['ctx'][bound]:,} (found {shortened(json.dumps(found))})"
+            nothing = ", or null" if _takes_null(type_, path) else ""
+            reason = f"must be {words} {detail['ctx'][bound]:,}{nothing} (found {shortened(json.dumps(found))})"
         case "value_error":
             reason = str(detail["ctx"]["error"])
             # A check of several fields begins its message with the one to change.
@@ -111,6 +112,11 @@ def _fields(type_: Any, path: Key) -> dict[str, Any]:
         type_ = _fields(type_, ()).get(str(part)) if isinstance(part, str) else type_
     type_ = dataclass_in(type_)
     return typing.get_type_hints(type_) if type_ is not None else {}
+
+
+def _takes_null(type_: Any, path: Key) -> bool:
+    hint = _fields(type_, path[:-1]).get(str(path[-1])) if path else None
+    return type(None) in typing.get_args(hint)
 
 
 def dataclass_in(type_: Any) -> Any:

@@ -17,7 +17,7 @@ from modules.errors import ModulesError
 class SoftPromptConfig:
     """Settings of a soft prompt."""
 
-    length: int = Field(default=50, ge=1, le=10_000)
+    length: int = Field(default=50, le=10_000)
     """Number of vectors; each takes one of the backbone's positions."""
     init: str = "vocabulary"
     """First values: `vocabulary` takes the embeddings of random tokens, `normal` draws numbers, and any other text
@@ -30,7 +30,9 @@ class SoftPromptConfig:
     """Stands in front of the text's first token, which is BOS where the tokenizer puts one, or right behind it."""
 
     def __post_init__(self) -> None:
-        """Checks the initial text."""
+        """Checks the length and the initial text."""
+        if self.length < 1:
+            raise ValueError("length must be at least 1; leave the prompt out to have none")
         if not self.init.strip():
             raise ValueError("init must be 'vocabulary', 'normal' or a text")
 

@@ -249,7 +249,7 @@ MISTAKES: dict[str, Case] = {
         {"combination.language.prompt.length": 0},
         "combination.language.prompt.length",
         "length: 0",
-        ("must be at least 1 (found 0)",),
+        ("leave the prompt out",),
     ),
     "a number without end": Case(
         {f"{TASK_TEXT}.optimizer.lr": float("inf")}, "", "lr: .inf", ("not valid YAML: .inf is not a finite number",)
@@ -643,6 +643,9 @@ MISTAKES: dict[str, Case] = {
         ("4096 devices are required; this machine has",),
     ),
     # more than any machine can do
+    "an optional number below its range": Case(
+        {"stages.task.k_shot": 0}, "stages.task.k_shot", "k_shot: 0", ("must be at least 1, or null (found 0)",)
+    ),
     "a batch of a billion": Case(
         {"stages.task.batch_size": 10**9},
         "stages.task.batch_size",
