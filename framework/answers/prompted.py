@@ -1,17 +1,25 @@
 """What answers in words have in common: a template, and a language model that reads it."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from __future__ import annotations
 
-from transformers import PreTrainedTokenizerBase
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
 from typing_extensions import override
 
-from datamodules import DataError, LabelledDataset, PromptedData, TemplateConfig, language
+import datamodules
+from datamodules import DataError, LabelledDataset, TemplateConfig, language
 from framework.answers.base import Answer, AnswerContext
 from framework.errors import did_you_mean
 from framework.system.documents import Key
 from framework.validation import Problem
-from modules import BackboneInfo, Family
+from modules import BackboneInfo, Family, of_tokenizer, tokenizer_of
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from datamodules import PromptedData
 
 
 class PromptedAnswer(Answer, TemplateConfig):
@@ -19,7 +27,11 @@ class PromptedAnswer(Answer, TemplateConfig):
 
     families: ClassVar[tuple[Family, ...]] = ("encoder-decoder", "decoder")
     needs_lm_head: ClassVar[bool] = True
-    data_class: ClassVar[type[PromptedData]]
+
+    @property
+    @abstractmethod
+    def data_class(self) -> type[PromptedData]:
+        """The data module."""
 
     @override
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
@@ -53,6 +65,16 @@ class PromptedAnswer(Answer, TemplateConfig):
         yield ("words",), self.words_for(labels, "")
         for code in self.words_in:
             yield ("words_in", code), self.words_for(labels, code)
+
+    def answer_tokens(self, word: str, info: BackboneInfo) -> list[int]:
+        """Returns the tokens of a label's word as they follow the question."""
+
+        def find() -> list[int]:
+            is_decoder = info.family == "decoder"
+            builder = datamodules.PromptBuilder(self, tokenizer_of(info), is_decoder=is_decoder, shown={})
+            return builder.answer_ids(word, ends=False)
+
+        return of_tokenizer(list[int], find, info, "tokens of an answer", word)
 
     @override
     def demonstration_splits(self, sources: Sequence[str], code: str) -> list[tuple[str, str]]:

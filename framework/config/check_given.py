@@ -4,35 +4,28 @@ import contextlib
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from datamodules import DataError, labelled_dataset
+from framework.config.draft import AbsentError, Draft
+from framework.config.schema import GivenConfig
 from framework.errors import UserError
 from framework.identity import plain
 from framework.store.compatibility import TaskSignature
 from framework.store.formula import Formula, is_language, parse, seed_of
 from framework.store.store import Passport, Store
+from framework.system.documents import Key
 from framework.validation import Problem
-from modules import BackboneConfig, ModulesError, inspect_backbone
 
 
-def check_given(
-    backbone: BackboneConfig,
-    combination: dict[str, dict[str, Any]],
-    languages: Any,
-    data: Any,
-    stages: Any,
-    pretrain: Any,
-    given: Any,
-    store: str,
-) -> Iterator[Problem]:
+def check_given(draft: Draft) -> Iterator[Problem]:
     """What is given is in the store, fits combination and backbone, and is asked for."""
+    given, languages, stage = draft.given, draft.languages, draft.stages.language
+    if not given.language and given.task is None:
+        return
     spoken = {*languages.source, *languages.targets}
-    if "all" in spoken and data is not None:
-        with contextlib.suppress(DataError):  # said already
-            spoken |= set(labelled_dataset(data).languages)
-    look = _FormulaChecker(backbone, combination, Store(Path(store)), data, stages, pretrained=pretrain is not None)
-    without = stages.language.objective.languages_without_components if stages.language is not None else ()
+    with contextlib.suppress(AbsentError):  # said already
+        spoken |= set(draft.targets)
+    look = _FormulaChecker(draft)
+    without = stage.objective.languages_without_components if stage is not None else ()
     for code, text in given.language.items():
         key = ("given", "language", code)
         if code not in spoken:
@@ -52,33 +45,19 @@ def check_given(
 class _FormulaChecker:
     """Looks at formulas, for one backbone and combination."""
 
-    def __init__(
-        self,
-        backbone: BackboneConfig,
-        combination: dict[str, dict[str, Any]],
-        store: Store,
-        data: Any,
-        stages: Any,
-        *,
-        pretrained: bool,
-    ) -> None:
-        self.combination = combination
-        self.store = store
+    def __init__(self, draft: Draft) -> None:
+        self.combination = draft.combination
+        self.store = Store(Path(draft.store))
         self.asked: TaskSignature | None = None
         self.hashes: dict[str, str] = {}
-        try:
-            info = inspect_backbone(backbone)
-        except ModulesError:
-            return  # said already
-        if data is not None:
-            with contextlib.suppress(DataError):  # said already
-                dataset = labelled_dataset(data)
-                self.asked = TaskSignature.of(dataset, stages.answer_to(dataset.task), info)
-        # Which weights a pretraining of this experiment comes to only its identity tells: `Store.read` compares that.
-        weights = {} if pretrained else {"weights": info.weights_hash}
-        self.hashes = {**weights, "tokenizer": info.tokenizer_hash}
+        with contextlib.suppress(AbsentError):  # said already
+            info = draft.info
+            # What a pretraining of this experiment makes of the weights, `Store.read` compares by its identity.
+            weights = {} if draft.pretrain is not None else {"weights": info.weights_hash}
+            self.hashes = {**weights, "tokenizer": info.tokenizer_hash}
+            self.asked = TaskSignature.of(draft.dataset, draft.answer, info)
 
-    def at(self, key: Any, text: str, role: str, languages: dict[str, str | None]) -> Iterator[Problem]:
+    def at(self, key: Key, text: str, role: str, languages: dict[str, str | None]) -> Iterator[Problem]:
         try:
             formula = parse(text)
             for _, name in formula.terms:
@@ -105,7 +84,7 @@ class _FormulaChecker:
                 return f"{first} and {other} cannot be summed: the one is {mine}, the other {theirs}"
         return None
 
-    def serves(self, key: Any, name: str, code: str) -> Iterator[Problem]:
+    def serves(self, key: Key, name: str, code: str) -> Iterator[Problem]:
         """A component that is taken as it is, is one of the language's."""
         try:
             passport = self.store.find(name)
@@ -162,7 +141,7 @@ def _codes(text: str) -> list[str]:
     return [name for _, name in formula.terms if is_language(name)] if formula else []
 
 
-def _refused(code: str, given: Any, without: tuple[str, ...]) -> str | None:
+def _refused(code: str, given: GivenConfig, without: tuple[str, ...]) -> str | None:
     """Returns why a language's components cannot be summands, or None when they can."""
     if code in given.language:
         return f"{code} is given itself: name what it is made of"
@@ -178,7 +157,7 @@ def _parsed(text: str) -> Formula | None:
         return None
 
 
-def trained_languages(wanted: list[str], given: Any) -> list[str]:
+def trained_languages(wanted: list[str], given: GivenConfig) -> list[str]:
     """Returns the languages whose components are to be trained: without those given, with those that formulas name.
 
     Args:

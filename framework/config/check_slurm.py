@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from framework.config.draft import Draft
 from framework.config.sbatch_template import CONTROL, PLACEHOLDER, PLACEHOLDERS, REQUIRED, TEMPLATE, template_of
 from framework.config.schema import TrainerConfig, Variant
 from framework.config.slurm import Resources, SlurmConfig, seconds
@@ -38,9 +39,10 @@ def refuse_auto_precision(file: Path, variants: Iterable[Variant]) -> None:
         )
 
 
-def check_slurm(trainer: TrainerConfig, slurm: SlurmConfig) -> Iterator[Problem]:
+def check_slurm(draft: Draft) -> Iterator[Problem]:
     """Jobs and trainer agree, times can be meant, options and template are whole."""
-    yield from _check_sizes(trainer, slurm)
+    slurm = draft.slurm
+    yield from _check_sizes(draft.trainer, slurm)
     yield from _check_resources(slurm, slurm.warning, ("slurm",))
     for kind in KINDS:
         yield from _check_resources(getattr(slurm.stages, kind), slurm.warning, ("slurm", "stages", kind))

@@ -15,7 +15,7 @@ from framework.errors import ExperimentError, Mistake, UserError, did_you_mean
 from framework.objectives import OBJECTIVES, LanguageModelingObjective
 from framework.system.documents import Key
 from framework.validation import MOST, Problem, belongs, validate
-from modules import ROLES, ModulesError, component_class, inspect_backbone
+from modules import ROLES, ModulesError, component_config, inspect_backbone
 
 SectionReader = Callable[[Any, Any, Key], tuple[Any, list[Problem]]]
 """Turns the type, the data and the key of a section into the typed section and what is wrong with it."""
@@ -115,7 +115,7 @@ def _combination(type_: Any, data: Any, key: Key) -> tuple[dict[str, dict[str, A
             if settings is None:  # `adapter: null` takes away what an extended file put there
                 continue
             try:
-                config_type = component_class(kind).Config
+                config_type = component_config(kind)
             except ModulesError as error:
                 problems.append(((*key, role, kind), str(error)))
                 continue

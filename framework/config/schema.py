@@ -5,23 +5,32 @@ experiment itself, its stages and the trainer are here.
 """
 
 import dataclasses
+from functools import cached_property
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, SkipValidation
 from pydantic.dataclasses import dataclass
 
-from datamodules import DatasetConfig, LabelledDataset, Task, labelled_dataset
+from datamodules import DatasetConfig, LabelledDataset, labelled_dataset
 from framework.answers import Answer, default_answer
 from framework.config.slurm import SlurmConfig
 from framework.config.tracking import TrackingConfig
+from framework.objectives import Objective
 from modules import (
     ROLES,
     Accelerator,
     BackboneConfig,
+    BackboneInfo,
+    ComponentConfig,
     OptimizationConfig,
+    inspect_backbone,
 )
 
-SCHEMA = ConfigDict(extra="forbid")
+# Objectives and answers are validated by the class that a YAML names, in `framework.config.load`.
+SCHEMA = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+Components = dict[str, ComponentConfig]
+"""Components of one role: kind -> configuration."""
 
 LARGEST_BATCH = 2**14
 """Most rows of a batch; ten times as many are a slip of the hand that no machine has the memory for."""
@@ -43,7 +52,7 @@ class PretrainConfig:
 
     languages: list[str]
     """Languages of the text, mixed."""
-    objective: Any
+    objective: SkipValidation[Objective]
     """As in `stages.language.objective`."""
     training: OptimizationConfig
     """Steps, optimiser and schedule."""
@@ -59,7 +68,7 @@ class PretrainConfig:
 class LanguageStageConfig:
     """How the components of one language are trained."""
 
-    objective: Any
+    objective: SkipValidation[Objective]
     """One objective and its settings, such as `{alignment: {...}}` or `{masked: {...}}`."""
     training: OptimizationConfig
     """Steps, optimiser and schedule."""
@@ -79,7 +88,7 @@ class TaskStageConfig:
     """Steps, optimiser and schedule; nothing where nothing is trained."""
     batch_size: int = Field(default=16, ge=1, le=LARGEST_BATCH)
     """Rows a step, over all devices."""
-    answer: Any = None
+    answer: SkipValidation[Answer | None] = None
     """One way to answer and its settings, such as `{label_words: {...}}`; the task's head without it."""
     k_shot: int | None = Field(default=None, ge=1)
     """Examples per class and source language, drawn with the run's seed; null takes all."""
@@ -126,11 +135,6 @@ class StagesConfig:
     task: TaskStageConfig | None = None
     evaluate: EvaluateStageConfig = EvaluateStageConfig()
 
-    def answer_to(self, asked: Task) -> Answer:
-        """Returns how a task is answered: as the task stage says, else by the task's head."""
-        chosen: Answer | None = self.task.answer if self.task is not None else None
-        return chosen or default_answer(asked)
-
 
 @dataclass(frozen=True, config=SCHEMA)
 class GivenConfig:
@@ -176,8 +180,8 @@ class Experiment:
     name: str
     """Names the folder of its runs."""
     backbone: BackboneConfig
-    combination: dict[str, dict[str, Any]]
-    """For each role its components: kind -> configuration."""
+    combination: dict[str, Components]
+    """The components of each role."""
     languages: LanguagesConfig
     stages: StagesConfig
     pretrain: PretrainConfig | None = None
@@ -199,27 +203,38 @@ class Experiment:
     runs: str = "runs"
     """Folder of results."""
 
-    @property
+    @cached_property
+    def info(self) -> BackboneInfo:
+        """What is known of the backbone."""
+        return inspect_backbone(self.backbone)
+
+    @cached_property
     def dataset(self) -> LabelledDataset:
         """The labelled data; only where the experiment has some."""
         assert self.data is not None
         return labelled_dataset(self.data)
 
-    @property
+    @cached_property
     def answer(self) -> Answer:
-        """How the task is answered; only where the experiment has one."""
-        return self.stages.answer_to(self.dataset.task)
+        """How the task is answered; only where the experiment has one. The default is the task's head."""
+        chosen = self.stages.task.answer if self.stages.task is not None else None
+        return chosen or default_answer(self.dataset.task)
+
+    @property
+    def trains(self) -> bool:
+        """Whether a task stage has something to train; only where there is labelled data."""
+        return bool(self.combination["task"]) or self.answer.parameters(self.dataset.labels, self.info) > 0
+
+    @property
+    def targets(self) -> list[str]:
+        """The languages to test on, `[all]` spelt out."""
+        return list(self.dataset.languages) if self.languages.targets == ["all"] else self.languages.targets
 
     @property
     def component_languages(self) -> list[str]:
         """The languages whose components act: of translated targets it is the source that they are translated into."""
         translated = self.data is not None and self.data.translated
         return list(dict.fromkeys([*self.languages.source, *(self.targets if not translated else [])]))
-
-    @property
-    def targets(self) -> list[str]:
-        """The languages to test on, `[all]` spelt out."""
-        return list(self.dataset.languages) if self.languages.targets == ["all"] else self.languages.targets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -235,7 +250,7 @@ class Variant:
     """The resolved experiment as plain data, saved with each run."""
 
 
-def combination_name(combination: dict[str, dict[str, Any]]) -> str:
+def combination_name(combination: dict[str, Components]) -> str:
     """Names a combination by what it holds: `language prompt + task adapter`, or `head only`."""
     parts = [f"{role} {kind.rpartition('.')[2]}" for role in ROLES for kind in combination[role]]
     return " + ".join(parts) or "head only"

@@ -19,6 +19,7 @@ from framework.errors import UserError
 from framework.execution.agreement import answering_keys
 from framework.execution.trainer import History, ProgressCallback, fit, make_trainer
 from framework.identity import plain
+from framework.objectives import MonolingualObjective
 from framework.planning.data_check import note_on_skipped_rows
 from framework.planning.notes import notes_on_data
 from framework.planning.plan import EvaluateStage, LanguageStage, MergeStage, Stage, TaskStage, Test, answer_recipe
@@ -79,6 +80,7 @@ def train_language(stage: LanguageStage, store: Store, report: ProgressCallback,
     notes = [settings.objective.note] if settings.objective.note else []
     if stage.reduces_vocabulary:
         report(0, "reading which tokens the text holds")
+        assert isinstance(settings.objective, MonolingualObjective)  # the check of the experiment says so
         seen = settings.objective.seen_tokens(backbone.tokenizer, stage.languages)
         reduce_vocabulary(backbone, tokens_to_keep(backbone, seen))
         notes.append(note_on_vocabulary(stage, backbone))

@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from datamodules import downloading_to_cache
+from framework.objectives import MonolingualObjective
 from framework.planning.data_check import DataCheck, read_text
-from framework.planning.plan import LanguageStage, Plan, plan_experiment
+from framework.planning.plan import EvaluateStage, LanguageStage, Plan, plan_experiment
 from modules import fetch_backbone, load_tokenizer
 
 Sizes = dict[str, dict[str, int]]
@@ -56,7 +57,7 @@ def _fetch_backbones(plan: Plan) -> Sizes:
 
 def _read_labelled_data(plan: Plan) -> None:
     seen = set()
-    for run in plan.of_kind("evaluate"):
+    for run in plan.of_type(EvaluateStage):
         experiment, answer = run.experiment, run.experiment.answer
         source, targets = experiment.languages.source, experiment.targets
         learnt = product(source, ("train", "validation")) if run.task.trains else ()
@@ -81,6 +82,7 @@ def _read_text(stage: LanguageStage) -> None:
     for language in stage.languages:  # a run reads this first; what is wrong with it, it says too
         read_text(settings.objective, language, DataCheck())
     if stage.reduces_vocabulary:
+        assert isinstance(settings.objective, MonolingualObjective)  # the check of the experiment says so
         settings.objective.seen_tokens(load_tokenizer(stage.backbone.info), stage.languages)
     # Batches left out are read all the same, but not tokenised. One more follows: Lightning reads one ahead.
     data.skip = stage.steps

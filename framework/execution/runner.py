@@ -56,7 +56,7 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> Plan:
         raise UserError(f"`run` starts its own processes, but Slurm started it {slurm_tasks()} times; use `launch`")
     plan = plan_experiment(file, overrides)
     experiment = plan.variants[0].experiment
-    runs = plan.of_kind("evaluate")
+    runs = plan.of_type(EvaluateStage)
     if not plan.todo:
         what = f"{len(runs)} of {len(runs)} runs are" if runs else "every component is"
         console.print(f"nothing to do: {what} there", highlight=False)
@@ -146,7 +146,7 @@ def _claimed(plan: Plan, stage: Stage, waiting: Callable[[str], None]) -> Abstra
     def prepare() -> None:
         if isinstance(stage, EvaluateStage):
             sweep(stage.folder.path)
-            copy_identical_results(stage, plan.of_kind("evaluate"))
+            copy_identical_results(stage, plan.of_type(EvaluateStage))
         else:
             plan.store.sweep(stage.id)
 

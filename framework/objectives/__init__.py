@@ -9,6 +9,7 @@ from framework.objectives.base import Objective
 from framework.objectives.causal import CausalObjective
 from framework.objectives.language_modeling import LanguageModelingObjective
 from framework.objectives.masked import MaskedObjective
+from framework.objectives.monolingual import MonolingualObjective
 from framework.objectives.prefix_lm import PrefixLMObjective
 from framework.objectives.span_corruption import SpanCorruptionObjective
 
@@ -18,6 +19,7 @@ __all__ = [
     "CausalObjective",
     "LanguageModelingObjective",
     "MaskedObjective",
+    "MonolingualObjective",
     "Objective",
     "PrefixLMObjective",
     "SpanCorruptionObjective",

@@ -1,17 +1,25 @@
 """Alignment on parallel sentences."""
 
-from typing import Any, ClassVar, get_args
+from __future__ import annotations
 
-from lightning import LightningDataModule
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
+
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
-from transformers import PreTrainedTokenizerBase
 from typing_extensions import override
 
-from datamodules import ParallelConfig, ParallelData, ParallelText
+import datamodules
+from datamodules import ParallelConfig, ParallelText
 from framework.objectives.base import Objective, without_place
-from modules import Combination, Component, Family, OptimizationConfig
-from modules.training.alignment import Alignment, AlignmentConfig
+from modules import Family, OptimizationConfig, training
+from modules.training.alignment import AlignmentConfig
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from datamodules import ParallelData
+    from modules import Combination, Component
+    from modules.training import Alignment
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -56,8 +64,8 @@ class AlignmentObjective(Objective):
         batch_size: int,
         seed: int,
         num_workers: int,
-    ) -> LightningDataModule:
-        return ParallelData(
+    ) -> ParallelData:
+        return datamodules.ParallelData(
             self.parallel,
             tokenizer,
             languages=languages,
@@ -68,6 +76,6 @@ class AlignmentObjective(Objective):
 
     @override
     def module(
-        self, combination: Combination, components: list[Component], training: OptimizationConfig, seed: int
+        self, combination: Combination, components: list[Component], settings: OptimizationConfig, seed: int
     ) -> Alignment:
-        return Alignment(combination, components, training, config=self.loss, seed=seed)
+        return training.Alignment(combination, components, settings, config=self.loss, seed=seed)

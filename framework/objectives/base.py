@@ -1,14 +1,19 @@
 """The interface of an objective: what a language stage learns from, and how."""
 
-from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from __future__ import annotations
 
-from lightning import LightningDataModule
-from transformers import PreTrainedTokenizerBase
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from framework.identity import plain
-from modules import Combination, Component, Family, OptimizationConfig
-from modules.training.base import StageModule
+from modules import Family, OptimizationConfig
+
+if TYPE_CHECKING:
+    from lightning import LightningDataModule
+    from transformers import PreTrainedTokenizerBase
+
+    from modules import Combination, Component
+    from modules.training import StageModule
 
 
 class Objective(ABC):
@@ -57,7 +62,7 @@ class Objective(ABC):
 
     @abstractmethod
     def module(
-        self, combination: Combination, components: list[Component], training: OptimizationConfig, seed: int
+        self, combination: Combination, components: list[Component], settings: OptimizationConfig, seed: int
     ) -> StageModule:
         """Builds the stage module, which trains the components on such batches."""
 

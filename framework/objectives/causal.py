@@ -1,7 +1,9 @@
 """Causal language modelling on monolingual text."""
 
+from __future__ import annotations
+
 import dataclasses
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
@@ -9,8 +11,10 @@ from typing_extensions import override
 
 from datamodules import CausalConfig, PackingConfig, TextConfig
 from framework.objectives.monolingual import MonolingualObjective
-from modules import Family
-from modules.training.language_modeling import CausalLanguageModeling
+from modules import Family, training
+
+if TYPE_CHECKING:
+    from modules.training import CausalLanguageModeling
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -19,7 +23,6 @@ class CausalObjective(MonolingualObjective):
 
     name = "causal"
     families: ClassVar[tuple[Family, ...]] = ("decoder",)
-    module_class = CausalLanguageModeling
 
     text: CausalConfig = CausalConfig()
     """The text."""
@@ -36,3 +39,8 @@ class CausalObjective(MonolingualObjective):
     @override
     def batching_config(self) -> TextConfig:
         return PackingConfig(**dataclasses.asdict(self.text)) if self.packed else self.text
+
+    @property
+    @override
+    def module_class(self) -> type[CausalLanguageModeling]:
+        return training.CausalLanguageModeling

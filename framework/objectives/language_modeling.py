@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar, get_args
+from typing import ClassVar, NoReturn, get_args
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from datamodules import CausalConfig
 from framework.objectives.causal import CausalObjective
@@ -31,6 +32,11 @@ class LanguageModelingObjective(MonolingualObjective):
 
     text: CausalConfig = CausalConfig()
     """The text, with the settings that all ways to learn from it share."""
+
+    @property
+    @override
+    def module_class(self) -> NoReturn:
+        raise NotImplementedError("it is the objective of a backbone's family that trains: see `of`")
 
     def of(self, family: Family) -> MonolingualObjective:
         """Returns the objective that it stands for on a family of backbones."""

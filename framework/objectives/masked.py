@@ -1,14 +1,19 @@
 """Masked language modelling on monolingual text."""
 
-from typing import ClassVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from datamodules import MaskingConfig
 from framework.objectives.monolingual import MonolingualObjective
-from modules import Family
-from modules.training.language_modeling import MaskedLanguageModeling
+from modules import Family, training
+
+if TYPE_CHECKING:
+    from modules.training import MaskedLanguageModeling
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -17,7 +22,11 @@ class MaskedObjective(MonolingualObjective):
 
     name = "masked"
     families: ClassVar[tuple[Family, ...]] = ("encoder",)
-    module_class = MaskedLanguageModeling
 
     text: MaskingConfig = MaskingConfig()
     """The text and how it is masked."""
+
+    @property
+    @override
+    def module_class(self) -> type[MaskedLanguageModeling]:
+        return training.MaskedLanguageModeling

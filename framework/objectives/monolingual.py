@@ -1,16 +1,24 @@
 """What the objectives on monolingual text have in common."""
 
-from typing import Any, ClassVar
+from __future__ import annotations
 
-from lightning import LightningDataModule
-from torch import Tensor
-from transformers import PreTrainedTokenizerBase
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
 from typing_extensions import override
 
-from datamodules import MonolingualData, MonolingualText, TextConfig, seen_tokens
+import datamodules
+from datamodules import MonolingualText, TextConfig
 from framework.objectives.base import Objective, without_place
-from modules import Combination, Component, OptimizationConfig
-from modules.training.language_modeling import LanguageModeling
+from modules import OptimizationConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
+
+    from datamodules import MonolingualData
+    from modules import Combination, Component
+    from modules.training import LanguageModeling
 
 
 class MonolingualObjective(Objective):
@@ -19,13 +27,17 @@ class MonolingualObjective(Objective):
     name: ClassVar[str]
     """Its key in a YAML."""
     needs_lm_head: ClassVar[bool] = True
-    module_class: ClassVar[type[LanguageModeling]]
     text: TextConfig
 
     @property
     @override
     def identity_fields(self) -> dict[str, Any]:
         return {self.name: without_place(self.text)}
+
+    @property
+    @abstractmethod
+    def module_class(self) -> type[LanguageModeling]:
+        """The stage module, with the loss."""
 
     @property
     def batching_config(self) -> TextConfig:
@@ -43,7 +55,7 @@ class MonolingualObjective(Objective):
         Raises:
             DataError: There is none for a language.
         """
-        return seen_tokens(MonolingualText(self.text), tokenizer, languages)
+        return datamodules.seen_tokens(MonolingualText(self.text), tokenizer, languages)
 
     @override
     def data(
@@ -53,8 +65,8 @@ class MonolingualObjective(Objective):
         batch_size: int,
         seed: int,
         num_workers: int,
-    ) -> LightningDataModule:
-        return MonolingualData(
+    ) -> MonolingualData:
+        return datamodules.MonolingualData(
             self.batching_config,
             tokenizer,
             languages=languages,
@@ -65,6 +77,6 @@ class MonolingualObjective(Objective):
 
     @override
     def module(
-        self, combination: Combination, components: list[Component], training: OptimizationConfig, seed: int
+        self, combination: Combination, components: list[Component], settings: OptimizationConfig, seed: int
     ) -> LanguageModeling:
-        return self.module_class(combination, components, training, seed=seed)
+        return self.module_class(combination, components, settings, seed=seed)

@@ -1,14 +1,19 @@
 """Prefix language modelling on monolingual text."""
 
-from typing import ClassVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from datamodules import PrefixLMConfig
 from framework.objectives.monolingual import MonolingualObjective
-from modules import Family
-from modules.training.language_modeling import CausalLanguageModeling
+from modules import Family, training
+
+if TYPE_CHECKING:
+    from modules.training import CausalLanguageModeling
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -17,7 +22,11 @@ class PrefixLMObjective(MonolingualObjective):
 
     name = "prefix_lm"
     families: ClassVar[tuple[Family, ...]] = ("decoder",)
-    module_class = CausalLanguageModeling
 
     text: PrefixLMConfig = PrefixLMConfig()
     """The text."""
+
+    @property
+    @override
+    def module_class(self) -> type[CausalLanguageModeling]:
+        return training.CausalLanguageModeling

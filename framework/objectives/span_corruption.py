@@ -1,14 +1,19 @@
 """Span corruption on monolingual text."""
 
-from typing import ClassVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from datamodules import SpanCorruptionConfig
 from framework.objectives.monolingual import MonolingualObjective
-from modules import Family
-from modules.training.language_modeling import SpanCorruption
+from modules import Family, training
+
+if TYPE_CHECKING:
+    from modules.training import SpanCorruption
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -17,7 +22,11 @@ class SpanCorruptionObjective(MonolingualObjective):
 
     name = "span_corruption"
     families: ClassVar[tuple[Family, ...]] = ("encoder-decoder",)
-    module_class = SpanCorruption
 
     text: SpanCorruptionConfig = SpanCorruptionConfig()
     """The text and how it is corrupted."""
+
+    @property
+    @override
+    def module_class(self) -> type[SpanCorruption]:
+        return training.SpanCorruption

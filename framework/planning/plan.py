@@ -7,24 +7,33 @@ A stage's identity hashes what determines its result, so stages that several var
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from typing_extensions import override
+
 from framework.answers import Answer
 from framework.config.load import read_experiment
-from framework.config.schema import Experiment, TaskStageConfig, Variant, combination_name
+from framework.config.schema import (
+    Components,
+    Experiment,
+    LanguageStageConfig,
+    PretrainConfig,
+    TaskStageConfig,
+    Variant,
+    combination_name,
+)
 from framework.identity import LENGTH, identity, plain
 from framework.results.metrics import metrics_of
 from framework.results.run_folder import Control, RunFolder
 from framework.store.backbone_choice import BackboneChoice
-from framework.store.formula import is_language, parse, seed_of
-from framework.store.merging import Terms, merged_identity, merged_title
+from framework.store.formula import Terms, is_language, merged_identity, merged_title, parse, seed_of
 from framework.store.store import Store
 from framework.system.files import require_folder
-from modules import BackboneInfo, component_class
+from modules import BackboneInfo, ComponentConfig, trained_parameters
 from modules.components import FullConfig
 
 
@@ -48,9 +57,8 @@ class LanguageStage(Stage):
 
     kind = "language"
 
-    settings: Any
-    """The stage's settings: `LanguageStageConfig` or `PretrainConfig`."""
-    components: dict[str, Any]
+    settings: LanguageStageConfig | PretrainConfig
+    components: Components
     languages: list[str]
     parameters: int
     """Trained parameters; where a vocabulary is reduced at most so many, for only reading the text tells."""
@@ -60,7 +68,7 @@ class LanguageStage(Stage):
     @property
     def steps(self) -> int:
         """Optimiser steps."""
-        return int(self.settings.training.steps)
+        return self.settings.training.steps
 
     @property
     def reduces_vocabulary(self) -> bool:
@@ -74,13 +82,17 @@ class PretrainStage(LanguageStage):
 
     kind = "pretrain"
 
+    settings: PretrainConfig
+
     @property
+    @override
     def reduces_vocabulary(self) -> bool:
-        """See `LanguageStage`."""
-        return bool(self.settings.reduce_vocabulary)
+        return self.settings.reduce_vocabulary
 
 
+S = TypeVar("S", bound=Stage)
 L = TypeVar("L", bound=LanguageStage)
+C = TypeVar("C", bound=LanguageStageConfig | PretrainConfig | TaskStageConfig)
 
 
 @dataclass(frozen=True)
@@ -201,7 +213,7 @@ class Plan:
     def idle_seeds(self) -> dict[str, list[int]]:
         """By label of the combination the seeds that make no run of their own, for nothing is drawn with them."""
         planned: dict[str, set[int]] = {}
-        for run in self.of_kind("evaluate"):
+        for run in self.of_type(EvaluateStage):
             planned.setdefault(run.variant.label, set()).add(run.seed)
         seeds = {variant.label: variant.experiment.seeds for variant in self.variants}
         idle = {label: [seed for seed in seeds[label] if seed not in made] for label, made in planned.items()}
@@ -212,9 +224,9 @@ class Plan:
         """The stages that are left, in order."""
         return [stage for stage in self.stages if stage.id not in self.done]
 
-    def of_kind(self, kind: str) -> list[Any]:
-        """Returns the stages of one kind."""
-        return [stage for stage in self.stages if stage.kind == kind]
+    def of_type(self, type_: type[S]) -> list[S]:
+        """Returns the stages of one type; a pretraining is not a language stage here."""
+        return [stage for stage in self.stages if isinstance(stage, type_) and stage.kind == type_.kind]
 
     def is_done(self, stage: Stage) -> bool:
         """Says whether a stage's outcome is there now."""
@@ -301,7 +313,7 @@ def _pretrain_stage(experiment: Experiment, backbone: BackboneChoice) -> Pretrai
     settings = experiment.pretrain
     assert settings is not None
     return _trains_language(
-        PretrainStage, experiment, backbone, settings, {"full": FullConfig()}, settings.languages, "backbone"
+        PretrainStage, experiment, backbone, settings, {FullConfig.kind: FullConfig()}, settings.languages, "backbone"
     )
 
 
@@ -378,7 +390,7 @@ def _merge_stage(
 
 
 def _language_stages(
-    experiment: Experiment, backbone: BackboneChoice, language: str, components: dict[str, Any]
+    experiment: Experiment, backbone: BackboneChoice, language: str, components: Components
 ) -> Iterator[LanguageStage]:
     settings = experiment.stages.language
     if settings is None or not components or language in settings.objective.languages_without_components:
@@ -393,8 +405,8 @@ def _trains_language(
     stage_type: type[L],
     experiment: Experiment,
     backbone: BackboneChoice,
-    settings: Any,
-    components: dict[str, Any],
+    settings: LanguageStageConfig | PretrainConfig,
+    components: Components,
     languages: list[str],
     title: str,
 ) -> L:
@@ -421,7 +433,7 @@ def _trains_language(
     )
 
 
-def _language_recipe(settings: Any) -> dict[str, Any]:
+def _language_recipe(settings: LanguageStageConfig | PretrainConfig) -> dict[str, Any]:
     """Returns what determines a language component beside its language, its text and its backbone."""
     return {
         "objective": settings.objective.identity_fields,
@@ -590,26 +602,25 @@ def _text_recipe(experiment: Experiment) -> dict[str, Any]:
     return {key: settings[key] for key in cutting if key in settings} | skipping
 
 
-def _for_kinds(settings: Any, kinds: Iterable[str]) -> Any:
+def _for_kinds(settings: C, kinds: Collection[str]) -> C:
     """Leaves out what is set for kinds that a stage does not train: it is for other cells of the grid."""
     if settings.training is None:
         return settings
-    trained = settings.training
-    own = {
-        field: {kind: value for kind, value in getattr(trained, field).items() if kind in kinds}
-        for field in ("learning_rates", "optimizers")
-    }
-    return dataclasses.replace(settings, training=dataclasses.replace(trained, **own))
+    training = dataclasses.replace(
+        settings.training,
+        learning_rates={kind: rate for kind, rate in settings.training.learning_rates.items() if kind in kinds},
+        optimizers={kind: one for kind, one in settings.training.optimizers.items() if kind in kinds},
+    )
+    return dataclasses.replace(settings, training=training)
 
 
-def _count(components: dict[str, Any], info: BackboneInfo, *, with_lm_head: bool = False) -> int:
+def _count(components: Components, info: BackboneInfo, *, with_lm_head: bool = False) -> int:
     return sum(
-        component_class(kind).count_parameters(config, info, with_lm_head=with_lm_head)
-        for kind, config in components.items()
+        trained_parameters(kind, config, info, with_lm_head=with_lm_head) for kind, config in components.items()
     )
 
 
-def describe(kind: str, config: Any) -> str:
+def describe(kind: str, config: ComponentConfig) -> str:
     """Names a component with the settings that differ from its defaults: `adapter reduction_factor=4`."""
     defaults = plain(type(config)())
     changed = [f"{key}={value}" for key, value in plain(config).items() if value != defaults[key]]

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 
-from torch import Tensor
-
 from framework.config.schema import Experiment
-from framework.planning.plan import LanguageStage, Plan
-from modules import Backbone, BackboneInfo
-from modules.backbone.backbone import skeleton
+from framework.planning.plan import LanguageStage, Plan, PretrainStage
+from modules import Backbone, BackboneInfo, count_parameters
+from modules.disk_cache import cached
 
 BYTES = 4
 """Of a weight."""
@@ -17,8 +15,8 @@ def note_on_vocabulary(stage: LanguageStage, backbone: Backbone) -> str:
     """Says what a stage's backbone, whose vocabulary has been reduced, has lost of its weights."""
     assert backbone.vocabulary is not None
     kept, all_tokens = len(backbone.vocabulary.kept), len(backbone.vocabulary.rows)
-    whole = skeleton(backbone.info, with_lm_head=backbone.lm_head is not None)
-    left, before = (sum(map(Tensor.numel, model.own_parameters().values())) for model in (backbone, whole))
+    left = sum(parameter.numel() for parameter in backbone.own_parameters().values())
+    before = count_parameters(backbone.info, with_lm_head=backbone.lm_head is not None)
     return (
         f"The vocabulary was reduced to the {kept:,} of {all_tokens:,} tokens that the text in "
         f"{', '.join(stage.languages)} holds: {left:,} of {before:,} parameters are left, "
@@ -28,7 +26,7 @@ def note_on_vocabulary(stage: LanguageStage, backbone: Backbone) -> str:
 
 def notes_on_vocabulary(plan: Plan) -> Iterator[str]:
     """Says of each pretraining that reduces the vocabulary what it has saved or, before it is done, can save."""
-    for stage in plan.of_kind("pretrain"):
+    for stage in plan.of_type(PretrainStage):
         if not stage.reduces_vocabulary:
             continue
         if stage.id in plan.done:
@@ -60,7 +58,13 @@ def notes_on_languages(experiment: Experiment) -> list[str]:
 
 def _vocabulary_weights(info: BackboneInfo) -> int:
     """Returns how many weights belong to single tokens: embeddings, and output layer where it is another matrix."""
-    backbone = skeleton(info, with_lm_head=True)
-    assert backbone.lm_head is not None
-    matrices = [backbone.embeddings.weight, *backbone.lm_head.output.parameters()]
-    return sum(matrix.numel() for matrix in {id(matrix): matrix for matrix in matrices}.values())
+
+    def find() -> int:
+        from modules.backbone.backbone import skeleton
+
+        backbone = skeleton(info, with_lm_head=True)
+        assert backbone.lm_head is not None
+        matrices = [backbone.embeddings.weight, *backbone.lm_head.output.parameters()]
+        return sum(matrix.numel() for matrix in {id(matrix): matrix for matrix in matrices}.values())
+
+    return cached(int, find, vocabulary_weights=info.weights_hash)

@@ -15,8 +15,7 @@ from framework.planning.notes import notes_on_data
 from framework.planning.plan import EvaluateStage, LanguageStage, MergeStage, Plan, Stage, TaskStage
 from framework.planning.vocabulary import notes_on_vocabulary
 from framework.wording import count
-from modules import BackboneInfo, component_class
-from modules.backbone.backbone import skeleton
+from modules import BackboneInfo, count_parameters
 
 SHOWN_LABELS = 10
 """Labels that a plan shows; of more the first."""
@@ -107,8 +106,8 @@ def _row(plan: Plan, group: list[Any], verbose: bool) -> list[str]:
 def _trains_reduced_vocabulary(stage: LanguageStage | TaskStage) -> bool:
     """Says whether a stage trains the whole of a backbone whose vocabulary only the training text tells."""
     pretrain = stage.experiment.pretrain
-    kinds = stage.components if isinstance(stage, LanguageStage) else stage.experiment.combination["task"]
-    changes = any(component_class(kind).changes_backbone for kind in kinds)
+    components = stage.components if isinstance(stage, LanguageStage) else stage.experiment.combination["task"]
+    changes = any(config.changes_backbone for config in components.values())
     return changes and pretrain is not None and pretrain.reduce_vocabulary
 
 
@@ -177,9 +176,7 @@ def _counted_split(experiment: Experiment, code: str) -> str:
 
 
 def _parameters(info: BackboneInfo) -> int:
-    return sum(
-        parameter.numel() for parameter in skeleton(info, with_lm_head=info.has_lm_head).own_parameters().values()
-    )
+    return count_parameters(info, with_lm_head=info.has_lm_head)
 
 
 def _some(codes: list[str]) -> str:

@@ -134,7 +134,7 @@ def jobs_for(plan: Plan, queued: Mapping[str, Element], most: int, *, check_data
     first = Job(DATA, DATA, {0: [Work(DATA, "all rows that the stages will use")]})
     jobs = [*([first] if check_data else []), *groups.values()]
     if _wants_table(plan, left, queued):
-        runs = sorted(places[stage.id] for stage in plan.of_kind("evaluate") if stage.id in places)
+        runs = sorted(places[stage.id] for stage in plan.of_type(EvaluateStage) if stage.id in places)
         jobs.append(Job(TABLE, TABLE, {0: [Work(TABLE, "combinations × languages")]}, runs))
     return jobs
 

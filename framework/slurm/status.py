@@ -113,7 +113,7 @@ def statuses(plan: Plan, queue: list[Queued] | None) -> list[Status]:
             awaited = [DATA, *stage.needs, *_beside(places, stage.needs)]
             state, news = _gone(place, accounts, _cause(found, awaited), is_known=queue is not None)
         found[stage.id] = Status(stage.kind, stage.title, state, news, place)
-    add_job(TABLE, "combinations × languages", [stage.id for stage in plan.of_kind("evaluate")])
+    add_job(TABLE, "combinations × languages", [stage.id for stage in plan.of_type(EvaluateStage)])
     return list(found.values())
 
 

@@ -97,7 +97,7 @@ def import_saved(store: Store, place: str, stage: str, languages: list[str], bac
     parts = reader.read(loaded, folder)
     state: dict[str, Tensor] = {}
     for kind, part in parts.items():
-        if reason := component_class(kind).incompatibility(part.config, loaded.info):
+        if reason := part.config.incompatibility(loaded.info):
             raise ModulesError(f"{folder}: {kind}: {reason}")
         shapes = component_class(kind).shapes(part.config, loaded.info)
         if {name: tensor.shape for name, tensor in part.state.items()} != shapes:

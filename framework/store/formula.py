@@ -1,10 +1,12 @@
-"""Formulas of components: `0.5*a + 0.5*b`, `a + b - c`, `mean(a, b, c)`."""
+"""Sums of components: formulas such as `0.5*a + 0.5*b`, `a + b - c`, `mean(a, b, c)`, and what they mean."""
 
 import math
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from framework.errors import UserError
+from framework.identity import identity
 
 TERM = re.compile(r"\s*(?P<sign>[+-])?\s*(?:(?P<weight>\d+(?:\.\d+)?)\s*\*\s*)?(?P<name>\w+)")
 MEAN = re.compile(r"\s*mean\s*\((?P<names>[^()]*)\)\s*")
@@ -12,7 +14,8 @@ SHOWN = 200
 """Characters of a formula that a message shows."""
 SHAPE = "write 0.5*A + 0.5*B, A + B - C or mean(A, B)"
 
-
+Terms = Sequence[tuple[float, Sequence[str]]]
+"""Weight and identities of each summand; several identities are the components of one language, side by side."""
 LANGUAGE = re.compile(r"[a-z]{3}_[A-Z][a-z]{3}")
 SEED = re.compile(r"seed(\d+)")
 
@@ -72,3 +75,19 @@ def parse(text: str) -> Formula:
     if not all(math.isfinite(weight) for weight, _ in terms):
         raise UserError(f"{shown!r} has a weight that is no finite number")
     return Formula(text, tuple(terms))
+
+
+def merged_identity(terms: Terms, languages: Sequence[str]) -> str:
+    """Returns the identity of a sum, a hash of factors and components; it is independent of the order of the terms."""
+    return identity(merge=in_order(terms), languages=sorted(languages))
+
+
+def merged_title(kinds: Iterable[str], shown: str, languages: Sequence[str]) -> str:
+    """Names a sum of components: `adapter = mean(seed0, seed1) · eng_Latn`."""
+    named = " + ".join(kind.rpartition(".")[2] for kind in kinds) or "head"
+    return " · ".join(filter(None, [f"{named} = {shown}", ", ".join(languages)]))
+
+
+def in_order(terms: Terms) -> list[tuple[float, list[str]]]:
+    """Returns the terms in an order that does not depend on how they were written."""
+    return sorted((weight, sorted(parts)) for weight, parts in terms)

@@ -8,7 +8,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from framework.identity import identity
-from framework.store.merging import merged_identity
+from framework.store.formula import merged_identity
 from framework.store.store import Passport
 
 

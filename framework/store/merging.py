@@ -7,41 +7,21 @@ language stage's seed) lie near enough to each other for it; those of different 
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from framework.errors import UserError
-from framework.identity import identity
 from framework.results.run_folder import RunFolder
 from framework.store.compatibility import refuse_unknown_head
-from framework.store.formula import parse
-from framework.store.store import KEPT_TOKENS, Passport, Store
+from framework.store.formula import Terms, in_order, merged_identity, merged_title, parse
+from framework.store.store import HEAD, KEPT_TOKENS, Passport, Store, part_of
 from framework.system.files import is_folder
 from framework.system.provenance import made
-
-Terms = Sequence[tuple[float, Sequence[str]]]
-"""Weight and identities of each summand; several identities are the components of one language, side by side."""
-
-OF_FACTORS = "lora"
-"""The kind whose parameters are factors: the sum of factors is not the factors of the sum."""
-
-
-def merged_identity(terms: Terms, languages: Sequence[str]) -> str:
-    """Returns the identity of a sum, a hash of factors and components; it is independent of the order of the terms."""
-    return identity(merge=_in_order(terms), languages=sorted(languages))
-
-
-def merged_title(kinds: Iterable[str], shown: str, languages: Sequence[str]) -> str:
-    """Names a sum of components: `adapter = mean(seed0, seed1) · eng_Latn`."""
-    named = " + ".join(kind.rpartition(".")[2] for kind in kinds) or "head"
-    return " · ".join(filter(None, [f"{named} = {shown}", ", ".join(languages)]))
-
-
-def _in_order(terms: Terms) -> list[tuple[float, list[str]]]:
-    return sorted((weight, sorted(parts)) for weight, parts in terms)
+from modules import ModulesError, component_class
+from modules.components.base import weighted_sum
 
 
 def merge(store: Store, words: list[str], language: str | None) -> Passport:
@@ -81,17 +61,16 @@ def write_sum(store: Store, terms: Terms, languages: list[str], shown: str) -> P
     Raises:
         UserError: They are of different kinds, settings, shapes, backbones or labels.
     """
-    terms = _in_order(terms)  # what is summed first must not tell in the last digit
+    terms = in_order(terms)  # what is summed first must not tell in the last digit
     passports = [[store.passport(part) for part in parts] for _, parts in terms]
     everyone = list(itertools.chain(*passports))
     components = refuse_unlike(passports)
     states = [_state(store, of_term) for of_term in passports]
-    state = _sum(states, [weight for weight, _ in terms], [", ".join(parts) for _, parts in terms])
+    state = _sum(states, [weight for weight, _ in terms], [", ".join(parts) for _, parts in terms], components)
     if reason := refuse_unknown_head(store, everyone[0]):
         raise UserError(reason)
     notes = [note for passport in everyone for note in passport.told]
-    if any(slot.endswith(f".{OF_FACTORS}") for slot in components):
-        notes.append("The two factors of LoRAs were summed each by itself, which is not the sum of their products.")
+    notes += filter(None, (component_class(key.partition(".")[2]).note_on_sums for key in components))
     passport = Passport(
         id=merged_identity(terms, languages),
         stage=everyone[0].stage,
@@ -151,25 +130,23 @@ def _state(store: Store, passports: list[Passport]) -> dict[str, Tensor]:
     return state
 
 
-def _sum(states: list[dict[str, Tensor]], weights: list[float], names: list[str]) -> dict[str, Tensor]:
-    """Sums weights in float64, and what is no number but an id only where all have the same."""
+def _sum(
+    states: list[dict[str, Tensor]], weights: list[float], names: list[str], components: Iterable[str]
+) -> dict[str, Tensor]:
+    """Sums each component as its class does, and heads tensor by tensor; tokens that were kept must be the same."""
     first = states[0]
-    for other, name in zip(states[1:], names[1:], strict=True):
-        shapes = [{key: list(tensor.shape) for key, tensor in state.items()} for state in (first, other)]
-        unlike = sorted(key for key in shapes[0].keys() | shapes[1].keys() if shapes[0].get(key) != shapes[1].get(key))
-        if unlike:
-            mine, theirs = (shape.get(unlike[0], "absent") for shape in shapes)
-            raise UserError(f"{names[0]} and {name} cannot be summed: {unlike[0]} is {mine} and {theirs}")
     if KEPT_TOKENS in first and not all(torch.equal(state[KEPT_TOKENS], first[KEPT_TOKENS]) for state in states):
         raise UserError(f"{names[0]} and others kept different tokens of the vocabulary: they cannot be summed")
-
-    def summed(key: str) -> Tensor:
-        if key == KEPT_TOKENS:
-            return first[key]
-        parts = [weight * state[key].double() for weight, state in zip(weights, states, strict=True)]
-        return torch.stack(parts).sum(dim=0).to(first[key].dtype)
-
-    return {key: summed(key) for key in first}
+    summed = {KEPT_TOKENS: first[KEPT_TOKENS]} if KEPT_TOKENS in first else {}
+    classes = {key: component_class(key.partition(".")[2]) for key in components}
+    slots = {f"{key.partition('.')[0]}.{class_.Config.kind}": class_.summed for key, class_ in classes.items()}
+    try:
+        for slot, sum_of in {**slots, HEAD: weighted_sum}.items():
+            parts = sum_of([part_of(state, slot) for state in states], weights)
+            summed |= {f"{slot}/{name}": tensor for name, tensor in parts.items()}
+    except ModulesError as error:
+        raise UserError(f"{' and '.join(names)} cannot be summed: {error}") from error
+    return summed
 
 
 def _named(word: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from framework.errors import UserError
 from framework.store.store import Passport
 from framework.validation import validate
-from modules import BackboneConfig, component_class
+from modules import BackboneConfig, component_config
 
 
 def component_configs(passport: Passport) -> Iterator[tuple[str, str, Any]]:
@@ -18,11 +18,10 @@ def component_configs(passport: Passport) -> Iterator[tuple[str, str, Any]]:
     """
     for key, settings in passport.components.items():
         role, _, kind = key.partition(".")
-        component = component_class(kind)
-        config, problems = validate(component.Config, settings, (key,))
-        if problems:
+        config, problems = validate(component_config(kind), settings, (key,))
+        if config is None:
             raise UserError(f"{passport.id}: its passport's {key}: {problems[0][1]}")
-        yield f"{role}.{component.kind}", kind, config
+        yield f"{role}.{config.kind}", kind, config
 
 
 def backbone_config(passport: Passport) -> BackboneConfig:

@@ -12,7 +12,7 @@ from framework.results.run_folder import CONTROLS, LanguageResult, RunFolder, Ru
 from framework.store.store import Passport, Store
 from framework.tracking import names
 from modules import ROLES
-from modules.components import COMPONENTS
+from modules.components import CONFIGS
 
 NONE = "none"
 """Stands for null: W&B cannot group runs by a configuration value that some of them lack."""
@@ -170,7 +170,7 @@ def _config(
     **own: Any,
 ) -> dict[str, str | int | float | bool]:
     # Each run names every kind: in runs that lacked one, it would be null.
-    known: dict[str, Any] = {f"components/{role}/{kind}": None for role in ROLES for kind in COMPONENTS}
+    known: dict[str, Any] = {f"components/{role}/{kind}": None for role in ROLES for kind in CONFIGS}
     known |= {
         f"components/{role}/{kind}": ", ".join(f"{key}={_plain(value)}" for key, value in (of_kind or {}).items())
         for role, kinds in combination.items()

@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,10 @@ from torch import Tensor, nn
 
 from modules.backbone import pretrained_files
 from modules.backbone.architectures import ARCHITECTURES
-from modules.backbone.construction import (
-    Construction,
-    build_config,
-    build_model,
-    examine,
-    load_model,
-    model_class,
-    quiet,
-    reason_of,
-)
-from modules.backbone.info import Accelerator, BackboneConfig, BackboneInfo, Precision
+from modules.backbone.construction import build_config, build_model, load_model, model_class, quiet, reason_of
+from modules.backbone.devices import resolve_precision
+from modules.backbone.info import BackboneConfig, BackboneInfo
+from modules.backbone.inspection import count_parameters, inspect_files
 from modules.backbone.tokenizer import load_tokenizer
 from modules.backbone.weights import load_weights, not_finite, weight_files
 from modules.errors import ModulesError
@@ -214,15 +207,6 @@ class Backbone(nn.Module):
         return parameters
 
 
-def inspect_backbone(config: BackboneConfig) -> BackboneInfo:
-    """Returns what is known of a backbone without loading it; from the hub only small files are downloaded.
-
-    Raises:
-        ModulesError: If it cannot be had, is not safe to load or is not supported.
-    """
-    return _inspect(config, weights=False)
-
-
 def load_backbone(config: BackboneConfig, with_lm_head: bool = False) -> Backbone:
     """Loads a backbone: float32 weights, frozen, in evaluation mode.
 
@@ -234,10 +218,10 @@ def load_backbone(config: BackboneConfig, with_lm_head: bool = False) -> Backbon
         ModulesError: If it cannot be had, is not safe to load, is not supported, has no trained head or cannot be
             computed in the precision.
     """
-    info = _inspect(config, weights=True)
+    info = inspect_files(config, weights=True)
     if with_lm_head and not info.has_lm_head:
         raise ModulesError(f"backbone {config.name!r} has no trained language model head")
-    if reason := precision_incompatibility(config.precision, info):
+    if reason := info.precision_incompatibility(config.precision):
         raise ModulesError(reason)
     tokenizer = load_tokenizer(info)
     # Loading draws numbers too, for weights that it then replaces: nobody else's are to depend on it.
@@ -255,7 +239,7 @@ def fetch_backbone(config: BackboneConfig) -> list[Path]:
     Raises:
         ModulesError: If it cannot be had, is not safe to load or is not supported.
     """
-    folder = _inspect(config, weights=True).folder
+    folder = inspect_files(config, weights=True).folder
     small = [folder / name for name in (pretrained_files.CONFIG, *pretrained_files.TOKENIZER_FILES)]
     weights = weight_files(folder)[1] if config.random_init_seed is None else []
     return [*filter(Path.is_file, small), *weights]
@@ -282,54 +266,12 @@ def save_backbone(backbone: Backbone, folder: Path) -> None:
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
 
 
-def count_parameters(info: BackboneInfo) -> int:
-    """Returns the number of a backbone's weights, without those of a language model head."""
-    return sum(parameter.numel() for parameter in skeleton(info).own_parameters().values())
-
-
 @functools.lru_cache(maxsize=4)
 def skeleton(info: BackboneInfo, with_lm_head: bool = False) -> Backbone:
     """Returns a backbone of the right shapes without weights or tokenizer, for counting parameters."""
     with torch.device("meta"), quiet():
         model = build_model(info.model_type, info.settings, with_lm_head)
         return _assemble(model, info, with_lm_head, tokenizer=None, precision="32-true")
-
-
-def _inspect(config: BackboneConfig, *, weights: bool) -> BackboneInfo:
-    loaded = config.random_init_seed is None
-    folder, revision = pretrained_files.fetch(config.name, config.revision, weights=weights and loaded)
-    with pretrained_files.readable(config.name):
-        model_type, settings = pretrained_files.read_settings(folder, config.name)
-        described = pretrained_files.file_hash(folder / pretrained_files.CONFIG)
-        found = pretrained_files.read_weights(folder, config.name, revision) if loaded else None
-        tokenizer_hash = pretrained_files.tokenizer_hash(folder, config.name)
-    what = [f"random {config.random_init_seed}"] if found is None else found.hashes
-    weights_hash = pretrained_files.combined_hash(described, *what)
-    if (model := _EXAMINED.get((config.name, weights_hash))) is None:
-        model = examine(config.name, model_type, settings, found)
-        _EXAMINED[config.name, weights_hash] = model
-    architecture = ARCHITECTURES[model_type]
-    return BackboneInfo(
-        name=config.name,
-        folder=folder,
-        revision=revision,
-        family=architecture.family,
-        model_type=model_type,
-        settings=settings,
-        hidden_size=model.hidden_size,
-        embedding_size=model.embedding_size,
-        layers=model.layers,
-        max_positions=model.max_positions,
-        vocabulary_size=model.vocabulary_size,
-        fused_qkv=architecture.fused_qkv is not None,
-        has_lm_head=model.has_lm_head,
-        tokenizer_hash=tokenizer_hash,
-        weights_hash=weights_hash,
-    )
-
-
-_EXAMINED: dict[tuple[str, str], Construction] = {}
-"""What is known of models, by name and weights: a plan asks for its backbone many times."""
 
 
 def _load_weights(info: BackboneInfo, with_lm_head: bool) -> nn.Module:
@@ -431,36 +373,6 @@ def _interface(info: BackboneInfo) -> Any:
     # With norms behind the sublayers (Gemma 2 and 3) its hooks all use the last layer's: they are left to the model.
     known = get_adapter_interface(info.model_type)
     return dataclasses.replace(known, adapter_methods=methods, layer_ln_1=None, layer_ln_2=None, base_model=None)
-
-
-def precision_incompatibility(precision: Precision, info: BackboneInfo) -> str | None:
-    """Returns why a backbone cannot be computed in a precision, or None when it can."""
-    if precision == "fp16" and ARCHITECTURES[info.model_type].exceeds_float16:
-        return (
-            f"{info.name} is a {info.model_type}, pretrained in bfloat16: its activations exceed the range of float16 "
-            "and become infinite; use bf16 or 32"
-        )
-    return None
-
-
-def resolve_precision(config: BackboneConfig, accelerator: Accelerator = "auto") -> BackboneConfig:
-    """Replaces the precision `auto` by the one that suits this machine, `bf16` or `32`; keeps any other.
-
-    Args:
-        config: The backbone.
-        accelerator: The device that computes; `auto` is a GPU where there is one.
-    """
-    if config.precision != "auto":
-        return config
-    return dataclasses.replace(config, precision="bf16" if _is_fast_at_bf16(accelerator) else "32")
-
-
-def _is_fast_at_bf16(accelerator: Accelerator) -> bool:
-    if accelerator != "cpu" and torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    # Older versions of torch cannot tell; they get float32.
-    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 
 @contextlib.contextmanager

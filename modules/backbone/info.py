@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from modules.backbone.architectures import Family
+from modules.backbone.architectures import ARCHITECTURES, Family
 
 Precision = Literal["auto", "32", "bf16", "fp16"]
 Accelerator = Literal["auto", "cpu", "gpu"]
@@ -63,3 +63,19 @@ class BackboneInfo:
     """SHA-256 of the tokenizer."""
     weights_hash: str
     """SHA-256 of `config.json` and the weights, or of `config.json` and the seed that draws them."""
+
+    def precision_incompatibility(self, precision: Precision) -> str | None:
+        """Returns why it cannot be computed in a precision, or None when it can."""
+        if precision == "fp16" and ARCHITECTURES[self.model_type].exceeds_float16:
+            return (
+                f"{self.name} is a {self.model_type}, pretrained in bfloat16: its activations exceed the range of "
+                "float16 and become infinite; use bf16 or 32"
+            )
+        return None
+
+    def packing_incompatibility(self) -> str | None:
+        """Returns why it cannot read several documents in one row, or None when it can."""
+        architecture = ARCHITECTURES[self.model_type]
+        if architecture.packed_mask is not None:
+            return None
+        return f"{self.name} ({self.model_type}) cannot read packed rows: {architecture.packing_refused}"

@@ -10,15 +10,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from modules.backbone.architectures import ARCHITECTURES, PackedMask
-from modules.backbone.info import BackboneInfo
-
-
-def packing_incompatibility(info: BackboneInfo) -> str | None:
-    """Returns why a backbone cannot read several documents in one row, or None when it can."""
-    architecture = ARCHITECTURES[info.model_type]
-    if architecture.packed_mask is not None:
-        return None
-    return f"{info.name} ({info.model_type}) cannot read packed rows: {architecture.packing_refused}"
 
 
 def packed_inputs(documents: Tensor, prompts: int, dtype: torch.dtype, model_type: str, config: Any) -> dict[str, Any]:

@@ -16,22 +16,16 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import huggingface_hub
 
 from modules.backbone.architectures import ARCHITECTURES
 from modules.backbone.hub import hub_errors
-from modules.backbone.weights import (
-    FORMATS,
-    Tensors,
-    Weights,
-    choose_format,
-    describe_weights,
-    missing_weights,
-    weight_files,
-)
 from modules.errors import ModulesError, did_you_mean
+
+if TYPE_CHECKING:
+    from modules.backbone.weights import Tensors, Weights
 
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
@@ -48,6 +42,8 @@ VOCABULARY_FILES = (
 TOKENIZER_CONFIG = "tokenizer_config.json"
 TOKENIZER_SETTINGS = (TOKENIZER_CONFIG, "special_tokens_map.json", "added_tokens.json")
 TOKENIZER_FILES = (*VOCABULARY_FILES, *TOKENIZER_SETTINGS)
+SUFFIXES = (".json", ".txt", ".model", ".safetensors", ".bin")
+"""Endings of the names of all files that are read."""
 BYTE_TOKENIZERS = ("ByT5Tokenizer",)
 """Classes whose tokens are the bytes, so that they have no vocabulary file."""
 
@@ -82,12 +78,14 @@ def fetch(name: str, revision: str | None, *, weights: bool) -> tuple[Path, str]
     small = (CONFIG, *TOKENIZER_FILES)
     with _hub_errors(name, revision):
         snapshot = _snapshot(name, revision, small)
-        # Of each weight only one copy is downloaded, in the format that is preferred.
-        for format_ in FORMATS if weights else ():
-            snapshot = _snapshot(name, snapshot.name, (*small, *format_.patterns))
-            if weight_files(snapshot)[1]:
-                break
+        if weights:
+            _fetch_weights(name, snapshot.name, small)
     return snapshot, snapshot.name
+
+
+def files_of(folder: Path) -> list[Path]:
+    """Returns the files of a checkpoint's folder that may decide what is known of it, in order."""
+    return sorted(file for file in folder.iterdir() if file.suffix in SUFFIXES)
 
 
 def read_settings(folder: Path, name: str) -> tuple[str, dict[str, Any]]:
@@ -118,6 +116,8 @@ def read_weights(folder: Path, name: str, revision: str) -> Weights:
     Raises:
         ModulesError: If there are no weights, or they cannot be read.
     """
+    from modules.backbone.weights import Weights, describe_weights, missing_weights, weight_files
+
     format_, files = weight_files(folder)
     if files and len(files) == format_.total(files[0].name):
         names = tuple(file.name for file in files)
@@ -129,8 +129,19 @@ def read_weights(folder: Path, name: str, revision: str) -> Weights:
     raise missing_weights(name, [file.name for file in folder.iterdir()])
 
 
+def _fetch_weights(name: str, commit: str, small: tuple[str, ...]) -> None:
+    """Downloads one copy of each weight, in the format that is preferred."""
+    from modules.backbone.weights import FORMATS, weight_files
+
+    for format_ in FORMATS:
+        if weight_files(_snapshot(name, commit, (*small, *format_.patterns)))[1]:
+            return
+
+
 @functools.cache
 def _weights_on_hub(name: str, commit: str) -> Weights:
+    from modules.backbone.weights import Weights, choose_format, missing_weights
+
     with _hub_errors(name, commit):
         repository = huggingface_hub.HfApi().model_info(name, revision=commit, files_metadata=True)
         listed = {file.rfilename: file.lfs for file in repository.siblings or []}

@@ -12,16 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from modules.backbone.backbone import Backbone, seeded
-from modules.backbone.packed_masks import packed_inputs, packing_incompatibility
+from modules.backbone.packed_masks import packed_inputs
 from modules.combination.generate import generate_tokens
 from modules.combination.kv_cache import DECODING_STATES, DecodingState
 from modules.combination.rows import Rows, put_together, rolled
 from modules.combination.score import Continuations, continuation_log_probs, likelihoods_at, padded
-from modules.components import Component, component_class
+from modules.components.base import Component
+from modules.components.config import ROLES, ComponentConfig
+from modules.components.registry import component_class
 from modules.errors import ModulesError, did_you_mean
-
-ROLES = ("language", "task")
-"""The sides of the transfer, in the order in which their prompts stand and their adapters are applied."""
 
 
 class Combination(nn.Module):
@@ -42,7 +41,7 @@ class Combination(nn.Module):
         self,
         role: str,
         kind: str,
-        config: Any,
+        config: ComponentConfig,
         *,
         language: str | None = None,
         language_name: str | None = None,
@@ -52,7 +51,7 @@ class Combination(nn.Module):
 
         Args:
             role: `language` or `task`.
-            kind: A key of `COMPONENTS`, or the dotted path of a class.
+            kind: A key of `CONFIGS`, or the dotted path of a class.
             config: An instance of that class's `Config`.
             language: FLORES code of the only language that it acts on; None acts on every row.
             language_name: English name that initial texts call the language by.
@@ -64,17 +63,17 @@ class Combination(nn.Module):
         if role not in ROLES:
             raise ModulesError(f"unknown role {role!r}{did_you_mean(role, ROLES)}; known: {', '.join(ROLES)}")
         class_ = component_class(kind)
-        # Module names hold no dots, and the `adapters` library reserves some plain words.
-        name = "-".join(("component", role, *([language] if language else []), class_.kind))
         if not isinstance(config, class_.Config):
-            raise ModulesError(f"{name} needs a {class_.Config.__name__}, not a {type(config).__name__}")
+            raise ModulesError(f"{role} {kind} needs a {class_.Config.__name__}, not a {type(config).__name__}")
+        # Module names hold no dots, and the `adapters` library reserves some plain words.
+        name = "-".join(("component", role, *([language] if language else []), config.kind))
         if name in self._components:
-            raise ModulesError(f"{role} {class_.kind}: there is one for {language or 'every language'} already")
-        if reason := class_.incompatibility(config, self.backbone.info):
-            raise ModulesError(f"{role} {class_.kind}: {reason}")
+            raise ModulesError(f"{role} {config.kind}: there is one for {language or 'every language'} already")
+        if reason := config.incompatibility(self.backbone.info):
+            raise ModulesError(f"{role} {config.kind}: {reason}")
         with seeded(seed):
             component = class_.create(config, self.backbone, name=name, language=language_name)
-        component.name, component.role, component.language = name, role, language
+        component.config, component.name, component.role, component.language = config, name, role, language
         for parameter in component.own_parameters().values():
             parameter.requires_grad_(False)
         self._components[name] = component
@@ -403,7 +402,7 @@ class Combination(nn.Module):
         The numbers are those of the prompts' vectors in front of the first token and behind it. `further` tokens
         must find room too.
         """
-        prompts = [(component.prompt_after_bos, component.prompt()) for component in acting]
+        prompts = [(component.config.after_bos, component.prompt()) for component in acting]
         before = [prompt for after_bos, prompt in prompts if prompt is not None and not after_bos]
         after = [prompt for after_bos, prompt in prompts if prompt is not None and after_bos]
         front, behind = sum(map(len, before)), sum(map(len, after))
@@ -425,7 +424,7 @@ class Combination(nn.Module):
     def _packed(self, documents: Tensor, front: int, behind: int, dtype: torch.dtype) -> dict[str, Any]:
         """Returns the mask and the positions of rows that hold several documents, with prompts in front of them."""
         info = self.backbone.info
-        if reason := packing_incompatibility(info):
+        if reason := info.packing_incompatibility():
             raise ModulesError(reason)
         if behind:
             raise ModulesError("a prompt behind BOS cannot be shared by the documents of a row")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -9,27 +10,26 @@ from torch import Tensor, nn
 
 from modules.backbone.backbone import Backbone, skeleton
 from modules.backbone.info import BackboneInfo
+from modules.components.config import ComponentConfig
 from modules.errors import ModulesError
 
 
 class Component(nn.Module):
     """A small trainable part of a combination, in one role and, where it serves one, for one language.
 
-    A kind of component is a subclass with its `kind`, its `Config` and `create`. It takes part in the forward pass
-    through the hooks below, which do nothing here, or through forward hooks that look at `enabled`.
+    A kind of component is a subclass with its `Config` and `create`. It takes part in the forward pass through the
+    hooks below, which do nothing here, or through forward hooks that look at `enabled`.
     """
 
-    kind: ClassVar[str]
-    """How configurations name it."""
-    Config: ClassVar[type]
+    Config: ClassVar[type[ComponentConfig]]
     """The dataclass of its settings."""
-    place: ClassVar[str] = "as its class says"
-    """Short description of where the component acts, shown by `explain`."""
-    changes_backbone: ClassVar[bool] = False
-    """Training it changes the backbone's own weights."""
+    note_on_sums: ClassVar[str] = ""
+    """What a reader must know of a sum of such components, or nothing."""
 
+    config: ComponentConfig
+    """Its settings; the `Combination` sets them, as it does the following."""
     name: str = ""
-    """Unique in its combination; the `Combination` sets it, as it does the following."""
+    """Unique in its combination."""
     role: str = ""
     language: str | None = None
     """FLORES code of the only language that it acts on; None acts on every language."""
@@ -38,25 +38,13 @@ class Component(nn.Module):
 
     stack_name: str | None = None
     """Its name among the active adapters of the `adapters` library, for components that live there."""
-    prompt_after_bos: bool = False
-    """Whether its prompt stands right behind the text's first token instead of in front of it."""
     after_embedding_layer: bool = False
     """Whether it changes embeddings as the layers read them, behind `Backbone.embedder`, instead of the words' own."""
 
-    @classmethod
-    def incompatibility(cls, config: Any, info: BackboneInfo) -> str | None:
-        """Returns why it cannot work on a backbone, or None when it can. No weights are needed."""
-        return None
-
-    @classmethod
-    def packing_incompatibility(cls, config: Any) -> str | None:
-        """Returns why the documents of a packed row cannot share it, or None when they can."""
-        return None
-
-    @classmethod
-    def positions(cls, config: Any) -> int:
-        """Returns how many of the backbone's positions it takes from the text."""
-        return 0
+    @property
+    def kind(self) -> str:
+        """How configurations name its kind."""
+        return self.config.kind
 
     @classmethod
     def create(cls, config: Any, backbone: Backbone, *, name: str, language: str | None) -> Component:
@@ -90,9 +78,17 @@ class Component(nn.Module):
         return shapes
 
     @classmethod
-    def count_parameters(cls, config: Any, info: BackboneInfo, *, with_lm_head: bool = False) -> int:
-        """Returns the number of parameters that it would train, without loading weights; see `shapes`."""
-        return sum(shape.numel() for shape in cls.shapes(config, info, with_lm_head=with_lm_head).values())
+    def summed(cls, states: Sequence[dict[str, Tensor]], weights: Sequence[float]) -> dict[str, Tensor]:
+        """Returns the weighted sum of trained components of this kind, as `components merge` writes it.
+
+        Args:
+            states: What `own_state` returned of each; they have the same names and shapes.
+            weights: The factor of each.
+
+        Raises:
+            ModulesError: If these cannot be summed.
+        """
+        return weighted_sum(states, weights)
 
     def detach(self) -> None:
         """Takes out of the backbone whatever it put there."""
@@ -114,7 +110,7 @@ class Component(nn.Module):
         Raises:
             ModulesError: If the state is not exactly of this component's names and shapes.
         """
-        load_state(self.own_parameters(), state, where=self.name or self.kind)
+        load_state(self.own_parameters(), state, where=self.name or type(self).__name__)
 
     def prompt(self) -> Tensor | None:
         """Returns embeddings [length, embedding size] to put before the text, or None."""
@@ -152,13 +148,24 @@ def load_state(parameters: dict[str, nn.Parameter], state: dict[str, Tensor], wh
             parameter.copy_(state[name])
 
 
-def layers_out_of_range(leave_out: list[int], info: BackboneInfo) -> str | None:
-    """Returns why layers cannot be left out of a backbone, or None when they can."""
-    if outside := [layer for layer in leave_out if not 0 <= layer < info.layers]:
-        return f"leave_out names layer {outside[0]}, but {info.name} has layers 0 to {info.layers - 1}"
-    if len(set(leave_out)) == info.layers:
-        return f"leave_out leaves out all {info.layers} layers of {info.name}"
-    return None
+def weighted_sum(states: Sequence[dict[str, Tensor]], weights: Sequence[float]) -> dict[str, Tensor]:
+    """Returns the weighted sum of tensors, name by name, computed in float64.
+
+    Raises:
+        ModulesError: If names or shapes differ.
+    """
+    first = states[0]
+    for other in states[1:]:
+        for name in sorted(first.keys() | other.keys()):
+            shapes = [list(state[name].shape) if name in state else "absent" for state in (first, other)]
+            if shapes[0] != shapes[1]:
+                raise ModulesError(f"{name} is {shapes[0]} and {shapes[1]}")
+    return {
+        name: torch.stack([weight * state[name].double() for weight, state in zip(weights, states, strict=True)])
+        .sum(dim=0)
+        .to(tensor.dtype)
+        for name, tensor in first.items()
+    }
 
 
 def _some(names: list[str]) -> str:

@@ -2,17 +2,12 @@
 
 from typing import Self
 
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
 from torch import nn
+from typing_extensions import override
 
 from modules.backbone.backbone import Backbone
 from modules.components.base import Component
-
-
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class FullConfig:
-    """The backbone's own weights have no settings."""
+from modules.components.configs import FullConfig
 
 
 class Full(Component):
@@ -21,10 +16,7 @@ class Full(Component):
     It copies nothing: training it changes the backbone, and its state is a whole checkpoint's worth.
     """
 
-    kind = "full"
-    place = "all of the backbone"
     Config = FullConfig
-    changes_backbone = True
 
     def __init__(self, backbone: Backbone) -> None:
         """Refers to the backbone without holding it as a submodule, which would list its parameters twice."""
@@ -32,10 +24,12 @@ class Full(Component):
         self._backbone = (backbone,)
 
     @classmethod
+    @override
     def create(cls, config: FullConfig, backbone: Backbone, *, name: str, language: str | None) -> Self:
         """Refers to the backbone."""
         return cls(backbone)
 
+    @override
     def own_parameters(self) -> dict[str, nn.Parameter]:
         """Returns the backbone's own parameters by their Hugging Face names; tied ones come once."""
         return self._backbone[0].own_parameters()

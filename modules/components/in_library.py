@@ -3,10 +3,9 @@
 from typing import Any, Self
 
 from torch import nn
+from typing_extensions import override
 
-from modules.backbone.architectures import ARCHITECTURES
 from modules.backbone.backbone import Backbone
-from modules.backbone.info import BackboneInfo
 from modules.components.base import Component
 
 
@@ -29,15 +28,18 @@ class LibraryComponent(Component):
         raise NotImplementedError
 
     @classmethod
+    @override
     def create(cls, config: Any, backbone: Backbone, *, name: str, language: str | None) -> Self:
         """Adds it to the backbone's layers."""
         backbone.model.add_adapter(name, config=cls.library_config(config))
         return cls(backbone, name)
 
+    @override
     def detach(self) -> None:
         """Takes it out of the backbone's layers."""
         self._model[0].delete_adapter(self.stack_name)
 
+    @override
     def own_parameters(self) -> dict[str, nn.Parameter]:
         """Returns its parameters by their paths in the backbone, less its own name."""
         own = {}
@@ -46,10 +48,3 @@ class LibraryComponent(Component):
             if self.stack_name in parts:
                 own[".".join(part for part in parts if part != self.stack_name)] = parameter
         return own
-
-
-def plugged_in(kind: str, info: BackboneInfo) -> str | None:
-    """Returns why a method of the library's native models cannot work on a backbone, or None when it can."""
-    if ARCHITECTURES[info.model_type].plugged_in:
-        return f"{kind} is not possible on {info.name}: `adapters` does not support it for {info.model_type}"
-    return None

@@ -1,46 +1,21 @@
 """Low-rank changes of linear layers (Hu et al., 2022)."""
 
 import functools
-from typing import Literal, Self
+from typing import Self
 
-import pydantic
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 from transformers.pytorch_utils import Conv1D
+from typing_extensions import override
 
 from modules.backbone.architectures import ARCHITECTURES
 from modules.backbone.backbone import Backbone
-from modules.backbone.info import BackboneInfo
-from modules.components.base import Component, layers_out_of_range
+from modules.components.base import Component
+from modules.components.configs import LoRAConfig
 
-Target = Literal["query", "key", "value", "attention_output", "feed_forward_in", "feed_forward_out"]
-DEFAULT_TARGETS: tuple[Target, ...] = ("query", "value")
 FUSED = ("query", "key", "value")
 """The order of the thirds of a fused linear layer's output, or of each head's part of it."""
-
-
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class LoRAConfig:
-    """Settings of a LoRA."""
-
-    rank: int = pydantic.Field(default=8, ge=1, le=2**13)
-    """Inner width of each low-rank product."""
-    alpha: float = pydantic.Field(default=16.0, ge=-1e6, le=1e6)
-    """The product is scaled by alpha / rank."""
-    dropout: float = pydantic.Field(default=0.0, ge=0, lt=1)
-    """Share of the inputs of the products that is dropped in training."""
-    targets: list[Target] = pydantic.Field(default_factory=lambda: list(DEFAULT_TARGETS))
-    """Linear layers of each transformer layer that are changed."""
-    leave_out: list[int] = pydantic.Field(default_factory=list)
-    """Numbers, from 0, of layers that are left as they are."""
-
-    def __post_init__(self) -> None:
-        """Checks the targets."""
-        if not self.targets or len(set(self.targets)) < len(self.targets):
-            raise ValueError("targets must name at least one linear layer, and each once")
 
 
 class LowRank(nn.Module):
@@ -88,9 +63,8 @@ class LoRA(Component):
     They are forward hooks of our own, since the `adapters` library chains several LoRAs instead of summing them.
     """
 
-    kind = "lora"
-    place = "in each layer, beside linear maps"
     Config = LoRAConfig
+    note_on_sums = "The two factors of LoRAs were summed each by itself, which is not the sum of their products."
 
     def __init__(self) -> None:
         """Starts without any product."""
@@ -99,11 +73,7 @@ class LoRA(Component):
         self._hooks: list[RemovableHandle] = []
 
     @classmethod
-    def incompatibility(cls, config: LoRAConfig, info: BackboneInfo) -> str | None:
-        """Returns why it cannot work on a backbone, or None when it can."""
-        return layers_out_of_range(config.leave_out, info)
-
-    @classmethod
+    @override
     def create(cls, config: LoRAConfig, backbone: Backbone, *, name: str, language: str | None) -> Self:
         """Makes one whose products are zero, and hooks it to the backbone's linear layers."""
         component = cls()
@@ -126,6 +96,7 @@ class LoRA(Component):
                 component._hooks.append(linear.register_forward_hook(hook))
         return component
 
+    @override
     def detach(self) -> None:
         """Takes its hooks off the backbone's linear layers."""
         for hook in self._hooks:

@@ -2,36 +2,19 @@
 
 from typing import Any
 
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
-from modules.backbone.info import BackboneInfo
-from modules.components.in_library import LibraryComponent, plugged_in
-
-
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class PrefixConfig:
-    """Settings of a prefix."""
-
-    length: int = Field(default=30, ge=1, le=10_000)
-    """Keys and values in each layer; they take none of the backbone's positions."""
-    bottleneck_size: int | None = Field(default=512, ge=1, le=2**16)
-    """Hidden width of the perceptron that the prefix is trained through; null trains keys and values directly."""
+from modules.components.configs import PrefixConfig
+from modules.components.in_library import LibraryComponent
 
 
 class Prefix(LibraryComponent):
     """A prefix in every layer; several stand beside each other."""
 
-    kind = "prefix"
-    place = "in each layer, before keys and values"
     Config = PrefixConfig
 
     @classmethod
-    def incompatibility(cls, config: PrefixConfig, info: BackboneInfo) -> str | None:
-        """Returns why it cannot work on a backbone, or None when it can."""
-        return plugged_in(cls.kind, info)
-
-    @classmethod
+    @override
     def library_config(cls, config: PrefixConfig) -> Any:
         """Returns the library's configuration object."""
         from adapters import PrefixTuningConfig

@@ -14,12 +14,7 @@ from torch import Tensor, nn
 
 from modules.backbone.architectures import ARCHITECTURES
 from modules.backbone.backbone import Backbone
-from modules.components import (
-    COMPONENTS,
-    BottleneckConfig,
-    IA3Config,
-    InvertibleConfig,
-)
+from modules.components import BottleneckConfig, IA3Config, InvertibleConfig, component_class
 from modules.components.in_library import LibraryComponent
 from modules.errors import ModulesError
 from modules.formats.base import Part, Parts, read_config, read_tensors, refuse_unknown
@@ -186,7 +181,7 @@ WORDS = ("llama", "mistral")
 
 
 def _library_class(kind: str) -> type[LibraryComponent]:
-    found = COMPONENTS[kind]
+    found = component_class(kind)
     assert issubclass(found, LibraryComponent)
     return found
 

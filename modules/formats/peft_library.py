@@ -21,7 +21,8 @@ from torch import Tensor
 from modules.backbone.architectures import ARCHITECTURES
 from modules.backbone.backbone import Backbone
 from modules.components import LoRAConfig, SoftPrompt, SoftPromptConfig
-from modules.components.lora import FUSED, Target
+from modules.components.configs import Target
+from modules.components.lora import FUSED
 from modules.errors import ModulesError
 from modules.formats.base import CONFIG, Part, Parts, checked, read_config, read_tensors, refuse_unknown
 

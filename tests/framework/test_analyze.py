@@ -16,6 +16,7 @@ import framework.reports.analyze.sources
 from datamodules import PRETRAINING_TEXT
 from framework.errors import UserError
 from framework.identity import plain
+from framework.planning.plan import EvaluateStage
 from framework.reports.analyze import Analysis, analyze
 from framework.reports.analyze.correlations import Correlation, correlate, holm
 from framework.reports.analyze.features import family_of, pair_features
@@ -208,7 +209,7 @@ def study(folder: Path, formula: Callable[[str, str], int], sources: Sequence[st
 
 def planned(workspace: Workspace, changes: dict[str, Any], folder: str = "made") -> Path:
     """Runs as a plan has them, with made-up scores in percent that fall with the distance to the source."""
-    for stage in workspace.plan({"combination.language": {}} | changes).of_kind("evaluate"):
+    for stage in workspace.plan({"combination.language": {}} | changes).of_type(EvaluateStage):
         experiment = stage.experiment
         run = make_run(
             workspace.folder / folder,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from framework.execution.predict import predict_lines
+from framework.planning.plan import EvaluateStage, TaskStage
 from modules.training.task import UNPARSED
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import LABELS, LANGUAGES, Workspace, join_pairs, outcome, runs, write_rows
@@ -52,7 +53,7 @@ def test_language_models_answer_in_words(
     workspace.run(changes)
     plan = workspace.plan(changes)
     assert plan.todo == []
-    [task] = plan.of_kind("task")
+    [task] = plan.of_type(TaskStage)
     curve = workspace.store.history(task.id)
     assert all(row["loss"] > 0 for row in curve if "loss" in row)
     [run] = runs(plan)
@@ -135,7 +136,7 @@ class TestWithoutTraining:
         assert source != answered({"count": 3}, seed=1)
         drawn = {"label_words": {**LABEL_WORDS["label_words"], "examples": {"count": 3}}}
         changes = untrained(tmp_path, "llama", drawn) | {"seeds": [0, 1], "data.max_length": 90}
-        assert [stage.seed for stage in workspace.plan(changes).of_kind("evaluate")] == [0, 1]
+        assert [stage.seed for stage in workspace.plan(changes).of_type(EvaluateStage)] == [0, 1]
         assert source != answered({"count": 3, "language": "target"})
         assert source != answered({"count": 3, "split": "validation"})
 
@@ -176,7 +177,7 @@ class TestTranslateTest:
         assert found["own", "hau_Latn"][0].component_language == "eng_Latn"
         # Only test texts are replaced: what is trained is the same as without.
         without = workspace.plan(changes | {"data.translated": {}})
-        assert without.of_kind("task")[0].id in workspace.plan(changes).done
+        assert without.of_type(TaskStage)[0].id in workspace.plan(changes).done
 
 
 class TestWhatMakesARun:
@@ -192,14 +193,14 @@ class TestWhatMakesARun:
                 write_rows(tmp_path / "texts" / code / f"{split}.parquet", rows)
         changes = {"data.path": str(tmp_path / "texts"), **workspace.masked}
         both = workspace.plan(changes | {"grid.data.translated": [{}, {"text": "text_en"}]})
-        assert len(both.of_kind("evaluate")) == 2
-        assert len(both.of_kind("task")) == 1
+        assert len(both.of_type(EvaluateStage)) == 2
+        assert len(both.of_type(TaskStage)) == 1
         examples = {"label_words": {**LABEL_WORDS["label_words"], "examples": {"count": 1}}}
         shown = untrained(tmp_path, "llama", examples) | {"grid.languages.source": [["eng_Latn"], ["hau_Latn"]]}
-        assert len(workspace.plan(shown).of_kind("evaluate")) == 2
+        assert len(workspace.plan(shown).of_type(EvaluateStage)) == 2
         # Where nothing comes from the source, it makes no difference.
         bare = untrained(tmp_path, "llama", LABEL_WORDS) | {"grid.languages.source": [["eng_Latn"], ["hau_Latn"]]}
-        assert len(workspace.plan(bare).of_kind("evaluate")) == 1
+        assert len(workspace.plan(bare).of_type(EvaluateStage)) == 1
 
     def test_the_order_of_labels_is_part_of_what_is_learnt(self, workspace: Workspace) -> None:
         rows = ["text,label,lang", *(f"{word},{label},swh_Latn" for word in "ab" for label in LABELS)]
@@ -216,7 +217,7 @@ class TestWhatMakesARun:
                 "train_on": {"name": "sib200", "path": str(workspace.texts)},
             }
             changes = {"data": data, "combination.language": {}, "languages.targets": ["swh_Latn"]}
-            [stage] = workspace.plan(changes).of_kind("task")
+            [stage] = workspace.plan(changes).of_type(TaskStage)
             return str(stage.id)
 
         assert task(LABELS) != task(LABELS[::-1])
@@ -224,7 +225,7 @@ class TestWhatMakesARun:
     def test_a_heads_learning_rate_is_for_answers_that_have_one(self, workspace: Workspace, tmp_path: Path) -> None:
         rates = {"stages.task.training.learning_rates": {"head": 0.1}}
         changes = asked(tmp_path, "llama", LABEL_WORDS) | rates
-        [stage] = workspace.plan(changes).of_kind("task")
+        [stage] = workspace.plan(changes).of_type(TaskStage)
         assert stage.settings.training.learning_rates == {}
 
 

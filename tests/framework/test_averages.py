@@ -33,7 +33,7 @@ CHANGES: dict[str, Any] = {
 def kept(workspace: Workspace, changes: dict[str, Any]) -> list[dict[str, torch.Tensor]]:
     """The weights that each seed's task stage keeps."""
     workspace.run(changes)
-    stages = workspace.plan(changes).of_kind("task")
+    stages = workspace.plan(changes).of_type(TaskStage)
     return [load_file(workspace.store.path(stage.id) / WEIGHTS) for stage in stages]
 
 
@@ -70,7 +70,7 @@ def test_an_interrupted_mean_is_the_uninterrupted_one(
     undisturbed.folder.mkdir()
     for place in (workspace, undisturbed):
         place.run(CHANGES)
-    stages = workspace.plan(CHANGES).of_kind("task")
+    stages = workspace.plan(CHANGES).of_type(TaskStage)
     assert len(stages) == 2
     for stage in stages:
         assert isinstance(stage, TaskStage)

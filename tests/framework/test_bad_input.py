@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from framework.errors import exit_on_user_error
+from framework.planning.plan import LanguageStage, TaskStage
 from framework.store.store import PASSPORT, WEIGHTS, Store
 from tests.framework.conftest import Answer, Modulingua
 from tests.framework.tiny import LABELS, Workspace, build_encoder, command_line, read_rows, write_rows
@@ -892,10 +893,10 @@ class TestDamagedComponents:
         assert workspace.files() == before
         return answer.err
 
-    @pytest.fixture(params=["language", "task"])
+    @pytest.fixture(params=[LanguageStage, TaskStage])
     def victim(self, trained: Workspace, request: pytest.FixtureRequest) -> Path:
         """The folder of a component that the run needs."""
-        stage = trained.plan().of_kind(request.param)[0]
+        stage = trained.plan().of_type(request.param)[0]
         assert trained.store.has(stage.id)
         return trained.store.path(stage.id)
 
@@ -917,7 +918,7 @@ class TestDamagedComponents:
         assert mine[:12] in message
 
     def test_of_another_stage(self, trained: Workspace, modulingua: Modulingua) -> None:
-        first, second = (stage.id for stage in trained.plan().of_kind("language"))
+        first, second = (stage.id for stage in trained.plan().of_type(LanguageStage))
         shutil.rmtree(trained.store.path(second))
         shutil.copytree(trained.store.path(first), trained.store.path(second))
         assert f"the passport is that of {first}" in self.refused(trained, modulingua)

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from framework.execution import progress
 from framework.execution.progress import StageProgress, duration
+from framework.planning.plan import TaskStage
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import SOURCE, TARGETS, Workspace, command_line
 
@@ -37,7 +38,7 @@ finally:
 )
 def test_what_reads_results_imports_no_heavy_library(finished_run: Workspace, tmp_path: Path, words: list[str]) -> None:
     """Whether it does is what a command's start takes its time for: 1 s without, 10 s with all of them."""
-    [task] = finished_run.plan().of_kind("task")
+    [task] = finished_run.plan().of_type(TaskStage)
     places = {"STORE": finished_run.folder / "store", "RUNS": finished_run.folder / "runs", "TASK": task.id}
     given = [places.get(word, word) for word in words]
     done = command_line(*(tmp_path / "table.md" if word == "TABLE" else word for word in given), code=CODE)
@@ -60,7 +61,7 @@ class TestComponents:
         assert (answer.code, answer.out) == (0, f"{workspace.folder / 'store'}/ holds no components yet\n")
 
     def test_one_is_shown_by_the_beginning_of_its_id(self, finished_run: Workspace, modulingua: Modulingua) -> None:
-        [task] = finished_run.plan().of_kind("task")
+        [task] = finished_run.plan().of_type(TaskStage)
         answer = modulingua("components", "show", task.id[:6], "--store", finished_run.folder / "store")
         assert (answer.code, answer.err) == (0, "")
         assert answer.out.splitlines()[0] == f"task · {task.title}"

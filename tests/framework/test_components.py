@@ -11,6 +11,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from framework.planning.plan import LanguageStage, TaskStage
 from framework.store.store import PASSPORT, WEIGHTS
 from framework.system.files import sha256
 from tests.framework.conftest import Modulingua
@@ -51,7 +52,7 @@ class TestVerify:
     def test_damaged_ones(
         self, trained: Workspace, modulingua: Modulingua, damage: Callable[[Path], None], said: str
     ) -> None:
-        victim = trained.plan().of_kind("language")[0].id
+        victim = trained.plan().of_type(LanguageStage)[0].id
         damage(trained.store.path(victim))
         answer = modulingua("components", "verify", "--store", trained.folder / "store")
         assert answer.code == 1
@@ -61,14 +62,14 @@ class TestVerify:
         assert "modulingua components remove" in answer.out
 
     def test_some_of_them(self, trained: Workspace, modulingua: Modulingua) -> None:
-        victim, whole = (stage.id for stage in trained.plan().of_kind("language"))
+        victim, whole = (stage.id for stage in trained.plan().of_type(LanguageStage))
         (trained.store.path(victim) / WEIGHTS).unlink()
         assert modulingua("components", "verify", whole[:8], "--store", trained.folder / "store").code == 0
         assert modulingua("components", "verify", victim, whole, "--store", trained.folder / "store").code == 1
 
     def test_the_backbone_needs_no_weights(self, trained: Workspace, tmp_path: Path, modulingua: Modulingua) -> None:
         bare = shutil.copytree(trained.encoder, tmp_path / "bare", ignore=shutil.ignore_patterns("*.safetensors"))
-        victim = trained.store.path(trained.plan().of_kind("language")[0].id)
+        victim = trained.store.path(trained.plan().of_type(LanguageStage)[0].id)
         backbone = json.loads((victim / PASSPORT).read_text())["backbone"] | {"name": str(bare)}
         rewrite(victim, lambda state: {name: tensor[1:].clone() for name, tensor in state.items()}, backbone=backbone)
         answer = modulingua("components", "verify", victim.name, "--store", trained.folder / "store")
@@ -85,7 +86,7 @@ class TestVerify:
 
 
 def test_one_says_which_runs_used_it(finished_run: Workspace, modulingua: Modulingua) -> None:
-    [task], language = finished_run.plan().of_kind("task"), finished_run.plan().of_kind("language")[0]
+    [task], language = finished_run.plan().of_type(TaskStage), finished_run.plan().of_type(LanguageStage)[0]
     places = ("--store", finished_run.folder / "store", "--runs", finished_run.folder / "runs")
     for stage in (task, language):
         assert "used by    1 run in 1 experiment in" in modulingua("components", "show", stage.id, *places).out

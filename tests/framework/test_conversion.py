@@ -9,6 +9,7 @@ import adapters
 import pytest
 import torch
 
+from framework.planning.plan import LanguageStage, TaskStage
 from framework.store.store import WEIGHTS
 from tests.framework.conftest import Modulingua
 from tests.framework.test_given import state
@@ -25,7 +26,7 @@ def imported(workspace: Workspace, modulingua: Modulingua, folder: Path, *words:
 def test_an_imported_prompt_is_used_and_found_again(
     trained: Workspace, finished_run: Workspace, modulingua: Modulingua
 ) -> None:
-    swh, hau = trained.plan().of_kind("language")
+    swh, hau = trained.plan().of_type(LanguageStage)
     folder = trained.folder / "swahili"
     answer = modulingua(*("components", "export", swh.id, folder, "--format", "peft"), "--store", trained.store.folder)
     assert (answer.code, answer.err) == (0, "")
@@ -45,7 +46,7 @@ def test_an_imported_prompt_is_used_and_found_again(
 
 
 def test_an_imported_adapter(trained: Workspace, modulingua: Modulingua) -> None:
-    [task] = trained.plan().of_kind("task")
+    [task] = trained.plan().of_type(TaskStage)
     folder = trained.folder / "topics"
     places = ("--store", trained.store.folder)
     assert modulingua("components", "export", task.id, folder, "--format", "adapters", *places).code == 0
@@ -81,7 +82,7 @@ def test_mad_x_adapters_of_the_library_serve_whole(workspace: Workspace, modulin
 
 
 def test_a_task_component_without_a_head_where_one_answers(trained: Workspace, modulingua: Modulingua) -> None:
-    [task] = trained.plan().of_kind("task")
+    [task] = trained.plan().of_type(TaskStage)
     folder = trained.folder / "topics"
     places = ("--store", trained.store.folder)
     assert modulingua("components", "export", task.id, folder, "--format", "adapters", *places).code == 0
@@ -114,10 +115,10 @@ def test_a_task_component_without_a_head_where_one_answers(trained: Workspace, m
 )
 def test_mistakes(trained: Workspace, modulingua: Modulingua, words: tuple[str, ...], said: str) -> None:
     named = {
-        "SWH": trained.plan().of_kind("language")[0].id,
+        "SWH": trained.plan().of_type(LanguageStage)[0].id,
         "NEW": trained.folder / "new",
         "STORE": trained.store.folder,
-        "OWN": trained.store.path(trained.plan().of_kind("language")[0].id),
+        "OWN": trained.store.path(trained.plan().of_type(LanguageStage)[0].id),
         "ENCODER": trained.encoder,
     }
     before = list(trained.store.folder.rglob(WEIGHTS))

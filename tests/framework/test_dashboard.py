@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from framework.planning.plan import EvaluateStage, MergeStage
 from framework.tracking import names
 from framework.tracking.dashboard import heatmap
 from framework.tracking.dashboard.content import Content, content_of
@@ -154,7 +155,7 @@ class TestNames:
     def test_they_are_those_of_a_tracked_run(self, finished_run: Workspace) -> None:
         plan = finished_run.plan()
         content = content_of(plan)
-        [stage] = plan.of_kind("evaluate")
+        [stage] = plan.of_type(EvaluateStage)
         entry = entry_of_run(stage.folder, finished_run.store)
         scores = [names.score(code, metric) for code in content.languages for metric in content.metrics]
         means = [names.macro(content.metric, control) for control in content.controls]
@@ -168,7 +169,7 @@ class TestNames:
 class TestContent:
     def test_sums_have_no_curve(self, workspace: Workspace) -> None:
         plan = workspace.plan({"given": {"language": {"swh_Latn": "0.5*eng_Latn + 0.5*hau_Latn"}}, **workspace.masked})
-        assert plan.of_kind("merge")
+        assert plan.of_type(MergeStage)
         assert content_of(plan).stages == ["language", "task"]
 
     def test_many_languages_are_shared_out(self) -> None:

@@ -15,6 +15,7 @@ from framework.config.schema import TrainerConfig
 from framework.errors import Unavailable, UserError
 from framework.execution import execute, trainer
 from framework.execution.runner import _Children
+from framework.planning.plan import LanguageStage, TaskStage
 from framework.store.store import WEIGHTS
 from framework.system.launchers import RANKS
 from framework.system.signals import PARENT, is_child
@@ -39,7 +40,7 @@ def test_two_processes_come_to_what_one_does(
 
     plan = workspace.plan(TWO)
     assert plan.todo == []
-    for stage in plan.of_kind("language") + plan.of_kind("task"):
+    for stage in plan.of_type(LanguageStage) + plan.of_type(TaskStage):
         two, one = (load_file(place.store.path(stage.id) / WEIGHTS) for place in (workspace, finished_run))
         assert two.keys() == one.keys()
         for name, tensor in one.items():
@@ -80,13 +81,13 @@ def test_ranks_that_share_a_backbone_find_the_same(workspace: Workspace, tmp_pat
     }
     other = replace(workspace, folder=tmp_path / "shared")
     # Each stage takes seconds to start its processes: one process trains the language's components for both.
-    [language] = workspace.plan(changes | {"trainer.devices": 1}).of_kind("language")
+    [language] = workspace.plan(changes | {"trainer.devices": 1}).of_type(LanguageStage)
     execute.execute(language, workspace.store, lambda done, news: None)
     other.folder.mkdir()
     other.copy_of(workspace.folder / "store", "store")
     workspace.run(changes)
     other.run(changes | {"trainer.shard_backbone": True})
-    [task] = workspace.plan(changes).of_kind("task")
+    [task] = workspace.plan(changes).of_type(TaskStage)
     whole, shared = ((place.store.path(task.id) / WEIGHTS).read_bytes() for place in (workspace, other))
     assert whole == shared
     found = [outcome(runs(place.plan(changes))[0]) for place in (workspace, other)]
@@ -116,7 +117,7 @@ def test_a_mistake_in_a_process_is_said_as_plainly(
     workspace: Workspace, finished_run: Workspace, modulingua: Modulingua
 ) -> None:
     workspace.copy_of(finished_run.folder / "store", "store")
-    victim = workspace.store.path(workspace.plan(TWO).of_kind("task")[0].id) / WEIGHTS
+    victim = workspace.store.path(workspace.plan(TWO).of_type(TaskStage)[0].id) / WEIGHTS
     victim.write_bytes(b"")
     answer = modulingua("run", workspace.write(TWO))
     assert answer.code == 2

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from framework.config.schema import Experiment
 from framework.config.yaml_file import read
-from framework.planning.plan import Plan, plan_experiment
+from framework.planning.plan import EvaluateStage, Plan, PretrainStage, TaskStage, plan_experiment
 from framework.reports.plan_table import print_tokenization
 from tests.conftest import FOLDERS
 from tests.framework.identities import check_identities, with_zero_weights
@@ -81,7 +81,7 @@ def test_an_experiment_can_be_planned(
 ) -> None:
     monkeypatch.chdir(ROOT)
     plan = planned(file, roomy_encoder, real_data)
-    assert plan.of_kind("evaluate")
+    assert plan.of_type(EvaluateStage)
     assert plan.name in (file.stem, f"{file.parent.name}-{file.stem}")
     check_identities(name(file), plan)
     # Whoever opens the file finds how to run it.
@@ -117,12 +117,12 @@ def test_all_combinations_are_sixteen(roomy_encoder: Path, real_data: Path) -> N
 def test_adaptation_to_languages_is_planned(roomy_encoder: Path, real_data: Path) -> None:
     for name, languages, reduced in (("maft", 6, True), ("laft", 1, False)):
         plan = planned(EXPERIMENTS / f"{name}.yaml", roomy_encoder, real_data)
-        [stage] = plan.of_kind("pretrain")
+        [stage] = plan.of_type(PretrainStage)
         assert (len(stage.languages), stage.reduces_vocabulary) == (languages, reduced)
         assert stage.settings.objective.name == "masked"
-        assert all(stage.id in task.needs for task in plan.of_kind("task"))
+        assert all(stage.id in task.needs for task in plan.of_type(TaskStage))
 
 
 def test_the_study_of_all_languages_names_them_all(roomy_encoder: Path, real_data: Path) -> None:
     plan = planned(EXPERIMENTS / "sib200" / "task-adapter.yaml", roomy_encoder, real_data)
-    assert {len(stage.tests) for stage in plan.of_kind("evaluate")} == {205}
+    assert {len(stage.tests) for stage in plan.of_type(EvaluateStage)} == {205}

@@ -11,6 +11,7 @@ import yaml
 from datamodules.labelled.templates import ExamplesConfig, draw_examples
 from framework.config.load import read_experiment
 from framework.config.yaml_file import dotted, read
+from framework.planning.plan import EvaluateStage, LanguageStage, TaskStage
 from framework.reports.explain.drawing import drawing
 from framework.reports.explain.examples import example_of, examples
 from framework.reports.explain.origins import origins
@@ -29,7 +30,7 @@ def few_shot(folder: Path, count: int) -> Changes:
 
 
 def example(workspace: Workspace, kind: str, changes: Changes | None = None) -> dict[str, str]:
-    [stage, *_] = workspace.plan(changes).of_kind(kind)
+    stage = next(stage for stage in workspace.plan(changes).stages if stage.kind == kind)
     return dict(example_of(stage))
 
 
@@ -67,7 +68,7 @@ class TestDrawing:
         plan = workspace.plan()
         columns = [list(column.cells) for column in drawing(plan, plan.variants[0]).columns]
         rows = {str(row[0]): row[2:] for row in zip(*columns, strict=True)}
-        [language, task] = [plan.of_kind(kind)[0] for kind in ("language", "task")]
+        [language, task] = [plan.of_type(kind)[0] for kind in (LanguageStage, TaskStage)]
         # The source is the pivot, which has no components.
         assert rows["language prompt length=3"] == (f"{language.parameters:,}", "trained", "–", "frozen")
         learnt = [rows[name] for name in ("task adapter reduction_factor=8", "answer: ClassificationHead")]
@@ -94,7 +95,7 @@ class TestDrawing:
 class TestExamples:
     def test_tokens_are_those_of_the_batch(self, workspace: Workspace) -> None:
         plan = workspace.plan()
-        [stage] = plan.of_kind("evaluate")
+        [stage] = plan.of_type(EvaluateStage)
         shown = dict(example_of(stage))
         dataset = stage.experiment.dataset
         first = next(iter(dataset.examples(TARGETS[0], "test")))
@@ -137,7 +138,7 @@ class TestExamples:
         plan = workspace.plan(few_shot(tmp_path, 2))
         [*_, (title, parts)] = examples(plan)
         assert title.startswith("evaluate")
-        [stage] = plan.of_kind("evaluate")
+        [stage] = plan.of_type(EvaluateStage)
         dataset = stage.experiment.dataset
         drawn = draw_examples(dataset, ExamplesConfig(count=2), SOURCE, stage.seed)
         asked = next(iter(dataset.examples(TARGETS[0], "test")))

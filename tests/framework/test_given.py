@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from framework.errors import UserError
 from framework.execution.predict import predict_lines
-from framework.planning.plan import MergeStage
+from framework.planning.plan import EvaluateStage, LanguageStage, MergeStage, TaskStage
 from framework.store.formula import parse
 from framework.store.store import WEIGHTS
 from tests.framework.conftest import Modulingua
@@ -33,7 +33,7 @@ def is_mean(whole: dict[str, torch.Tensor], *parts: dict[str, torch.Tensor]) -> 
 
 
 def language_ids(workspace: Workspace) -> dict[str, str]:
-    return {stage.languages[0]: stage.id for stage in workspace.plan().of_kind("language")}
+    return {stage.languages[0]: stage.id for stage in workspace.plan().of_type(LanguageStage)}
 
 
 class TestFormulas:
@@ -87,7 +87,7 @@ class TestTheCommand:
         assert merged[0] == merged[1]
 
     def test_heads_of_other_labels_cannot_be_summed(self, trained: Workspace, modulingua: Modulingua) -> None:
-        [task] = trained.plan().of_kind("task")
+        [task] = trained.plan().of_type(TaskStage)
         mine = trained.store.passport(task.id)
         assert mine.answers["labels"] == list(LABELS)
         turned = mine.answers | {"labels": list(reversed(LABELS))}
@@ -107,7 +107,7 @@ class TestTheCommand:
     def test_a_task_keeps_the_languages_that_it_was_trained_on(
         self, trained: Workspace, modulingua: Modulingua
     ) -> None:
-        [task] = trained.plan().of_kind("task")
+        [task] = trained.plan().of_type(TaskStage)
         words = ("components", "merge", f"2*{task.id}", "--store", trained.store.folder)
         answer = modulingua(*words, "--language", "zul_Latn")
         assert answer.code == 2
@@ -120,13 +120,13 @@ class TestTheCommand:
         folders = [run.path for run in runs(workspace.plan(seeds))]
         answer = modulingua("components", "merge", *folders, "--store", workspace.store.folder)
         assert answer.code == 0
-        parts = [stage.id for stage in workspace.plan(seeds).of_kind("task")]
+        parts = [stage.id for stage in workspace.plan(seeds).of_type(TaskStage)]
         merged = state(workspace, answer.out.split()[0])
         assert "head/output.weight" in merged or any(name.startswith("head/") for name in merged)
         assert is_mean(merged, *(state(workspace, part) for part in parts))
 
     def test_the_sum_of_heads_alone_has_a_name(self, trained: Workspace, modulingua: Modulingua) -> None:
-        [task] = trained.plan().of_kind("task")
+        [task] = trained.plan().of_type(TaskStage)
         heads = {name: tensor for name, tensor in state(trained, task.id).items() if name.startswith("head/")}
         bare = dataclasses.replace(trained.store.passport(task.id), id="a" * 16, components={})
         trained.store.write(bare, heads, [])
@@ -134,7 +134,7 @@ class TestTheCommand:
         assert answer.out.endswith("task · head = 2*aaaaaaaa · eng_Latn\n")
 
     def test_what_cannot_be_summed(self, trained: Workspace, modulingua: Modulingua) -> None:
-        [task], swh = trained.plan().of_kind("task"), language_ids(trained)[SWH]
+        [task], swh = trained.plan().of_type(TaskStage), language_ids(trained)[SWH]
         answer = modulingua("components", "merge", task.id, swh, "--store", trained.store.folder)
         assert answer.code == 2
         assert "cannot be summed with" in answer.err
@@ -152,7 +152,7 @@ class TestExperiments:
     def test_one_that_is_given_is_not_trained(self, trained: Workspace, finished_run: Workspace) -> None:
         given = {"given": {"language": {HAU: language_ids(trained)[HAU][:10]}}, "stages.language.seed": 5}
         plan = trained.plan(given)
-        assert [stage.languages for stage in plan.of_kind("language")] == [[SWH]]  # of another seed
+        assert [stage.languages for stage in plan.of_type(LanguageStage)] == [[SWH]]  # of another seed
         trained.run(given)
         [mine], [theirs] = runs(trained.plan(given)), runs(finished_run.plan())
         assert mine.path.name != theirs.path.name
@@ -164,7 +164,7 @@ class TestExperiments:
         trained.store.write(source, state(trained, ids[SWH]), [])
         given = {"given": {"language": {**ids, "eng_Latn": "e" * 16}}, "stages.language": None}
         trained.run(given)
-        [stage] = trained.plan(given).of_kind("evaluate")
+        [stage] = trained.plan(given).of_type(EvaluateStage)
         assert stage.language_components == {"eng_Latn": ("e" * 16,), SWH: (ids[SWH],), HAU: (ids[HAU],)}
 
     def test_one_made_of_other_languages(self, trained: Workspace) -> None:
@@ -174,7 +174,7 @@ class TestExperiments:
         }
         trained.run(changes)
         plan = trained.plan(changes)
-        [merge] = plan.of_kind("merge")
+        [merge] = plan.of_type(MergeStage)
         assert isinstance(merge, MergeStage)
         assert plan.todo == []
         ids = language_ids(trained)
@@ -187,10 +187,10 @@ class TestExperiments:
         changes = {"combination.language": {}, "given": {"task": "mean(seed0, seed1)"}}
         workspace.run(changes)
         plan = workspace.plan(changes)
-        assert [len(plan.of_kind(kind)) for kind in ("task", "merge", "evaluate")] == [2, 1, 1]
+        assert [len(plan.of_type(kind)) for kind in (TaskStage, MergeStage, EvaluateStage)] == [2, 1, 1]
         assert plan.todo == []
-        [merge] = plan.of_kind("merge")
-        assert is_mean(state(workspace, merge.id), *(state(workspace, stage.id) for stage in plan.of_kind("task")))
+        [merge] = plan.of_type(MergeStage)
+        assert is_mean(state(workspace, merge.id), *(state(workspace, stage.id) for stage in plan.of_type(TaskStage)))
         [run] = runs(plan)
         assert list(run.record.components.values()) == [merge.id]
 
@@ -210,7 +210,7 @@ class TestExperiments:
         assert {result.language: result.source for result in run.results()} == {SWH: True, HAU: False}
 
     def test_a_task_of_other_labels_is_a_mistake(self, trained: Workspace, modulingua: Modulingua) -> None:
-        [task] = trained.plan().of_kind("task")
+        [task] = trained.plan().of_type(TaskStage)
         mine = trained.store.passport(task.id)
         for answers, reason in (
             ({**mine.answers, "labels": list(reversed(LABELS))}, "was trained for the labels ['"),
@@ -223,9 +223,9 @@ class TestExperiments:
             assert f"{'a' * 16} {reason}" in answer.err
 
     def test_one_task_for_all_seeds_is_one_run(self, trained: Workspace, modulingua: Modulingua) -> None:
-        [task] = trained.plan().of_kind("task")
+        [task] = trained.plan().of_type(TaskStage)
         changes = {"given.task": task.id, "seeds": [0, 1, 2]}
-        assert [stage.seed for stage in trained.plan(changes).of_kind("evaluate")] == [0]
+        assert [stage.seed for stage in trained.plan(changes).of_type(EvaluateStage)] == [0]
         said = modulingua("plan", trained.write(changes)).out
         assert "one run, without seeds 1, 2: nothing is trained or drawn there" in said
 
@@ -249,7 +249,7 @@ class TestExperiments:
         ],
     )
     def test_mistakes(self, trained: Workspace, modulingua: Modulingua, given: Any, key: str, said: str) -> None:
-        ids = {"SWH": language_ids(trained)[SWH], "TASK": trained.plan().of_kind("task")[0].id}
+        ids = {"SWH": language_ids(trained)[SWH], "TASK": trained.plan().of_type(TaskStage)[0].id}
 
         def named(value: Any) -> Any:
             if isinstance(value, dict):

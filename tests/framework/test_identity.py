@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from framework.identity import LENGTH, identity
-from framework.planning.plan import EvaluateStage, LanguageStage, Plan, plan_experiment
+from framework.planning.plan import EvaluateStage, LanguageStage, Plan, TaskStage, plan_experiment
 from tests.framework.tiny import LANGUAGES, Workspace, build_encoder, changed, command_line, read_rows, write_rows
 
 Changes = dict[str, Any]
@@ -232,10 +232,9 @@ def test_another_combination_changes_nothing_of_the_others(workspace: Workspace)
 
 def test_cells_that_do_not_train_a_kind_ignore_its_rate(workspace: Workspace) -> None:
     grid = {"combination.task": [{}, {"adapter": {}}, {"prompt": {"length": 2}}]}
-    before, after = (
-        [stage.id for stage in workspace.plan({"grid": grid, f"{TASK_TRAINING}.learning_rates": rates}).of_kind("task")]
-        for rates in ({}, {"prompt": 0.3})
-    )
+    rates = f"{TASK_TRAINING}.learning_rates"
+    plans = (workspace.plan({"grid": grid, rates: of_kinds}) for of_kinds in ({}, {"prompt": 0.3}))
+    before, after = ([stage.id for stage in plan.of_type(TaskStage)] for plan in plans)
     assert [old == new for old, new in zip(before, after, strict=True)] == [True, True, False]
 
 

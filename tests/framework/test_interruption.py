@@ -17,6 +17,7 @@ from filelock import SoftFileLease
 
 from framework.errors import INTERRUPTED, Interrupted
 from framework.execution.checkpoint import CheckpointFile, usable
+from framework.planning.plan import LanguageStage
 from framework.store.store import WEIGHTS
 from framework.system.locks import LEASE, _Claim, stage_lock
 from framework.system.signals import handle_stop_signals, pause, stop_requested
@@ -67,7 +68,7 @@ class TestSignals:
     ) -> None:
         changes = LONG | {"trainer.devices": devices}
         file = workspace.write(changes)
-        [language] = workspace.plan(changes).of_kind("language")
+        [language] = workspace.plan(changes).of_type(LanguageStage)
         process = start("run", file)
         wait_for(workspace.store.checkpoint(language.id), process)
         process.send_signal(number)
@@ -97,7 +98,7 @@ class TestSignals:
     @pytest.mark.slow
     def test_a_signal_to_all_processes_is_left_to_the_one_that_trains(self, workspace: Workspace) -> None:
         changes = LONG | {"trainer.num_workers": 2}
-        [language] = workspace.plan(changes).of_kind("language")
+        [language] = workspace.plan(changes).of_type(LanguageStage)
         process = start("run", workspace.write(changes))
         wait_for(workspace.store.checkpoint(language.id), process)
         os.killpg(process.pid, signal.SIGTERM)
@@ -108,7 +109,7 @@ class TestSignals:
     @pytest.mark.slow
     def test_processes_that_are_only_starting_are_stopped_as_well(self, workspace: Workspace) -> None:
         changes = LONG | {"trainer.devices": 2}
-        [language] = workspace.plan(changes).of_kind("language")
+        [language] = workspace.plan(changes).of_type(LanguageStage)
         process = start("run", workspace.write(changes))
         wait_for(workspace.store.claim(language.id), process)
         process.send_signal(signal.SIGTERM)
@@ -147,7 +148,7 @@ class TestCheckpoints:
     def test_a_damaged_one_is_told_and_left_out(
         self, workspace: Workspace, finished_run: Workspace, capfd: Any
     ) -> None:
-        language = workspace.plan().of_kind("language")[0]
+        language = workspace.plan().of_type(LanguageStage)[0]
         file = workspace.store.checkpoint(language.id)
         file.parent.mkdir(parents=True)
         file.write_bytes(b"0" * 64 + b"half of it")

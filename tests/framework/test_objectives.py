@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from datamodules.unlabelled.packing import Packing
+from framework.planning.plan import LanguageStage, PretrainStage
 from tests.framework.tiny import SOURCE, Workspace, tiny
 
 FAMILIES = {"xlm-roberta": "masked", "gpt2": "causal", "t5": "span_corruption"}
@@ -33,7 +34,7 @@ def test_language_modelling_is_that_of_the_family(
         workspace.plan(changes(workspace, encoder, {name: workspace.text})) for name in ("language_modeling", explicit)
     )
     assert [stage.id for stage in left.stages] == [stage.id for stage in named.stages]
-    for stage in left.of_kind("pretrain") + left.of_kind("language"):
+    for stage in left.of_type(PretrainStage) + left.of_type(LanguageStage):
         assert stage.settings.objective.name == explicit
         assert stage.settings.objective.text.max_length == 24
 

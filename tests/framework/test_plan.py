@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from framework.planning.plan import Plan, plan_experiment
+from framework.planning.plan import EvaluateStage, LanguageStage, Plan, TaskStage, plan_experiment
 from tests.framework.conftest import Answer, Modulingua
 from tests.framework.tiny import LABELS, TARGETS, Workspace
 
@@ -46,13 +46,13 @@ class TestSixteenCombinations:
         plan = sixteen(workspace)
         assert counts(plan) == {"language": 4, "task": 8, "evaluate": 32}
         assert [stage.kind for stage in plan.stages] == ["language"] * 4 + ["task"] * 8 + ["evaluate"] * 32
-        assert {len(stage.needs) for stage in plan.of_kind("task")} == {0}
+        assert {len(stage.needs) for stage in plan.of_type(TaskStage)} == {0}
 
     def test_with_components_of_the_source(self, workspace: Workspace) -> None:
         # 2 kinds × 3 languages, and a task stage for each of the 4 × 4 combinations and 2 seeds.
         plan = sixteen(workspace, workspace.masked)
         assert counts(plan) == {"language": 6, "task": 32, "evaluate": 32}
-        assert Counter(len(stage.needs) for stage in plan.of_kind("task")) == {0: 8, 1: 16, 2: 8}
+        assert Counter(len(stage.needs) for stage in plan.of_type(TaskStage)) == {0: 8, 1: 16, 2: 8}
 
     def test_with_a_second_source_that_is_not_the_pivot(self, workspace: Workspace) -> None:
         plan = sixteen(workspace, {"languages.source": ["eng_Latn", "swh_Latn"]})
@@ -62,9 +62,9 @@ class TestSixteenCombinations:
         # 3 groups of language components × 2 targets, of which those of one component are as trained alone.
         jointly = sixteen(workspace, {"stages.language.jointly": True})
         assert counts(jointly) == {"language": 6, "task": 8, "evaluate": 32}
-        alone = {stage.id for stage in sixteen(workspace).of_kind("language")}
-        assert len(alone & {stage.id for stage in jointly.of_kind("language")}) == 4
-        assert sorted({len(stage.components) for stage in jointly.of_kind("language")}) == [1, 2]
+        alone = {stage.id for stage in sixteen(workspace).of_type(LanguageStage)}
+        assert len(alone & {stage.id for stage in jointly.of_type(LanguageStage)}) == 4
+        assert sorted({len(stage.components) for stage in jointly.of_type(LanguageStage)}) == [1, 2]
 
     def test_with_pretraining(self, workspace: Workspace) -> None:
         pretrain = {"languages": list(TARGETS), "objective": {"masked": workspace.text}, "training": {"steps": 1}}
@@ -92,7 +92,7 @@ def test_each_stage_comes_after_what_it_needs(workspace: Workspace) -> None:
 
 def test_every_run_has_a_folder_of_its_own(workspace: Workspace) -> None:
     grid = {"stages.task.training.steps": [3, 4], "combination.language": [{}, {"prompt": {"length": 2}}]}
-    folders = [stage.folder.path for stage in workspace.plan({"grid": grid, "seeds": [0, 1]}).of_kind("evaluate")]
+    folders = [stage.folder.path for stage in workspace.plan({"grid": grid, "seeds": [0, 1]}).of_type(EvaluateStage)]
     assert len(set(folders)) == 8
     assert all(folder.parent == workspace.folder / "runs" / "tiny" for folder in folders)
     assert folders[0].name.startswith("task-adapter-steps=3-seed0-")
@@ -101,7 +101,7 @@ def test_every_run_has_a_folder_of_its_own(workspace: Workspace) -> None:
 
 class TestTests:
     def planned(self, workspace: Workspace, **changes: Any) -> list[tuple[str, str, str]]:
-        [stage] = workspace.plan(changes).of_kind("evaluate")
+        [stage] = workspace.plan(changes).of_type(EvaluateStage)
         return [(test.language, test.control, test.component_language) for test in stage.tests]
 
     def test_each_target_comes_with_its_controls(self, workspace: Workspace) -> None:
@@ -140,13 +140,13 @@ class TestWhatIsDone:
         for part in ("store", "runs"):
             workspace.copy_of(finished_run.folder / part, part)
         plan = workspace.plan()
-        [run] = plan.of_kind("evaluate")
+        [run] = plan.of_type(EvaluateStage)
         (run.folder.path / "results" / "none" / "swh_Latn.json").unlink()
         assert [(test.control, test.language) for test in run.missing] == [("none", "swh_Latn")]
-        workspace.store.remove(plan.of_kind("language")[0].id)
+        workspace.store.remove(plan.of_type(LanguageStage)[0].id)
         again = workspace.plan()
         assert [stage.kind for stage in again.todo] == ["language", "evaluate"]
-        assert again.todo[0].id == plan.of_kind("language")[0].id
+        assert again.todo[0].id == plan.of_type(LanguageStage)[0].id
 
 
 def rows_of(answer: Answer) -> list[str]:

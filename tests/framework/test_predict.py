@@ -16,6 +16,7 @@ from datamodules import DataError
 from framework.errors import UserError
 from framework.execution import predict
 from framework.execution.predict import predict_lines
+from framework.planning.plan import LanguageStage
 from framework.results.run_folder import RunFolder
 from framework.system.stored import Damaged
 from tests.framework.conftest import Modulingua
@@ -166,7 +167,7 @@ class TestMistakes:
     def test_a_component_that_is_gone(self, workspace: Workspace) -> None:
         workspace.run({"languages.targets": ["swh_Latn"]})
         plan = workspace.plan({"languages.targets": ["swh_Latn"]})
-        workspace.store.remove(plan.of_kind("language")[0].id)
+        workspace.store.remove(plan.of_type(LanguageStage)[0].id)
         with pytest.raises(UserError, match=r"passport\.json: no such file"):
             list(predict_lines(runs(plan)[0].path, "swh_Latn", ["w1"]))
 

@@ -16,6 +16,7 @@ import pytest
 from datamodules import ParallelText, RowError
 from datamodules.unlabelled.parallel import Pair
 from framework.execution import prefetch
+from framework.planning.plan import LanguageStage
 from framework.results.run_folder import read_runs
 from tests.framework.conftest import workspace_in
 from tests.framework.tiny import LANGUAGES, ROOT, Workspace, outcome, read_rows, runs, write_rows
@@ -222,7 +223,7 @@ def test_of_translations_it_fetches_all(workspace: Workspace, monkeypatch: pytes
     monkeypatch.setattr("datamodules.unlabelled.parallel._SHUFFLE_BUFFER", 1)
     monkeypatch.setattr(ParallelText, "read", lambda *words: (read.append(row) or row for row in rows(*words)))
     objective = {"alignment": {"parallel": {"file": str(workspace.folder / "pairs.jsonl"), "max_length": 24}}}
-    [stage, *_] = workspace.plan({"stages.language.objective": objective}).of_kind("language")
+    [stage, *_] = workspace.plan({"stages.language.objective": objective}).of_type(LanguageStage)
     prefetch._read_text(stage)
     assert len({pair.id for pair in read if isinstance(pair, Pair)}) == 500
 

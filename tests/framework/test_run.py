@@ -18,7 +18,7 @@ from torch import Tensor
 from datamodules.datasets import overlap
 from framework.execution import execute
 from framework.execution.execute import load_stage_backbone
-from framework.planning.plan import LanguageStage, TaskStage
+from framework.planning.plan import EvaluateStage, LanguageStage, TaskStage
 from framework.store.store import WEIGHTS
 from modules import load_backbone
 from tests.framework.conftest import Modulingua
@@ -110,7 +110,7 @@ class TestARun:
 
     def test_it_says_what_it_is(self, finished_run: Workspace) -> None:
         plan = finished_run.plan()
-        [stage], [task] = plan.of_kind("evaluate"), plan.of_kind("task")
+        [stage], [task] = plan.of_type(EvaluateStage), plan.of_type(TaskStage)
         record = stage.folder.record
         assert (record.id, record.recipe, record.seed) == (stage.id, stage.recipe, 0)
         assert (record.experiment, record.label) == ("tiny", "language prompt + task adapter")
@@ -136,7 +136,7 @@ class TestARun:
         assert {passport.id for passport in finished_run.store.readable()} == {
             stage.id for stage in plan.stages if stage.kind != "evaluate"
         }
-        for stage in (*plan.of_kind("language"), *plan.of_kind("task")):
+        for stage in (*plan.of_type(LanguageStage), *plan.of_type(TaskStage)):
             passport = finished_run.store.passport(stage.id)
             assert passport.stage == stage.kind
             assert passport.backbone["weights"] == stage.backbone.info.weights_hash
@@ -145,7 +145,7 @@ class TestARun:
             assert passport.training["precision"] == "32"
             assert passport.data == stage.data
             assert passport.made["torch"] == importlib.metadata.version("torch")
-        language, task = plan.of_kind("language")[0], plan.of_kind("task")[0]
+        language, task = plan.of_type(LanguageStage)[0], plan.of_type(TaskStage)[0]
         assert finished_run.store.passport(language.id).components["language.prompt"]["length"] == 3
         assert finished_run.store.passport(language.id).languages == ["swh_Latn"]
         assert finished_run.store.passport(task.id).languages == [SOURCE]
@@ -173,7 +173,7 @@ class TestARun:
     def test_another_seed_gives_another_task_stage(self, workspace: Workspace, finished_run: Workspace) -> None:
         workspace.copy_of(finished_run.folder / "store", "store")
         workspace.run({"seeds": [0, 1]})
-        first, second = workspace.plan({"seeds": [0, 1]}).of_kind("task")
+        first, second = workspace.plan({"seeds": [0, 1]}).of_type(TaskStage)
         assert not equal(weights(workspace, first.id), weights(workspace, second.id))
 
 
@@ -223,7 +223,7 @@ main()
         assert killed.stderr == ""
         second = workspace.files()
         assert {name: second[name] for name in first} == first
-        [run] = plan.of_kind("evaluate")
+        [run] = plan.of_type(EvaluateStage)
         assert len(run.folder.results()) == 2
         assert [stage.kind for stage in workspace.plan().todo] == ["evaluate"]
 
@@ -299,7 +299,7 @@ main()
         self, workspace: Workspace, finished_run: Workspace
     ) -> None:
         workspace.copy_of(finished_run.folder / "store", "store")
-        victim = workspace.plan().of_kind("language")[1]
+        victim = workspace.plan().of_type(LanguageStage)[1]
         workspace.store.remove(victim.id)
         workspace.run()
         assert equal(weights(workspace, victim.id), weights(finished_run, victim.id))
@@ -310,7 +310,7 @@ class TestControls:
         grid = {"combination.language": [{}, {"prompt": {"length": 3}}]}
         workspace.run({"grid": grid})
         plan = workspace.plan({"grid": grid})
-        assert len(plan.of_kind("task")) == 1
+        assert len(plan.of_type(TaskStage)) == 1
         without, with_prompt = (outcome(run) for run in runs(plan))
         for code in TARGETS:
             assert with_prompt["none", code][1] == without["own", code][1]
@@ -322,7 +322,7 @@ class TestControls:
     ) -> None:
         """Were swh_Latn's components put in hau_Latn's place, `own` would give what `wrong` did."""
         workspace.copy_of(finished_run.folder / "store", "store")
-        swahili, hausa = workspace.plan().of_kind("language")
+        swahili, hausa = workspace.plan().of_type(LanguageStage)
         passport, curve = workspace.store.passport(hausa.id), workspace.store.history(hausa.id)
         workspace.store.write(passport, weights(workspace, swahili.id), curve)
         workspace.run()
@@ -334,8 +334,8 @@ class TestControls:
 class TestMasked:
     def test_it_trains_a_component_for_each_language(self, masked: Workspace) -> None:
         plan = masked.plan(masked.masked)
-        assert [stage.languages for stage in plan.of_kind("language")] == [[SOURCE], *([code] for code in TARGETS)]
-        trained = [weights(masked, stage.id)["language.prompt/table"] for stage in plan.of_kind("language")]
+        assert [stage.languages for stage in plan.of_type(LanguageStage)] == [[SOURCE], *([code] for code in TARGETS)]
+        trained = [weights(masked, stage.id)["language.prompt/table"] for stage in plan.of_type(LanguageStage)]
         assert not any(torch.equal(trained[left], trained[right]) for left, right in ((0, 1), (1, 2), (0, 2)))
         assert masked.store.passport(plan.stages[0].id).training["objective"]["masked"]["mask_probability"] == 0.15
         assert len(outcome(runs(plan)[0])) == 6
@@ -346,7 +346,7 @@ class TestMasked:
     ) -> None:
         workspace.copy_of(masked.folder / "store", "store")
         plan = workspace.plan(workspace.masked)
-        [task] = plan.of_kind("task")
+        [task] = plan.of_type(TaskStage)
         [source] = task.needs
         before = weights(workspace, task.id)
         changed = {name: tensor + 1 for name, tensor in weights(workspace, source).items()}
@@ -417,7 +417,7 @@ class TestKinds:
     def test_each_is_trained_in_each_role_and_counted_right(self, all_kinds: Workspace) -> None:
         plan = all_kinds.plan(EVERY_KIND)
         assert plan.todo == []
-        trained: list[LanguageStage | TaskStage] = [*plan.of_kind("language"), *plan.of_kind("task")]
+        trained: list[LanguageStage | TaskStage] = [*plan.of_type(LanguageStage), *plan.of_type(TaskStage)]
         slots = [set(all_kinds.store.passport(stage.id).components) for stage in trained]
         assert slots == [
             *({f"language.{kind}"} for kind in KINDS),
@@ -465,7 +465,7 @@ def test_every_family_goes_the_whole_way(workspace: Workspace, tmp_path: Path, m
     workspace.run(changes)
     plan = workspace.plan(changes)
     assert plan.todo == []
-    for stage in plan.of_kind("language"):
+    for stage in plan.of_type(LanguageStage):
         curve = workspace.store.history(stage.id)
         assert curve
         assert all(row["loss"] > 0 for row in curve)
@@ -478,13 +478,13 @@ def test_components_of_a_language_can_be_trained_jointly(workspace: Workspace) -
     changes = {"combination.language": both, "languages.targets": ["swh_Latn"], "stages.language.jointly": True}
     workspace.run(changes)
     plan = workspace.plan(changes)
-    [language] = plan.of_kind("language")
+    [language] = plan.of_type(LanguageStage)
     state = weights(workspace, language.id)
     assert {name.split("/")[0] for name in state} == {"language.prompt", "language.adapter"}
     assert plan.todo == []
     alone = changes | {"stages.language.jointly": False}
     workspace.run(alone)
-    prompt, _ = workspace.plan(alone).of_kind("language")
+    prompt, _ = workspace.plan(alone).of_type(LanguageStage)
     assert not torch.equal(weights(workspace, prompt.id)["language.prompt/table"], state["language.prompt/table"])
 
 
@@ -493,7 +493,7 @@ def test_the_best_step_is_kept_or_the_last(workspace: Workspace) -> None:
     changes = {"combination": {}, "stages.task.training": training, "stages.task.validate_every": 1}
     grid = {"stages.task.choose": ["best", "last"]}
     workspace.run(changes | {"grid": grid})
-    best, last = workspace.plan(changes | {"grid": grid}).of_kind("task")
+    best, last = workspace.plan(changes | {"grid": grid}).of_type(TaskStage)
     curve = [row["validation/accuracy"] for row in workspace.store.history(best.id)]
     assert curve == [row["validation/accuracy"] for row in workspace.store.history(last.id)]
     chosen = curve.index(max(curve)) + 1
@@ -502,7 +502,7 @@ def test_the_best_step_is_kept_or_the_last(workspace: Workspace) -> None:
     # Were training to end at the chosen step, the last would be the best.
     short = changes | {"stages.task.training": training | {"steps": chosen}, "stages.task.choose": "last"}
     workspace.run(short)
-    assert equal(weights(workspace, workspace.plan(short).of_kind("task")[0].id), weights(workspace, best.id))
+    assert equal(weights(workspace, workspace.plan(short).of_type(TaskStage)[0].id), weights(workspace, best.id))
 
 
 def test_machines_that_choose_another_precision_make_other_runs(
@@ -517,7 +517,7 @@ def test_machines_that_choose_another_precision_make_other_runs(
         assert f"note: backbone.precision: auto is {precision} on this machine" in modulingua("plan", file).out
         workspace.run(changes)
         [run] = runs(workspace.plan(changes))
-        [task] = workspace.plan(changes).of_kind("task")
+        [task] = workspace.plan(changes).of_type(TaskStage)
         assert workspace.store.passport(task.id).training["precision"] == precision
         assert (
             f"precision {precision}" in modulingua("components", "show", task.id, "--store", workspace.store.folder).out
@@ -632,8 +632,8 @@ def test_several_sources_are_mixed(workspace: Workspace, finished_run: Workspace
     changes = {"languages.source": [SOURCE, "swh_Latn"]}
     workspace.run(changes)
     plan = workspace.plan(changes)
-    [task] = plan.of_kind("task")
-    assert task.needs == (plan.of_kind("language")[0].id,)
+    [task] = plan.of_type(TaskStage)
+    assert task.needs == (plan.of_type(LanguageStage)[0].id,)
     assert workspace.store.passport(task.id).languages == [SOURCE, "swh_Latn"]
     assert {result.language for result in runs(plan)[0].results() if result.source} == {"swh_Latn"}
 
@@ -650,7 +650,7 @@ def test_an_experiment_without_data_ends_with_its_components(workspace: Workspac
 def test_the_curve_of_a_long_stage_has_points(workspace: Workspace) -> None:
     changes = {"combination": {}, "stages.task.training.steps": 25, "stages.task.validate_every": 15}
     workspace.run(changes)
-    rows = workspace.store.history(workspace.plan(changes).of_kind("task")[0].id)
+    rows = workspace.store.history(workspace.plan(changes).of_type(TaskStage)[0].id)
     assert [row["step"] for row in rows] == [10, 15, 20, 25]
     assert [set(row) - {"step"} for row in rows[:2]] == [
         {"loss"},

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
+from framework.planning.plan import EvaluateStage, LanguageStage, TaskStage
 from framework.store.identities import recomputed
 from framework.store.sharing import push
 from framework.store.store import HISTORY, PASSPORT, WEIGHTS, Store, read_passport
@@ -31,7 +32,7 @@ def store_of(workspace: Workspace) -> tuple[str, Path]:
 @pytest.fixture
 def task(finished_run: Workspace) -> str:
     """The identity of the task component; it stands on nothing, for English is the pivot."""
-    [stage] = finished_run.plan().of_kind("task")
+    [stage] = finished_run.plan().of_type(TaskStage)
     return str(stage.id)
 
 
@@ -85,7 +86,7 @@ class TestFolders:
     def test_what_was_pulled_says_so(
         self, finished_run: Workspace, workspace: Workspace, modulingua: Modulingua
     ) -> None:
-        hau, shared = finished_run.plan().of_kind("language")[-1].id, workspace.folder / "shared"
+        hau, shared = finished_run.plan().of_type(LanguageStage)[-1].id, workspace.folder / "shared"
         modulingua("components", "push", hau, shared, *store_of(finished_run))
         modulingua("components", "pull", shared, *store_of(workspace))
         assert workspace.store.passport(hau).pulled_from == str(shared)
@@ -100,7 +101,7 @@ class TestFolders:
         assert note in run.record.notes
         merged = modulingua("components", "merge", f"2*{hau}", *store_of(workspace)).out.split()[0]
         assert note in workspace.store.passport(merged).notes
-        assert workspace.store.passport(finished_run.plan().of_kind("task")[0].id).pulled_from == ""
+        assert workspace.store.passport(finished_run.plan().of_type(TaskStage)[0].id).pulled_from == ""
 
     def test_the_passport_tells_nothing_of_the_machine(self, pretrained: Workspace, workspace: Workspace) -> None:
         task = self.task(pretrained)
@@ -126,7 +127,7 @@ class TestFolders:
     def test_an_id_that_is_not_that_of_the_content_is_refused(
         self, finished_run: Workspace, workspace: Workspace, modulingua: Modulingua, merged: bool
     ) -> None:
-        victim = finished_run.plan().of_kind("language")[-1].id
+        victim = finished_run.plan().of_type(LanguageStage)[-1].id
         passport = finished_run.store.passport(victim)
         parents = {"made_by": "merge", "parents": [{"weight": 1.0, "components": ["0" * 16]}]}
         training = parents if merged else {"made_by": "imported from elsewhere"}
@@ -164,7 +165,7 @@ class TestFolders:
             "language": ["eng"],
             "tags": ["modulingua", "cross-lingual-transfer", "task", "adapter"],
         }
-        [run] = finished_run.plan().of_kind("evaluate")
+        [run] = finished_run.plan().of_type(EvaluateStage)
         own = [result.scores["accuracy"] for result in run.folder.results() if result.control == "own"]
         assert f"| tiny | {run.variant.label} | sib200 | 1 | 2 | accuracy {sum(own) / 2:.3f} |" in text
         assert "licence unknown: check" in text

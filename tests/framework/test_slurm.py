@@ -13,7 +13,7 @@ import pytest
 
 from framework.config.sbatch_template import PLACEHOLDERS, TEMPLATE
 from framework.config.slurm import Resources, SlurmConfig, seconds
-from framework.planning.plan import EvaluateStage, Plan, plan_experiment
+from framework.planning.plan import EvaluateStage, LanguageStage, Plan, TaskStage, plan_experiment
 from framework.slurm import cluster
 from framework.slurm.cluster import Queued
 from framework.slurm.jobs import Element, Job, jobs_for
@@ -87,8 +87,8 @@ class TestJobs:
 
     def test_what_waits_already_is_waited_for(self, workspace: Workspace) -> None:
         plan = workspace.plan({"seeds": [0, 1]})
-        first, second = plan.of_kind("language")
-        task, _ = plan.of_kind("task")
+        first, second = plan.of_type(LanguageStage)
+        task, _ = plan.of_type(TaskStage)
         waiting = {first.id: Element("7", 0), second.id: Element("7", 4), task.id: Element("9", 3)}
         jobs = jobs_for(plan, waiting, MOST)
         assert [size(job) for job in jobs] == [("task", 1), ("evaluate", 1), ("evaluate-2", 1), ("table", 1)]
@@ -134,7 +134,7 @@ class TestJobs:
 
     def test_an_array_that_is_larger_than_the_cluster_now_takes(self, workspace: Workspace) -> None:
         plan = workspace.plan({"combination.language": {}})
-        [task] = plan.of_kind("task")
+        [task] = plan.of_type(TaskStage)
         [evaluate, _] = jobs_for(plan, {task.id: Element("9", 5)}, 2)
         assert evaluate.dependency([evaluate], {}) == "afterok:9_5"
 

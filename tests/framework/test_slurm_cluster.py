@@ -17,6 +17,7 @@ import pytest
 from framework.config.sbatch_template import TEMPLATE
 from framework.config.slurm import Resources
 from framework.errors import UserError
+from framework.planning.plan import TaskStage
 from framework.slurm import cluster, command
 from framework.slurm.memory import default_memory
 from framework.slurm.status import statuses
@@ -370,7 +371,7 @@ class TestScript:
         folder = here(srun=self.SRUN, scontrol=self.STATE)
         assert modulingua("launch", workspace.write(changes)).code == 0
         launched = workspace.folder / "runs/tiny/launch/1"
-        stages = [stage.id for stage in workspace.plan(changes).of_kind("task")]
+        stages = [stage.id for stage in workspace.plan(changes).of_type(TaskStage)]
         # The first crashes once, the second twice: it has failed, and the third is carried out all the same.
         done = self.run(launched / "task.sbatch", folder, "1 0 1 1 0")
         assert done.returncode == 1

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from datamodules import dataset_class
 from framework.execution.runner import run_experiment
-from framework.planning.plan import plan_experiment
+from framework.planning.plan import LanguageStage, TaskStage, plan_experiment
 from tests.framework.identities import check_identities, with_zero_weights
 from tests.framework.test_experiments import EXPERIMENTS
 from tests.framework.tiny import ROOT, outcome, runs, write_rows
@@ -105,9 +105,9 @@ def test_the_whole_study_is_planned(shared_files: Path, tmp_path: Path, task: st
         "language prompt + task adapter",
         "language prompt + task prompt",
     }
-    assert {stage.steps for stage in plan.of_kind("language")} == {100_000}
-    assert {stage.steps for stage in plan.of_kind("task")} == {50_000}
-    for stage in (*plan.of_kind("language"), *plan.of_kind("task")):
+    assert {stage.steps for stage in plan.of_type(LanguageStage)} == {100_000}
+    assert {stage.steps for stage in plan.of_type(TaskStage)} == {50_000}
+    for stage in (*plan.of_type(LanguageStage), *plan.of_type(TaskStage)):
         kind = "prompt" if " prompt" in f" {stage.title}" else "adapter"
         optimizer = stage.settings.training.optimizers.get(kind, stage.settings.training.optimizer)
         assert (optimizer.name, optimizer.lr) == {"prompt": ("adafactor", 0.5), "adapter": ("adamw", 5e-5)}[kind]

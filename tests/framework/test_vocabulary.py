@@ -15,7 +15,7 @@ from datamodules import MaskingConfig, MonolingualText, seen_tokens
 from framework.execution.execute import load_stage_backbone
 from framework.execution.predict import predict_lines
 from framework.execution.prefetch import prefetch_experiment
-from framework.planning.plan import Plan
+from framework.planning.plan import Plan, PretrainStage
 from framework.reports.plan_table import print_plan
 from framework.store.store import KEPT_TOKENS, WEIGHTS
 from modules import load_backbone, load_tokenizer
@@ -147,7 +147,7 @@ def test_tokens_are_those_of_the_text_and_of_what_stands_before_it(
 @pytest.mark.slow
 def test_two_processes_come_to_what_one_does(workspace: Workspace, tmp_path: Path) -> None:
     # Each stage takes seconds to start its processes: this one alone.
-    [pretraining] = workspace.plan(changes(workspace)).of_kind("pretrain")
+    [pretraining] = workspace.plan(changes(workspace)).of_type(PretrainStage)
     two = Workspace(tmp_path / "two", workspace.encoder, workspace.texts, workspace.corpus)
     two.folder.mkdir()
     for place, devices in ((workspace, 1), (two, 2)):

@@ -23,7 +23,7 @@ from tokenizers.processors import TemplateProcessing
 
 from datamodules.datasets.sib200 import Sib200
 from framework.execution.runner import run_experiment
-from framework.planning.plan import Plan, plan_experiment
+from framework.planning.plan import EvaluateStage, Plan, plan_experiment
 from framework.reports.compare.final_table import print_final_table
 from framework.results.run_folder import Control, LanguageResult, Predictions, RunFolder
 from framework.store.store import Store
@@ -214,7 +214,7 @@ class Workspace:
 
 def runs(plan: Plan) -> list[RunFolder]:
     """Returns the run folders of a plan, in its order."""
-    return [stage.folder for stage in plan.of_kind("evaluate")]
+    return [stage.folder for stage in plan.of_type(EvaluateStage)]
 
 
 def outcome(run: RunFolder) -> dict[tuple[Control, str], tuple[LanguageResult, list[Any]]]:

@@ -11,8 +11,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from modules import Backbone, BackboneConfig, Combination, load_backbone
-from modules.backbone.backbone import count_parameters
+from modules import Backbone, BackboneConfig, Combination, count_parameters, load_backbone
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from modules import COMPONENTS, ROLES, BackboneConfig, Combination, load_backbone
+from modules import ROLES, BackboneConfig, Combination, components, load_backbone
 from modules.backbone.architectures import ARCHITECTURES
 from tests.modules import tiny
 from tests.modules.slots import fill, possible
@@ -50,7 +50,7 @@ def generates(model: Path) -> bool:
     whole = Combination(load_backbone(BackboneConfig(name=str(model), precision="32"), with_lm_head=True))
     if whole.backbone.info.family == "encoder":
         return False
-    kinds = [kind for kind in COMPONENTS if kind != "full" and possible((("task", kind),), whole)]
+    kinds = [kind for kind in components.CONFIGS if kind != "full" and possible((("task", kind),), whole)]
     fill(whole, tuple((role, kind) for role in ROLES for kind in kinds), ["swh_Latn"])
     ids, mask = tiny.batch()
     languages = ["swh_Latn"] * len(ids)
@@ -66,7 +66,7 @@ def generates(model: Path) -> bool:
 
 def table(folder: Path) -> str:
     """Returns the page; tiny models are built in a folder."""
-    kinds = list(COMPONENTS)
+    kinds = list(components.CONFIGS)
     columns = ["family", "model type", *kinds, "generate"]
     lines = [HEAD, f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
     for model_type, architecture in sorted(ARCHITECTURES.items(), key=lambda entry: (entry[1].family, entry[0])):

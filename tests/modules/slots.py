@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from modules import Combination, component_class
+from modules import Combination
 from modules.components import (
     BottleneckConfig,
     FullConfig,
@@ -93,8 +93,8 @@ def kind_and_config(kind: str) -> tuple[str, Any]:
 
 def possible(slots: Slots, combination: Combination) -> bool:
     """Whether the backbone takes all these kinds."""
-    chosen = [kind_and_config(kind) for _, kind in slots]
-    return not any(component_class(kind).incompatibility(config, combination.backbone.info) for kind, config in chosen)
+    configs = [kind_and_config(kind)[1] for _, kind in slots]
+    return not any(config.incompatibility(combination.backbone.info) for config in configs)
 
 
 def fill(combination: Combination, slots: Slots, languages: list[str], *, perturbed: bool = True) -> None:

@@ -18,13 +18,15 @@ from modules import (
     BackboneConfig,
     Combination,
     ModulesError,
+    count_parameters,
     inspect_backbone,
     load_backbone,
     resolve_precision,
     save_backbone,
 )
+from modules.backbone import devices
 from modules.backbone.architectures import ARCHITECTURES as TABLE
-from modules.backbone.backbone import count_parameters, seeded
+from modules.backbone.backbone import seeded
 from modules.backbone.construction import UNLIMITED
 from modules.backbone.info import Precision
 from modules.components import BottleneckConfig
@@ -335,9 +337,13 @@ def test_auto_precision_is_chosen_by_the_device_that_computes(
     processor: dict[str, bool],
     accelerator: Accelerator,
     chosen: Precision,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """`gpu` says whether the GPU has bfloat16; None for no GPU."""
+    monkeypatch.setenv("MODULINGUA_CACHE", str(tmp_path))
+    monkeypatch.setattr(devices, "GPU_FILES", [] if gpu is None else ["null"])
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu is not None)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: gpu)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: processor)

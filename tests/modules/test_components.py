@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -16,16 +16,18 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from modules import (
-    COMPONENTS,
+    CONFIGS,
     BackboneConfig,
     Combination,
     Component,
+    ComponentConfig,
     ModulesError,
     component_class,
+    count_parameters,
     inspect_backbone,
+    trained_parameters,
 )
 from modules.backbone.architectures import ARCHITECTURES as TABLE
-from modules.backbone.backbone import count_parameters
 from modules.components import (
     BottleneckConfig,
     FullConfig,
@@ -34,7 +36,6 @@ from modules.components import (
     LoRA,
     LoRAConfig,
     PrefixConfig,
-    SoftPrompt,
     SoftPromptConfig,
 )
 from tests.modules import tiny
@@ -54,9 +55,8 @@ def test_parameters_are_counted_without_weights(
     combination: Callable[..., Combination], folder: Callable[[str], Path], model_type: str, kind: str
 ) -> None:
     real_kind, config = kind_and_config(kind)
-    class_ = component_class(real_kind)
     info = inspect_backbone(BackboneConfig(name=str(folder(model_type))))
-    if reason := class_.incompatibility(config, info):
+    if reason := config.incompatibility(info):
         if real_kind == "invertible":
             assert info.family != "encoder"
             assert f"not for {model_type}: use words" in reason
@@ -65,16 +65,15 @@ def test_parameters_are_counted_without_weights(
         assert TABLE[model_type].plugged_in or info.fused_qkv
         assert f"`adapters` does not support it for {model_type}" in reason or "share its one layer" in reason
         return
-    counted = class_.count_parameters(config, info, with_lm_head=True)
+    counted = trained_parameters(real_kind, config, info, with_lm_head=True)
     component = combination(model_type).add("task", real_kind, config, seed=0)
     assert counted == sum(parameter.numel() for parameter in component.own_parameters().values())
 
 
 def test_the_language_model_head_counts_only_where_it_is_used(folder: Callable[[str], Path]) -> None:
     info = inspect_backbone(BackboneConfig(name=str(folder("bert"))))
-    full = component_class("full")
-    whole = full.count_parameters(FullConfig(), info, with_lm_head=True)
-    assert full.count_parameters(FullConfig(), info) == count_parameters(info)
+    whole = trained_parameters("full", FullConfig(), info, with_lm_head=True)
+    assert trained_parameters("full", FullConfig(), info) == count_parameters(info)
     assert whole - count_parameters(info) == tiny.WIDTH**2 + 3 * tiny.WIDTH + tiny.VOCABULARY
 
 
@@ -182,8 +181,8 @@ def test_a_normal_prompt_draws_with_the_deviation(combination: Callable[..., Com
 
 
 def test_only_prompts_take_positions() -> None:
-    assert SoftPrompt.positions(SoftPromptConfig(length=7)) == 7
-    assert component_class("prefix").positions(PrefixConfig(length=7)) == 0
+    assert SoftPromptConfig(length=7).positions == 7
+    assert PrefixConfig(length=7).positions == 0
 
 
 @EVERY_MODEL
@@ -318,14 +317,14 @@ def test_components_refuse_what_cannot_work(
     folder: Callable[[str], Path], kind: str, config: Any, message: str
 ) -> None:
     info = inspect_backbone(BackboneConfig(name=str(folder("bert"))))
-    assert message in component_class(kind).incompatibility(config, info)
+    assert message in config.incompatibility(info)
 
 
 def test_an_invertible_adapter_cannot_stand_where_it_could_not_be_undone(tmp_path: Path) -> None:
     build = tiny.build(tmp_path, "deberta-v2", embedding_size=24)
     info = inspect_backbone(BackboneConfig(name=str(build)))
-    assert Invertible.incompatibility(InvertibleConfig(), info) is None
-    assert "32 wide and the output embeddings" in Invertible.incompatibility(InvertibleConfig(place="embeddings"), info)
+    assert InvertibleConfig().incompatibility(info) is None
+    assert "32 wide and the output embeddings" in InvertibleConfig(place="embeddings").incompatibility(info)
 
 
 @pytest.mark.parametrize(
@@ -353,21 +352,25 @@ def test_an_invertible_adapter_cannot_stand_where_it_could_not_be_undone(tmp_pat
 )
 def test_settings_that_cannot_be_meant_are_refused(kind: str, settings: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        TypeAdapter(component_class(kind).Config).validate_python(settings)
+        TypeAdapter(CONFIGS[kind]).validate_python(settings)
 
 
-@pytest.mark.parametrize("kind", COMPONENTS)
+@pytest.mark.parametrize("kind", CONFIGS)
 def test_every_setting_has_a_default_and_passes_through_json(kind: str) -> None:
-    config = COMPONENTS[kind].Config()
+    config = CONFIGS[kind]()
     text = json.dumps(dataclasses.asdict(config))
     assert TypeAdapter(type(config)).validate_json(text, strict=True) == config
+
+
+@dataclasses.dataclass(frozen=True)
+class ShiftConfig(ComponentConfig):
+    kind: ClassVar[str] = "shift"
 
 
 class Shift(Component):
     """A component of a user's own."""
 
-    kind = "shift"
-    Config = InvertibleConfig
+    Config = ShiftConfig
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -386,8 +389,8 @@ def test_a_class_of_ones_own_is_a_kind(combination: Callable[..., Combination]) 
     whole = combination()
     ids, mask = tiny.batch()
     before = whole.encode(ids, mask)
-    component = whole.add("task", path, InvertibleConfig(), seed=0)
-    assert component_class(path).count_parameters(InvertibleConfig(), whole.backbone.info) == tiny.WIDTH
+    component = whole.add("task", path, ShiftConfig(), seed=0)
+    assert trained_parameters(path, ShiftConfig(), whole.backbone.info) == tiny.WIDTH
     assert component.name == "component-task-shift"
     assert not torch.allclose(whole.encode(ids, mask), before)
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from modules import BackboneConfig, Combination, ModulesError, OptimizationConfig, component_class, load_backbone
+from modules import BackboneConfig, Combination, ModulesError, OptimizationConfig, component_config, load_backbone
 from modules.backbone.architectures import ARCHITECTURES
 from modules.training.language_modeling import CausalLanguageModeling
 from tests.modules import tiny
@@ -44,7 +44,7 @@ def made(folder: Path, model_type: str, components: dict[str, dict[str, Any]], *
     for kind, values in components.items():
         for language in ("swh_Latn", "hau_Latn"):
             component = whole.add(
-                "language", kind, component_class(kind).Config(**values), language=language, seed=len(language)
+                "language", kind, component_config(kind)(**values), language=language, seed=len(language)
             )
             for parameter in component.own_parameters().values():
                 parameter.data += 0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
@@ -121,7 +121,7 @@ def test_prefixes_are_seen_by_every_document(tmp_path: Path, model_type: str) ->
 
 
 def full(whole: Combination) -> Any:
-    return whole.add("language", "full", component_class("full").Config(), seed=0)
+    return whole.add("language", "full", component_config("full")(), seed=0)
 
 
 @pytest.mark.parametrize("model_type", PACKING)
@@ -152,7 +152,7 @@ def test_every_other_decoder_can() -> None:
 
 def test_a_prompt_behind_bos_is_refused(combination: Callable[..., Combination]) -> None:
     whole = combination("llama")
-    config = component_class("prompt").Config(length=2, position="after_bos")
+    config = component_config("prompt")(length=2, position="after_bos")
     whole.add("language", "prompt", config, seed=0)
     rows = batch()
     with pytest.raises(ModulesError, match="a prompt behind BOS cannot be shared"):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from framework.planning.plan import TaskStage
 from framework.slurm.cluster import queue
 from framework.slurm.place import Place
 from tests.framework.conftest import Modulingua
@@ -69,7 +70,7 @@ def test_one_failed_seed_takes_its_own_evaluation_only(
     workspace: Workspace, modulingua: Modulingua, pretend: Pretend
 ) -> None:
     changes = {**ONE, "seeds": [0, 1, 2]}
-    [_, victim, _] = workspace.plan(changes).of_kind("task")
+    [_, victim, _] = workspace.plan(changes).of_type(TaskStage)
     pretend(f'case "$*" in *{victim.id}) exit 2 ;; esac')
     modulingua("launch", workspace.write(changes))
     ended()
@@ -135,7 +136,7 @@ def test_a_job_of_one_element_of_many_requeues_itself_alone(
     workspace: Workspace, modulingua: Modulingua, pretend: Pretend
 ) -> None:
     changes = {**ONE, "seeds": [0, 1, 2]}
-    [_, _, last] = workspace.plan(changes).of_kind("task")
+    [_, _, last] = workspace.plan(changes).of_type(TaskStage)
     mark = workspace.folder / "interrupted"
     pretend(f'case "$*" in *{last.id}) [ -e {mark} ] || {{ touch {mark}; exit 75; }} ;; esac')
     modulingua("launch", workspace.write(changes))
@@ -149,7 +150,7 @@ def test_a_job_of_one_element_of_many_requeues_itself_alone(
 def test_several_stages_in_one_element(workspace: Workspace, modulingua: Modulingua, pretend: Pretend) -> None:
     changes: dict[str, Any] = {**ONE, "seeds": [0, 1, 2], "slurm.per_job": 3, "slurm.retries": 1}
     # The second stage is interrupted once, and then fails for good; the third one is carried out all the same.
-    _, second, _ = workspace.plan(changes).of_kind("task")
+    _, second, _ = workspace.plan(changes).of_type(TaskStage)
     mark = workspace.folder / "interrupted"
     once = f"[ -e {mark} ] || {{ touch {mark}; exit 75; }}"
     pretend(f'{COUNT}; echo "call $n"; case "$*" in *{second.id}) {once}; exit 1 ;; esac')

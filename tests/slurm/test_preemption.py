@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from framework.planning.plan import TaskStage
 from framework.slurm.place import Place
 from tests.framework.conftest import Modulingua, workspace_in
 from tests.framework.tiny import Workspace, command_line
@@ -39,7 +40,7 @@ def step(place: Place) -> int:
 
 def weights(workspace: Workspace, changes: dict[str, Any]) -> str:
     """Returns the hash of what the task stage trained."""
-    [task] = workspace.plan(changes).of_kind("task")
+    [task] = workspace.plan(changes).of_type(TaskStage)
     return workspace.store.passport(task.id).weights_sha256
 
 

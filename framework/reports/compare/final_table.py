@@ -2,13 +2,13 @@
 
 from rich.console import Console
 
-from framework.planning.plan import Plan
+from framework.planning.plan import EvaluateStage, Plan
 from framework.reports.compare import compare
 
 
 def print_final_table(plan: Plan, console: Console) -> None:
     """Compares the runs of a plan that is done: prints the table and writes it beside them; nothing without runs."""
-    runs = plan.of_kind("evaluate")
+    runs = plan.of_type(EvaluateStage)
     if not runs:
         return
     comparison = compare([run.folder for run in runs])

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from framework.config.schema import Variant
-from framework.planning.plan import LanguageStage, Plan, TaskStage, describe
+from framework.planning.plan import EvaluateStage, LanguageStage, Plan, PretrainStage, Stage, TaskStage, describe
 from framework.store.backbone_choice import BackboneChoice
-from modules import ROLES, component_class
-from modules.backbone.backbone import count_parameters
+from modules import ROLES, count_parameters, trained_parameters
 
 TRAINED, FROZEN, ABSENT = "trained", "frozen", "–"
 
@@ -16,13 +15,14 @@ TRAINED, FROZEN, ABSENT = "trained", "frozen", "–"
 def drawing(plan: Plan, variant: Variant) -> Table:
     """Draws one combination: a line for each component, in the order in which they act, and for backbone and head."""
     experiment = variant.experiment
-    kinds = [kind for kind in ("pretrain", "language", "task", "evaluate") if plan.of_kind(kind)]
+    types: tuple[type[Stage], ...] = (PretrainStage, LanguageStage, TaskStage, EvaluateStage)
+    kinds = [type_.kind for type_ in types if plan.of_type(type_)]
     table = Table(box=None, header_style="bold", title=variant.label, title_justify="left", title_style="bold")
     for column in ("part", "place", "parameters", *kinds):
         table.add_column(column, justify="right" if column == "parameters" else "left")
     backbone = BackboneChoice.of(experiment.backbone, experiment.trainer.accelerator)
     info = backbone.info
-    tasks: list[TaskStage] = [stage.task for stage in plan.of_kind("evaluate") if stage.variant is variant]
+    tasks: list[TaskStage] = [stage.task for stage in plan.of_type(EvaluateStage) if stage.variant is variant]
 
     # A source language may have no components, as the pivot of an alignment.
     under_task = ["task"] if any(any(task.language_components.values()) for task in tasks) else []
@@ -31,7 +31,7 @@ def drawing(plan: Plan, variant: Variant) -> Table:
         return [TRAINED if kind == learns_in else FROZEN if kind in present_in else ABSENT for kind in kinds]
 
     pretrained = "pretrain" if experiment.pretrain is not None else ""
-    full = any(component_class(kind).changes_backbone for kind in experiment.combination["task"])
+    full = any(config.changes_backbone for config in experiment.combination["task"].values())
     table.add_row(
         f"backbone ({info.family}, {info.layers} layers × {info.hidden_size})",
         backbone.shown,
@@ -41,9 +41,8 @@ def drawing(plan: Plan, variant: Variant) -> Table:
     for role in ROLES:
         present = {"language": ("language", *under_task, "evaluate"), "task": ("task", "evaluate")}[role]
         for kind, config in experiment.combination[role].items():
-            class_ = component_class(kind)
-            count = class_.count_parameters(config, info)
-            table.add_row(f"{role} {describe(kind, config)}", class_.place, f"{count:,}", *states(role, present))
+            count = trained_parameters(kind, config, info)
+            table.add_row(f"{role} {describe(kind, config)}", config.location, f"{count:,}", *states(role, present))
     for task in tasks[:1]:
         own = experiment.answer.parameters(task.labels, info)
         name = type(experiment.answer).__name__.removesuffix("Answer")

@@ -9,9 +9,9 @@ from transformers import PreTrainedTokenizerBase
 
 from datamodules import TaskData
 from framework.execution.execute import stage_data
-from framework.planning.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage, make_plan
+from framework.planning.plan import EvaluateStage, LanguageStage, Plan, PretrainStage, Stage, TaskStage, make_plan
 from framework.reports.explain.rows import Part, Prompts, shown_row
-from modules import ROLES, component_class, tokenizer_of
+from modules import ROLES, tokenizer_of
 
 
 def examples(plan: Plan) -> Iterator[tuple[str, list[Part]]]:
@@ -24,8 +24,9 @@ def examples(plan: Plan) -> Iterator[tuple[str, list[Part]]]:
     """
     fullest = max(plan.variants, key=lambda variant: sum(map(len, variant.experiment.combination.values())))
     alone = make_plan([fullest])  # a stage that cells share is planned for the first of them
-    for kind in ("pretrain", "language", "task", "evaluate"):
-        for stage in alone.of_kind(kind)[:1]:
+    types: tuple[type[Stage], ...] = (PretrainStage, LanguageStage, TaskStage, EvaluateStage)
+    for type_ in types:
+        for stage in alone.of_type(type_)[:1]:
             yield f"{stage.kind} · {stage.title}", list(example_of(stage))
 
 
@@ -81,7 +82,6 @@ def prompts_of(combination: dict[str, dict[str, Any]]) -> Prompts:
     behind: list[str] = []
     for role in ROLES:
         for kind, config in combination.get(role, {}).items():
-            if length := component_class(kind).positions(config):
-                after_bos = getattr(config, "position", "") == "after_bos"
-                (behind if after_bos else front).append(f"[{role} {kind} × {length}]")
+            if config.positions:
+                (behind if config.after_bos else front).append(f"[{role} {kind} × {config.positions}]")
     return front, behind

@@ -36,7 +36,7 @@ def content_of(plan: Plan) -> Content:
     Raises:
         UserError: The experiment tests nothing, or cells of its grid have different tasks.
     """
-    tests: list[EvaluateStage] = plan.of_kind("evaluate")
+    tests: list[EvaluateStage] = plan.of_type(EvaluateStage)
     if not tests:
         raise UserError(f"{plan.name}: there is no labelled data (the section data), so there are no results to show")
     scored = {(test.experiment.dataset.task, test.experiment.dataset.positive) for test in tests}

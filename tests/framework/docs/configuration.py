@@ -21,7 +21,7 @@ from framework.answers import ANSWERS
 from framework.config.schema import Experiment
 from framework.objectives import OBJECTIVES
 from framework.validation import dataclass_in
-from modules import COMPONENTS
+from modules import CONFIGS
 
 PAGE = Path(__file__).parents[3] / "docs" / "configuration.md"
 HEAD = """# Configuration reference
@@ -69,7 +69,7 @@ def own_settings() -> dict[str, Any]:
 
 GROUPS = (
     Group("Datasets with settings of their own", "data", own_settings(), besides=DatasetConfig),
-    Group("Components", "combination.<role>.<name>", {kind: part.Config for kind, part in COMPONENTS.items()}),
+    Group("Components", "combination.<role>.<name>", CONFIGS),
     Group("Objectives", "stages.language.objective.<name>", dict(OBJECTIVES)),
     Group("Ways to answer", "stages.task.answer.<name>", dict(ANSWERS)),
 )

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from framework.planning.plan import Plan
+from framework.planning.plan import Plan, TaskStage
 from tests.framework.tiny import Workspace
 
 Fields = dict[str, Any]
@@ -51,6 +51,6 @@ def curve(history: list[Fields]) -> list[Fields]:
 def expected_curve(workspace: Workspace, plan: Plan, identity: str) -> list[Fields]:
     """Returns the history that a stage's W&B run must have, from the store."""
     [stage] = [stage for stage in plan.stages if stage.id == identity]
-    tasks = [task for task in plan.of_kind("task") if task.id in stage.needs]
+    tasks = [task for task in plan.of_type(TaskStage) if task.id in stage.needs]
     [trained] = tasks if stage.kind == "evaluate" else [stage]
     return [{f"{trained.kind}/{key}": row[key] for key in row} for row in workspace.store.history(trained.id)]

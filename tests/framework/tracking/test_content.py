@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from framework.planning.plan import Plan
+from framework.planning.plan import EvaluateStage, Plan, TaskStage
 from framework.results.run_folder import RunFolder
 from framework.tracking.entry import component_name
 from tests.framework.conftest import Modulingua
@@ -105,7 +105,7 @@ def check_server(server: WandbServer, workspace: Workspace, plan: Plan) -> None:
         del passport["made"]["command"]  # it tells of the user's machine
         passport["backbone"]["name"] = "./encoder"  # and so does its folder
         assert shown == passport
-    [evaluation], [run] = plan.of_kind("evaluate"), runs(plan)
+    [evaluation], [run] = plan.of_type(EvaluateStage), runs(plan)
     served = server.runs[evaluation.id]
     check_summary(served.summary, run)
     check_table(json.loads(last_table(server, evaluation.id)), run)
@@ -131,7 +131,7 @@ def test_online_everything_arrives_while_it_is_made(
     answer = modulingua("run", workspace.write(changes))
     assert (answer.code, answer.err) == (0, "")
     plan = workspace.plan(changes)
-    [task] = plan.of_kind("task")
+    [task] = plan.of_type(TaskStage)
     assert len(task.needs) == 1
     check_server(server, workspace, plan)
     check_no_secrets(workspace.folder, environment)

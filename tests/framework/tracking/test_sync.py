@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from framework.planning.plan import LanguageStage
 from framework.store.merging import merge
 from framework.system.locks import stage_lock_if_free
 from framework.tracking.entry import component_name
@@ -19,7 +20,7 @@ SWH, HAU = TARGETS
 @pytest.fixture
 def trained(workspace: Workspace, finished_run: Workspace) -> Workspace:
     """The language components of the finished experiment, and nothing else of it."""
-    for stage in finished_run.plan().of_kind("language"):
+    for stage in finished_run.plan().of_type(LanguageStage):
         finished_run.copy_of(finished_run.store.path(stage.id), str(workspace.store.path(stage.id)))
     return workspace
 
@@ -27,7 +28,7 @@ def trained(workspace: Workspace, finished_run: Workspace) -> Workspace:
 def test_what_is_given_is_sent_before_what_stands_on_it(
     trained: Workspace, server: WandbServer, modulingua: Modulingua
 ) -> None:
-    parts = [stage.id for stage in trained.plan().of_kind("language")]
+    parts = [stage.id for stage in trained.plan().of_type(LanguageStage)]
     given = merge(trained.store, [f"0.5*{parts[0]} + 0.5*{parts[1]}"], HAU).id
     changes = {"languages.targets": [HAU], "given.language": {HAU: given}}
     trained.run(changes)
@@ -46,7 +47,7 @@ def test_what_is_given_is_sent_before_what_stands_on_it(
 def test_books_are_kept_by_server_entity_and_project(
     trained: Workspace, server: WandbServer, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stage, other = trained.plan().of_kind("language")
+    stage, other = trained.plan().of_type(LanguageStage)
     trained.store.remove(other.id)
     file = trained.write()
     curve = trained.store.history(stage.id)
@@ -78,7 +79,7 @@ def test_books_are_kept_by_server_entity_and_project(
 def test_what_another_process_is_at_is_left_out(
     trained: Workspace, server: WandbServer, modulingua: Modulingua
 ) -> None:
-    busy, free = trained.plan().of_kind("language")
+    busy, free = trained.plan().of_type(LanguageStage)
     file = trained.write()
     with stage_lock_if_free(trained.store.claim(busy.id)) as mine:
         assert mine

@@ -36,7 +36,7 @@ Report = Callable[[int, str], None]
 
 
 def languages(workspace: Workspace, changes: dict[str, Any] = QUICK) -> list[LanguageStage]:
-    stages: list[LanguageStage] = workspace.plan(changes).of_kind("language")
+    stages: list[LanguageStage] = workspace.plan(changes).of_type(LanguageStage)
     return stages
 
 

@@ -1,0 +1,118 @@
+"""What is known of a backbone before it is loaded; found out once, and then read from the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from modules.backbone import pretrained_files
+from modules.backbone.architectures import ARCHITECTURES
+from modules.backbone.info import BackboneConfig, BackboneInfo
+from modules.disk_cache import cached
+
+T = TypeVar("T")
+
+
+def inspect_backbone(config: BackboneConfig) -> BackboneInfo:
+    """Returns what is known of a backbone without loading it; from the hub only small files are downloaded.
+
+    Raises:
+        ModulesError: If it cannot be had, is not safe to load or is not supported.
+    """
+    return inspect_files(config, weights=False)
+
+
+def inspect_files(config: BackboneConfig, *, weights: bool) -> BackboneInfo:
+    """Does the same as `inspect_backbone`, and downloads the weights too where they are asked for."""
+    loaded = config.random_init_seed is None
+    folder, revision = pretrained_files.fetch(config.name, config.revision, weights=weights and loaded)
+    with pretrained_files.readable(config.name):
+        files = pretrained_files.files_of(folder)
+    # The precision does not matter here.
+    key = {"name": config.name, "seed": config.random_init_seed, "folder": folder, "revision": revision}
+    return cached(BackboneInfo, lambda: _examined(config, folder, revision), files=files, backbone=key)
+
+
+def special_tokens(info: BackboneInfo) -> int:
+    """Returns how many special tokens the tokenizer adds to a text.
+
+    Raises:
+        ModulesError: If the tokenizer cannot be used.
+    """
+
+    def find() -> int:
+        from modules.backbone.tokenizer import tokenizer_of
+
+        return int(tokenizer_of(info).num_special_tokens_to_add())
+
+    return of_tokenizer(int, find, info, "special tokens")
+
+
+def text_tokens(info: BackboneInfo, text: str) -> int:
+    """Returns the number of tokens of a text, without special ones.
+
+    Raises:
+        ModulesError: If the tokenizer cannot be used.
+    """
+
+    def find() -> int:
+        from modules.backbone.tokenizer import tokenizer_of
+
+        return len(tokenizer_of(info)(text, add_special_tokens=False, verbose=False)["input_ids"])
+
+    return of_tokenizer(int, find, info, "tokens of a text", text)
+
+
+def of_tokenizer(type_: type[T], find: Callable[[], T], info: BackboneInfo, *key: object) -> T:
+    """Returns what `find` finds out with the tokenizer of a backbone; see `cached`.
+
+    Args:
+        type_: Of what is found.
+        find: Finds it out.
+        info: The backbone.
+        *key: What else it depends on, beginning with what it is.
+    """
+    return cached(type_, find, files=pretrained_files.files_of(info.folder), tokenizer=info.name, of=key)
+
+
+def count_parameters(info: BackboneInfo, with_lm_head: bool = False) -> int:
+    """Returns the number of a backbone's weights, without those of a language model head unless it is asked for."""
+
+    def find() -> int:
+        from modules.backbone.backbone import skeleton
+
+        return sum(parameter.numel() for parameter in skeleton(info, with_lm_head).own_parameters().values())
+
+    return cached(int, find, parameters=info.weights_hash, with_lm_head=with_lm_head)
+
+
+def _examined(config: BackboneConfig, folder: Path, revision: str) -> BackboneInfo:
+    from modules.backbone.construction import examine
+
+    loaded = config.random_init_seed is None
+    with pretrained_files.readable(config.name):
+        model_type, settings = pretrained_files.read_settings(folder, config.name)
+        described = pretrained_files.file_hash(folder / pretrained_files.CONFIG)
+        found = pretrained_files.read_weights(folder, config.name, revision) if loaded else None
+        tokenizer_hash = pretrained_files.tokenizer_hash(folder, config.name)
+    model = examine(config.name, model_type, settings, found)
+    architecture = ARCHITECTURES[model_type]
+    weights = [f"random {config.random_init_seed}"] if found is None else found.hashes
+    return BackboneInfo(
+        name=config.name,
+        folder=folder,
+        revision=revision,
+        family=architecture.family,
+        model_type=model_type,
+        settings=settings,
+        hidden_size=model.hidden_size,
+        embedding_size=model.embedding_size,
+        layers=model.layers,
+        max_positions=model.max_positions,
+        vocabulary_size=model.vocabulary_size,
+        fused_qkv=architecture.fused_qkv is not None,
+        has_lm_head=model.has_lm_head,
+        tokenizer_hash=tokenizer_hash,
+        weights_hash=pretrained_files.combined_hash(described, *weights),
+    )
