@@ -13,14 +13,22 @@ from .backbone.tokenizer import load_tokenizer, tokenizer_of
 from .combination.combination import ROLES, Combination
 from .components import COMPONENTS, Component, component_class
 from .errors import ModulesError
-from .training.heads import ClassificationHead, ClassificationHeadConfig, TaggingHead, TaggingHeadConfig
-from .training.optimization import OptimizationConfig, OptimizerConfig
-from .training.span_head import SpanHead, SpanHeadConfig
+from .training.configs import (
+    AlignmentConfig,
+    ClassificationHeadConfig,
+    OptimizationConfig,
+    OptimizerConfig,
+    SpanHeadConfig,
+    TaggingHeadConfig,
+)
+from .training.heads import ClassificationHead, TaggingHead
+from .training.span_head import SpanHead
 
 __all__ = [
     "COMPONENTS",
     "ROLES",
     "Accelerator",
+    "AlignmentConfig",
     "Backbone",
     "BackboneConfig",
     "BackboneInfo",
