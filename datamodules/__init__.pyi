@@ -25,14 +25,20 @@ from .languages.table import LANGUAGES, Language, language, nearest_languages
 from .languages.typology import DISTANCES, typology
 from .sources.hub_cache import downloading_to_cache
 from .sources.row import Row
-from .unlabelled.base import MonolingualData, MonolingualText, TextConfig
-from .unlabelled.causal import CausalConfig
-from .unlabelled.masking import MaskingConfig
-from .unlabelled.packing import PackingConfig
-from .unlabelled.parallel import ParallelConfig, ParallelData, ParallelText
-from .unlabelled.prefix_lm import PrefixLMConfig
+from .unlabelled.base import MonolingualData
+from .unlabelled.configs import (
+    CausalConfig,
+    MaskingConfig,
+    PackingConfig,
+    ParallelConfig,
+    PrefixLMConfig,
+    SpanCorruptionConfig,
+    TextConfig,
+)
+from .unlabelled.pairs import ParallelText
+from .unlabelled.parallel import ParallelData
 from .unlabelled.seen_tokens import seen_tokens
-from .unlabelled.span_corruption import SpanCorruptionConfig
+from .unlabelled.text import MonolingualText
 
 __all__ = [
     "DATASETS",

@@ -14,14 +14,22 @@ from .components.base import Component
 from .components.config import ROLES, ComponentConfig
 from .components.registry import CONFIGS, component_class, component_config, trained_parameters
 from .errors import ModulesError
-from .training.heads import ClassificationHead, ClassificationHeadConfig, TaggingHead, TaggingHeadConfig
-from .training.optimization import OptimizationConfig, OptimizerConfig
-from .training.span_head import SpanHead, SpanHeadConfig
+from .training.configs import (
+    AlignmentConfig,
+    ClassificationHeadConfig,
+    OptimizationConfig,
+    OptimizerConfig,
+    SpanHeadConfig,
+    TaggingHeadConfig,
+)
+from .training.heads import ClassificationHead, TaggingHead
+from .training.span_head import SpanHead
 
 __all__ = [
     "CONFIGS",
     "ROLES",
     "Accelerator",
+    "AlignmentConfig",
     "Backbone",
     "BackboneConfig",
     "BackboneInfo",

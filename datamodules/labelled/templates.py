@@ -6,15 +6,17 @@ import dataclasses
 import string
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
-from transformers import PreTrainedTokenizerBase
 
 from datamodules.datasets.base import Example, LabelledDataset
 from datamodules.errors import DataError, nearest
 from datamodules.labelled.k_shot import draw
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 PLACES = ("text", "second_text")
 """What a template has places for."""
@@ -108,7 +110,7 @@ class PromptBuilder:
     def __init__(
         self,
         config: TemplateConfig,
-        tokenizer: PreTrainedTokenizerBase,
+        tokenizer: "PreTrainedTokenizerBase",
         *,
         is_decoder: bool,
         shown: Mapping[str, Sequence[tuple[Example, str]]],
@@ -187,7 +189,7 @@ class PromptBuilder:
         return ids
 
 
-def following(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+def following(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
     """Returns the tokens of a text as it follows another after a space.
 
     What a tokenizer makes of a text alone may differ: some put a space before every text, some none.
@@ -200,7 +202,7 @@ def following(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     return alone
 
 
-def _token_ends(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+def _token_ends(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
     """Returns where in a text each of its tokens ends, in characters."""
     spans = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)["offset_mapping"]
     return [end for _, end in spans]

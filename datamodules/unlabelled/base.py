@@ -7,7 +7,7 @@ of rows is a matter of the `Batching`, of which there are several, each in a fil
 and resuming.
 """
 
-# no `from __future__ import annotations` here: pydantic reads the annotations of the config
+from __future__ import annotations
 
 import functools
 import itertools
@@ -16,8 +16,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase
 
@@ -30,9 +28,8 @@ from datamodules.batches import (
     shuffled_epochs,
     training_loader,
 )
-from datamodules.datasets.base import TRAIN, refuse_test_split
-from datamodules.datasets.registry import dataset
-from datamodules.errors import DataError
+from datamodules.unlabelled.configs import TextConfig
+from datamodules.unlabelled.text import MonolingualText
 
 IGNORED = -100
 """Label of a position that is not to be predicted."""
@@ -52,79 +49,18 @@ class MonolingualRow(HasLength, Protocol):
 Row = TypeVar("Row", bound=MonolingualRow)
 
 
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class TextConfig(ABC):
-    """Which text, and how long its rows are; a subclass says what is made of them."""
+class Batching(ABC, Generic[Row]):
+    """One way to make batches of monolingual text; `TextConfig.batching_class` names it."""
 
-    dataset: str = "wikipedia"
-    """Registered name (`texts` for any folder) or dotted path of a class; labels are not used."""
-    path: str | None = None
-    """Local folder such as `<language>/{train,validation}.parquet`; without it the texts come from the hub."""
-    revision: str | None = None
-    """Branch, tag or commit on the hub; without it the main branch as it is now."""
-    split: str = TRAIN
-    """Split to train on; never the test split."""
-    validation_split: str | None = None
-    """Split to validate on; without it there is no validation."""
-    validation_blocks: int = Field(default=512, ge=1, le=10**6)
-    """How many rows of each language's validation split are used."""
-    max_length: int = Field(default=256, ge=8, le=2**17)
-    """Longest row in tokens, special tokens included."""
-
-    def __post_init__(self) -> None:
-        """Refuses test splits."""
-        refuse_test_split(self.split, "the language stage")
-        if self.validation_split is not None:
-            refuse_test_split(self.validation_split, "the language stage", "validation_split")
-
-    @abstractmethod
-    def batching(self, tokenizer: PreTrainedTokenizerBase, seed: int) -> "Batching[Any]":
-        """Returns what makes batches of the text.
-
-        Args:
-            tokenizer: Of the backbone.
-            seed: With a row's number in the stream, it determines all that is drawn for the row.
+    def __init__(self, config: TextConfig, tokenizer: PreTrainedTokenizerBase, seed: int) -> None:
+        """Keeps what `TextConfig.batching` takes.
 
         Raises:
             DataError: If the tokenizer does not suit.
         """
-
-
-class MonolingualText:
-    """The texts that a config names."""
-
-    def __init__(self, config: TextConfig) -> None:
-        """Takes the config; nothing is read yet."""
         self.config = config
-        self.dataset = dataset(config.dataset, config.path, config.revision)
-
-    def check(self, language: str) -> None:
-        """Raises DataError if a language or split is known to be missing."""
-        self.dataset.check(language, self.config.split)
-        if self.config.validation_split is not None:
-            self.dataset.check(language, self.config.validation_split)
-
-    def fingerprint(self, language: str) -> str:
-        """What determines the training texts of a language; reads no row."""
-        return self.dataset.fingerprint(language, self.config.split)
-
-    def texts(self, language: str, split: str) -> Iterator[str]:
-        """Yields the documents of a language one after the other, blank ones left out.
-
-        Raises:
-            DataError: If there is no text at all.
-        """
-        empty = True
-        for example in self.dataset.examples(language, split):
-            if text := example.text.strip():
-                empty = False
-                yield text
-        if empty:
-            raise DataError(f"{self.dataset.name} {language}: the {split} split holds no text")
-
-
-class Batching(ABC, Generic[Row]):
-    """One way to make batches of monolingual text."""
+        self.tokenizer = tokenizer
+        self.seed = seed
 
     @abstractmethod
     def reader(self, text: MonolingualText, language: str, split: str) -> Callable[[], Iterator[Row]]:
@@ -177,7 +113,7 @@ class MonolingualData(ResumableData):
         super().__init__()
         self.config = config
         self.text = MonolingualText(config)
-        self.batching = config.batching(tokenizer, seed)
+        self.batching: Batching[Any] = config.batching(tokenizer, seed)
         self.languages = list(languages)
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size

@@ -17,7 +17,9 @@ from collections.abc import Callable, Iterable, Iterator
 from transformers import PreTrainedTokenizerBase
 
 from datamodules.tokenization import token_ids
-from datamodules.unlabelled.base import Batching, MonolingualText
+from datamodules.unlabelled.base import Batching
+from datamodules.unlabelled.configs import TextConfig
+from datamodules.unlabelled.text import MonolingualText
 
 _CHARACTERS_TO_SAMPLE_FROM = 5_000_000
 _SAMPLE_TEXTS = 300
@@ -42,9 +44,9 @@ class Block:
 class BlockBatching(Batching[Block]):
     """Batches whose rows are blocks; the subclasses say what is made of a block."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        """Takes the tokenizer of the backbone."""
-        self.tokenizer = tokenizer
+    def __init__(self, config: TextConfig, tokenizer: PreTrainedTokenizerBase, seed: int) -> None:
+        """See `Batching`."""
+        super().__init__(config, tokenizer, seed)
         self._sizes: dict[str, int] = {}
 
     @property

@@ -1,33 +1,18 @@
 """Masked language modelling (Devlin et al. 2019, arXiv:1810.04805)."""
 
-# no `from __future__ import annotations` here: pydantic reads the annotations of the config
+from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
 from transformers import PreTrainedTokenizerBase
 
 from datamodules.batches import Batch, row_generator
 from datamodules.errors import DataError
 from datamodules.tokenization import padded, token_ids
-from datamodules.unlabelled.base import IGNORED, TextConfig
+from datamodules.unlabelled.base import IGNORED
 from datamodules.unlabelled.blocks import Block, BlockBatching
-
-
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class MaskingConfig(TextConfig):
-    """Text, and how it is masked."""
-
-    text_prefix: str = ""
-    """Put in front of each block; `max_length` includes it."""
-    mask_probability: float = Field(default=0.15, gt=0, lt=1)
-    """Share of the tokens to predict."""
-
-    def batching(self, tokenizer: PreTrainedTokenizerBase, seed: int) -> "Masking":
-        """See `TextConfig`."""
-        return Masking(self, tokenizer, seed)
+from datamodules.unlabelled.configs import MaskingConfig
 
 
 class Masking(BlockBatching):
@@ -37,19 +22,19 @@ class Masking(BlockBatching):
     one is to be predicted and -100 elsewhere, `language` a list of B strings.
     """
 
+    config: MaskingConfig
+
     def __init__(self, config: MaskingConfig, tokenizer: PreTrainedTokenizerBase, seed: int) -> None:
         """See `TextConfig.batching`.
 
         Raises:
             DataError: If the tokenizer has no mask token.
         """
-        super().__init__(tokenizer)
+        super().__init__(config, tokenizer, seed)
         if tokenizer.mask_token_id is None:
             raise DataError(
                 "the tokenizer has no mask token: this backbone cannot be trained with masked text"
             )
-        self.config = config
-        self.seed = seed
         self._special = torch.zeros(len(tokenizer), dtype=torch.bool)
         self._special[tokenizer.all_special_ids] = True
         self._ordinary = torch.nonzero(~self._special).squeeze(1)

@@ -6,7 +6,7 @@ worker tokenises the whole stream, and a resumed run tokenises again what comes 
 fits the shuffle buffer are kept, so that such a corpus is tokenised once per process, whatever the number of epochs.
 """
 
-# no `from __future__ import annotations` here: pydantic reads the annotations of the config
+from __future__ import annotations
 
 import dataclasses
 import functools
@@ -14,32 +14,20 @@ import itertools
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
-from transformers import PreTrainedTokenizerBase
-
 from datamodules.batches import Batch
 from datamodules.tokenization import filled, padded, token_ids
-from datamodules.unlabelled.base import IGNORED, Batching, MonolingualText, TextConfig
+from datamodules.unlabelled.base import IGNORED, Batching
+from datamodules.unlabelled.text import MonolingualText
 
 _DOCUMENTS_AT_A_TIME = 100
 """How many documents are tokenised in one call."""
-
-
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class PackingConfig(TextConfig):
-    """Text, whose documents are packed into rows of exactly `max_length` tokens; all of them are to be predicted."""
-
-    def batching(self, tokenizer: PreTrainedTokenizerBase, seed: int) -> "Packing":
-        """See `TextConfig`; nothing is drawn."""
-        return Packing(self.max_length, tokenizer)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PackedRow:
     """The tokens of a row by document."""
 
-    pieces: Sequence["array[int]"]
+    pieces: Sequence[array[int]]
     """Documents, or parts of them; 32-bit arrays, for a shuffle buffer holds thousands of rows."""
     language: str
 
@@ -61,11 +49,6 @@ class Packing(Batching[PackedRow]):
     in the next row as a document of its own, without another BOS. Only the last row of a language's corpus is padded.
     """
 
-    def __init__(self, max_length: int, tokenizer: PreTrainedTokenizerBase) -> None:
-        """See `TextConfig.batching`."""
-        self.max_length = max_length
-        self.tokenizer = tokenizer
-
     def reader(self, text: MonolingualText, language: str, split: str) -> Callable[[], Iterator[PackedRow]]:
         """See `Batching`."""
         return functools.partial(self._rows, text, language, split)
@@ -78,24 +61,24 @@ class Packing(Batching[PackedRow]):
             labels.append([label for piece in row.pieces for label in (IGNORED, *piece[1:])])
             documents.append([number for number, piece in enumerate(row.pieces, start=1) for _ in piece])
             positions.append([position for piece in row.pieces for position in range(len(piece))])
-        batch: Batch = padded(ids, self.tokenizer.pad_token_id, self.max_length)
-        batch["labels"] = filled(labels, IGNORED, self.max_length)
-        batch["document"] = filled(documents, 0, self.max_length)
-        batch["position_ids"] = filled(positions, 0, self.max_length)
+        batch: Batch = padded(ids, self.tokenizer.pad_token_id, self.config.max_length)
+        batch["labels"] = filled(labels, IGNORED, self.config.max_length)
+        batch["document"] = filled(documents, 0, self.config.max_length)
+        batch["position_ids"] = filled(positions, 0, self.config.max_length)
         batch["language"] = [row.language for row in rows]
         return batch
 
     def _rows(self, text: MonolingualText, language: str, split: str) -> Iterator[PackedRow]:
-        for pieces in packed(self._documents(text.texts(language, split)), self.max_length):
+        for pieces in packed(self._documents(text.texts(language, split)), self.config.max_length):
             yield PackedRow(pieces, language)
 
-    def _documents(self, texts: Iterator[str]) -> Iterator["array[int]"]:
+    def _documents(self, texts: Iterator[str]) -> Iterator[array[int]]:
         while some := list(itertools.islice(texts, _DOCUMENTS_AT_A_TIME)):
             for ids in token_ids(self.tokenizer, some):
                 yield array("i", ids)
 
 
-def packed(documents: Iterable["array[int]"], length: int) -> Iterator[list["array[int]"]]:
+def packed(documents: Iterable[array[int]], length: int) -> Iterator[list[array[int]]]:
     """Packs documents into rows, in their order.
 
     Args:

@@ -9,8 +9,8 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from datamodules.tokenization import token_ids
-from datamodules.unlabelled.base import MonolingualText
 from datamodules.unlabelled.span_corruption import sentinel_ids
+from datamodules.unlabelled.text import MonolingualText
 
 CHARACTERS = 30_000_000
 """Of a language's text so many are read, so that the largest Wikipedias take a minute or two and not hours."""

@@ -1,66 +1,22 @@
 """Span corruption, the objective of T5 (Raffel et al. 2020, arXiv:1910.10683, section 3.1.4) and mT5."""
 
-# no `from __future__ import annotations` here: pydantic reads the annotations of the config
+from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
 
 import torch
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
 from transformers import PreTrainedTokenizerBase
 
 from datamodules.batches import Batch, row_generator
 from datamodules.errors import DataError
 from datamodules.tokenization import filled, padded, token_ids
-from datamodules.unlabelled.base import IGNORED, TextConfig
+from datamodules.unlabelled.base import IGNORED
 from datamodules.unlabelled.blocks import Block, BlockBatching
+from datamodules.unlabelled.configs import SpanCorruptionConfig
 
 _SENTINELS = ("▁<extra_id_{}>", "<extra_id_{}>")
 """Names of the sentinels: mT5's are pieces of its SentencePiece model; T5's were added to its vocabulary."""
-
-
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class SpanCorruptionConfig(TextConfig):
-    """Text, and how its spans are corrupted; `max_length` is that of the input, sentinels and EOS included."""
-
-    noise_density: float = Field(default=0.15, gt=0, lt=1)
-    """Share of the tokens to predict."""
-    mean_span_length: float = Field(default=3.0, ge=1)
-    """Mean number of tokens that one sentinel stands for."""
-
-    def batching(self, tokenizer: PreTrainedTokenizerBase, seed: int) -> "SpanCorruption":
-        """See `TextConfig`."""
-        return SpanCorruption(self, tokenizer, seed)
-
-    def counts(self, length: int) -> tuple[int, int]:
-        """Numbers of noise tokens and of spans in `length` tokens, as in T5's `random_spans_noise_mask`.
-
-        Two tokens and more have a span at least, and a token before each span; fewer have none.
-        """
-        if length < 2:
-            return 0, 0
-        noise = min(max(round(length * self.noise_density), 1), length - 1)
-        return noise, min(max(round(noise / self.mean_span_length), 1), length - noise)
-
-    def lengths(self, length: int) -> tuple[int, int]:
-        """Lengths of input and target of `length` tokens, EOS included.
-
-        The target is one longer than T5's `random_spans_helper` says: it ends with a final sentinel, as the paper
-        has it, which T5's code leaves out of rows that end with a span, as all of its rows do.
-        """
-        noise, spans = self.counts(length)
-        return length - noise + spans + 1, noise + spans + 2
-
-    @property
-    def raw_length(self) -> int:
-        """How many tokens make an input of exactly `max_length`, by the rule of T5's `random_spans_helper`.
-
-        It is the greatest such number, without that function's exception for a density of one half. Where spans are
-        so dense that they lack tokens between them, the input may have one token fewer.
-        """
-        longer = itertools.count(self.max_length)
-        return next(length for length in longer if self.lengths(length)[0] > self.max_length) - 1
 
 
 class SpanCorruption(BlockBatching):
@@ -71,15 +27,15 @@ class SpanCorruption(BlockBatching):
     B strings. A block of `raw_length` tokens fills the input and the target exactly.
     """
 
+    config: SpanCorruptionConfig
+
     def __init__(self, config: SpanCorruptionConfig, tokenizer: PreTrainedTokenizerBase, seed: int) -> None:
         """See `TextConfig.batching`.
 
         Raises:
             DataError: If the tokenizer has no sentinels, or too few, or no EOS.
         """
-        super().__init__(tokenizer)
-        self.config = config
-        self.seed = seed
+        super().__init__(config, tokenizer, seed)
         self._room = config.raw_length
         self.sentinels = sentinel_ids(tokenizer)
         if not self.sentinels or tokenizer.eos_token_id is None:

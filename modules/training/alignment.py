@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 
 import torch
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional
 from torchmetrics import MeanMetric
@@ -12,26 +10,8 @@ from torchmetrics import MeanMetric
 from modules.combination.combination import Combination
 from modules.components import Component
 from modules.training.base import Batch, StageModule, gathered, global_mean
+from modules.training.configs import AlignmentConfig, OptimizationConfig
 from modules.training.heads import mean_pool
-from modules.training.optimization import OptimizationConfig
-
-
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class AlignmentConfig:
-    """Settings of the loss."""
-
-    cosine_weight: float = Field(default=10.0, le=1e6)
-    """Weight of the cosine distance between a sentence and its translation."""
-    contrastive_weight: float = Field(default=1.0, le=1e6)
-    """Weight of the InfoNCE loss with in-batch negatives."""
-    temperature: float = Field(default=0.05, gt=0, le=1e6)
-    """Softmax temperature of the InfoNCE loss."""
-
-    def __post_init__(self) -> None:
-        """Checks the weights together."""
-        weights = (self.cosine_weight, self.contrastive_weight)
-        if min(weights) < 0 or max(weights) == 0:
-            raise ValueError("cosine_weight and contrastive_weight must not be negative, nor both be zero")
 
 
 class Alignment(StageModule):

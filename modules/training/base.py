@@ -17,7 +17,8 @@ from modules.combination.combination import Combination
 from modules.components import Component
 from modules.components.base import load_state
 from modules.errors import ModulesError
-from modules.training.optimization import OptimizationConfig, build
+from modules.training.configs import OptimizationConfig
+from modules.training.optimization import build
 
 Batch = dict[str, Any]
 """What a datamodule gives: tensors, and lists of one entry a row. Each stage names the keys that it reads."""

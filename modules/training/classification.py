@@ -12,8 +12,8 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 from modules.combination.combination import Combination
 from modules.components import Component
 from modules.training.base import Batch, global_mean
+from modules.training.configs import OptimizationConfig
 from modules.training.heads import ClassificationHead
-from modules.training.optimization import OptimizationConfig
 from modules.training.task import Prediction, TaskModule
 
 

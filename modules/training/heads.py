@@ -1,14 +1,12 @@
 """Pooling functions, and the classification and tagging heads."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from modules.errors import ModulesError
+from modules.training.configs import ClassificationHeadConfig, TaggingHeadConfig
 
 
 def mean_pool(hidden: Tensor, attention_mask: Tensor) -> Tensor:
@@ -43,24 +41,6 @@ def _precise(hidden: Tensor) -> Tensor:
 
 
 POOLING = {"mean": mean_pool, "cls": first_token, "last": last_token}
-
-
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class ClassificationHeadConfig:
-    """Settings of a classification head."""
-
-    pooling: Literal["mean", "cls", "last"] = "mean"
-    """Reads the mean of the text's hidden states, that of its first token, or that of its last."""
-    dropout: float = Field(default=0.1, ge=0, lt=1)
-    """Share of the pooled vector that is dropped in training."""
-
-
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class TaggingHeadConfig:
-    """Settings of a tagging head."""
-
-    dropout: float = Field(default=0.1, ge=0, lt=1)
-    """Share of each word's vector that is dropped in training."""
 
 
 class ClassificationHead(nn.Module):

@@ -14,7 +14,7 @@ from modules.combination.combination import Combination
 from modules.components import Component
 from modules.errors import ModulesError
 from modules.training.base import Batch, StageModule, global_mean
-from modules.training.optimization import OptimizationConfig
+from modules.training.configs import OptimizationConfig
 
 
 class LanguageModeling(StageModule):

@@ -11,7 +11,7 @@ from torchmetrics.classification import MulticlassAccuracy
 from modules.combination.combination import Combination
 from modules.components import Component
 from modules.training.base import Batch, global_mean
-from modules.training.optimization import OptimizationConfig
+from modules.training.configs import OptimizationConfig
 from modules.training.task import UNPARSED, Prediction, TaskModule
 
 

@@ -12,7 +12,7 @@ from torchmetrics import MeanMetric
 from modules.combination.combination import Combination
 from modules.components import Component
 from modules.training.base import Batch, global_mean
-from modules.training.optimization import OptimizationConfig
+from modules.training.configs import OptimizationConfig
 from modules.training.span_head import SpanHead, best_spans
 from modules.training.task import Prediction, TaskModule
 

@@ -1,22 +1,10 @@
 """The span head of extractive question answering."""
 
-# no `from __future__ import annotations` here: pydantic reads the annotations of the config
-
 import torch
-from pydantic import ConfigDict, Field
-from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional
 
-
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class SpanHeadConfig:
-    """Settings of a head that finds answers."""
-
-    dropout: float = Field(default=0.1, ge=0, lt=1)
-    """Share of each hidden state that is dropped in training."""
-    max_answer_length: int = Field(default=30, ge=1)
-    """Longest answer in tokens that is looked for; longer ones are learnt from all the same."""
+from modules.training.configs import SpanHeadConfig
 
 
 class SpanHead(nn.Module):

@@ -13,8 +13,8 @@ from modules.combination.combination import Combination
 from modules.components import Component
 from modules.training.base import Batch, global_mean
 from modules.training.bio import OUTSIDE, spans
+from modules.training.configs import OptimizationConfig
 from modules.training.heads import TaggingHead
-from modules.training.optimization import OptimizationConfig
 from modules.training.task import Prediction, TaskModule
 
 

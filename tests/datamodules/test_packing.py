@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from datamodules import MonolingualData, PackingConfig
 from datamodules.batches import Batch
 from datamodules.unlabelled.base import IGNORED
-from datamodules.unlabelled.packing import PackedRow, Packing, packed
+from datamodules.unlabelled.packing import PackedRow, packed
 
 
 def documents(*lengths: int) -> list[array[int]]:
@@ -60,7 +60,7 @@ def test_nothing_is_lost_or_repeated_and_all_rows_but_the_last_are_full() -> Non
 def test_a_batch(tokenizer: PreTrainedTokenizerFast) -> None:
     row = PackedRow(documents(3, 1, 2), "swh_Latn")
     full = PackedRow(documents(8), "yor_Latn")
-    batch = Packing(8, tokenizer)([row, full], [0, 1])
+    batch = PackingConfig(max_length=8).batching(tokenizer, seed=0)([row, full], [0, 1])
     pad = tokenizer.pad_token_id
     assert {key: value.tolist() for key, value in batch.items() if key != "language"} == {
         "input_ids": [[10, 11, 12, 13, 14, 15, pad, pad], [10, 11, 12, 13, 14, 15, 16, 17]],

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from datamodules import ParallelText, RowError
-from datamodules.unlabelled.parallel import Pair
+from datamodules.unlabelled.pairs import Pair
 from framework.execution import prefetch
 from framework.planning.plan import LanguageStage
 from framework.results.run_folder import read_runs

@@ -17,6 +17,7 @@ from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from modules import (
+    AlignmentConfig,
     BackboneConfig,
     ClassificationHead,
     ClassificationHeadConfig,
@@ -30,7 +31,7 @@ from modules import (
     load_backbone,
 )
 from modules.backbone.backbone import seeded
-from modules.training.alignment import Alignment, AlignmentConfig
+from modules.training.alignment import Alignment
 from modules.training.base import StageModule
 from modules.training.classification import TextClassification
 from modules.training.language_modeling import (
