@@ -11,8 +11,7 @@ from typing_extensions import override
 import datamodules
 from datamodules import ParallelConfig, ParallelText
 from framework.objectives.base import Objective, without_place
-from modules import Family, OptimizationConfig, training
-from modules.training.alignment import AlignmentConfig
+from modules import AlignmentConfig, Family, OptimizationConfig, training
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

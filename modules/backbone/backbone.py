@@ -16,10 +16,11 @@ from torch import Tensor, nn
 
 from modules.backbone import pretrained_files
 from modules.backbone.architectures import ARCHITECTURES
-from modules.backbone.construction import build_config, build_model, load_model, model_class, quiet, reason_of
+from modules.backbone.construction import build_model, load_model, model_class
 from modules.backbone.devices import resolve_precision
 from modules.backbone.info import BackboneConfig, BackboneInfo
 from modules.backbone.inspection import count_parameters, inspect_files
+from modules.backbone.library import build_config, quiet, reason_of
 from modules.backbone.tokenizer import load_tokenizer
 from modules.backbone.weights import load_weights, not_finite, weight_files
 from modules.errors import ModulesError

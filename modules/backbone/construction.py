@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import json
 import math
 import time
 import warnings
@@ -21,6 +20,7 @@ import torch
 from torch import nn
 
 from modules.backbone.architectures import ARCHITECTURES, Architecture
+from modules.backbone.library import build_config, quiet, reason_of, shown
 from modules.backbone.weights import FLOATS, Weights
 from modules.errors import ModulesError
 
@@ -80,14 +80,6 @@ def examine(name: str, model_type: str, settings: dict[str, Any], weights: Weigh
     )
 
 
-def build_config(model_type: str, settings: dict[str, Any]) -> Any:
-    """Returns the configuration of transformers for settings."""
-    from transformers import CONFIG_MAPPING
-
-    with quiet():
-        return CONFIG_MAPPING[model_type](**settings)
-
-
 def model_class(model_type: str, with_lm_head: bool) -> Any:
     """Returns the model class of transformers, with or without a language model head."""
     from transformers import (
@@ -130,34 +122,6 @@ def load_model(
         **options,
     )
     return model, report
-
-
-def reason_of(error: BaseException) -> str:
-    """Returns the first line of what a library says of a value that it cannot use."""
-    if isinstance(error, KeyError):
-        return f"{error} is not known"
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply"
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-def shown(key: str, value: Any) -> str:
-    """Returns a setting and its value as a message shows them."""
-    text = json.dumps(value)
-    return f"{key} {text if len(text) <= 80 else f'{text[:77]}…'}"
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps back what transformers says of heads and tokenizers; we check both ourselves."""
-    from transformers.utils import logging as transformers_logging
-
-    verbosity = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(verbosity)
 
 
 def _arguments(model_type: str, settings: dict[str, Any], class_: Any) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from modules.backbone.construction import build_config, quiet, reason_of, shown
 from modules.backbone.info import BackboneInfo
+from modules.backbone.library import build_config, quiet, reason_of, shown
 from modules.backbone.pretrained_files import TOKENIZER, TOKENIZER_CONFIG, TOKENIZER_FILES, VOCABULARY_FILES
 from modules.errors import ModulesError
 
