@@ -7,7 +7,8 @@ from .backbone.backbone import (
 )
 from .backbone.devices import gpu_count, resolve_precision
 from .backbone.info import Accelerator, BackboneConfig, BackboneInfo
-from .backbone.inspection import count_parameters, inspect_backbone, of_tokenizer, special_tokens, text_tokens
+from .backbone.inspection import inspect_backbone, of_tokenizer, special_tokens, text_tokens
+from .backbone.size import count_parameters
 from .backbone.tokenizer import load_tokenizer, tokenizer_of
 from .combination.combination import Combination
 from .components.base import Component

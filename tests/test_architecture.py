@@ -25,7 +25,7 @@ ORDER = {
     "framework": "cli reports execution tracking slurm planning config store answers objectives results "
     "validation system errors wording identity languages",
     "datamodules": "unlabelled labelled datasets sources languages tokenization batches errors",
-    "modules": "training combination formats components backbone errors",
+    "modules": "training combination formats components backbone disk_cache errors",
 }
 """Folders and single files of each package; each imports only what comes after it."""
 PLACES = {f"{package}.{name}": place for package in ORDER for place, name in enumerate(ORDER[package].split())}

@@ -28,7 +28,7 @@ from framework.results.run_folder import LanguageResult, Predictions, RunRecord
 from framework.store.backbone_choice import BackboneChoice
 from framework.store.compatibility import answers_of
 from framework.store.merging import write_sum
-from framework.store.store import HEAD, KEPT_TOKENS, Passport, Store, part_of
+from framework.store.store import HEAD, KEPT_TOKENS, Passport, Store, parameter_count, part_of
 from framework.system.distributed import own_rank
 from framework.system.files import write_whole
 from framework.system.provenance import command, commit, made, versions
@@ -333,7 +333,7 @@ def _keep(
     passport = dataclasses.replace(
         passport,
         # Counted now: how large a reduced vocabulary is, no plan could know.
-        parameters=sum(tensor.numel() for tensor in state.values()),
+        parameters=parameter_count(state),
         metrics={name: value for name, value in last.items() if name != "step"},
         made=made(),
     )

@@ -1,11 +1,17 @@
 """What a reader must know of a vocabulary that a pretraining reduces, before and after it is done."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from framework.config.schema import Experiment
 from framework.planning.plan import LanguageStage, Plan, PretrainStage
-from modules import Backbone, BackboneInfo, count_parameters
+from modules import BackboneInfo, count_parameters
 from modules.disk_cache import cached
+
+if TYPE_CHECKING:
+    from modules import Backbone
 
 BYTES = 4
 """Of a weight."""

@@ -11,7 +11,7 @@ from framework.store.backbone_choice import BackboneChoice
 from framework.store.fetching import fetch_saved
 from framework.store.identities import imported_identity
 from framework.store.passport_configs import backbone_config, component_configs
-from framework.store.store import PASSPORT, Passport, Store, part_of
+from framework.store.store import PASSPORT, Passport, Store, parameter_count, part_of
 from framework.system.files import filled_folder
 from framework.system.provenance import made
 from modules import ROLES, BackboneConfig, ModulesError, component_class, load_backbone
@@ -99,8 +99,9 @@ def import_saved(store: Store, place: str, stage: str, languages: list[str], bac
     for kind, part in parts.items():
         if reason := part.config.incompatibility(loaded.info):
             raise ModulesError(f"{folder}: {kind}: {reason}")
-        shapes = component_class(kind).shapes(part.config, loaded.info)
-        if {name: tensor.shape for name, tensor in part.state.items()} != shapes:
+        outline = component_class(kind).outline(part.config, loaded.info)
+        found, needed = ({name: tensor.shape for name, tensor in state.items()} for state in (part.state, outline))
+        if found != needed:
             raise ModulesError(f"{folder}: its {kind} does not have the shapes that {loaded.info.name} requires")
         state |= {f"{stage}.{kind}/{name}": tensor.contiguous() for name, tensor in part.state.items()}
     components = {f"{stage}.{kind}": plain(part.config) for kind, part in parts.items()}
@@ -115,7 +116,7 @@ def import_saved(store: Store, place: str, stage: str, languages: list[str], bac
         languages=languages,
         data=[],
         training={"made_by": f"imported from {origin}"},
-        parameters=sum(tensor.numel() for tensor in state.values()),
+        parameters=parameter_count(state),
         metrics={},
         notes=[f"A component was imported ({origin}): what it was trained on is not known here."],
         made=made(),

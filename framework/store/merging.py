@@ -17,7 +17,7 @@ from framework.errors import UserError
 from framework.results.run_folder import RunFolder
 from framework.store.compatibility import refuse_unknown_head
 from framework.store.formula import Terms, in_order, merged_identity, merged_title, parse
-from framework.store.store import HEAD, KEPT_TOKENS, Passport, Store, part_of
+from framework.store.store import HEAD, KEPT_TOKENS, Passport, Store, parameter_count, part_of
 from framework.system.files import is_folder
 from framework.system.provenance import made
 from modules import ModulesError, component_class
@@ -83,7 +83,7 @@ def write_sum(store: Store, terms: Terms, languages: list[str], shown: str) -> P
             "made_by": f"merge of {shown}",
             "parents": [{"weight": weight, "components": list(parts)} for weight, parts in terms],
         },
-        parameters=sum(tensor.numel() for name, tensor in state.items() if name != KEPT_TOKENS),
+        parameters=parameter_count(state),
         metrics={},
         answers=everyone[0].answers,
         needs=_once(need for passport in everyone for need in passport.needs),

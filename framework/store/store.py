@@ -378,6 +378,11 @@ def backbone_name(backbone: Mapping[str, str]) -> str:
     return Path(name).resolve().name if revision == "local" else f"{name}@{revision[:7]}"
 
 
+def parameter_count(state: Mapping[str, "Tensor"]) -> int:
+    """Returns the number of trained parameters in weights; whole numbers among them are indices."""
+    return sum(tensor.numel() for tensor in state.values() if tensor.is_floating_point())
+
+
 def part_of(state: Mapping[str, "Tensor"], slot: str) -> dict[str, "Tensor"]:
     """Returns the weights of one slot (`language.adapter`, or `HEAD`), without its name."""
     return {name.removeprefix(f"{slot}/"): tensor for name, tensor in state.items() if name.startswith(f"{slot}/")}

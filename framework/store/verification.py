@@ -11,7 +11,7 @@ from torch import Tensor
 from framework.errors import UserError
 from framework.store.identities import recomputed
 from framework.store.passport_configs import backbone_config, component_configs
-from framework.store.store import HEAD, KEPT_TOKENS, WEIGHTS, Passport, is_intact, read_passport
+from framework.store.store import HEAD, KEPT_TOKENS, WEIGHTS, Passport, is_intact, parameter_count, read_passport
 from framework.system.stored import Unreadable
 from modules import ModulesError, component_class, inspect_backbone
 
@@ -67,10 +67,9 @@ def verify(folder: Path, identity: str) -> Finding:
 
 
 def _of_numbers(passport: Passport, state: dict[str, Tensor]) -> list[str]:
-    weights = {name: tensor for name, tensor in state.items() if name != KEPT_TOKENS}
-    count = sum(tensor.numel() for tensor in weights.values())
+    count = parameter_count(state)
     faults = [f"it holds {count:,} parameters, the passport says {passport.parameters:,}"]
-    infinite = [name for name, tensor in weights.items() if not torch.isfinite(tensor).all()]
+    infinite = [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]
     return [
         *(faults if count != passport.parameters else []),
         *(f"{name} holds numbers that are not finite" for name in infinite[:1]),
@@ -91,10 +90,10 @@ def _expected(passport: Passport, state: dict[str, Tensor]) -> dict[str, torch.S
     for slot, kind, config in component_configs(passport):
         component = component_class(kind)
         # The whole backbone is with its language model head where its stage learnt through that.
-        own = component.shapes(config, info)
+        own = component.outline(config, info)
         if sum(name.startswith(f"{slot}/") for name in state) > len(own):
-            own = component.shapes(config, info, with_lm_head=True)
-        shapes |= {f"{slot}/{name}": shape for name, shape in own.items()}
+            own = component.outline(config, info, with_lm_head=True)
+        shapes |= {f"{slot}/{name}": tensor.shape for name, tensor in own.items()}
     if KEPT_TOKENS in state:
         kept = len(state[KEPT_TOKENS])
         return {

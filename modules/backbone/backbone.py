@@ -19,7 +19,7 @@ from modules.backbone.architectures import ARCHITECTURES
 from modules.backbone.construction import build_model, load_model, model_class
 from modules.backbone.devices import resolve_precision
 from modules.backbone.info import BackboneConfig, BackboneInfo
-from modules.backbone.inspection import count_parameters, inspect_files
+from modules.backbone.inspection import inspect_files
 from modules.backbone.library import build_config, quiet, reason_of
 from modules.backbone.tokenizer import load_tokenizer
 from modules.backbone.weights import load_weights, not_finite, weight_files
@@ -305,7 +305,7 @@ def _try(backbone: Backbone) -> None:
 
 
 def _draw_weights(info: BackboneInfo) -> nn.Module:
-    needed = 4 * count_parameters(info)
+    needed = 4 * sum(parameter.numel() for parameter in skeleton(info).own_parameters().values())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > memory:
         what = f"its weights take {needed / 2**30:,.0f} GiB, and this machine has {memory / 2**30:,.0f}"

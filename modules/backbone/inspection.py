@@ -76,17 +76,6 @@ def of_tokenizer(type_: type[T], find: Callable[[], T], info: BackboneInfo, *key
     return cached(type_, find, files=pretrained_files.files_of(info.folder), tokenizer=info.name, of=key)
 
 
-def count_parameters(info: BackboneInfo, with_lm_head: bool = False) -> int:
-    """Returns the number of a backbone's weights, without those of a language model head unless it is asked for."""
-
-    def find() -> int:
-        from modules.backbone.backbone import skeleton
-
-        return sum(parameter.numel() for parameter in skeleton(info, with_lm_head).own_parameters().values())
-
-    return cached(int, find, parameters=info.weights_hash, with_lm_head=with_lm_head)
-
-
 def _examined(config: BackboneConfig, folder: Path, revision: str) -> BackboneInfo:
     from modules.backbone.construction import examine
 

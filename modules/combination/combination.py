@@ -181,7 +181,7 @@ class Combination(nn.Module):
         Raises:
             ModulesError: If a component changes the backbone itself, so that what it was is no longer there.
         """
-        if changing := [component.name for component in self.components() if component.changes_backbone]:
+        if changing := [component.name for component in self.components() if component.config.changes_backbone]:
             raise ModulesError(f"the bare backbone is no longer there: {changing[0]} changes its weights")
         training = self.backbone.training
         self.backbone.eval()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -59,11 +59,11 @@ class Component(nn.Module):
         raise NotImplementedError
 
     @classmethod
-    def shapes(cls, config: Any, info: BackboneInfo, *, with_lm_head: bool = False) -> dict[str, torch.Size]:
-        """Returns the shapes of the parameters that it would train, by their names in `own_parameters`.
+    def outline(cls, config: Any, info: BackboneInfo, *, with_lm_head: bool = False) -> dict[str, Tensor]:
+        """Returns its tensors on the meta device, without values, by their names in `own_tensors`.
 
         This creates one on a backbone that has neither values nor a tokenizer; a kind whose `create` needs them
-        says its shapes in its own way.
+        returns its outline in its own way.
 
         Args:
             config: An instance of `Config`.
@@ -73,9 +73,9 @@ class Component(nn.Module):
         backbone = skeleton(info, with_lm_head)
         with torch.device("meta"):
             component = cls.create(config, backbone, name="counted", language=None)
-        shapes = {name: parameter.shape for name, parameter in component.own_parameters().items()}
+        tensors = component.own_tensors()
         component.detach()
-        return shapes
+        return tensors
 
     @classmethod
     def summed(cls, states: Sequence[dict[str, Tensor]], weights: Sequence[float]) -> dict[str, Tensor]:
@@ -97,20 +97,24 @@ class Component(nn.Module):
         """Returns its parameters under names that do not depend on its own name, role or language."""
         return dict(self.named_parameters())
 
+    def own_tensors(self) -> dict[str, Tensor]:
+        """Returns its parameters, and its persistent buffers, such as the indices of a sparse mask."""
+        kept = self.state_dict().keys()
+        return {**self.own_parameters(), **{name: buffer for name, buffer in self.named_buffers() if name in kept}}
+
     def own_state(self) -> dict[str, Tensor]:
-        """Returns copies of its parameters on the CPU, by their names in `own_parameters`."""
+        """Returns copies of its tensors on the CPU, by their names in `own_tensors`."""
         return {
-            name: parameter.detach().to("cpu", copy=True).contiguous()
-            for name, parameter in self.own_parameters().items()
+            name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in self.own_tensors().items()
         }
 
     def load_own_state(self, state: dict[str, Tensor]) -> None:
-        """Sets its parameters to saved ones.
+        """Sets its tensors to saved ones.
 
         Raises:
             ModulesError: If the state is not exactly of this component's names and shapes.
         """
-        load_state(self.own_parameters(), state, where=self.name or type(self).__name__)
+        load_state(self.own_tensors(), state, where=self.name or type(self).__name__)
 
     def prompt(self) -> Tensor | None:
         """Returns embeddings [length, embedding size] to put before the text, or None."""
@@ -125,34 +129,34 @@ class Component(nn.Module):
         return vectors
 
 
-def load_state(parameters: dict[str, nn.Parameter], state: dict[str, Tensor], where: str) -> None:
-    """Copies saved tensors into parameters of the same names and shapes.
+def load_state(tensors: Mapping[str, Tensor], state: dict[str, Tensor], where: str) -> None:
+    """Copies saved tensors into those of the same names and shapes.
 
     Raises:
         ModulesError: If a name is missing or unexpected, or a shape differs.
     """
     faults = []
-    if missing := sorted(parameters.keys() - state.keys()):
+    if missing := sorted(tensors.keys() - state.keys()):
         faults.append(f"missing {_some(missing)}")
-    if unexpected := sorted(state.keys() - parameters.keys()):
+    if unexpected := sorted(state.keys() - tensors.keys()):
         faults.append(f"unexpected {_some(unexpected)}")
     faults += [
-        f"{name} has shape {list(state[name].shape)} instead of {list(parameter.shape)}"
-        for name, parameter in parameters.items()
-        if name in state and state[name].shape != parameter.shape
+        f"{name} has shape {list(state[name].shape)} instead of {list(tensor.shape)}"
+        for name, tensor in tensors.items()
+        if name in state and state[name].shape != tensor.shape
     ][:3]
     if faults:
         raise ModulesError(f"{where}: the saved weights do not fit: {'; '.join(faults)}")
     with torch.no_grad():
-        for name, parameter in parameters.items():
-            parameter.copy_(state[name])
+        for name, tensor in tensors.items():
+            tensor.copy_(state[name])
 
 
 def weighted_sum(states: Sequence[dict[str, Tensor]], weights: Sequence[float]) -> dict[str, Tensor]:
-    """Returns the weighted sum of tensors, name by name, computed in float64.
+    """Returns the weighted sum of tensors, name by name, computed in float64; whole numbers are indices and stay.
 
     Raises:
-        ModulesError: If names or shapes differ.
+        ModulesError: If names, shapes or indices differ.
     """
     first = states[0]
     for other in states[1:]:
@@ -160,12 +164,16 @@ def weighted_sum(states: Sequence[dict[str, Tensor]], weights: Sequence[float]) 
             shapes = [list(state[name].shape) if name in state else "absent" for state in (first, other)]
             if shapes[0] != shapes[1]:
                 raise ModulesError(f"{name} is {shapes[0]} and {shapes[1]}")
-    return {
-        name: torch.stack([weight * state[name].double() for weight, state in zip(weights, states, strict=True)])
-        .sum(dim=0)
-        .to(tensor.dtype)
-        for name, tensor in first.items()
-    }
+            if not first[name].is_floating_point() and not torch.equal(first[name], other[name]):
+                raise ModulesError(f"{name} holds different indices")
+
+    def summed(name: str, tensor: Tensor) -> Tensor:
+        if not tensor.is_floating_point():
+            return tensor
+        parts = [weight * state[name].double() for weight, state in zip(weights, states, strict=True)]
+        return torch.stack(parts).sum(dim=0).to(tensor.dtype)
+
+    return {name: summed(name, tensor) for name, tensor in first.items()}
 
 
 def _some(names: list[str]) -> str:

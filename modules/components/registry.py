@@ -79,8 +79,8 @@ def trained_parameters(kind: str, config: ComponentConfig, info: BackboneInfo, *
     """
 
     def find() -> int:
-        shapes = component_class(kind).shapes(config, info, with_lm_head=with_lm_head)
-        return sum(shape.numel() for shape in shapes.values())
+        outline = component_class(kind).outline(config, info, with_lm_head=with_lm_head)
+        return sum(tensor.numel() for tensor in outline.values() if tensor.is_floating_point())
 
     if kind not in CONFIGS:
         return find()  # the user may be writing it

@@ -47,12 +47,11 @@ class SoftPrompt(Component):
 
     @classmethod
     @override
-    def shapes(
+    def outline(
         cls, config: SoftPromptConfig, info: BackboneInfo, *, with_lm_head: bool = False
-    ) -> dict[str, torch.Size]:
-        """Returns the shapes of its parameters; unlike `create`, without the tokenizer."""
+    ) -> dict[str, Tensor]:
         with torch.device("meta"):
-            return {name: parameter.shape for name, parameter in cls(config, info.embedding_size).named_parameters()}
+            return cls(config, info.embedding_size).own_tensors()  # unlike `create`, without the tokenizer
 
     @override
     def prompt(self) -> Tensor:
