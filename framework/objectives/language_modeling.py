@@ -30,7 +30,7 @@ class LanguageModelingObjective(MonolingualObjective):
     families: ClassVar[tuple[Family, ...]] = get_args(Family)
 
     text: CausalConfig = CausalConfig()
-    """The text, with the settings that all ways to learn from it share."""
+    """The text, with the settings that the three objectives share."""
 
     def of(self, family: Family) -> MonolingualObjective:
         """Returns the objective that it stands for on a family of backbones."""

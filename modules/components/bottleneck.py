@@ -19,12 +19,12 @@ class BottleneckConfig:
     """Settings of a bottleneck adapter."""
 
     type: Literal["seq_bn", "double_seq_bn", "compacter"] = "seq_bn"
-    """`seq_bn` stands behind the feed-forward sublayer (Pfeiffer et al., 2021), `double_seq_bn` behind attention too
+    """`seq_bn` is after the feed-forward sublayer (Pfeiffer et al., 2021), `double_seq_bn` also after attention
     (Houlsby et al., 2019), `compacter` is the latter with Kronecker-factored matrices (Mahabadi et al., 2021)."""
     reduction_factor: int = pydantic.Field(default=16, ge=1)
-    """The backbone's hidden size over the bottleneck's."""
+    """The backbone's hidden size divided by the bottleneck's."""
     leave_out: list[int] = pydantic.Field(default_factory=list)
-    """Numbers, from 0, of layers without an adapter."""
+    """Layers without an adapter, numbered from 0."""
 
 
 class Bottleneck(LibraryComponent):

@@ -16,7 +16,7 @@ class IA3Config:
     """Settings of IA3."""
 
     leave_out: list[int] = pydantic.Field(default_factory=list)
-    """Numbers, from 0, of layers without factors."""
+    """Layers without scaling vectors, numbered from 0."""
 
 
 class IA3(LibraryComponent):

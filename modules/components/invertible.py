@@ -17,7 +17,7 @@ class InvertibleConfig:
     """Settings of an invertible adapter."""
 
     reduction_factor: int = Field(default=2, ge=1)
-    """Half the embedding size over the hidden size of the two coupling networks."""
+    """Half the embedding size divided by the hidden size of the two coupling networks."""
     place: Literal["words", "embeddings"] = "words"
     """Which embeddings it changes: those of the words alone, or (encoders) what the layers read, with positions added
     and normalised, as the `adapters` library and so AdapterHub's MAD-X adapters have it. Its inverse always stands

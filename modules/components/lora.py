@@ -27,15 +27,15 @@ class LoRAConfig:
     """Settings of a LoRA."""
 
     rank: int = pydantic.Field(default=8, ge=1, le=2**13)
-    """Inner width of each low-rank product."""
+    """Rank of each low-rank update."""
     alpha: float = pydantic.Field(default=16.0, ge=-1e6, le=1e6)
-    """The product is scaled by alpha / rank."""
+    """The update is scaled by alpha / rank."""
     dropout: float = pydantic.Field(default=0.0, ge=0, lt=1)
-    """Share of the inputs of the products that is dropped in training."""
+    """Dropout probability of the inputs of the updates."""
     targets: list[Target] = pydantic.Field(default_factory=lambda: list(DEFAULT_TARGETS))
-    """Linear layers of each transformer layer that are changed."""
+    """Linear layers of each transformer layer that are updated."""
     leave_out: list[int] = pydantic.Field(default_factory=list)
-    """Numbers, from 0, of layers that are left as they are."""
+    """Layers without an update, numbered from 0."""
 
     def __post_init__(self) -> None:
         """Checks the targets."""

@@ -14,9 +14,9 @@ class PrefixConfig:
     """Settings of a prefix."""
 
     length: int = Field(default=30, ge=1, le=10_000)
-    """Keys and values in each layer; they take none of the backbone's positions."""
+    """Number of keys and values in each layer; they take none of the backbone's positions."""
     bottleneck_size: int | None = Field(default=512, ge=1, le=2**16)
-    """Hidden width of the perceptron that the prefix is trained through; null trains keys and values directly."""
+    """Hidden width of the MLP that reparameterizes the prefix; null trains keys and values directly."""
 
 
 class Prefix(LibraryComponent):

@@ -23,11 +23,11 @@ class SoftPromptConfig:
     """First values: `vocabulary` takes the embeddings of random tokens, `normal` draws numbers, and any other text
     gives the embeddings of its tokens, repeated up to the length; `{language}` in it is the language's English name."""
     std: float = Field(default=0.02, gt=0, le=1e6)
-    """Standard deviation of the numbers that `normal` draws."""
+    """Standard deviation of the initial values for `normal`."""
     reparameterization: int | None = Field(default=None, ge=1, le=2**16)
-    """Hidden width of a two-layer perceptron between the table of vectors and the prompt; null has none."""
+    """Hidden width of a two-layer MLP that reparameterizes the prompt; null for none."""
     position: Literal["before_bos", "after_bos"] = "before_bos"
-    """Stands in front of the text's first token, which is BOS where the tokenizer puts one, or right behind it."""
+    """Before the text's first token, which is BOS if the tokenizer adds one, or directly after it."""
 
     def __post_init__(self) -> None:
         """Checks the length and the initial text."""
