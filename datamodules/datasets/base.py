@@ -37,9 +37,9 @@ class TrainOnConfig:
     name: str
     """Registered name or dotted path of a class, of the same task."""
     path: str | None = None
-    """Local copy of its repository on the hub, or a folder in its layout; without it the rows come from the hub."""
+    """Local copy of its repository on the hub, or a folder in its layout; null reads from the hub."""
     revision: str | None = None
-    """Branch, tag or commit on the hub; without it the main branch as it is now."""
+    """Branch, tag or commit on the hub; null is the current main branch."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -47,21 +47,21 @@ class DatasetConfig:
     """A labelled dataset and how its texts are fed."""
 
     name: str
-    """Registered name (`sib200`) or dotted path of a class; some datasets have settings of their own beside these."""
+    """Registered name (`sib200`) or dotted path of a class; some datasets have additional settings."""
     path: str | None = None
-    """Local copy of its repository on the hub, or a folder in its layout; without it the rows come from the hub."""
+    """Local copy of its repository on the hub, or a folder in its layout; null reads from the hub."""
     revision: str | None = None
-    """Branch, tag or commit on the hub; without it the main branch as it is now."""
+    """Branch, tag or commit on the hub; null is the current main branch."""
     text_prefix: str = ""
-    """Put in front of each text, such as "query: " for E5; of a pair, in front of the first."""
+    """Prefix of each text, such as "query: " for E5; of a pair, of the first text."""
     max_length: int = Field(default=256, ge=4, le=2**17)
-    """Longest text in tokens, special tokens and prefix included."""
+    """Maximum length in tokens, including special tokens and prefix."""
     train_max_length: int | None = Field(default=None, ge=4, le=2**17)
-    """The same for training texts; `max_length` without it."""
+    """The same for training texts; null is `max_length`."""
     train_split: Literal["train", "validation"] = "train"
-    """The split that is trained on; the validation split only together with `held_out`."""
+    """The training split; `validation` only together with `held_out`."""
     held_out: float | None = Field(default=None, gt=0, lt=1)
-    """Share of `train_split` that is not trained on but is the validation data; without it the validation split is."""
+    """Share of `train_split` that is held out as validation data; null uses the validation split."""
     translated: dict[str, str] = dataclasses.field(default_factory=dict)
     """Translate-test: by columns of the test split, those that hold translations into the (first) source language,
     such as `text: text_en`."""
@@ -69,7 +69,7 @@ class DatasetConfig:
     """What happens to rows that cannot be used (an empty text, an unknown label, …): `refuse` ends the run before
     anything is trained and lists them; `skip` leaves them out and counts them in the results."""
     train_on: TrainOnConfig | None = None
-    """Trains and validates on another dataset; `train_split` and `held_out` are then about that one's splits."""
+    """Trains and validates on another dataset; `train_split` and `held_out` then refer to its splits."""
 
     def __post_init__(self) -> None:
         """Checks that nothing is trained on and validated on."""

@@ -35,9 +35,9 @@ class ColumnsConfig:
     label: str = "label"
     """The label's name; a number is a name too."""
     second_text: str | None = None
-    """The second text of a pair; without it the texts are single ones."""
+    """The second text of a pair; null for single texts."""
     id: str | None = None
-    """What names a row in the predictions, once in a language and split; without it split and number."""
+    """The id of a row in the predictions, unique per language and split; null uses split and number."""
     language: str | None = None
     """The language of each row, in files that hold several: a FLORES code or another code of it, such as `sw`."""
 
@@ -67,9 +67,9 @@ class TableConfig(DatasetConfig):
     """For each split its file (CSV, TSV, JSON, JSONL or parquet): one for all languages; a name with `{language}` in it
     for one per language; or a file by FLORES code."""
     columns: ColumnsConfig = ColumnsConfig()
-    """What the columns are called."""
+    """Names of the columns."""
     labels: list[str] | None = None
-    """Names of the labels in their order; without it those of the split that is trained on, sorted."""
+    """Names of the labels in their order; null uses those of the training split, sorted."""
     positive: str | None = None
     """The positive class; results then have its F1 too."""
 

@@ -57,11 +57,11 @@ class PretrainConfig:
     training: OptimizationConfig
     """Steps, optimiser and schedule."""
     batch_size: int = Field(default=32, ge=1, le=LARGEST_BATCH)
-    """Rows a step, over all devices."""
+    """Rows per step, over all devices."""
     seed: int = 0
-    """Draws the order of the text and the dropout."""
+    """Random seed of the order of the text and the dropout."""
     reduce_vocabulary: bool = False
-    """Drop the tokens that the text does not hold before the training; they become the unknown token for good."""
+    """Remove the tokens that do not occur in the text before training; they become the unknown token permanently."""
 
 
 @dataclass(frozen=True, config=SCHEMA)
@@ -73,11 +73,11 @@ class LanguageStageConfig:
     training: OptimizationConfig
     """Steps, optimiser and schedule."""
     batch_size: int = Field(default=16, ge=1, le=LARGEST_BATCH)
-    """Rows a step, over all devices."""
+    """Rows per step, over all devices."""
     jointly: bool = False
     """Train all language components of a combination together; else each alone, reusable by other combinations."""
     seed: int = 0
-    """Draws the components and the order of the text. It is not the run's seed: every run shares the components."""
+    """Random seed of the components and the order of the text; not the run's seed, as all runs share the components."""
 
 
 @dataclass(frozen=True, config=SCHEMA)
@@ -85,21 +85,21 @@ class TaskStageConfig:
     """How the task components and the head are trained on the source languages."""
 
     training: OptimizationConfig | None = None
-    """Steps, optimiser and schedule; nothing where nothing is trained."""
+    """Steps, optimiser and schedule; null if nothing is trained."""
     batch_size: int = Field(default=16, ge=1, le=LARGEST_BATCH)
-    """Rows a step, over all devices."""
+    """Rows per step, over all devices."""
     answer: SkipValidation[Answer | None] = None
-    """One way to answer and its settings, such as `{label_words: {...}}`; the task's head without it."""
+    """One answer type and its settings, such as `{label_words: {...}}`; null is the task's head."""
     k_shot: int | None = Field(default=None, ge=1)
     """Examples per class and source language, drawn with the run's seed; null takes all."""
     validate_every: int | None = Field(default=None, ge=1)
-    """Steps between looks at the source languages' validation split; null looks once, at the end."""
+    """Steps between validations on the source languages' validation split; null validates once, at the end."""
     choose: Literal["best", "last", "average"] = "best"
     """`best` keeps the step with the highest score on the source languages' validation split, `last` the last step,
     `average` the mean of the weights at the validated steps (checkpoint averaging: Popel and Bojar, 2018; Izmailov et
     al., 2018)."""
     average_last: int | None = Field(default=None, ge=1)
-    """How many of the validated steps, up to the last, `average` takes the mean of; null takes all."""
+    """Number of last validated steps that `average` takes the mean of; null takes all."""
 
     def __post_init__(self) -> None:
         """Validates settings that depend on each other."""
@@ -122,9 +122,9 @@ class EvaluateStageConfig:
     """How the targets are tested."""
 
     batch_size: int = Field(default=64, ge=1, le=LARGEST_BATCH)
-    """Rows a batch, over all devices."""
+    """Rows per batch, over all devices."""
     controls: list[Literal["none", "wrong"]] = dataclasses.field(default_factory=lambda: ["none", "wrong"])
-    """Tests beside the targets' own language components: without any, and with another language's."""
+    """Additional tests of the targets: without language components, and with another language's."""
 
 
 @dataclass(frozen=True, config=SCHEMA)
@@ -147,7 +147,7 @@ class GivenConfig:
     language: dict[str, str] = dataclasses.field(default_factory=dict)
     """By FLORES code."""
     task: str | None = None
-    """One for all seeds, which then make one run."""
+    """One for all seeds, which then give one run."""
 
 
 @dataclass(frozen=True, config=SCHEMA)
@@ -155,17 +155,17 @@ class TrainerConfig:
     """Where the work is done; nothing here changes a result's identity."""
 
     devices: int = Field(default=1, ge=1)
-    """Devices of a machine; several train under DDP, one process each."""
+    """Devices per machine; several train under DDP, one process each."""
     num_nodes: int = Field(default=1, ge=1)
     """Machines; each runs `devices` processes."""
     accelerator: Accelerator = "auto"
-    """What the devices are; `auto` takes a GPU where there is one."""
+    """Type of the devices; `auto` takes a GPU if there is one."""
     shard_backbone: bool = False
-    """Share the frozen backbone out among the devices of a machine, for one that does not fit each of them (FSDP)."""
+    """Shard the frozen backbone over the devices of a machine, if it does not fit on one of them (FSDP)."""
     num_workers: int = Field(default=0, ge=0, le=256)
-    """Processes that read and tokenise for each device."""
+    """Data-loading processes per device."""
     checkpoint_every: float = Field(default=300.0, ge=0)
-    """Seconds between checkpoints of a stage that trains; 0 makes one after each step."""
+    """Seconds between checkpoints of a training stage; 0 makes one after each step."""
 
     @property
     def processes(self) -> int:
@@ -178,7 +178,7 @@ class Experiment:
     """One cell of an experiment's grid: one combination with its settings, over all its seeds."""
 
     name: str
-    """Names the folder of its runs."""
+    """Name of the experiment and of the folder of its runs."""
     backbone: BackboneConfig
     combination: dict[str, Components]
     """The components of each role."""
@@ -189,15 +189,15 @@ class Experiment:
     data: DatasetConfig | None = None
     """The labelled data; without it the experiment ends with its language stage."""
     seeds: list[int] = dataclasses.field(default_factory=lambda: [0])
-    """One run each; one for all where nothing is trained or drawn with them."""
+    """One run per seed; a single run if nothing is trained or drawn at random."""
     given: GivenConfig = dataclasses.field(default_factory=GivenConfig)
-    """Components that are not to be trained."""
+    """Existing components to use instead of training them."""
     trainer: TrainerConfig = TrainerConfig()
     slurm: SlurmConfig = SlurmConfig()
-    """What `modulingua launch` asks the cluster for."""
+    """What `modulingua launch` requests from the cluster."""
     tracking: TrackingConfig = TrackingConfig()
     define: dict[str, Any] = dataclasses.field(default_factory=dict)
-    """Values that the file itself refers to, as `${define.name}`; nothing else reads them."""
+    """Values that the file itself refers to, as `${define.name}`."""
     store: str = "store"
     """Folder of trained components, shared by experiments."""
     runs: str = "runs"

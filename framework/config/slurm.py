@@ -35,19 +35,19 @@ class Resources:
     nodes: int | None = Field(default=None, ge=1)
     """Machines; null for `trainer.num_nodes`."""
     gpus: int | str | None = None
-    """GPUs of each machine, one for each process, with their type where it matters: `4` or `a100:4`; null for none."""
+    """GPUs per machine, one for each process, with their type if it matters: `4` or `a100:4`; null for none."""
     cpus: int | None = Field(default=None, ge=1)
-    """Processor cores of each process, and so its threads; null for one."""
+    """CPU cores per process, and so its threads; null for one."""
     memory: str | None = None
-    """Memory of each machine, as Slurm writes it: `32G`."""
+    """Memory per machine, in Slurm's format: `32G`."""
     time: int | str | None = None
-    """Time limit, as Slurm writes it: minutes, `H:MM:SS` or `D-HH:MM:SS`."""
+    """Time limit, in Slurm's format: minutes, `H:MM:SS` or `D-HH:MM:SS`."""
     throttle: int | None = Field(default=None, ge=1)
-    """Most elements of one array that run at once."""
+    """Maximum number of elements of one array that run at once."""
     per_job: int | None = Field(default=None, ge=1)
-    """Most stages that one element of an array carries out, one after the other; null for one."""
+    """Maximum number of stages that one element of an array runs in sequence; null for one."""
     extra: list[str] | None = None
-    """Further options of sbatch, one each: `--exclude=n7`."""
+    """Further options of sbatch, as a list: `--exclude=n7`."""
 
     def __post_init__(self) -> None:
         """Checks the GPUs."""
@@ -78,7 +78,7 @@ class StageResources:
     merge: Resources = Resources()
     evaluate: Resources = Resources()
     table: Resources = Resources()
-    """The last job, which lays the runs side by side on one core."""
+    """The last job, which compares the runs on one core."""
 
 
 @dataclass(frozen=True, config=SCHEMA)
@@ -88,19 +88,19 @@ class SlurmConfig(Resources):
     stages: StageResources = StageResources()
     """Resources by kind of stage."""
     check_data: bool = True
-    """Whether a first job reads all rows that the stages will use, and the others wait for it."""
+    """Whether a first job checks all rows that the stages will use; the others wait for it."""
     gpu_option: Literal["gres", "gpus-per-node"] = "gres"
-    """The option of sbatch that asks for GPUs; some sites take only the second."""
+    """The option of sbatch that requests GPUs; some sites accept only the second."""
     setup: list[str] = field(default_factory=list)
     """Shell lines before the work: `module load cuda`, `export HF_HUB_OFFLINE=1`."""
     retries: int = Field(default=2, ge=0)
     """How often a crashed stage is tried again within its job."""
     signal: Literal["USR1", "USR2", "TERM"] = "USR1"
-    """What Slurm sends before the time limit; the processes then save, and the job requeues itself."""
+    """Signal that Slurm sends before the time limit; the processes then save, and the job requeues itself."""
     warning: int = Field(default=120, ge=1, le=65535)
-    """Seconds before the time limit at which it is sent."""
+    """Seconds before the time limit at which the signal is sent."""
     template: str | None = None
-    """A file to use in place of Modulingua's own sbatch template."""
+    """A file to use instead of Modulingua's sbatch template."""
 
     def resources(self, kind: str) -> Resources:
         """Returns what the job of a kind of stage asks for."""

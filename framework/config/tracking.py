@@ -13,7 +13,7 @@ class TrackingConfig:
     """Whether and where stages are shown in W&B."""
 
     mode: Literal["offline", "online", "off"] = "offline"
-    """`offline` leaves files that can be uploaded later; `online` needs a login; `off` leaves nothing."""
+    """`offline` writes files that can be uploaded later; `online` needs a login; `off` writes nothing."""
     project: str = "modulingua"
     """The W&B project."""
     entity: str | None = None
@@ -21,7 +21,7 @@ class TrackingConfig:
     tags: list[str] = field(default_factory=list)
     """Tags that each W&B run gets."""
     run_suffix: str = ""
-    """Ends the id of each W&B run, after a hyphen: W&B refuses the ids of runs that were deleted for ever."""
+    """Suffix of the id of each W&B run, after a hyphen: W&B never accepts the id of a deleted run again."""
 
     def __post_init__(self) -> None:
         """Checks what W&B would refuse only after the work is done."""

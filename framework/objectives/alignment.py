@@ -30,7 +30,7 @@ class AlignmentObjective(Objective):
     parallel: ParallelConfig
     """The sentences and their translations."""
     loss: AlignmentConfig = AlignmentConfig()
-    """How the parts of the loss are weighed."""
+    """Weights of the terms of the loss."""
 
     @property
     @override

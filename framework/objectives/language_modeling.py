@@ -31,7 +31,7 @@ class LanguageModelingObjective(MonolingualObjective):
     families: ClassVar[tuple[Family, ...]] = get_args(Family)
 
     text: CausalConfig = CausalConfig()
-    """The text, with the settings that all ways to learn from it share."""
+    """The text, with the settings that the three objectives share."""
 
     @property
     @override

@@ -26,7 +26,7 @@ class BackboneConfig:
     `auto` is bf16 where the device is fast at it, else 32, so that two machines may differ. The weights stay in
     float32."""
     random_init_seed: int | None = None
-    """Draws the weights from this seed, for pretraining from nothing; null loads them."""
+    """Seed of random weights, for pretraining from scratch; null loads the weights."""
 
 
 @dataclasses.dataclass(frozen=True)

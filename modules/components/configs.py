@@ -32,11 +32,11 @@ class SoftPromptConfig(ComponentConfig):
     """First values: `vocabulary` takes the embeddings of random tokens, `normal` draws numbers, and any other text
     gives the embeddings of its tokens, repeated up to the length; `{language}` in it is the language's English name."""
     std: float = Field(default=0.02, gt=0, le=1e6)
-    """Standard deviation of the numbers that `normal` draws."""
+    """Standard deviation of the initial values for `normal`."""
     reparameterization: int | None = Field(default=None, ge=1, le=2**16)
-    """Hidden width of a two-layer perceptron between the table of vectors and the prompt; null has none."""
+    """Hidden width of a two-layer MLP that reparameterizes the prompt; null for none."""
     position: Literal["before_bos", "after_bos"] = "before_bos"
-    """Stands in front of the text's first token, which is BOS where the tokenizer puts one, or right behind it."""
+    """Before the text's first token, which is BOS if the tokenizer adds one, or directly after it."""
 
     def __post_init__(self) -> None:
         if self.length < 1:
@@ -69,12 +69,12 @@ class BottleneckConfig(ComponentConfig):
     location: ClassVar[str] = "in each layer, on what its blocks give"
 
     type: Literal["seq_bn", "double_seq_bn", "compacter"] = "seq_bn"
-    """`seq_bn` stands behind the feed-forward sublayer (Pfeiffer et al., 2021), `double_seq_bn` behind attention too
+    """`seq_bn` is after the feed-forward sublayer (Pfeiffer et al., 2021), `double_seq_bn` also after attention
     (Houlsby et al., 2019), `compacter` is the latter with Kronecker-factored matrices (Mahabadi et al., 2021)."""
     reduction_factor: int = Field(default=16, ge=1)
-    """The backbone's hidden size over the bottleneck's."""
+    """The backbone's hidden size divided by the bottleneck's."""
     leave_out: list[int] = Field(default_factory=list)
-    """Numbers, from 0, of layers without an adapter."""
+    """Layers without an adapter, numbered from 0."""
 
     @override
     def incompatibility(self, info: BackboneInfo) -> str | None:
@@ -97,7 +97,7 @@ class InvertibleConfig(ComponentConfig):
     location: ClassVar[str] = "on the text's embeddings, undone before the output embeddings"
 
     reduction_factor: int = Field(default=2, ge=1)
-    """Half the embedding size over the hidden size of the two coupling networks."""
+    """Half the embedding size divided by the hidden size of the two coupling networks."""
     place: Literal["words", "embeddings"] = "words"
     """Which embeddings it changes: those of the words alone, or (encoders) what the layers read, with positions added
     and normalised, as the `adapters` library and so AdapterHub's MAD-X adapters have it. Its inverse always stands
@@ -129,15 +129,15 @@ class LoRAConfig(ComponentConfig):
     location: ClassVar[str] = "in each layer, beside linear maps"
 
     rank: int = Field(default=8, ge=1, le=2**13)
-    """Inner width of each low-rank product."""
+    """Rank of each low-rank update."""
     alpha: float = Field(default=16.0, ge=-1e6, le=1e6)
-    """The product is scaled by alpha / rank."""
+    """The update is scaled by alpha / rank."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the inputs of the products that is dropped in training."""
+    """Dropout probability of the inputs of the updates."""
     targets: list[Target] = Field(default_factory=lambda: list(DEFAULT_TARGETS))
-    """Linear layers of each transformer layer that are changed."""
+    """Linear layers of each transformer layer that are updated."""
     leave_out: list[int] = Field(default_factory=list)
-    """Numbers, from 0, of layers that are left as they are."""
+    """Layers without an update, numbered from 0."""
 
     def __post_init__(self) -> None:
         if not self.targets or len(set(self.targets)) < len(self.targets):
@@ -156,9 +156,9 @@ class PrefixConfig(ComponentConfig):
     location: ClassVar[str] = "in each layer, before keys and values"
 
     length: int = Field(default=30, ge=1, le=10_000)
-    """Keys and values in each layer; they take none of the backbone's positions."""
+    """Number of keys and values in each layer; they take none of the backbone's positions."""
     bottleneck_size: int | None = Field(default=512, ge=1, le=2**16)
-    """Hidden width of the perceptron that the prefix is trained through; null trains keys and values directly."""
+    """Hidden width of the MLP that reparameterizes the prefix; null trains keys and values directly."""
 
     @override
     def incompatibility(self, info: BackboneInfo) -> str | None:
@@ -173,7 +173,7 @@ class IA3Config(ComponentConfig):
     location: ClassVar[str] = "in each layer, on keys, values and feed-forward units"
 
     leave_out: list[int] = Field(default_factory=list)
-    """Numbers, from 0, of layers without factors."""
+    """Layers without scaling vectors, numbered from 0."""
 
     @override
     def incompatibility(self, info: BackboneInfo) -> str | None:
