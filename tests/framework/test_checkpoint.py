@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from framework.execution.checkpoint import CheckpointFile, usable
 from framework.store.store import WEIGHTS
-from tests.framework.tiny import LONG, Workspace, command_line
-
-_FULL_WHEN_ASKED_TO_STOP = """
-import errno, signal
-from framework.execution import checkpoint
-from framework.cli import main
-
-def full(file, *parts):
-    signal.raise_signal(signal.SIGTERM)
-    raise OSError(errno.ENOSPC, "No space left on device", str(file))
-
-checkpoint.write_whole = full
-main()
-"""
-
-_FULL_WHEN_THE_STORE_IS_WRITTEN = """
-import errno
-import safetensors.torch
-from framework.cli import main
-
-def full(state, file):
-    raise OSError(errno.ENOSPC, "No space left on device", str(file))
-
-safetensors.torch.save_file = full
-main()
-"""
+from tests.framework.conftest import Modulingua
+from tests.framework.tiny import LONG, Workspace
 
 
 def test_a_damaged_one_is_told_and_left_out(
@@ -78,13 +58,25 @@ def test_one_that_cannot_be_written_leaves_the_one_before(tmp_path: Path, capfd:
     assert "no checkpoint could be written" in capfd.readouterr().err
 
 
-def test_a_full_disk_is_said_and_loses_nothing(workspace: Workspace, finished_run: Workspace) -> None:
+def full(file: Path) -> OSError:
+    """What a write to a full disk raises."""
+    return OSError(errno.ENOSPC, "No space left on device", str(file))
+
+
+def test_a_full_disk_is_said_and_loses_nothing(
+    workspace: Workspace, finished_run: Workspace, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def save(state: object, file: Path) -> None:
+        raise full(file)
+
     changes = {"trainer.checkpoint_every": 0}
     file = workspace.write(changes)
-    answer = command_line("run", file, code=_FULL_WHEN_THE_STORE_IS_WRITTEN)
-    assert answer.returncode == 2
-    assert answer.stderr.splitlines()[-1].endswith("components.safetensors: No space left on device")
-    assert "Traceback" not in answer.stderr
+    with monkeypatch.context() as here:
+        here.setattr("safetensors.torch.save_file", save)
+        answer = modulingua("run", file)
+    assert answer.code == 2
+    assert answer.err.splitlines()[-1].endswith("components.safetensors: No space left on device")
+    assert "Traceback" not in answer.err
     [first, *_] = workspace.plan(changes).stages
     assert not workspace.store.has(first.id)
     assert CheckpointFile.is_whole(workspace.store.checkpoint(first.id))
@@ -93,9 +85,17 @@ def test_a_full_disk_is_said_and_loses_nothing(workspace: Workspace, finished_ru
     assert one == two
 
 
-def test_to_stop_without_a_checkpoint_is_a_failure(workspace: Workspace) -> None:
-    answer = command_line("run", workspace.write(LONG), code=_FULL_WHEN_ASKED_TO_STOP)
-    assert answer.returncode == 2
-    first, *_, last = answer.stderr.splitlines()
+@pytest.mark.usefixtures("no_request_left")
+def test_to_stop_without_a_checkpoint_is_a_failure(
+    workspace: Workspace, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(file: Path, *parts: bytes) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        raise full(file)
+
+    monkeypatch.setattr("framework.execution.checkpoint.write_whole", write)
+    answer = modulingua("run", workspace.write(LONG))
+    assert answer.code == 2
+    first, *_, last = answer.err.splitlines()
     assert first.startswith("no checkpoint could be written to ")
     assert last == "stopped, but the state could not be saved: the steps since the last checkpoint are lost"

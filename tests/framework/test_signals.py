@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,7 @@ from framework.store.store import WEIGHTS
 from framework.system.signals import handle_stop_signals, pause, stop_requested
 from tests.framework.tiny import LONG, Workspace, execute_one_stage, start
 
-
-@pytest.fixture(autouse=True)
-def no_request_left() -> Iterator[None]:
-    """A signal of one test is not heard in the next."""
-    yield
-    with handle_stop_signals():
-        pass
+pytestmark = pytest.mark.usefixtures("no_request_left")
 
 
 def wait_for(file: Path, process: subprocess.Popen[str]) -> None:
