@@ -20,25 +20,22 @@ from framework.system.launchers import RANKS
 from framework.system.signals import PARENT, is_child
 from tests.framework import tiny
 from tests.framework.conftest import Modulingua
-from tests.framework.tiny import Workspace, outcome, runs
+from tests.framework.tiny import Workspace, command_line, outcome, runs
 
 TWO = {"trainer.devices": 2, "languages.targets": ["swh_Latn"]}
 """The tiny experiment with one of its targets."""
 
 
 def test_two_processes_come_to_what_one_does(
-    workspace: Workspace, finished_run: Workspace, modulingua: Modulingua, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, finished_run: Workspace, modulingua: Modulingua
 ) -> None:
     file = workspace.write(TWO)
     # What another launcher left in the shell assigns no rank to a process of ours.
-    left = {"LOCAL_RANK": "1", "NODE_RANK": "1", "WORLD_SIZE": "8", "MASTER_ADDR": "nowhere"}
-    for name, value in left.items():
-        monkeypatch.setenv(name, value)
-    answer = modulingua("run", file)
-    assert (answer.code, answer.err) == (0, "")
-    heads = dict.fromkeys(line.split(" · ")[0] for line in answer.out.splitlines() if line.startswith("["))
+    answer = command_line("run", file, LOCAL_RANK="1", NODE_RANK="1", WORLD_SIZE="8", MASTER_ADDR="nowhere")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    heads = dict.fromkeys(line.split(" · ")[0] for line in answer.stdout.splitlines() if line.startswith("["))
     assert list(heads) == ["[1/3] language", "[2/3] task", "[3/3] evaluate"]
-    assert all(line.isprintable() for line in answer.out.splitlines())
+    assert all(line.isprintable() for line in answer.stdout.splitlines())
 
     plan = workspace.plan(TWO)
     assert plan.todo == []

@@ -162,6 +162,7 @@ def test_a_third_claim_is_not_written_over(claim: Path, monkeypatch: pytest.Monk
     assert [file.name for file in claim.parent.iterdir()] == [claim.name]
 
 
+@pytest.mark.usefixtures("no_request_left")
 def test_who_waits_can_be_asked_to_stop(claim: Path) -> None:
     claim.parent.mkdir()
     has_it, stopped = threading.Event(), threading.Event()
