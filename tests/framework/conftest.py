@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from framework.cli import main
+from framework.system.signals import handle_stop_signals
 from tests.framework import tiny
 from tests.framework.tiny import Workspace
 
@@ -40,6 +41,14 @@ def unsynced_files() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("framework.system.files.os.fsync", lambda descriptor: None)
         yield
+
+
+@pytest.fixture
+def no_request_left() -> Iterator[None]:
+    """A signal to stop of one test is not heard in the next."""
+    yield
+    with handle_stop_signals():
+        pass
 
 
 @pytest.fixture(scope="session")

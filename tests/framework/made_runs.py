@@ -113,3 +113,21 @@ def line(text: str, beginning: str) -> str:
     """Returns the one line that begins so, its spaces made single."""
     [found] = [" ".join(one.split()) for one in text.splitlines() if one.startswith(beginning)]
     return found
+
+
+def some_result(
+    predictions: Predictions,
+    language: str = "hau_Latn",
+    control: Control = "own",
+    identity: str = "i",
+    task: Task = "classification",
+) -> LanguageResult:
+    """What a run finds of predictions, with the language's own components."""
+    return LanguageResult.of(
+        predictions,
+        task=task,
+        language=language,
+        control=control,
+        component_language=language,
+        identity=identity,
+    )

@@ -997,26 +997,26 @@ def test_a_training_that_diverges(workspace: Workspace, modulingua: Modulingua) 
     assert workspace.files() == {}
 
 
-class TestInAProcessOfItsOwn:
-    def test_of_the_yaml(self, workspace: Workspace) -> None:
+class TestNothingIsWritten:
+    def test_of_the_yaml(self, workspace: Workspace, modulingua: Modulingua) -> None:
         file = workspace.write({"combination.task": {"adaptor": {}}, "seeds": [0, 0]})
         before = tree(workspace.folder)
-        answer = command_line("plan", file)
-        assert (answer.returncode, answer.stdout) == (2, "")
-        assert answer.stderr.splitlines()[0] == f"{file} has 2 mistakes:"
-        assert "did you mean 'adapter'?" in answer.stderr
-        assert len(answer.stderr.splitlines()) == 3
+        answer = modulingua("plan", file)
+        assert (answer.code, answer.out) == (2, "")
+        assert answer.err.splitlines()[0] == f"{file} has 2 mistakes:"
+        assert "did you mean 'adapter'?" in answer.err
+        assert len(answer.err.splitlines()) == 3
         assert tree(workspace.folder) == before
 
-    def test_of_a_folder(self, workspace: Workspace) -> None:
+    def test_of_a_folder(self, workspace: Workspace, modulingua: Modulingua) -> None:
         file = workspace.write({"runs": str(workspace.encoder / "config.json" / "runs")})
-        answer = command_line("run", file)
-        assert (answer.returncode, answer.stdout) == (2, "")
-        assert answer.stderr.startswith("runs: cannot write in the folder")
-        assert len(answer.stderr.splitlines()) == 1
+        answer = modulingua("run", file)
+        assert (answer.code, answer.out) == (2, "")
+        assert answer.err.startswith("runs: cannot write in the folder")
+        assert len(answer.err.splitlines()) == 1
         assert workspace.files() == {}
 
-    def test_of_the_data(self, workspace: Workspace) -> None:
+    def test_of_the_data_in_a_process_of_its_own(self, workspace: Workspace) -> None:
         texts = workspace.copy_of(workspace.texts, "texts")
         write_rows(texts / "eng_Latn" / "train.parquet", [{"index_id": 0, "category": "travel", "text": ""}])
         answer = command_line("run", workspace.write({"data.path": str(texts), "combination.language": {}}))

@@ -13,9 +13,9 @@ import pytest
 from framework.errors import UserError
 from framework.reports.compare import Comparison, compare
 from framework.results.metrics import metrics_of
-from framework.results.run_folder import LanguageResult, RunFolder, read_runs
+from framework.results.run_folder import RunFolder, read_runs
 from modules.training.task import UNPARSED
-from tests.framework.made_runs import PROMPT_AND_ADAPTER, SIZE, add, line, make_run, printed
+from tests.framework.made_runs import PROMPT_AND_ADAPTER, SIZE, add, line, make_run, printed, some_result
 
 pytestmark = pytest.mark.usefixtures("unsynced_files")
 
@@ -137,14 +137,7 @@ class TestFigures:
             add(run, language, 60)
         add(run, "yor_Latn", 50, "none")
         predictions = run.predictions("own", "hau_Latn")
-        bare = LanguageResult.of(
-            predictions,
-            task="classification",
-            language="hau_Latn",
-            control="own",
-            component_language="",
-            identity="i",
-        )
+        bare = replace(some_result(predictions), component_language="")
         run.write(bare, predictions)
         comparison = compare([tmp_path])
         control = comparison.rows[1]

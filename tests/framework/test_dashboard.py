@@ -115,13 +115,15 @@ class TestSaved:
         assert [view.saved for view in server.views.values()] == [2, 2, 2]
         assert list(server.charts) == [f"team/{heatmap.NAME}"]
 
-    def test_a_report_of_a_persons_own_is_left_alone(self, workspace: Workspace, server: ViewServer) -> None:
+    def test_a_report_of_a_persons_own_is_left_alone(
+        self, workspace: Workspace, server: ViewServer, modulingua: Modulingua
+    ) -> None:
         from wandb_workspaces.reports.v2 import Report
 
         server.projects.add("transfer")
         Report(entity="team", project="transfer", title="tiny by combination and language").save()
         [own] = server.views.values()
-        assert command_line("dashboard", workspace.write(GRID)).returncode == 0
+        assert modulingua("dashboard", workspace.write(GRID)).code == 0
         assert (own.saved, len(server.views)) == (1, 4)
 
     def test_a_chart_that_another_experiment_stored_is_used(

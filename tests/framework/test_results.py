@@ -15,9 +15,10 @@ import yaml
 
 from framework.errors import UserError
 from framework.results import run_folder
-from framework.results.run_folder import Control, LanguageResult, Predictions, RunFolder, RunRecord, read_runs
+from framework.results.run_folder import LanguageResult, Predictions, RunFolder, RunRecord, read_runs
 from framework.results.run_groups import group_runs
 from modules.training.task import UNPARSED
+from tests.framework.made_runs import some_result
 
 RECORD = RunRecord(
     id="7f3a",
@@ -40,19 +41,6 @@ RECORD = RunRecord(
 
 def some_predictions(predicted: str = "abba") -> Predictions:
     return Predictions(["3", "1", "2", "0"], "aabb", predicted, [0.5, 0.25, 1.0, 0.75])
-
-
-def some_result(
-    predictions: Predictions, language: str = "hau_Latn", control: Control = "own", identity: str = "i"
-) -> LanguageResult:
-    return LanguageResult.of(
-        predictions,
-        task="classification",
-        language=language,
-        control=control,
-        component_language=language,
-        identity=identity,
-    )
 
 
 @pytest.fixture
@@ -142,14 +130,7 @@ class TestRoundTrip:
 
     def test_answers_that_are_no_labels(self) -> None:
         predictions = Predictions("01", ['["Paris"]', '["Rome"]'], ["Paris", UNPARSED], [1, 1])
-        result = LanguageResult.of(
-            predictions,
-            task="question answering",
-            language="hau_Latn",
-            control="own",
-            component_language="",
-            identity="i",
-        )
+        result = some_result(predictions, task="question answering")
         assert result.scores == {"token_f1": 0.5, "exact_match": 0.5}
         assert (result.labels, result.foreign_rate, result.unparsed_rate) == ([], 0, 0.5)
 

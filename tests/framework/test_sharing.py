@@ -18,7 +18,7 @@ from framework.store.identities import recomputed
 from framework.store.sharing import push
 from framework.store.store import HISTORY, PASSPORT, WEIGHTS, Store, read_passport
 from tests.framework.conftest import Modulingua
-from tests.framework.test_components import rewrite
+from tests.framework.test_store_commands import rewrite
 from tests.framework.tiny import Workspace, runs
 from tests.hub_server import Repository, hub_server, use_hub
 

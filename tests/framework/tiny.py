@@ -64,6 +64,12 @@ EXPERIMENT: dict[str, Any] = {
     "runs": "",
 }
 """A language prompt under a task adapter, in a few steps."""
+LONG: dict[str, Any] = {
+    "stages.language.training.steps": 100,
+    "trainer.checkpoint_every": 0,
+    "languages.targets": ["swh_Latn"],
+}
+"""A change of it: a language stage that is long enough to be interrupted, with a checkpoint after each step."""
 
 
 def build_encoder(folder: Path, *, lm_head: bool = True, **settings: Any) -> Path:
@@ -233,11 +239,27 @@ def rows(predictions: Predictions) -> list[tuple[str, str, str, float]]:
 
 def command_line(*words: str | Path, code: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs `modulingua` (or some code) in a process of its own, from the root of the checkout."""
-    program = ["-m", "framework.cli"] if code is None else ["-c", code]
     return subprocess.run(
-        [sys.executable, *program, *map(str, words)],
-        cwd=ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
-        capture_output=True,
-        text=True,
+        _program(words, code), cwd=ROOT, env=_environment(environment), capture_output=True, text=True
     )
+
+
+def start(*words: str | Path, code: str | None = None, **environment: str) -> subprocess.Popen[str]:
+    """Starts what `command_line` runs, in a process group that can be signalled as a whole."""
+    return subprocess.Popen(
+        _program(words, code),
+        cwd=ROOT,
+        env=_environment(environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def _program(words: tuple[str | Path, ...], code: str | None) -> list[str]:
+    return [sys.executable, *(["-m", "framework.cli"] if code is None else ["-c", code]), *map(str, words)]
+
+
+def _environment(changes: Mapping[str, str]) -> dict[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": "1"} | changes

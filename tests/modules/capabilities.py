@@ -28,7 +28,7 @@ def probe(model: Path, kind: str) -> bool:
     """Says whether a kind is taken; fails if it is taken and does not work in one of the roles."""
     whole = Combination(load_backbone(BackboneConfig(name=str(model), precision="32")))
     slots = (("task", kind),) if kind == "full" else (("language", kind), ("task", kind))
-    if not possible(slots, whole):
+    if not possible(slots, whole.backbone.info):
         return False
     ids, mask = tiny.batch()
     with torch.no_grad():
@@ -50,7 +50,7 @@ def generates(model: Path) -> bool:
     whole = Combination(load_backbone(BackboneConfig(name=str(model), precision="32"), with_lm_head=True))
     if whole.backbone.info.family == "encoder":
         return False
-    kinds = [kind for kind in components.CONFIGS if kind != "full" and possible((("task", kind),), whole)]
+    kinds = [kind for kind in components.CONFIGS if kind != "full" and possible((("task", kind),), whole.backbone.info)]
     fill(whole, tuple((role, kind) for role in ROLES for kind in kinds), ["swh_Latn"])
     ids, mask = tiny.batch()
     languages = ["swh_Latn"] * len(ids)

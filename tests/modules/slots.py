@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from modules import Combination
+from modules import BackboneConfig, BackboneInfo, Combination, inspect_backbone
 from modules.components import (
     BottleneckConfig,
     FullConfig,
@@ -17,6 +21,7 @@ from modules.components import (
     PrefixConfig,
     SoftPromptConfig,
 )
+from tests.modules import tiny
 
 Slots = tuple[tuple[str, str], ...]
 """Roles with a component each: pairs of role and kind."""
@@ -62,6 +67,8 @@ MAIN: Slots = (("language", "prompt"), ("language", "adapter"), ("task", "prompt
 SIXTEEN: list[Slots] = [
     tuple(itertools.compress(MAIN, chosen)) for chosen in itertools.product([False, True], repeat=len(MAIN))
 ]
+PAIRWISE = [slots for slots in SIXTEEN if len(slots) in (0, 3, 4)]
+"""Of the sixteen, so many that any two slots are seen on together, off together, and each on without the other."""
 ALONE: list[Slots] = [((role, kind),) for role in ("language", "task") for kind in KINDS if kind != "full"]
 MIXED: list[Slots] = [
     (("language", "lora"), ("task", "adapter")),
@@ -91,10 +98,23 @@ def kind_and_config(kind: str) -> tuple[str, Any]:
     return VARIANTS[kind] if kind in VARIANTS else (kind, CONFIGS[kind])
 
 
-def possible(slots: Slots, combination: Combination) -> bool:
-    """Whether the backbone takes all these kinds."""
-    configs = [kind_and_config(kind)[1] for _, kind in slots]
-    return not any(config.incompatibility(combination.backbone.info) for config in configs)
+def possible(slots: Slots, info: BackboneInfo) -> bool:
+    """Whether a backbone takes all these kinds."""
+    return not any(kind_and_config(kind)[1].incompatibility(info) for _, kind in slots)
+
+
+@functools.cache
+def info_of(model_type: str) -> BackboneInfo:
+    """What is known of a tiny model before it is loaded: tests are collected for the kinds that it takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        tiny.write_config(Path(folder), model_type)
+        return inspect_backbone(BackboneConfig(name=folder, random_init_seed=0))
+
+
+def models_that_take(kinds: Iterable[str], role: str = "task") -> list[tuple[str, str]]:
+    """Returns each model type with each of the kinds that it takes in a role."""
+    pairs = itertools.product(tiny.MODELS, kinds)
+    return [(model_type, kind) for model_type, kind in pairs if possible(((role, kind),), info_of(model_type))]
 
 
 def fill(combination: Combination, slots: Slots, languages: list[str], *, perturbed: bool = True) -> None:

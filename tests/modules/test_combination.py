@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,15 @@ from modules.components import BottleneckConfig, Full, FullConfig, SoftPrompt, S
 from tests.modules import tiny
 from tests.modules.slots import (
     ALONE,
-    COMBINATIONS,
     CONFIGS,
+    KINDS,
+    MAIN,
     MIXED,
     SIXTEEN,
     VARIANTS,
     Slots,
     fill,
+    info_of,
     name,
     perturb,
     possible,
@@ -32,26 +34,41 @@ from tests.modules.slots import (
 EVERY_MODEL = pytest.mark.parametrize("model_type", tiny.MODELS)
 OF_EACH_MAKE = ("xlm-roberta", "modernbert", "gpt2", "llama", "mt5")
 """Models that differ in how components get into them: by what `adapters` has, by our table, in one or two halves."""
+SOME_AT_ONCE = [slots for slots in SIXTEEN if 1 < len(slots) < len(MAIN)]
+
+
+def every_combination() -> Iterator[Any]:
+    """Yields model types with the combinations that they take.
+
+    Models of each make see all sixteen combinations, all kinds and mixtures. The others see none, each kind alone and
+    all four main slots at once, in which any two of these are on together, off together, and each on without the other;
+    of the combinations between, each of these models sees one, as a slow test, and each is seen on one of them or two.
+    Prompts and adapters are alone in both roles on each model, other kinds and settings in either role by turns.
+    """
+    between = itertools.cycle(SOME_AT_ONCE)
+    for place, model in enumerate(tiny.MODELS):
+        chosen = [*SIXTEEN, *one_role_each(place), *MIXED]
+        if model not in OF_EACH_MAKE:
+            chosen = [slots for slots in [*SIXTEEN, *one_role_each(place)] if len(slots) in (0, 1, len(MAIN))]
+            chosen = [slots for slots in chosen if not any(kind in VARIANTS for _, kind in slots)]
+            yield pytest.param(model, next(between), marks=pytest.mark.slow)
+        yield from ((model, slots) for slots in dict.fromkeys(chosen) if possible(slots, info_of(model)))
+
+
+def one_role_each(place: int) -> list[Slots]:
+    """Returns each kind alone: in the language role and in the task role by turns, the other way at the next place."""
+    kinds = [kind for kind in KINDS if kind != "full"]
+    return [((ROLES[(place + number) % 2], kind),) for number, kind in enumerate(kinds)]
+
+
 EVERY_COMBINATION = pytest.mark.parametrize(
     ("model_type", "slots"),
-    [
-        pytest.param(
-            model, slots, marks=[] if model in OF_EACH_MAKE or len(slots) in (0, 1, 4) else pytest.mark.slow
-        )
-        for model, slots in itertools.product(tiny.MODELS, COMBINATIONS)
-        if model in OF_EACH_MAKE or not (slots in MIXED or any(kind in VARIANTS for _, kind in slots))
-    ],
+    list(every_combination()),
     ids=lambda part: part if isinstance(part, str) else name(part),
 )
-"""All 16 combinations and each kind alone on every model; other settings of the kinds and other mixtures on some.
-
-Two or three components at once are slow tests on models of a make that another one stands for.
-"""
 
 
 def filled(combination: Combination, slots: Slots, **options: bool) -> Combination:
-    if not possible(slots, combination):
-        pytest.skip(f"{combination.backbone.info.model_type} refuses one of the kinds")
     fill(combination, slots, ["swh_Latn", "hau_Latn"], **options)
     return combination
 
@@ -345,14 +362,12 @@ def test_dropout_is_on_in_training_only(tmp_path: Path) -> None:
     assert torch.equal(whole.encode_backbone(ids, mask), whole.encode_backbone(ids, mask))
 
 
-@EVERY_MODEL
+@pytest.mark.parametrize("model_type", [model for model in tiny.MODELS if info_of(model).max_positions < UNLIMITED])
 def test_text_and_prompts_must_fit_the_positions(combination: Callable[..., Combination], model_type: str) -> None:
     whole = combination(model_type)
     whole.add("language", "prompt", SoftPromptConfig(length=3), language="swh_Latn", seed=0)
     whole.add("task", "prompt", SoftPromptConfig(length=2), seed=0)
     most = whole.backbone.info.max_positions
-    if most == UNLIMITED:
-        pytest.skip("its attention knows distances only")
     assert most == tiny.POSITIONS
     ids, mask = tiny.batch(2, most - 5)
     assert whole.encode(ids, mask, ["swh_Latn"] * 2).shape[1] == most - 5

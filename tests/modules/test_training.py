@@ -32,7 +32,7 @@ from modules.training.classification import TextClassification
 from modules.training.heads import last_token, mean_pool
 from modules.training.language_modeling import CausalLanguageModeling, MaskedLanguageModeling
 from tests.modules import tiny
-from tests.modules.slots import SIXTEEN
+from tests.modules.slots import PAIRWISE
 from tests.modules.slots import name as name_of
 from tests.modules.stages import (
     EVERY_STAGE,
@@ -178,10 +178,10 @@ def test_the_loss_falls(stage: Callable[..., StageModule], name: str) -> None:
         *("masked prompt and adapter", "aligned prefix", "full fine-tuning"),
         *(
             pytest.param(
-                f"{family}, task: {name_of(slots)}", marks=[] if slots == SIXTEEN[-1] else pytest.mark.slow
+                f"{family}, task: {name_of(slots)}", marks=[] if slots == PAIRWISE[-1] else pytest.mark.slow
             )
             for family in FAMILIES
-            for slots in SIXTEEN
+            for slots in PAIRWISE
         ),
     ],
 )

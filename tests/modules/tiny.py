@@ -143,13 +143,7 @@ WORDS = [f"w{number}" for number in range(VOCABULARY - 5)]
 
 def build(folder: Path, model_type: str, *, seed: int = 0, dropout: float | None = None, **settings: Any) -> Path:
     """Writes a random model with its language model head and a tokenizer of words `w0`, `w1`, …."""
-    folder.mkdir(parents=True, exist_ok=True)
-    config = CONFIG_MAPPING[model_type](**(SETTINGS[model_type] | settings))
-    if dropout is not None:
-        for name in vars(config):
-            is_one = ("dropout" in name or name.endswith("_pdrop")) and not name.startswith("classifier")
-            if is_one and isinstance(getattr(config, name), float):
-                setattr(config, name, dropout)
+    config = write_config(folder, model_type, dropout=dropout, **settings)
     class_ = LANGUAGE_MODELS[ARCHITECTURES[model_type].family][type(config)]
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -158,8 +152,6 @@ def build(folder: Path, model_type: str, *, seed: int = 0, dropout: float | None
         for parameter in model.parameters():
             parameter.data += 0.05 * torch.randn_like(parameter)
     model.tie_weights()
-    config.architectures = [class_.__name__]
-    config.to_json_file(folder / "config.json", use_diff=False)
     tied = {id(model.get_input_embeddings().weight)}
     state = {}
     for name, tensor in model.state_dict(keep_vars=True).items():
@@ -167,8 +159,23 @@ def build(folder: Path, model_type: str, *, seed: int = 0, dropout: float | None
             continue
         state[name] = tensor.detach().clone()
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
-    write_tokenizer(folder, sentinels=8 if ARCHITECTURES[model_type].family == "encoder-decoder" else 0)
     return folder
+
+
+def write_config(folder: Path, model_type: str, *, dropout: float | None = None, **settings: Any) -> Any:
+    """Writes all of a model but its weights; returns its configuration."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = CONFIG_MAPPING[model_type](**(SETTINGS[model_type] | settings))
+    if dropout is not None:
+        for name in vars(config):
+            is_one = ("dropout" in name or name.endswith("_pdrop")) and not name.startswith("classifier")
+            if is_one and isinstance(getattr(config, name), float):
+                setattr(config, name, dropout)
+    family = ARCHITECTURES[model_type].family
+    config.architectures = [LANGUAGE_MODELS[family][type(config)].__name__]
+    config.to_json_file(folder / "config.json", use_diff=False)
+    write_tokenizer(folder, sentinels=8 if family == "encoder-decoder" else 0)
+    return config
 
 
 def write_tokenizer(folder: Path, sentinels: int = 0) -> None:

@@ -14,6 +14,8 @@ from tests.modules import tiny
 
 MODELS, DATA = "models", "data"
 """Where the documentation has local copies: `backbone.name=models/multilingual-e5-small data.path=data/sib200`."""
+STORE = "store"
+"""The component store, which pages share: what one of them has trained, the next one finds."""
 TEXTS = "texts.txt"
 """New texts, one a line, for `predict`."""
 
@@ -33,7 +35,7 @@ HERE = {
 
 
 def build(folder: Path) -> Path:
-    """Writes the models and the data that every page shares."""
+    """Writes what every page shares: the models, the data and an empty store."""
     encoder = build_encoder(folder / MODELS / "multilingual-e5-small", max_position_embeddings=514)
     join_pairs(encoder)
     (folder / MODELS / "xlm-roberta-base").symlink_to(encoder)
@@ -50,12 +52,13 @@ def build(folder: Path) -> Path:
             write_rows(folder / DATA / "masakhanews" / config / f"{split}.parquet", rows)
     for dataset in ("wikiann", "xnli", "xquad", "squad"):
         write_hub(folder / DATA / dataset, dataset)
+    (folder / STORE).mkdir()
     return folder
 
 
 def checkout(folder: Path, shared: Path) -> Path:
     """Makes a folder look like a checkout whose experiments are small and find their data here."""
-    for name in (MODELS, DATA):
+    for name in (MODELS, DATA, STORE):
         (folder / name).symlink_to(shared / name)
     shutil.copytree(ROOT / "experiments", folder / "experiments")
     for file in (folder / "experiments").rglob("*.yaml"):

@@ -40,6 +40,11 @@ def languages(workspace: Workspace, changes: dict[str, Any] = QUICK) -> list[Lan
     return stages
 
 
+def one_stage_of(file: Path, stage: LanguageStage) -> list[str]:
+    """Returns the command that carries out a stage in a process of its own."""
+    return [sys.executable, "-m", "framework.execution.runner", str(file), "[]", stage.id]
+
+
 def at_step(number: int, act: Callable[[], None]) -> Report:
     """Makes something happen when a stage reports that step."""
     return lambda done, news: act() if done == number else None
@@ -108,7 +113,7 @@ class TestHowAStageEnds:
 def test_of_two_ranks_one_speaks(workspace: Workspace, server: WandbServer) -> None:
     changes = QUICK | {"trainer.devices": 2}
     stage = languages(workspace, changes)[0]
-    command = [sys.executable, "-m", "framework.execution.runner", str(workspace.write(changes)), "[]", stage.id]
+    command = one_stage_of(workspace.write(changes), stage)
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300
     )
@@ -219,7 +224,7 @@ class TestTrouble:
         changes = QUICK | {"stages.language.training.steps": 100_000}
         file, stage = workspace.write(changes), languages(workspace, changes)[0]
         server.silent = True
-        command = [sys.executable, "-m", "framework.execution.runner", str(file), "[]", stage.id]
+        command = one_stage_of(file, stage)
         with subprocess.Popen(
             command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as process:

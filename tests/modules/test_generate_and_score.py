@@ -16,7 +16,7 @@ from modules import BackboneConfig, Combination, ModulesError, load_backbone
 from modules.backbone.architectures import ARCHITECTURES
 from modules.components import SoftPrompt, SoftPromptConfig
 from tests.modules import shared_scores, tiny
-from tests.modules.slots import SIXTEEN, Slots, fill, name, possible
+from tests.modules.slots import PAIRWISE, Slots, fill, info_of, name, possible
 
 ROOT = Path(__file__).parents[2]
 GENERATIVE = [model for model in tiny.MODELS if ARCHITECTURES[model].family != "encoder"]
@@ -27,26 +27,42 @@ EVERYTHING: Slots = (
     ("task", "prompt after bos"),
     ("task", "lora everywhere"),
 )
+PREFIXES: Slots = (("language", "prefix"), ("task", "prefix"))
 SEVERAL: list[Slots] = [
     (),
     EVERYTHING,
-    (("language", "prefix"), ("task", "prefix")),
+    PREFIXES,
     (("language", "prefix"), ("task", "ia3")),
     (("language", "double adapter"), ("task", "compacter")),
 ]
 EVERY_MODEL = pytest.mark.parametrize("model_type", GENERATIVE)
 ONE_OF_EACH_FAMILY = pytest.mark.parametrize("model_type", ["llama", "mt5"])
+
+
+def models_with(several: list[Slots]) -> list[tuple[str, Slots]]:
+    """Returns each model with each of several combinations that it takes."""
+    pairs = itertools.product(GENERATIVE, several)
+    return [(model_type, slots) for model_type, slots in pairs if possible(slots, info_of(model_type))]
+
+
+def name_of_case(part: str | Slots) -> str:
+    return part if isinstance(part, str) else name(part)
+
+
+ALL_OR_PREFIXES = pytest.mark.parametrize(
+    ("model_type", "slots"), models_with([EVERYTHING, PREFIXES]), ids=name_of_case
+)
 CASES = pytest.mark.parametrize(
     ("model_type", "slots"),
     [
-        *itertools.product(GENERATIVE, SEVERAL),
+        *models_with(SEVERAL),
         *(
             pytest.param(model_type, slots, marks=pytest.mark.slow)
-            for model_type, slots in itertools.product(["llama", "mt5"], SIXTEEN)
+            for model_type, slots in itertools.product(["llama", "mt5"], PAIRWISE)
             if slots not in SEVERAL
         ),
     ],
-    ids=lambda part: part if isinstance(part, str) else name(part),
+    ids=name_of_case,
 )
 LANGUAGES = ["swh_Latn", "hau_Latn", "", "swh_Latn"]
 ANSWERS = [
@@ -58,8 +74,6 @@ ANSWERS = [
 
 
 def filled(combination: Combination, slots: Slots) -> Combination:
-    if not possible(slots, combination):
-        pytest.skip(f"{combination.backbone.info.model_type} refuses one of the kinds")
     fill(combination, slots, ["swh_Latn", "hau_Latn"])
     return combination
 
@@ -279,8 +293,7 @@ def test_a_text_ends_where_its_end_is_written(combination: Callable[..., Combina
         torch.testing.assert_close(scores[row], mean, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("slots", [EVERYTHING, (("language", "prefix"), ("task", "prefix"))], ids=name)
-@EVERY_MODEL
+@ALL_OR_PREFIXES
 def test_gradients_are_those_of_reading_everything_anew(
     combination: Callable[..., Combination], model_type: str, slots: Slots
 ) -> None:
@@ -312,8 +325,7 @@ def test_gradients_are_those_of_reading_everything_anew(
     torch.testing.assert_close(gradients(torch.stack(ones).sum()), expected, atol=1e-3, rtol=1e-3)
 
 
-@pytest.mark.parametrize("slots", [EVERYTHING, (("language", "prefix"), ("task", "prefix"))], ids=name)
-@EVERY_MODEL
+@ALL_OR_PREFIXES
 @torch.no_grad()
 def test_bfloat16_loses_digits_only(combination: Callable[..., Combination], model_type: str, slots: Slots) -> None:
     whole = filled(combination(model_type), slots)
