@@ -13,6 +13,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from datamodules.errors import DataError, RowError
 from datamodules.languages.table import nearest_languages
@@ -374,8 +375,9 @@ class LabelledDataset(Dataset):
         self.config_of(language)
         return self.labels
 
+    @override
     def check_example(self, example: Example, row: Row, split: str) -> None:
-        """See `Dataset.check_example`; a blank text and missing gold are errors too."""
+        """A blank text and missing gold are errors too."""
         super().check_example(example, row, split)
         for name, text in zip(self.text_names, example.texts, strict=False):
             if is_blank(text) and not (split == TEST and self.blank_test_texts):

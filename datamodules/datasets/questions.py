@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from datamodules.datasets.base import TEST, DatasetConfig, Example, LabelledDataset
 from datamodules.errors import shown
@@ -96,8 +97,8 @@ class QuestionDataset(LabelledDataset):
         assert isinstance(example, Question)
         return json.dumps(example.answers, ensure_ascii=False)
 
+    @override
     def has_gold(self, example: Example) -> bool:
-        """See `LabelledDataset.has_gold`."""
         return isinstance(example, Question) and any(answer.strip() for answer in example.answers)
 
     def answer(self, example: Example, words: Sequence[str]) -> str:
@@ -113,8 +114,8 @@ class QuestionDataset(LabelledDataset):
         """The context: of its questions, none is trained on where another validates. Translations are not known."""
         return (example.second_text or "").strip()
 
+    @override
     def to_example(self, row: Row, row_id: str, language: str) -> Question:
-        """See `Dataset.to_example`."""
         answers = _answers_of(row)
         return Question(
             row.name("id"),
@@ -125,8 +126,9 @@ class QuestionDataset(LabelledDataset):
             starts=tuple(start for _, start in answers),
         )
 
+    @override
     def check_example(self, example: Example, row: Row, split: str) -> None:
-        """See `Dataset.check_example`; a question needs an answer, and outside of the test split one in its context."""
+        """A question needs an answer, and outside of the test split one in its context."""
         super().check_example(example, row, split)
         if split != TEST and isinstance(example, Question) and example.answer_place is None:
             answer, start = example.answers[0], example.starts[0]

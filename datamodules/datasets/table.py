@@ -14,6 +14,7 @@ from typing import ClassVar, Literal, NamedTuple, Self
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from datamodules.datasets.base import TEST, ClassificationDataset, DatasetConfig, Example
 from datamodules.errors import DataError, RowError, RowErrors, comma_list, nearest, shown
@@ -117,12 +118,9 @@ class Table(ClassificationDataset):
         self.positive = None if config.positive is None else in_one_form(config.positive)
 
     @classmethod
+    @override
     def from_config(cls, config: DatasetConfig) -> Self:
-        """See `Dataset.from_config`.
-
-        Raises:
-            DataError: If files and columns are not named.
-        """
+        """Makes the table; raises DataError if files and columns are not named."""
         if not isinstance(config, TableConfig):
             raise DataError("dataset 'table' must be told its files and columns, which only the section data can")
         return cls(config)
@@ -133,12 +131,9 @@ class Table(ClassificationDataset):
         return self._languages_in(TEST)
 
     @property
+    @override
     def labels(self) -> tuple[str, ...]:
-        """See `LabelledDataset.labels`.
-
-        Raises:
-            DataError: If they are not given and the split that is trained on does not hold two.
-        """
+        """The labels given, or else those of the training split; raises DataError if it does not hold two."""
         if self._labels:
             return self._labels
         split = self.config.train_split
@@ -164,8 +159,8 @@ class Table(ClassificationDataset):
         self._labels = tuple(sorted(found))
         return self._labels
 
+    @override
     def verify(self) -> None:
-        """See `LabelledDataset.verify`."""
         if self.positive is not None and self.positive not in self.labels:
             near, known = nearest(self.positive, self.labels), comma_list(self.labels)
             raise DataError(f"positive: no label of the table is called {self.positive!r}{near}; known: {known}")
@@ -183,13 +178,13 @@ class Table(ClassificationDataset):
         if errors and self.bad_rows == "refuse":
             raise RowErrors(list(errors.values()))
 
+    @override
     def notes(self) -> list[str]:
-        """See `LabelledDataset.notes`."""
         others = self._not_taken(TEST)
         return [f"Not every file of the test split has the code of one language{others}."] if others else []
 
+    @override
     def config_of(self, language: str) -> str:
-        """See `Dataset.config_of`."""
         known = list(dict.fromkeys(code for split in self.files for code in self._languages_in(split)))
         if language not in known:
             near, there = nearest_languages(language, known), ", ".join(known) or "none at all"
@@ -197,8 +192,8 @@ class Table(ClassificationDataset):
             raise DataError(f"the table has no text in '{language}'{near}; it has {there}{others}")
         return language
 
+    @override
     def check(self, language: str, split: str) -> None:
-        """See `Dataset.check`."""
         self.config_of(language)
         if split not in self.files:
             raise DataError(f"the table has no {split} split: data.files names only {' and '.join(self.files)}")
@@ -214,14 +209,16 @@ class Table(ClassificationDataset):
             digest.update(json.dumps([example.id, *example.texts, example.label]).encode())
         return f"sha256:{digest.hexdigest()}"
 
+    @override
     def content(self, language: str, split: str) -> str:
-        """See `Dataset.content`; ids may have the name of the split in them, so that a fingerprint depends on it."""
+        """Ids may have the name of the split in them, so that a fingerprint depends on it."""
         self.check(language, split)
         content = file_fingerprint(self._file(split, language))
         return content if self._has_own_file(split) else f"{content} {language}"
 
+    @override
     def read(self, language: str, split: str) -> Iterator[Example | RowError]:
-        """See `Dataset.read`; a row without a usable language counts for each language of its file."""
+        """A row without a usable language counts for each language of its file."""
         self.check(language, split)
         labels, file = self.labels, str(self._file(split, language))
         for number, text in enumerate(self._texts(language, split)):

@@ -16,21 +16,9 @@ class Xnli(NaturalLanguageInference):
     name = "xnli"
     hub_id = "facebook/xnli"
     configs = {
-        "arb_Arab": "ar",
-        "bul_Cyrl": "bg",
-        "deu_Latn": "de",
-        "ell_Grek": "el",
-        "eng_Latn": "en",
-        "fra_Latn": "fr",
-        "hin_Deva": "hi",
-        "rus_Cyrl": "ru",
-        "spa_Latn": "es",
-        "swh_Latn": "sw",
-        "tha_Thai": "th",
-        "tur_Latn": "tr",
-        "urd_Arab": "ur",
-        "vie_Latn": "vi",
-        "zho_Hans": "zh",
+        "arb_Arab": "ar", "bul_Cyrl": "bg", "deu_Latn": "de", "ell_Grek": "el", "eng_Latn": "en", "fra_Latn": "fr",
+        "hin_Deva": "hi", "rus_Cyrl": "ru", "spa_Latn": "es", "swh_Latn": "sw", "tha_Thai": "th", "tur_Latn": "tr",
+        "urd_Arab": "ur", "vie_Latn": "vi", "zho_Hans": "zh",
     }
 
     def group_of(self, example: Example) -> str:

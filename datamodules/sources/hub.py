@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
+from typing_extensions import override
+
 from datamodules.errors import DataError
 from datamodules.sources import hub_requests
 from datamodules.sources.base import FileSource
@@ -45,12 +47,12 @@ class Hub(FileSource):
         return found
 
     @property
+    @override
     def layout(self) -> Layout:
-        """See `FileSource`."""
         return _layout(self.snapshot)
 
+    @override
     def file(self, path: str) -> Path:
-        """See `FileSource`."""
         return self.snapshot.file(path)
 
     def fingerprint(self, config: str, split: str) -> str:
@@ -58,8 +60,9 @@ class Hub(FileSource):
         self.check(config, split)
         return f"{self.hub_id}@{self.snapshot.commit}/{config}/{split}"
 
+    @override
     def paths(self, config: str, split: str) -> list[str]:
-        """See `FileSource`; without the network, the files must be in the cache."""
+        """Without the network, the files must be in the cache."""
         files = self.layout.files(config, split)
         if recorder := active_recorder():
             recorder.begin(self.snapshot, config, split, files)

@@ -30,6 +30,20 @@ class StageModule(lightning.LightningModule):
     A subclass says what the loss is. A checkpoint holds what is trained, and not the rest of the backbone. Random
     numbers are drawn anew for each batch from the seed, the rank and the number of the batch, so that an interrupted
     run goes on exactly as it would have.
+
+    >>> from modules import BackboneConfig, Combination, OptimizationConfig, load_backbone
+    >>> from modules.components import SoftPromptConfig
+    >>> from modules.training.base import StageModule
+    >>> class Shrinking(StageModule):
+    ...     def losses(self, batch):
+    ...         return self.encode(batch).square().mean((1, 2))
+    >>> backbone = BackboneConfig("experiments/quickstart/backbone", precision="32", random_init_seed=0)
+    >>> combination = Combination(load_backbone(backbone))
+    >>> prompt = combination.add("language", "prompt", SoftPromptConfig(length=4), language="swh_Latn", seed=0)
+    >>> stage = Shrinking(combination, [prompt], OptimizationConfig(steps=3))
+    >>> batch = {**combination.backbone.tokenizer(["du tole"], return_tensors="pt"), "language": ["swh_Latn"]}
+    >>> stage.trained, stage.losses(batch).shape
+    (['component-language-swh_Latn-prompt/table'], torch.Size([1]))
     """
 
     def __init__(
@@ -133,6 +147,16 @@ class StageModule(lightning.LightningModule):
         self.load_trained_state(checkpoint["state_dict"])
         # Lightning loads what is left here into the whole module; its names are other ones.
         checkpoint["state_dict"] = {}
+
+    def losses(self, batch: Batch) -> Tensor:
+        """Returns the loss of each row or token of a batch, which may have none."""
+        raise NotImplementedError
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Returns the mean of the losses over all ranks, and logs it as `loss`."""
+        loss = global_mean(self.losses(batch))
+        self.log("loss", loss, prog_bar=True, sync_dist=True)
+        return loss
 
     def encode(self, batch: Batch) -> Tensor:
         """Returns the hidden states [batch, time, hidden size] of `input_ids`, by each row's `language`."""

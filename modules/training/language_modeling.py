@@ -8,12 +8,13 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional
 from torchmetrics import MeanMetric
+from typing_extensions import override
 
 from modules.backbone.architectures import Family
 from modules.combination.combination import Combination
 from modules.components import Component
 from modules.errors import ModulesError
-from modules.training.base import Batch, StageModule, global_mean
+from modules.training.base import Batch, StageModule
 from modules.training.configs import OptimizationConfig
 
 
@@ -60,12 +61,10 @@ class LanguageModeling(StageModule):
         logits = self.combination.kept_logits(self.encode(batch)[rows, columns], languages)
         return logits, self.combination.backbone.rows(labels[rows, columns])
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Returns the loss and logs it as `loss`."""
+    @override
+    def losses(self, batch: Batch) -> Tensor:
         logits, tokens = self(batch)
-        loss = global_mean(functional.cross_entropy(logits, tokens, reduction="none"))
-        self.log("loss", loss, prog_bar=True, sync_dist=True)
-        return loss
+        return functional.cross_entropy(logits, tokens, reduction="none")
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Logs `validation/loss` and `validation/accuracy` over all predicted tokens of all ranks."""

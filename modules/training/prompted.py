@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
+from typing_extensions import override
 
 from modules.combination.combination import Combination
 from modules.components import Component
-from modules.training.base import Batch, global_mean
+from modules.training.base import Batch
 from modules.training.configs import OptimizationConfig
 from modules.training.task import UNPARSED, Prediction, TaskModule
 
@@ -43,13 +44,11 @@ class LabelWords(TaskModule):
         """Returns the mean log-likelihood of a token of each label's words, [batch, labels] float32."""
         return _mean_log_likelihoods(self, batch, batch["answers"])
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Returns the loss and logs it as `loss`."""
+    @override
+    def losses(self, batch: Batch) -> Tensor:
         labels = batch["labels"].tolist()
         right = [[answers[label]] for answers, label in zip(batch["answers"], labels, strict=True)]
-        loss = global_mean(-_mean_log_likelihoods(self, batch, right).squeeze(1))
-        self.log("loss", loss, prog_bar=True, sync_dist=True)
-        return loss
+        return -_mean_log_likelihoods(self, batch, right).squeeze(1)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Logs `validation/loss` and `validation/accuracy` over all rows of all ranks."""
@@ -103,11 +102,9 @@ class Generation(TaskModule):
         self.beams = beams
         self._validation_log_likelihood = MeanMetric()
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Returns the loss and logs it as `loss`."""
-        loss = global_mean(-self._right(batch))
-        self.log("loss", loss, prog_bar=True, sync_dist=True)
-        return loss
+    @override
+    def losses(self, batch: Batch) -> Tensor:
+        return -self._right(batch)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Logs `validation/log_likelihood`, a right answer's mean per token, over all rows of all ranks."""

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 from torchmetrics import MeanMetric
+from typing_extensions import override
 
 from modules.combination.combination import Combination
 from modules.components import Component
-from modules.training.base import Batch, global_mean
+from modules.training.base import Batch
 from modules.training.configs import OptimizationConfig
 from modules.training.span_head import SpanHead, best_spans
 from modules.training.task import Prediction, TaskModule
@@ -58,12 +59,10 @@ class QuestionAnswering(TaskModule):
         start, end = self.head(hidden, candidates)
         return start, end
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Returns the loss and logs it as `loss`."""
+    @override
+    def losses(self, batch: Batch) -> Tensor:
         start, end = self(batch)
-        loss = global_mean(_losses(start, end, batch))
-        self.log("loss", loss, prog_bar=True, sync_dist=True)
-        return loss
+        return _losses(start, end, batch)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Logs `validation/loss` over all windows of all ranks, and two scores over those that hold their answer.
