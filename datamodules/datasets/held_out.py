@@ -20,7 +20,7 @@ class HeldOut(DatasetWrapper):
     """
 
     def __init__(self, whole: LabelledDataset, split: str, share: float) -> None:
-        """Says what is divided; nothing is read yet.
+        """Sets what is divided; reads nothing yet.
 
         Args:
             whole: The dataset.

@@ -30,7 +30,7 @@ class QuestionsConfig(DatasetConfig):
     a third of them."""
 
     def __post_init__(self) -> None:
-        """Checks that a window gets on by at least as many tokens as it shares, whatever the question's length."""
+        """Checks that a window has at least as many new tokens as shared ones, for any length of question."""
         super().__post_init__()
         for length in (self.max_length, self.train_max_length or self.max_length):
             if self.stride is not None and 2 * self.stride + SPECIAL_TOKENS >= length:
@@ -60,10 +60,10 @@ class Question(Example):
 
     @property
     def answer_place(self) -> tuple[int, int] | None:
-        """Where the first answer stands in the context: its beginning and its end, in characters.
+        """The span of the first answer in the context: its start and end, in characters.
 
-        Published offsets may have been counted in another text, or in bytes: an answer that does not stand where it
-        should is looked for, and the place nearest to where it should stand is taken.
+        Published offsets may have been counted in another text, or in bytes: an answer that is not at
+        its offset is searched for, and the occurrence nearest to the offset is taken.
 
         Returns:
             None if there is no answer, or not in the context.
@@ -107,7 +107,7 @@ class QuestionDataset(LabelledDataset):
         return example.answers[0]
 
     def read_answer(self, written: str, text: str, words: Sequence[str]) -> str | None:
-        """What was written, whatever it is; nothing is no answer."""
+        """The written text without spaces at its ends; None if it is empty."""
         return written.strip() or None
 
     def group_of(self, example: Example) -> str:

@@ -127,7 +127,6 @@ class Synthetic(ClassificationDataset):
     labels = TOPICS
 
     def __init__(self, path: str | None = None, revision: str | None = None) -> None:
-        """Takes neither path nor revision."""
         _refuse_files(self.name, path, revision)
         self.source = _Drawn(self.name, _sentence_rows)
 
@@ -146,7 +145,6 @@ class SyntheticText(Dataset):
     columns = ("text",)
 
     def __init__(self, path: str | None = None, revision: str | None = None) -> None:
-        """Takes neither path nor revision."""
         _refuse_files(self.name, path, revision)
         self.source = _Drawn(self.name, _document_rows)
 

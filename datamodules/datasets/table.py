@@ -75,7 +75,7 @@ class TableConfig(DatasetConfig):
     """The positive class; results then have its F1 too."""
 
     def __post_init__(self) -> None:
-        """Checks that every file's language can be told."""
+        """Checks that every file has a language."""
         super().__post_init__()
         if self.revision is not None:
             raise ValueError("revision is one of the hub's; a table has none")
@@ -100,14 +100,13 @@ class TableConfig(DatasetConfig):
 
 
 class Table(ClassificationDataset):
-    """Labelled texts, or pairs of them, in files of one's own. They are read whole, once for as long as they stay."""
+    """Labelled texts, or pairs of them, in the user's files, each read whole and cached until it changes."""
 
     Config: ClassVar[type[DatasetConfig]] = TableConfig
     name = "table"
     hub_id = ""
 
     def __init__(self, config: TableConfig) -> None:
-        """Takes the names of files and columns; nothing is read yet."""
         self.config = config
         self.files: dict[str, str | dict[str, str]] = dict(config.files.items())
         self.pairs = config.columns.second_text is not None
@@ -164,7 +163,7 @@ class Table(ClassificationDataset):
         if self.positive is not None and self.positive not in self.labels:
             near, known = nearest(self.positive, self.labels), comma_list(self.labels)
             raise DataError(f"positive: no label of the table is called {self.positive!r}{near}; known: {known}")
-        errors: dict[str, RowError] = {}  # a row that does not tell its language is in each of them
+        errors: dict[str, RowError] = {}  # a row without a language is in each of them
         for split in self.files:
             languages = self._languages_in(split)
             if not languages:
@@ -203,7 +202,7 @@ class Table(ClassificationDataset):
             raise DataError(f"the table's {split} split has no text in {language}, only in {others}")
 
     def fingerprint(self, language: str, split: str) -> str:
-        """The sha256 of the split's examples and of all labels: the same in whatever file and columns they stand."""
+        """The sha256 of the split's examples and of all labels: independent of the file and its columns."""
         digest = hashlib.sha256(json.dumps(self.labels).encode())
         for example in self.examples(language, split):
             digest.update(json.dumps([example.id, *example.texts, example.label]).encode())
@@ -292,7 +291,7 @@ class Table(ClassificationDataset):
         return [*found.by_language.get(language, []), *found.without_language]
 
     def _has_own_file(self, split: str) -> bool:
-        """Whether each language of a split has a file, and not one for all with a column that says the language."""
+        """Whether each language of a split has its own file, instead of one for all with a column of languages."""
         files = self.files[split]
         return isinstance(files, dict) or PLACEHOLDER in files
 
@@ -313,7 +312,7 @@ class _Texts(NamedTuple):
     by_language: dict[str, list[_Text | RowError]]
     """By FLORES code."""
     without_language: list[RowError]
-    """The errors of rows that do not tell their language."""
+    """The errors of rows without a language."""
 
 
 def _read(file: Path, columns: ColumnsConfig, language: str | None = None) -> _Texts:
@@ -373,7 +372,7 @@ def _text(row: Row, columns: ColumnsConfig, ids: dict[str, str]) -> _Text | RowE
 
 
 def _language(row: Row | RowError, columns: ColumnsConfig) -> str | RowError:
-    """Returns the FLORES code of a row's language, or the error of a row that does not tell it."""
+    """Returns the FLORES code of a row's language, or the error of a row without one."""
     if isinstance(row, RowError):
         return row
     assert columns.language is not None

@@ -75,7 +75,7 @@ class TaggingDataset(LabelledDataset):
     def read_answer(self, written: str, text: str, words: Sequence[str]) -> str | None:
         """Finds the entities in the sentence, each at its first place that is not taken yet.
 
-        Tags behind the sentence's last word stand for entities that are not in it at all, and so are wrong ones.
+        An entity that is not in the sentence gets tags after the last word, and thus counts as wrong.
 
         Returns:
             The tags; None if a part of the answer names no type.

@@ -15,11 +15,11 @@ from datamodules.errors import DataError, RowError
 class Transfer(DatasetWrapper):
     """A dataset whose test split is its own, and whose other splits are another dataset's of the same task.
 
-    A benchmark with nothing to train on, such as XQuAD, is thus learnt from another, such as SQuAD.
+    A benchmark with nothing to train on, such as XQuAD, is trained on another one, such as SQuAD.
     """
 
     def __init__(self, tested: LabelledDataset, learnt: LabelledDataset) -> None:
-        """Says what is learnt from what.
+        """Checks that both datasets fit together.
 
         Args:
             tested: Has the test split; its name and labels are those of the whole.

@@ -13,7 +13,7 @@ from datamodules.sources.row import Rows
 class TydiQa(QuestionDataset):
     """49,881 training and 5,077 test questions, not translated; what is tested on is the published validation split.
 
-    All languages stand in the same files; a row's id begins with the name of its language, such as `swahili-…`.
+    All languages share the same files; a row's id begins with the name of its language, such as `swahili-…`.
     """
 
     name = "tydiqa"

@@ -1,4 +1,4 @@
-"""What a dataset takes over from another whose texts it puts together anew: what is asked, and how it is answered."""
+"""Base of datasets that recombine the splits of other datasets and keep their labels and answers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from datamodules.datasets.base import Example, LabelledDataset
 
 
 class DatasetWrapper(LabelledDataset):
-    """Asks and answers as another dataset does; a subclass says where it takes each split from."""
+    """Has the task, labels and answers of another dataset; a subclass names the dataset of each split."""
 
     def __init__(self, asked: LabelledDataset) -> None:
-        """Takes over what is asked.
+        """Copies the attributes of the task.
 
         Args:
             asked: The other dataset.
@@ -27,7 +27,7 @@ class DatasetWrapper(LabelledDataset):
         self.bad_rows = asked.bad_rows
 
     def split_of(self, split: str) -> tuple[LabelledDataset, str]:
-        """Returns the dataset that a split is taken from, and which of its splits that is."""
+        """Returns the dataset and the split of it that a split is read from."""
         raise NotImplementedError
 
     @property

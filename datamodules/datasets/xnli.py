@@ -9,7 +9,7 @@ from datamodules.datasets.nli import NaturalLanguageInference
 class Xnli(NaturalLanguageInference):
     """2,490 validation and 5,010 test pairs in each language, row by row translations of each other.
 
-    Each premise stands in three rows that follow each other, one of each label. The training split is MultiNLI,
+    Each premise has three consecutive rows, one of each label. The training split is MultiNLI,
     machine-translated but for English; not every copy has it.
     """
 

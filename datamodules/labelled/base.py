@@ -30,7 +30,7 @@ from datamodules.tokenization import filled, padded
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TaskRow:
-    """An example as tokens; a task adds what else it needs of it."""
+    """A tokenised example; a task adds fields of its own."""
 
     example: Example
     ids: list[int]
@@ -121,27 +121,23 @@ class TaskData(ResumableData):
         return self.each_once(self.test_rows(self._read(self.targets if languages is None else languages, TEST)))
 
     def examples_dataloader(self, examples: Iterable[Example]) -> DataLoader[Batch]:
-        """Any examples, each once: texts without labels, for instance."""
-        return self.each_once(self.evaluation_rows(list(examples)))
+        """Batches of any examples, such as texts without labels, each of them once."""
+        return self.each_once(self.rows(list(examples), self.config.max_length))
 
     def each_once(self, rows: Sequence[HasLength]) -> DataLoader[Batch]:
         """Makes batches of rows, each of them once."""
         return evaluation_loader(rows, self.collate, self.eval_batch_size, self.num_workers)
 
     def training_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
-        """Tokenises what is trained on."""
+        """Tokenises training examples."""
         return self.rows(examples, self.train_max_length)
 
-    def evaluation_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
-        """Tokenises what is validated and tested on; one example may give several rows, all with its id."""
+    def test_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
+        """Tokenises test examples."""
         return self.rows(examples, self.config.max_length)
 
-    def test_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
-        """Tokenises what is tested on."""
-        return self.evaluation_rows(examples)
-
     def rows(self, examples: Sequence[Example], max_length: int) -> Sequence[HasLength]:
-        """Tokenises examples to rows of so many tokens at most; some tasks do so otherwise where they train."""
+        """Tokenises examples to rows of at most so many tokens; one example may give several rows, all with its id."""
         raise NotImplementedError
 
     @staticmethod

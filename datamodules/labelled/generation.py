@@ -1,4 +1,4 @@
-"""Batches for generation: a question, and the tokens that should be written after it."""
+"""Batches for generation: a prompt and the tokens of its answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batches for label words: a question, and for each label the words that would answer it."""
+"""Batches for label words: a prompt, and for each label the words that answer it."""
 
 from __future__ import annotations
 

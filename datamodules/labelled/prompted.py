@@ -73,7 +73,7 @@ class PromptedData(TaskData):
         return PromptBuilder(self.template, self.tokenizer, is_decoder=self.is_decoder, shown=shown)
 
     def answer(self, example: Example, prompt_language: str) -> str:
-        """The right answer to an example, as the model should write it in the language in which it is asked."""
+        """The gold answer, as the model should write it in the language of the prompt."""
         return self.dataset.answer(example, self.words(prompt_language))
 
     def _shown(self, language: str) -> list[tuple[Example, str]]:

@@ -98,7 +98,7 @@ class Folder(FileSource):
     """A local folder, in any of the layouts that repositories on the hub have; see `datamodules.sources.layout`."""
 
     def __init__(self, path: str | Path, *, quotes: bool = True) -> None:
-        """Takes the folder; it is looked at only when rows are asked for.
+        """Keeps the path; the folder is read on first use.
 
         Args:
             path: The folder.

@@ -22,7 +22,7 @@ class Hub(FileSource):
     """
 
     def __init__(self, hub_id: str, revision: str | None = None, *, quotes: bool = True) -> None:
-        """Takes the repository; the hub is asked only when something of it is needed.
+        """Keeps the names; the first request is sent on first use.
 
         Args:
             hub_id: Such as `Davlan/sib200`.
@@ -73,7 +73,7 @@ class Hub(FileSource):
 
 @functools.cache
 def _snapshot(hub_id: str, revision: str) -> Snapshot | str:
-    """The commit, or why there is none: neither is asked for again in each language."""
+    """The commit, or why there is none; cached, so that each language does not send the request again."""
     try:
         return Snapshot.of(hub_id, revision)
     except DataError as error:

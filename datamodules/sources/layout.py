@@ -104,7 +104,7 @@ class Layout:
     """Finds the files of splits."""
 
     def __init__(self, where: str, tree: Tree, card: Card) -> None:
-        """Takes what is there.
+        """Reads the entries of the card.
 
         Args:
             where: The repository or folder, for messages.

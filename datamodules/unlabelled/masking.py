@@ -63,7 +63,7 @@ class Masking(BlockBatching):
         chance, action = torch.rand(2, len(places), generator=generator)
         substitutes = self._ordinary[torch.randint(len(self._ordinary), (len(places),), generator=generator)]
         chosen = chance < self.config.mask_probability
-        chosen[chance.argmin()] = True  # lest a batch of short rows has nothing to learn from
+        chosen[chance.argmin()] = True  # at least one, or a batch of short rows might have no labels
         labels[places[chosen]] = ids[places[chosen]]
         masked, replaced = chosen & (action < 0.8), chosen & (action >= 0.8) & (action < 0.9)
         ids[places[masked]] = self.tokenizer.mask_token_id

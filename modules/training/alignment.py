@@ -30,7 +30,6 @@ class Alignment(StageModule):
         config: AlignmentConfig,
         seed: int = 0,
     ) -> None:
-        """Makes exactly the components trainable; see `StageModule`."""
         super().__init__(combination, components, optimization, seed=seed)
         self.config = config
         self._validation_loss = MeanMetric()

@@ -1,4 +1,4 @@
-"""What every stage of training has in common, as a LightningModule."""
+"""Base LightningModule of all training stages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Batch = dict[str, Any]
 class StageModule(lightning.LightningModule):
     """Trains components of a combination, and a head where there is one; everything else stays as it is.
 
-    A subclass says what the loss is. A checkpoint holds what is trained, and not the rest of the backbone. Random
+    A subclass defines `losses`. A checkpoint holds what is trained, and not the rest of the backbone. Random
     numbers are drawn anew for each batch from the seed, the rank and the number of the batch, so that an interrupted
     run goes on exactly as it would have.
 
@@ -98,7 +98,7 @@ class StageModule(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def configure_gradient_clipping(self, optimizer: Optimizer, *_: Any, **__: Any) -> None:
-        """Clips the gradient's norm as the configuration says, whatever the trainer was told."""
+        """Clips the gradient's norm as `optimization` sets it; the trainer's own setting is ignored."""
         assert self.optimization is not None
         self.clip_gradients(
             optimizer, gradient_clip_val=self.optimization.gradient_clip, gradient_clip_algorithm="norm"
@@ -109,7 +109,7 @@ class StageModule(lightning.LightningModule):
         self.train()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Makes the random numbers of a batch depend on nothing before it."""
+        """Seeds the random numbers of each batch by its number, so that they do not depend on earlier batches."""
         place = (self.seed, self.global_rank, self.trainer.fit_loop.total_batch_idx)
         torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
 
@@ -136,7 +136,7 @@ class StageModule(lightning.LightningModule):
         checkpoint["trained"] = self.trained
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes the trained weights from a checkpoint.
+        """Loads the trained weights from a checkpoint.
 
         Raises:
             ModulesError: If something else was trained in it.

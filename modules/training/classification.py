@@ -1,4 +1,4 @@
-"""Learning to classify texts, and classifying them."""
+"""Text classification with a head."""
 
 from __future__ import annotations
 
@@ -37,7 +37,6 @@ class TextClassification(TaskModule):
         head: ClassificationHead,
         seed: int = 0,
     ) -> None:
-        """Makes exactly the components and the head trainable; see `StageModule`."""
         super().__init__(combination, components, optimization, head=head, seed=seed)
         classes = len(head.labels)
         self._validation_loss = MeanMetric()

@@ -1,4 +1,4 @@
-"""Language modelling: learning a language from its text, by the tokens that a text leaves to be predicted."""
+"""Language modelling objectives: masked, span corruption, causal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from modules.training.configs import OptimizationConfig
 
 
 class LanguageModeling(StageModule):
-    """Cross-entropy of the tokens to be predicted; a subclass says from where.
+    """Cross-entropy of the tokens to be predicted; a subclass sets the family and the label shift.
 
     A batch holds `input_ids`, `attention_mask`, `language` and `labels` [batch, time], which are the tokens to be
     predicted in their own places, and -100 where nothing is.

@@ -1,4 +1,4 @@
-"""Learning to answer in words, and answering so: with the likeliest label's words, or by writing."""
+"""Tasks answered in words: by the likeliest label words, or by generation."""
 
 from __future__ import annotations
 
@@ -34,7 +34,6 @@ class LabelWords(TaskModule):
         labels: Sequence[str],
         seed: int = 0,
     ) -> None:
-        """Makes exactly the components trainable; see `StageModule`."""
         super().__init__(combination, components, optimization, seed=seed)
         self.labels = list(labels)
         self._validation_loss = MeanMetric()
@@ -66,9 +65,9 @@ class LabelWords(TaskModule):
 
 
 class Generation(TaskModule):
-    """Writes the answer.
+    """Generates the answer.
 
-    Learns to write the right one. A batch holds `input_ids`, `attention_mask`, `language`, `answers` (for each row the
+    Trains on the gold answers. A batch holds `input_ids`, `attention_mask`, `language`, `answers` (for each row the
     token ids of the right answer), `text`, `prompt_language` (the language in which each row is asked) and `id`.
     """
 

@@ -1,4 +1,4 @@
-"""Learning to find answers in contexts, and finding them."""
+"""Extractive question answering with a span head."""
 
 from __future__ import annotations
 
@@ -44,7 +44,6 @@ class QuestionAnswering(TaskModule):
         head: SpanHead,
         seed: int = 0,
     ) -> None:
-        """Makes exactly the components and the head trainable; see `StageModule`."""
         super().__init__(combination, components, optimization, head=head, seed=seed)
         self._validation_loss = MeanMetric()
         self._validation_accuracy = MeanMetric()

@@ -1,4 +1,4 @@
-"""Learning to tag words, such as those of named entities, and tagging them."""
+"""Token classification of words, such as named entity recognition."""
 
 from __future__ import annotations
 
@@ -42,7 +42,6 @@ class Tagging(TaskModule):
         head: TaggingHead,
         seed: int = 0,
     ) -> None:
-        """Makes exactly the components and the head trainable; see `StageModule`."""
         super().__init__(combination, components, optimization, head=head, seed=seed)
         self._read_at = "first_tokens" if combination.backbone.info.family == "encoder" else "last_tokens"
         self._validation_loss = MeanMetric()
@@ -102,7 +101,6 @@ class SpanF1(Metric):
     gold: Tensor
 
     def __init__(self) -> None:
-        """Counts from nothing."""
         super().__init__()
         for name in ("hits", "predicted", "gold"):
             self.add_state(name, default=torch.tensor(0), dist_reduce_fx="sum")
