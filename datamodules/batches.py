@@ -44,7 +44,7 @@ Collate = Callable[[Sequence[Any], Sequence[int]], Batch]
 
 
 class HasLength(Protocol):
-    """A row whose number of tokens can be told or guessed."""
+    """A row whose number of tokens is known or can be estimated."""
 
     @property
     def length(self) -> int:
@@ -147,7 +147,7 @@ class Batches(IterableDataset[Batch]):
         ranks: int = 1,
         skip: int = 0,
     ) -> None:
-        """Says what to deal to whom.
+        """Sets the stream and this rank's part of it.
 
         Args:
             stream: Starts the global batches from the first one; the same on all ranks and workers.
@@ -187,7 +187,7 @@ class ResumableData(LightningDataModule):
         return {"skip": self.trainer.global_step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Takes the place in the stream from a checkpoint."""
+        """Restores the position in the stream from a checkpoint."""
         self.skip = state_dict["skip"]
 
 
@@ -225,7 +225,7 @@ def evaluation_loader(
 
 
 def row_generator(seed: int, number: int) -> torch.Generator:
-    """Makes the random numbers of a row, which thus are the same on any rank and worker and after an interruption.
+    """Returns the random generator of a row: the same on any rank and worker, and after an interruption.
 
     Args:
         seed: Of the stream.

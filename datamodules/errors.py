@@ -1,4 +1,4 @@
-"""What goes wrong with data through a mistake that its user can mend."""
+"""Errors about data that its user can correct."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LONGEST_NAME = 60
 
 
 class DataError(ValueError):
-    """A mistake about data, in one line that says where, what and the nearest right spelling."""
+    """A mistake in data or its settings: one line with the place, the problem and the nearest correct spelling."""
 
 
 class RowError(DataError):
@@ -49,14 +49,13 @@ class NetworkError(Exception):
 
 
 LISTED = 20
-"""Errors that a message lists; of the others it tells the number."""
+"""Most errors that a message lists; it counts the others."""
 
 
 class RowErrors(DataError):
     """All rows of some files that cannot be used."""
 
     def __init__(self, errors: Sequence[RowError]) -> None:
-        """Lists the errors; at least one."""
         self.errors = list(errors)
         super().__init__("\n".join(listed(self.errors)))
 

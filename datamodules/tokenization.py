@@ -141,7 +141,7 @@ def _ends(words: Sequence[str], prefix: str) -> list[int]:
 
 
 def check_pairs(tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuses a tokenizer that does not tell two texts apart.
+    """Checks that a tokenizer separates two texts.
 
     Raises:
         DataError: If it puts no special token between them.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from datamodules.datasets.base import TRAIN, ClassificationDataset, Example
 from datamodules.sources.row import Row
 
@@ -12,20 +14,9 @@ class AfriSenti(ClassificationDataset):
     name = "afrisenti"
     hub_id = "masakhane/afrisenti"
     configs = {
-        "amh_Ethi": "amh",
-        "arq_Arab": "arq",
-        "ary_Arab": "ary",
-        "gaz_Latn": "orm",
-        "hau_Latn": "hau",
-        "ibo_Latn": "ibo",
-        "kin_Latn": "kin",
-        "pcm_Latn": "pcm",
-        "por_Latn": "por",
-        "swh_Latn": "swa",
-        "tir_Ethi": "tir",
-        "tso_Latn": "tso",
-        "twi_Latn": "twi",
-        "yor_Latn": "yor",
+        "amh_Ethi": "amh", "arq_Arab": "arq", "ary_Arab": "ary", "gaz_Latn": "orm", "hau_Latn": "hau",
+        "ibo_Latn": "ibo", "kin_Latn": "kin", "pcm_Latn": "pcm", "por_Latn": "por", "swh_Latn": "swa",
+        "tir_Ethi": "tir", "tso_Latn": "tso", "twi_Latn": "twi", "yor_Latn": "yor",
     }
     absent = {"gaz_Latn": (TRAIN,), "tir_Ethi": (TRAIN,)}
     columns = ("tweet", "label")
@@ -33,6 +24,6 @@ class AfriSenti(ClassificationDataset):
     text_names = ("tweet",)
     labels = ("positive", "neutral", "negative")
 
+    @override
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
-        """See `Dataset.to_example`."""
         return Example(row_id, row.text("tweet"), language, self.label_index(row, "label"))

@@ -16,23 +16,9 @@ class AfriXnli(NaturalLanguageInference):
     name = "afrixnli"
     hub_id = "masakhane/afrixnli"
     configs = {
-        "amh_Ethi": "amh",
-        "eng_Latn": "eng",
-        "ewe_Latn": "ewe",
-        "fra_Latn": "fra",
-        "gaz_Latn": "orm",
-        "hau_Latn": "hau",
-        "ibo_Latn": "ibo",
-        "kin_Latn": "kin",
-        "lin_Latn": "lin",
-        "lug_Latn": "lug",
-        "sna_Latn": "sna",
-        "sot_Latn": "sot",
-        "swh_Latn": "swa",
-        "twi_Latn": "twi",
-        "wol_Latn": "wol",
-        "xho_Latn": "xho",
-        "yor_Latn": "yor",
-        "zul_Latn": "zul",
+        "amh_Ethi": "amh", "eng_Latn": "eng", "ewe_Latn": "ewe", "fra_Latn": "fra", "gaz_Latn": "orm",
+        "hau_Latn": "hau", "ibo_Latn": "ibo", "kin_Latn": "kin", "lin_Latn": "lin", "lug_Latn": "lug",
+        "sna_Latn": "sna", "sot_Latn": "sot", "swh_Latn": "swa", "twi_Latn": "twi", "wol_Latn": "wol",
+        "xho_Latn": "xho", "yor_Latn": "yor", "zul_Latn": "zul",
     }
     splits = {VALIDATION: "validation", TEST: "test"}

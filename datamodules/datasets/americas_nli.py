@@ -15,16 +15,8 @@ class AmericasNli(NaturalLanguageInference):
     name = "americas_nli"
     hub_id = "nala-cub/americas_nli"
     configs = {
-        "ayr_Latn": "aym",
-        "bzd_Latn": "bzd",
-        "cni_Latn": "cni",
-        "grn_Latn": "gn",
-        "hch_Latn": "hch",
-        "nah_Latn": "nah",
-        "oto_Latn": "oto",
-        "quy_Latn": "quy",
-        "shp_Latn": "shp",
-        "tar_Latn": "tar",
+        "ayr_Latn": "aym", "bzd_Latn": "bzd", "cni_Latn": "cni", "grn_Latn": "gn", "hch_Latn": "hch", "nah_Latn": "nah",
+        "oto_Latn": "oto", "quy_Latn": "quy", "shp_Latn": "shp", "tar_Latn": "tar",
     }
     splits = {VALIDATION: "validation", TEST: "test"}
     blank_test_texts = True

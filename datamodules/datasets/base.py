@@ -13,6 +13,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from datamodules.errors import DataError, RowError
 from datamodules.languages.table import nearest_languages
@@ -128,7 +129,7 @@ class Dataset:
     """What `examples` does at a row that cannot be used; see `DatasetConfig`."""
 
     def __init__(self, path: str | None = None, revision: str | None = None) -> None:
-        """Says where the rows are; nothing is read yet.
+        """Sets the source of the rows; reads nothing yet.
 
         Args:
             path: Local folder; None for the hub.
@@ -163,7 +164,7 @@ class Dataset:
         return self.configs[language]
 
     def check(self, language: str, split: str) -> None:
-        """Says early that a language or split is missing: from the declarations, and from a local folder.
+        """Checks for a missing language or split, by the declarations and in a local folder; reads no row.
 
         Raises:
             DataError: With the languages or splits that there are.
@@ -298,7 +299,7 @@ class Dataset:
 
 
 class LabelledDataset(Dataset):
-    """Texts, or pairs of texts, with what is to be said of them, by language and split."""
+    """Texts, or pairs of texts, with gold answers, by language and split."""
 
     task: Task
     pairs: bool = False
@@ -320,15 +321,15 @@ class LabelledDataset(Dataset):
         return ()
 
     def gold(self, example: Example) -> str:
-        """What is to be said of an example, as results keep it; each task says how."""
+        """The gold answer of an example, in the form of its task that results keep."""
         raise NotImplementedError
 
     def has_gold(self, example: Example) -> bool:
-        """Whether it is known what is to be said of an example."""
+        """Whether an example has a gold answer."""
         return example.label is not None
 
     def answer(self, example: Example, words: Sequence[str]) -> str:
-        """What is to be said of an example, as a language model should write it.
+        """The gold answer of an example, as a language model should write it.
 
         Args:
             example: With gold.
@@ -357,25 +358,26 @@ class LabelledDataset(Dataset):
         """
 
     def notes(self) -> list[str]:
-        """Says in sentences what is left out where all languages are tested; nothing of most datasets."""
+        """Sentences about what is left out when all languages are tested; most datasets have none."""
         return []
 
     def group_of(self, example: Example) -> str:
-        """What examples share that must not be trained on in one and validated on in another.
+        """The key of examples that must not be split between training and validation data.
 
         Returns:
-            In a parallel dataset the id, so that no translation is trained on; else the first text, which may stand
-            in several pairs.
+            In a parallel dataset the id, so that no translation is trained on; else the first text, which several
+            pairs may share.
         """
         return example.id if self.parallel else example.text.strip()
 
     def labels_in(self, language: str) -> tuple[str, ...]:
-        """The labels that occur in a language: all of them unless a dataset says otherwise."""
+        """The labels that occur in a language: all of them unless a dataset overrides this."""
         self.config_of(language)
         return self.labels
 
+    @override
     def check_example(self, example: Example, row: Row, split: str) -> None:
-        """See `Dataset.check_example`; a blank text and missing gold are errors too."""
+        """A blank text and missing gold are errors too."""
         super().check_example(example, row, split)
         for name, text in zip(self.text_names, example.texts, strict=False):
             if is_blank(text) and not (split == TEST and self.blank_test_texts):
@@ -415,7 +417,7 @@ class ClassificationDataset(LabelledDataset):
         return words[example.label]
 
     def read_answer(self, written: str, text: str, words: Sequence[str]) -> str | None:
-        """The label that is called so, whatever the case and the full stops; never a label that is only near."""
+        """The label of that name, ignoring case and final punctuation; similar names do not match."""
         meant = [label for label, word in zip(self.labels, words, strict=True) if _bare(word) == _bare(written)]
         return meant[0] if len(meant) == 1 else None
 

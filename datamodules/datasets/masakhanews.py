@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from datamodules.datasets.base import ClassificationDataset, Example
 from datamodules.sources.row import Row
 
@@ -15,21 +17,9 @@ class MasakhaNews(ClassificationDataset):
     name = "masakhanews"
     hub_id = "masakhane/masakhanews"
     configs = {
-        "amh_Ethi": "amh",
-        "eng_Latn": "eng",
-        "fra_Latn": "fra",
-        "gaz_Latn": "orm",
-        "hau_Latn": "hau",
-        "ibo_Latn": "ibo",
-        "lin_Latn": "lin",
-        "lug_Latn": "lug",
-        "pcm_Latn": "pcm",
-        "run_Latn": "run",
-        "sna_Latn": "sna",
-        "som_Latn": "som",
-        "swh_Latn": "swa",
-        "tir_Ethi": "tir",
-        "xho_Latn": "xho",
+        "amh_Ethi": "amh", "eng_Latn": "eng", "fra_Latn": "fra", "gaz_Latn": "orm", "hau_Latn": "hau",
+        "ibo_Latn": "ibo", "lin_Latn": "lin", "lug_Latn": "lug", "pcm_Latn": "pcm", "run_Latn": "run",
+        "sna_Latn": "sna", "som_Latn": "som", "swh_Latn": "swa", "tir_Ethi": "tir", "xho_Latn": "xho",
         "yor_Latn": "yor",
     }
     columns = ("headline", "text")
@@ -54,13 +44,13 @@ class MasakhaNews(ClassificationDataset):
         "yor_Latn": {"business", "technology"},
     }
 
+    @override
     def labels_in(self, language: str) -> tuple[str, ...]:
-        """See `LabelledDataset.labels_in`."""
         missing = self._MISSING_LABELS.get(language, set())
         return tuple(label for label in super().labels_in(language) if label not in missing)
 
+    @override
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
-        """See `Dataset.to_example`."""
         column = next((name for name in self.optional_columns if row.get(name) is not None), None)
         if column is None:
             raise row.error("there is neither a label nor a category")

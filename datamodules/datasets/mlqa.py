@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from datamodules.datasets.base import TRAIN
 from datamodules.datasets.questions import QuestionDataset
 
@@ -16,18 +18,13 @@ class Mlqa(QuestionDataset):
     hub_id = "facebook/mlqa"
     hub_revision = "refs/convert/parquet"
     configs = {
-        "arb_Arab": "ar",
-        "deu_Latn": "de",
-        "eng_Latn": "en",
-        "hin_Deva": "hi",
-        "spa_Latn": "es",
-        "vie_Latn": "vi",
+        "arb_Arab": "ar", "deu_Latn": "de", "eng_Latn": "en", "hin_Deva": "hi", "spa_Latn": "es", "vie_Latn": "vi",
         "zho_Hans": "zh",
     }
     absent = {"eng_Latn": (TRAIN,)}
     parallel = True
 
+    @override
     def place_of(self, language: str, split: str) -> tuple[str, str]:
-        """See `Dataset.place_of`."""
         code, its_split = super().place_of(language, split)
         return (f"mlqa-translate-train.{code}" if split == TRAIN else f"mlqa.{code}.{code}"), its_split

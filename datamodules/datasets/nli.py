@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from datamodules.datasets.base import ClassificationDataset, Example
 from datamodules.sources.row import Row
 
@@ -15,7 +17,7 @@ class NaturalLanguageInference(ClassificationDataset):
     columns = ("premise", "hypothesis", "label")
     labels = ("entailment", "neutral", "contradiction")
 
+    @override
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
-        """See `Dataset.to_example`."""
         index = self.label_index(row, "label")
         return Example(row_id, row.text("premise"), language, index, second_text=row.text("hypothesis"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from datamodules.datasets.base import ClassificationDataset, Example
 from datamodules.sources.row import Row
 
@@ -13,23 +15,14 @@ class NusaX(ClassificationDataset):
     hub_id = "indonlp/NusaX-senti"
     hub_revision = "refs/convert/parquet"
     configs = {
-        "ace_Latn": "ace",
-        "ban_Latn": "ban",
-        "bbc_Latn": "bbc",
-        "bjn_Latn": "bjn",
-        "bug_Latn": "bug",
-        "eng_Latn": "eng",
-        "ind_Latn": "ind",
-        "jav_Latn": "jav",
-        "mad_Latn": "mad",
-        "min_Latn": "min",
-        "nij_Latn": "nij",
-        "sun_Latn": "sun",
+        "ace_Latn": "ace", "ban_Latn": "ban", "bbc_Latn": "bbc", "bjn_Latn": "bjn", "bug_Latn": "bug",
+        "eng_Latn": "eng", "ind_Latn": "ind", "jav_Latn": "jav", "mad_Latn": "mad", "min_Latn": "min",
+        "nij_Latn": "nij", "sun_Latn": "sun",
     }
     parallel = True
     columns = ("id", "text", "label")
     labels = ("negative", "neutral", "positive")
 
+    @override
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
-        """See `Dataset.to_example`."""
         return Example(row.name("id"), row.text("text"), language, self.label_index(row, "label"))

@@ -1,4 +1,4 @@
-"""Test texts of a source language that stand among the texts that train or choose the task components."""
+"""Train/test overlap: test texts of a source language that are also in its training or validation split."""
 
 import contextlib
 import itertools
@@ -9,16 +9,16 @@ from datamodules.datasets.base import TRAIN, VALIDATION, LabelledDataset
 from datamodules.errors import DataError
 
 TOLERATED = 0.01
-"""Share of a test split. News collections repeat a text now and then: that is told with the results, not refused."""
+"""Share of a test split. News collections repeat a text now and then: results report that, and it is no error."""
 
 
 @dataclass(frozen=True)
 class Leak:
-    """What of a language's test split is known from its training and validation splits."""
+    """The part of a language's test split that is also in its training and validation splits."""
 
     language: str
     ids: list[str]
-    """Test examples whose text stands in the training or validation split."""
+    """Test examples whose text is in the training or validation split."""
     examples: int
     """Examples of the test split."""
 
@@ -28,7 +28,6 @@ class Leak:
         return len(self.ids) <= TOLERATED * self.examples
 
     def __str__(self) -> str:
-        """Says how many are known."""
         return (
             f"{len(self.ids)} of the {self.examples} test texts of {self.language} are also in its training or "
             f"validation split (the first is {self.ids[0]})"

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from datamodules.datasets.base import TEST, DatasetConfig, Example, LabelledDataset
 from datamodules.errors import shown
@@ -29,7 +30,7 @@ class QuestionsConfig(DatasetConfig):
     a third of them."""
 
     def __post_init__(self) -> None:
-        """Checks that a window gets on by at least as many tokens as it shares, whatever the question's length."""
+        """Checks that a window has at least as many new tokens as shared ones, for any length of question."""
         super().__post_init__()
         for length in (self.max_length, self.train_max_length or self.max_length):
             if self.stride is not None and 2 * self.stride + SPECIAL_TOKENS >= length:
@@ -59,10 +60,10 @@ class Question(Example):
 
     @property
     def answer_place(self) -> tuple[int, int] | None:
-        """Where the first answer stands in the context: its beginning and its end, in characters.
+        """The span of the first answer in the context: its start and end, in characters.
 
-        Published offsets may have been counted in another text, or in bytes: an answer that does not stand where it
-        should is looked for, and the place nearest to where it should stand is taken.
+        Published offsets may have been counted in another text, or in bytes: an answer that is not at
+        its offset is searched for, and the occurrence nearest to the offset is taken.
 
         Returns:
             None if there is no answer, or not in the context.
@@ -96,8 +97,8 @@ class QuestionDataset(LabelledDataset):
         assert isinstance(example, Question)
         return json.dumps(example.answers, ensure_ascii=False)
 
+    @override
     def has_gold(self, example: Example) -> bool:
-        """See `LabelledDataset.has_gold`."""
         return isinstance(example, Question) and any(answer.strip() for answer in example.answers)
 
     def answer(self, example: Example, words: Sequence[str]) -> str:
@@ -106,15 +107,15 @@ class QuestionDataset(LabelledDataset):
         return example.answers[0]
 
     def read_answer(self, written: str, text: str, words: Sequence[str]) -> str | None:
-        """What was written, whatever it is; nothing is no answer."""
+        """The written text without spaces at its ends; None if it is empty."""
         return written.strip() or None
 
     def group_of(self, example: Example) -> str:
         """The context: of its questions, none is trained on where another validates. Translations are not known."""
         return (example.second_text or "").strip()
 
+    @override
     def to_example(self, row: Row, row_id: str, language: str) -> Question:
-        """See `Dataset.to_example`."""
         answers = _answers_of(row)
         return Question(
             row.name("id"),
@@ -125,8 +126,9 @@ class QuestionDataset(LabelledDataset):
             starts=tuple(start for _, start in answers),
         )
 
+    @override
     def check_example(self, example: Example, row: Row, split: str) -> None:
-        """See `Dataset.check_example`; a question needs an answer, and outside of the test split one in its context."""
+        """A question needs an answer, and outside of the test split one in its context."""
         super().check_example(example, row, split)
         if split != TEST and isinstance(example, Question) and example.answer_place is None:
             answer, start = example.answers[0], example.starts[0]

@@ -26,25 +26,8 @@ from datamodules.datasets.xquad import Xquad
 from datamodules.errors import DataError, first_line, nearest
 
 _CLASSES: tuple[type[Dataset], ...] = (
-    AfriSenti,
-    AfriXnli,
-    AmericasNli,
-    FloresPlus,
-    FolderTexts,
-    MasakhaNer2,
-    MasakhaNews,
-    Mlqa,
-    NusaX,
-    Sib200,
-    Squad,
-    Synthetic,
-    SyntheticText,
-    Table,
-    WikiAnn,
-    TydiQa,
-    Wikipedia,
-    Xnli,
-    Xquad,
+    AfriSenti, AfriXnli, AmericasNli, FloresPlus, FolderTexts, MasakhaNer2, MasakhaNews, Mlqa, NusaX, Sib200, Squad,
+    Synthetic, SyntheticText, Table, WikiAnn, TydiQa, Wikipedia, Xnli, Xquad,
 )
 
 DATASETS: dict[str, type[Dataset]] = {known.name: known for known in _CLASSES}

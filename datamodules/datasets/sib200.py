@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from datamodules.datasets.base import ClassificationDataset, Example
 from datamodules.sources.row import Row
 
@@ -37,6 +39,6 @@ class Sib200(ClassificationDataset):
     columns = ("index_id", "category", "text")
     labels = ("science/technology", "travel", "politics", "sports", "health", "entertainment", "geography")
 
+    @override
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
-        """See `Dataset.to_example`."""
         return Example(row.name("index_id"), row.text("text"), language, self.label_index(row, "category"))

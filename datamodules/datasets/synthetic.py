@@ -20,6 +20,8 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 from datamodules.datasets.base import TEST, TRAIN, VALIDATION, ClassificationDataset, Dataset, Example
 from datamodules.errors import DataError
 from datamodules.sources.row import Row, Rows
@@ -125,12 +127,11 @@ class Synthetic(ClassificationDataset):
     labels = TOPICS
 
     def __init__(self, path: str | None = None, revision: str | None = None) -> None:
-        """Takes neither path nor revision."""
         _refuse_files(self.name, path, revision)
         self.source = _Drawn(self.name, _sentence_rows)
 
+    @override
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
-        """See `Dataset.to_example`."""
         return Example(row_id, row.text("text"), language, self.label_index(row, "label"))
 
 
@@ -144,12 +145,11 @@ class SyntheticText(Dataset):
     columns = ("text",)
 
     def __init__(self, path: str | None = None, revision: str | None = None) -> None:
-        """Takes neither path nor revision."""
         _refuse_files(self.name, path, revision)
         self.source = _Drawn(self.name, _document_rows)
 
+    @override
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
-        """See `Dataset.to_example`."""
         return Example(row_id, row["text"], language)
 
 

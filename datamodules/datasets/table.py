@@ -14,6 +14,7 @@ from typing import ClassVar, Literal, NamedTuple, Self
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from datamodules.datasets.base import TEST, ClassificationDataset, DatasetConfig, Example
 from datamodules.errors import DataError, RowError, RowErrors, comma_list, nearest, shown
@@ -74,7 +75,7 @@ class TableConfig(DatasetConfig):
     """The positive class; results then have its F1 too."""
 
     def __post_init__(self) -> None:
-        """Checks that every file's language can be told."""
+        """Checks that every file has a language."""
         super().__post_init__()
         if self.revision is not None:
             raise ValueError("revision is one of the hub's; a table has none")
@@ -99,14 +100,13 @@ class TableConfig(DatasetConfig):
 
 
 class Table(ClassificationDataset):
-    """Labelled texts, or pairs of them, in files of one's own. They are read whole, once for as long as they stay."""
+    """Labelled texts, or pairs of them, in the user's files, each read whole and cached until it changes."""
 
     Config: ClassVar[type[DatasetConfig]] = TableConfig
     name = "table"
     hub_id = ""
 
     def __init__(self, config: TableConfig) -> None:
-        """Takes the names of files and columns; nothing is read yet."""
         self.config = config
         self.files: dict[str, str | dict[str, str]] = dict(config.files.items())
         self.pairs = config.columns.second_text is not None
@@ -117,12 +117,9 @@ class Table(ClassificationDataset):
         self.positive = None if config.positive is None else in_one_form(config.positive)
 
     @classmethod
+    @override
     def from_config(cls, config: DatasetConfig) -> Self:
-        """See `Dataset.from_config`.
-
-        Raises:
-            DataError: If files and columns are not named.
-        """
+        """Makes the table; raises DataError if files and columns are not named."""
         if not isinstance(config, TableConfig):
             raise DataError("dataset 'table' must be told its files and columns, which only the section data can")
         return cls(config)
@@ -133,12 +130,9 @@ class Table(ClassificationDataset):
         return self._languages_in(TEST)
 
     @property
+    @override
     def labels(self) -> tuple[str, ...]:
-        """See `LabelledDataset.labels`.
-
-        Raises:
-            DataError: If they are not given and the split that is trained on does not hold two.
-        """
+        """The labels given, or else those of the training split; raises DataError if it does not hold two."""
         if self._labels:
             return self._labels
         split = self.config.train_split
@@ -164,12 +158,12 @@ class Table(ClassificationDataset):
         self._labels = tuple(sorted(found))
         return self._labels
 
+    @override
     def verify(self) -> None:
-        """See `LabelledDataset.verify`."""
         if self.positive is not None and self.positive not in self.labels:
             near, known = nearest(self.positive, self.labels), comma_list(self.labels)
             raise DataError(f"positive: no label of the table is called {self.positive!r}{near}; known: {known}")
-        errors: dict[str, RowError] = {}  # a row that does not tell its language is in each of them
+        errors: dict[str, RowError] = {}  # a row without a language is in each of them
         for split in self.files:
             languages = self._languages_in(split)
             if not languages:
@@ -183,13 +177,13 @@ class Table(ClassificationDataset):
         if errors and self.bad_rows == "refuse":
             raise RowErrors(list(errors.values()))
 
+    @override
     def notes(self) -> list[str]:
-        """See `LabelledDataset.notes`."""
         others = self._not_taken(TEST)
         return [f"Not every file of the test split has the code of one language{others}."] if others else []
 
+    @override
     def config_of(self, language: str) -> str:
-        """See `Dataset.config_of`."""
         known = list(dict.fromkeys(code for split in self.files for code in self._languages_in(split)))
         if language not in known:
             near, there = nearest_languages(language, known), ", ".join(known) or "none at all"
@@ -197,8 +191,8 @@ class Table(ClassificationDataset):
             raise DataError(f"the table has no text in '{language}'{near}; it has {there}{others}")
         return language
 
+    @override
     def check(self, language: str, split: str) -> None:
-        """See `Dataset.check`."""
         self.config_of(language)
         if split not in self.files:
             raise DataError(f"the table has no {split} split: data.files names only {' and '.join(self.files)}")
@@ -208,20 +202,22 @@ class Table(ClassificationDataset):
             raise DataError(f"the table's {split} split has no text in {language}, only in {others}")
 
     def fingerprint(self, language: str, split: str) -> str:
-        """The sha256 of the split's examples and of all labels: the same in whatever file and columns they stand."""
+        """The sha256 of the split's examples and of all labels: independent of the file and its columns."""
         digest = hashlib.sha256(json.dumps(self.labels).encode())
         for example in self.examples(language, split):
             digest.update(json.dumps([example.id, *example.texts, example.label]).encode())
         return f"sha256:{digest.hexdigest()}"
 
+    @override
     def content(self, language: str, split: str) -> str:
-        """See `Dataset.content`; ids may have the name of the split in them, so that a fingerprint depends on it."""
+        """Ids may have the name of the split in them, so that a fingerprint depends on it."""
         self.check(language, split)
         content = file_fingerprint(self._file(split, language))
         return content if self._has_own_file(split) else f"{content} {language}"
 
+    @override
     def read(self, language: str, split: str) -> Iterator[Example | RowError]:
-        """See `Dataset.read`; a row without a usable language counts for each language of its file."""
+        """A row without a usable language counts for each language of its file."""
         self.check(language, split)
         labels, file = self.labels, str(self._file(split, language))
         for number, text in enumerate(self._texts(language, split)):
@@ -295,7 +291,7 @@ class Table(ClassificationDataset):
         return [*found.by_language.get(language, []), *found.without_language]
 
     def _has_own_file(self, split: str) -> bool:
-        """Whether each language of a split has a file, and not one for all with a column that says the language."""
+        """Whether each language of a split has its own file, instead of one for all with a column of languages."""
         files = self.files[split]
         return isinstance(files, dict) or PLACEHOLDER in files
 
@@ -316,7 +312,7 @@ class _Texts(NamedTuple):
     by_language: dict[str, list[_Text | RowError]]
     """By FLORES code."""
     without_language: list[RowError]
-    """The errors of rows that do not tell their language."""
+    """The errors of rows without a language."""
 
 
 def _read(file: Path, columns: ColumnsConfig, language: str | None = None) -> _Texts:
@@ -376,7 +372,7 @@ def _text(row: Row, columns: ColumnsConfig, ids: dict[str, str]) -> _Text | RowE
 
 
 def _language(row: Row | RowError, columns: ColumnsConfig) -> str | RowError:
-    """Returns the FLORES code of a row's language, or the error of a row that does not tell it."""
+    """Returns the FLORES code of a row's language, or the error of a row without one."""
     if isinstance(row, RowError):
         return row
     assert columns.language is not None

@@ -24,7 +24,7 @@ def type_of(tag: str) -> str:
 def to_bio(tags: Sequence[str]) -> list[str]:
     """Converts the tags of a sentence to BIO.
 
-    A span begins at a word that says so, behind the end of another one, and where the type changes.
+    A span begins at a tag that begins one, after the end of another span, and where the type changes.
 
     Args:
         tags: One for each word: `O`, or a letter of a scheme and the type, such as `S-PER`.
@@ -68,5 +68,5 @@ def refuse_other_schemes(name: str, labels: Sequence[str], published: Sequence[s
 
 
 def _is_tag(tag: str, letters: Sequence[str] | set[str]) -> bool:
-    """Says whether a tag is O, or one of some letters with a type."""
+    """Whether a tag is O, or one of some letters with a type."""
     return tag == OUTSIDE or (tag[:1] in letters and tag[1:2] == "-" and bool(type_of(tag)) and tag.split() == [tag])

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
+from typing_extensions import override
+
 from datamodules.datasets.base import Example, LabelledDataset
 from datamodules.datasets.tag_schemes import refuse_other_schemes, to_bio, type_of
 from datamodules.errors import RowError, shown
@@ -54,8 +56,8 @@ class TaggingDataset(LabelledDataset):
         assert isinstance(example, TaggedSentence)
         return " ".join(self.labels[tag] for tag in example.tags)
 
+    @override
     def has_gold(self, example: Example) -> bool:
-        """See `LabelledDataset.has_gold`."""
         return isinstance(example, TaggedSentence)
 
     def answer(self, example: Example, words: Sequence[str]) -> str:
@@ -73,7 +75,7 @@ class TaggingDataset(LabelledDataset):
     def read_answer(self, written: str, text: str, words: Sequence[str]) -> str | None:
         """Finds the entities in the sentence, each at its first place that is not taken yet.
 
-        Tags behind the sentence's last word stand for entities that are not in it at all, and so are wrong ones.
+        An entity that is not in the sentence gets tags after the last word, and thus counts as wrong.
 
         Returns:
             The tags; None if a part of the answer names no type.
@@ -107,12 +109,9 @@ class TaggingDataset(LabelledDataset):
             if label.startswith(letter)
         }
 
+    @override
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
-        """See `Dataset.to_example`.
-
-        Raises:
-            RowError: If a word is no text, a tag is unknown, or there are not as many tags as words.
-        """
+        """Raises RowError too if there are not as many tags as words, a word is no text, or a tag is unknown."""
         words, tags = (_list_in(row, column) for column in self.columns)
         if len(words) != len(tags):
             raise row.error(f"there are {len(words)} words, but {len(tags)} tags")

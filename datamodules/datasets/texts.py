@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from datamodules.datasets.base import TEST, VALIDATION, Dataset, Example
 from datamodules.datasets.sib200 import Sib200
 from datamodules.errors import DataError
@@ -22,7 +24,6 @@ class FolderTexts(Dataset):
     columns = ("text",)
 
     def __init__(self, path: str | None = None, revision: str | None = None) -> None:
-        """See `Dataset.__init__`; here the folder is needed."""
         if path is None:
             raise DataError("dataset 'texts' is a local folder: it needs a path")
         super().__init__(path, revision)
@@ -34,12 +35,9 @@ class FolderTexts(Dataset):
         """FLORES codes of the languages that have a folder."""
         return tuple(code for code in LANGUAGES if self._names_of(code))
 
+    @override
     def config_of(self, language: str) -> str:
-        """See `Dataset.config_of`.
-
-        Raises:
-            DataError: The language is unknown, two folders are of it, or one that may be of another language too.
-        """
+        """Raises DataError too if two folders are of the language, or one may be of another language as well."""
         look_up(language)
         names = self._names_of(language)
         if len(names) > 1:
@@ -51,8 +49,8 @@ class FolderTexts(Dataset):
         # a language without a folder falls through to the source, whose message names the path
         return names[0] if names else language
 
+    @override
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
-        """See `Dataset.to_example`."""
         return Example(row_id, row.text("text"), language)
 
     def _names_of(self, code: str) -> list[str]:
@@ -75,8 +73,8 @@ class Wikipedia(Dataset):
     splits = {"train": "train"}
     columns = ("id", "text")
 
+    @override
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
-        """See `Dataset.to_example`."""
         return Example(row.name("id"), row.text("text"), language)
 
 
@@ -114,8 +112,8 @@ class FloresPlus(Dataset):
     parallel = True
     columns = ("id", "text")
 
+    @override
     def config_of(self, language: str) -> str:
-        """See `Dataset.config_of`."""
         if language in _OTHERS_THERE:
             raise DataError(
                 f"{self.name} has no '{language}': in its place FLORES+ has {_OTHERS_THERE[language]}; leave it out, "
@@ -123,6 +121,6 @@ class FloresPlus(Dataset):
             )
         return super().config_of(language)
 
+    @override
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
-        """See `Dataset.to_example`."""
         return Example(row.name("id"), row.text("text"), language)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from typing_extensions import override
+
 from datamodules.datasets.base import TEST, Example, LabelledDataset
 from datamodules.datasets.wrapper import DatasetWrapper
 from datamodules.errors import DataError, RowError
@@ -13,11 +15,11 @@ from datamodules.errors import DataError, RowError
 class Transfer(DatasetWrapper):
     """A dataset whose test split is its own, and whose other splits are another dataset's of the same task.
 
-    A benchmark with nothing to train on, such as XQuAD, is thus learnt from another, such as SQuAD.
+    A benchmark with nothing to train on, such as XQuAD, is trained on another one, such as SQuAD.
     """
 
     def __init__(self, tested: LabelledDataset, learnt: LabelledDataset) -> None:
-        """Says what is learnt from what.
+        """Checks that both datasets fit together.
 
         Args:
             tested: Has the test split; its name and labels are those of the whole.
@@ -27,7 +29,6 @@ class Transfer(DatasetWrapper):
             DataError: If one task or its labels are not the other's.
         """
         super().__init__(tested)
-        self.tested = tested
         self.learnt = learnt
         for what, theirs, ours in (
             ("task", learnt.task, tested.task),
@@ -40,52 +41,39 @@ class Transfer(DatasetWrapper):
                     f"of the other: {ours}"
                 )
 
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """FLORES codes of the languages with a test split."""
-        return self.tested.languages
+    @override
+    def split_of(self, split: str) -> tuple[LabelledDataset, str]:
+        return (self.asked if split == TEST else self.learnt), split
 
+    @override
     def labels_in(self, language: str) -> tuple[str, ...]:
         """The labels that occur in a language's training texts, where it has some."""
-        return (self.learnt if language in self.learnt.languages else self.tested).labels_in(language)
+        return (self.learnt if language in self.learnt.languages else self.asked).labels_in(language)
 
+    @override
     def verify(self) -> None:
-        """See `LabelledDataset.verify`."""
         self.learnt.verify()
-        self.tested.verify()
+        self.asked.verify()
 
+    @override
     def group_of(self, example: Example) -> str:
-        """See `LabelledDataset.group_of`; only what is trained on is divided into groups."""
+        """Only what is trained on is divided into groups."""
         return self.learnt.group_of(example)
 
+    @override
     def config_of(self, language: str) -> str:
-        """See `Dataset.config_of`."""
-        return (self.learnt if language in self.learnt.languages else self.tested).config_of(language)
+        return (self.learnt if language in self.learnt.languages else self.asked).config_of(language)
 
-    def check(self, language: str, split: str) -> None:
-        """See `Dataset.check`."""
-        self._with(split).check(language, split)
-
-    def fingerprint(self, language: str, split: str) -> str:
-        """That of the dataset that has the split."""
-        return self._with(split).fingerprint(language, split)
-
-    def content(self, language: str, split: str) -> str:
-        """See `Dataset.content`."""
-        return self._with(split).content(language, split)
-
+    @override
     def read(self, language: str, split: str) -> Iterator[Example | RowError]:
-        """See `Dataset.read`; labels are indices into `labels`."""
-        dataset = self._with(split)
+        """Labels are indices into `labels`."""
+        dataset, _ = self.split_of(split)
         labels, its_labels = self.labels, dataset.labels
         for found in dataset.read(language, split):
             if isinstance(found, RowError) or found.label is None or its_labels == labels:
                 yield found
             else:
                 yield dataclasses.replace(found, label=labels.index(its_labels[found.label]))
-
-    def _with(self, split: str) -> LabelledDataset:
-        return self.tested if split == TEST else self.learnt
 
 
 def _texts(dataset: LabelledDataset) -> str:

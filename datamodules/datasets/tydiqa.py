@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from datamodules.datasets.base import TEST, TRAIN
 from datamodules.datasets.questions import QuestionDataset
 from datamodules.errors import RowError
@@ -11,30 +13,24 @@ from datamodules.sources.row import Rows
 class TydiQa(QuestionDataset):
     """49,881 training and 5,077 test questions, not translated; what is tested on is the published validation split.
 
-    All languages stand in the same files; a row's id begins with the name of its language, such as `swahili-…`.
+    All languages share the same files; a row's id begins with the name of its language, such as `swahili-…`.
     """
 
     name = "tydiqa"
     hub_id = "google-research-datasets/tydiqa"
     configs = {
-        "arb_Arab": "arabic",
-        "ben_Beng": "bengali",
-        "eng_Latn": "english",
-        "fin_Latn": "finnish",
-        "ind_Latn": "indonesian",
-        "kor_Hang": "korean",
-        "rus_Cyrl": "russian",
-        "swh_Latn": "swahili",
+        "arb_Arab": "arabic", "ben_Beng": "bengali", "eng_Latn": "english", "fin_Latn": "finnish",
+        "ind_Latn": "indonesian", "kor_Hang": "korean", "rus_Cyrl": "russian", "swh_Latn": "swahili",
         "tel_Telu": "telugu",
     }
     splits = {TRAIN: "train", TEST: "validation"}
 
+    @override
     def place_of(self, language: str, split: str) -> tuple[str, str]:
-        """See `Dataset.place_of`."""
         return "secondary_task", super().place_of(language, split)[1]
 
+    @override
     def rows(self, language: str, split: str) -> Rows:
-        """See `Dataset.rows`."""
         beginning = f"{self.config_of(language)}-"
         for row in super().rows(language, split):
             if isinstance(row, RowError) or str(row["id"]).startswith(beginning):

@@ -12,18 +12,9 @@ class Xquad(QuestionDataset):
     name = "xquad"
     hub_id = "google/xquad"
     configs = {
-        "arb_Arab": "xquad.ar",
-        "deu_Latn": "xquad.de",
-        "ell_Grek": "xquad.el",
-        "eng_Latn": "xquad.en",
-        "hin_Deva": "xquad.hi",
-        "ron_Latn": "xquad.ro",
-        "rus_Cyrl": "xquad.ru",
-        "spa_Latn": "xquad.es",
-        "tha_Thai": "xquad.th",
-        "tur_Latn": "xquad.tr",
-        "vie_Latn": "xquad.vi",
-        "zho_Hans": "xquad.zh",
+        "arb_Arab": "xquad.ar", "deu_Latn": "xquad.de", "ell_Grek": "xquad.el", "eng_Latn": "xquad.en",
+        "hin_Deva": "xquad.hi", "ron_Latn": "xquad.ro", "rus_Cyrl": "xquad.ru", "spa_Latn": "xquad.es",
+        "tha_Thai": "xquad.th", "tur_Latn": "xquad.tr", "vie_Latn": "xquad.vi", "zho_Hans": "xquad.zh",
     }
     splits = {TEST: "validation"}
     parallel = True

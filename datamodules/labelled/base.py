@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+import torch
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase
 
@@ -23,6 +25,20 @@ from datamodules.datasets.base import TEST, TRAIN, VALIDATION, DatasetConfig, Ex
 from datamodules.datasets.registry import labelled_dataset
 from datamodules.errors import DataError
 from datamodules.labelled.k_shot import choose_k_shot
+from datamodules.tokenization import filled, padded
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TaskRow:
+    """A tokenised example; a task adds fields of its own."""
+
+    example: Example
+    ids: list[int]
+
+    @property
+    def length(self) -> int:
+        """Number of tokens."""
+        return len(self.ids)
 
 
 class TaskData(ResumableData):
@@ -105,33 +121,34 @@ class TaskData(ResumableData):
         return self.each_once(self.test_rows(self._read(self.targets if languages is None else languages, TEST)))
 
     def examples_dataloader(self, examples: Iterable[Example]) -> DataLoader[Batch]:
-        """Any examples, each once: texts without labels, for instance."""
-        return self.each_once(self.evaluation_rows(list(examples)))
+        """Batches of any examples, such as texts without labels, each of them once."""
+        return self.each_once(self.rows(list(examples), self.config.max_length))
 
     def each_once(self, rows: Sequence[HasLength]) -> DataLoader[Batch]:
         """Makes batches of rows, each of them once."""
         return evaluation_loader(rows, self.collate, self.eval_batch_size, self.num_workers)
 
     def training_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
-        """Tokenises what is trained on."""
+        """Tokenises training examples."""
         return self.rows(examples, self.train_max_length)
 
-    def evaluation_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
-        """Tokenises what is validated and tested on; one example may give several rows, all with its id."""
+    def test_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
+        """Tokenises test examples."""
         return self.rows(examples, self.config.max_length)
 
-    def test_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
-        """Tokenises what is tested on."""
-        return self.evaluation_rows(examples)
-
     def rows(self, examples: Sequence[Example], max_length: int) -> Sequence[HasLength]:
-        """Tokenises examples to rows of so many tokens at most; some tasks do so otherwise where they train."""
+        """Tokenises examples to rows of at most so many tokens; one example may give several rows, all with its id."""
+        raise NotImplementedError
+
+    @staticmethod
+    def add_columns(batch: Batch, rows: Sequence[Any]) -> None:
+        """Adds to a batch what the task needs beside `input_ids`, `attention_mask`, `language` and `id`."""
         raise NotImplementedError
 
     @property
     def collate(self) -> Collate:
-        """Makes a batch of rows; it travels to worker processes, so it must be picklable."""
-        raise NotImplementedError
+        """Makes a batch of rows; it is picklable, for worker processes get it."""
+        return functools.partial(_collate, add_columns=self.add_columns, pad_id=self.tokenizer.pad_token_id)
 
     @property
     def train_max_length(self) -> int:
@@ -140,6 +157,29 @@ class TaskData(ResumableData):
 
     def _read(self, languages: Iterable[str], split: str) -> list[Example]:
         return [example for language in languages for example in self.dataset.examples(language, split)]
+
+
+def add_labels(batch: Batch, rows: Sequence[TaskRow]) -> None:
+    """Adds `labels` [B] long, unless an example has none."""
+    labels = [row.example.label for row in rows]
+    if None not in labels:
+        batch["labels"] = torch.tensor(labels)
+
+
+def add_token_types(batch: Batch, types: Sequence[Sequence[int]]) -> None:
+    """Adds `token_type_ids` [B, T] long, 0 at padding, where the tokenizer marks the second text of a pair."""
+    if any(map(any, types)):
+        batch["token_type_ids"] = filled(types, 0)
+
+
+def _collate(
+    rows: Sequence[TaskRow], _numbers: Sequence[int], *, add_columns: Callable[..., None], pad_id: int | None
+) -> Batch:
+    batch: Batch = padded([row.ids for row in rows], pad_id)
+    add_columns(batch, rows)
+    batch["language"] = [row.example.language for row in rows]
+    batch["id"] = [row.example.id for row in rows]
+    return batch
 
 
 def _training_stream(rows: Sequence[Any], batch_size: int, seed: int) -> Iterator[list[Any]]:

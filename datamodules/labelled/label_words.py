@@ -1,18 +1,21 @@
-"""Batches for label words: a question, and for each label the words that would answer it."""
+"""Batches for label words: a prompt, and for each label the words that answer it."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Sequence
-from typing import Any
 
-import torch
+from typing_extensions import override
 
-from datamodules.batches import Batch, Collate
+from datamodules.batches import Batch
 from datamodules.datasets.base import Example
+from datamodules.labelled.base import TaskRow, add_labels
 from datamodules.labelled.prompted import PromptedData
-from datamodules.tokenization import padded
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Row(TaskRow):
+    answers: list[list[int]]
 
 
 class LabelWordData(PromptedData):
@@ -20,15 +23,20 @@ class LabelWordData(PromptedData):
 
     Batches: `input_ids` and `attention_mask` [B, T] long, `answers` for each row a list of each label's token ids,
     `labels` [B] long (left out where an example has none), `language` and `id` lists of B strings.
+
+    >>> from transformers import AutoTokenizer
+    >>> from datamodules import DatasetConfig, LabelWordData, TemplateConfig, dataset
+    >>> tokenizer = AutoTokenizer.from_pretrained("experiments/quickstart/backbone")
+    >>> template = TemplateConfig("{text} tole", words={"travel": "nape"})
+    >>> prompts = {"template": template, "labels": dataset("synthetic").labels, "is_decoder": True}
+    >>> data = LabelWordData(DatasetConfig("synthetic"), tokenizer, **prompts, sources=["qaa_Latn"], batch_size=2)
+    >>> batch = next(iter(data.train_dataloader()))
+    >>> batch["input_ids"].shape, [len(answers) for answers in batch["answers"]], data.words("qaa_Latn")[-1]
+    (torch.Size([2, 9]), [6, 6], 'nape')
     """
 
-    @property
-    def collate(self) -> Collate:
-        """See `TaskData.collate`."""
-        return functools.partial(_collate, pad_id=self.tokenizer.pad_token_id)
-
+    @override
     def rows(self, examples: Sequence[Example], max_length: int, prompt_language: str | None = None) -> list[_Row]:
-        """See `PromptedData.rows`."""
         languages = dict.fromkeys(prompt_language or example.language for example in examples)
         prompt_builder = self.prompt_builder(languages)
         answers = {
@@ -46,24 +54,8 @@ class LabelWordData(PromptedData):
             for example in examples
         ]
 
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Row:
-    example: Example
-    ids: list[int]
-    answers: list[list[int]]
-
-    @property
-    def length(self) -> int:
-        return len(self.ids)
-
-
-def _collate(rows: Sequence[_Row], _numbers: Sequence[int], *, pad_id: int | None) -> Batch:
-    batch: dict[str, Any] = padded([row.ids for row in rows], pad_id)
-    labels = [row.example.label for row in rows]
-    if None not in labels:
-        batch["labels"] = torch.tensor(labels)
-    batch["answers"] = [row.answers for row in rows]
-    batch["language"] = [row.example.language for row in rows]
-    batch["id"] = [row.example.id for row in rows]
-    return batch
+    @staticmethod
+    @override
+    def add_columns(batch: Batch, rows: Sequence[_Row]) -> None:
+        add_labels(batch, rows)
+        batch["answers"] = [row.answers for row in rows]

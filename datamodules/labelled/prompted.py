@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
+from typing_extensions import override
 
 from datamodules.batches import HasLength
 from datamodules.datasets.base import DatasetConfig, Example
@@ -45,8 +46,9 @@ class PromptedData(TaskData):
         self.is_decoder = is_decoder
         self._drawn: dict[str, list[Example]] = {}
 
+    @override
     def test_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
-        """See `TaskData.test_rows`; translations are asked about in the language that they are in."""
+        """Translations are asked about in the language that they are in."""
         return self.rows(examples, self.config.max_length, self.sources[0] if self.config.translated else None)
 
     def rows(
@@ -71,7 +73,7 @@ class PromptedData(TaskData):
         return PromptBuilder(self.template, self.tokenizer, is_decoder=self.is_decoder, shown=shown)
 
     def answer(self, example: Example, prompt_language: str) -> str:
-        """The right answer to an example, as the model should write it in the language in which it is asked."""
+        """The gold answer, as the model should write it in the language of the prompt."""
         return self.dataset.answer(example, self.words(prompt_language))
 
     def _shown(self, language: str) -> list[tuple[Example, str]]:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Sequence
-from typing import Any
 
 import torch
+from typing_extensions import override
 
-from datamodules.batches import Batch, Collate
+from datamodules.batches import Batch
 from datamodules.datasets.base import Example
 from datamodules.datasets.questions import Question, QuestionsConfig
 from datamodules.errors import DataError
-from datamodules.labelled.base import TaskData
+from datamodules.labelled.base import TaskData, TaskRow, add_token_types
 from datamodules.labelled.windows import Window, context_windows
-from datamodules.tokenization import padded
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Row(TaskRow):
+    window: Window
+    start: int
+    end: int
 
 
 class QuestionData(TaskData):
@@ -33,58 +38,45 @@ class QuestionData(TaskData):
     Windows without the answer are trained on too, so that what is found in them in a test is not taken for it. The
     special token before the context stands for that, and not the customary first one, which decoders have before they
     have read anything, and T5 not at all.
+
+    >>> from transformers import AutoTokenizer
+    >>> from tokenizers.processors import BertProcessing
+    >>> from datamodules import Question, QuestionData, QuestionsConfig
+    >>> tokenizer = AutoTokenizer.from_pretrained("experiments/quickstart/backbone")
+    >>> tokenizer.backend_tokenizer.post_processor = BertProcessing(("[SEP]", 3), ("[CLS]", 2))  # for pairs of texts
+    >>> data = QuestionData(QuestionsConfig("xquad"), tokenizer)  # reads nothing before a split is asked for
+    >>> context = "he was born in Mvezo"
+    >>> question = Question("1", "where ?", "eng_Latn", second_text=context, answers=("Mvezo",), starts=(15,))
+    >>> batch = next(iter(data.examples_dataloader([question])))
+    >>> batch["start"], batch["offsets"][0, batch["start"]]
+    (tensor([8]), tensor([[15, 20]]))
     """
 
-    def training_rows(self, examples: Sequence[Example]) -> list[_Row]:
-        """See `TaskData.training_rows`."""
-        return self._rows(examples, self.train_max_length)
-
-    def evaluation_rows(self, examples: Sequence[Example]) -> list[_Row]:
-        """See `TaskData.evaluation_rows`; a pair of texts without an answer will do."""
-        return self._rows(examples, self.config.max_length)
-
-    @property
-    def collate(self) -> Collate:
-        """See `TaskData.collate`."""
-        return functools.partial(_collate, pad_id=self.tokenizer.pad_token_id)
-
-    def _rows(self, examples: Sequence[Example], max_length: int) -> list[_Row]:
+    @override
+    def rows(self, examples: Sequence[Example], max_length: int) -> list[_Row]:
         if not isinstance(self.config, QuestionsConfig):
             raise DataError(f"the questions of {self.dataset.name} need a QuestionsConfig, which has a stride")
         stride = self.config.stride_of(max_length)
         places = [example.answer_place if isinstance(example, Question) else None for example in examples]
         pairs = [(example.text, example.second_text or "") for example in examples]
         windows = context_windows(self.tokenizer, pairs, max_length, stride, self.config.text_prefix)
-        return [_Row(examples[window.pair], window, *window.tokens_of(places[window.pair])) for window in windows]
+        return [
+            _Row(examples[window.pair], window.ids, window, *window.tokens_of(places[window.pair]))
+            for window in windows
+        ]
 
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Row:
-    example: Example
-    window: Window
-    start: int
-    end: int
-
-    @property
-    def length(self) -> int:
-        return len(self.window.ids)
-
-
-def _collate(rows: Sequence[_Row], _numbers: Sequence[int], *, pad_id: int | None) -> Batch:
-    windows = [row.window for row in rows]
-    batch: dict[str, Any] = padded([window.ids for window in windows], pad_id)
-    if any(map(any, (window.types for window in windows))):
-        batch["token_type_ids"] = padded([window.types for window in windows], pad_id=0)["input_ids"]
-    batch["in_context"] = torch.zeros_like(batch["input_ids"], dtype=torch.bool)
-    batch["offsets"] = torch.zeros(*batch["input_ids"].shape, 2, dtype=torch.long)
-    for place, window in enumerate(windows):
-        context = slice(window.first, window.first + len(window.offsets))
-        batch["in_context"][place, context] = True
-        batch["offsets"][place, context] = torch.from_numpy(window.offsets).long()
-    batch["nowhere"] = torch.tensor([window.nowhere for window in windows])
-    batch["start"] = torch.tensor([row.start for row in rows])
-    batch["end"] = torch.tensor([row.end for row in rows])
-    batch["language"] = [row.example.language for row in rows]
-    batch["id"] = [row.example.id for row in rows]
-    batch["context"] = [row.example.second_text or "" for row in rows]
-    return batch
+    @staticmethod
+    @override
+    def add_columns(batch: Batch, rows: Sequence[_Row]) -> None:
+        windows = [row.window for row in rows]
+        add_token_types(batch, [window.types for window in windows])
+        batch["in_context"] = torch.zeros_like(batch["input_ids"], dtype=torch.bool)
+        batch["offsets"] = torch.zeros(*batch["input_ids"].shape, 2, dtype=torch.long)
+        for place, window in enumerate(windows):
+            context = slice(window.first, window.first + len(window.offsets))
+            batch["in_context"][place, context] = True
+            batch["offsets"][place, context] = torch.from_numpy(window.offsets).long()
+        batch["nowhere"] = torch.tensor([window.nowhere for window in windows])
+        batch["start"] = torch.tensor([row.start for row in rows])
+        batch["end"] = torch.tensor([row.end for row in rows])
+        batch["context"] = [row.example.second_text or "" for row in rows]

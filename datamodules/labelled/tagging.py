@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Sequence
-from typing import Any
 
 import torch
+from typing_extensions import override
 
-from datamodules.batches import Batch, Collate
+from datamodules.batches import Batch
 from datamodules.datasets.base import Example
 from datamodules.datasets.tagged import TaggedSentence
-from datamodules.labelled.base import TaskData
-from datamodules.tokenization import WordTokens, filled, padded, word_tokens
+from datamodules.labelled.base import TaskData, TaskRow
+from datamodules.tokenization import WordTokens, filled, word_tokens
 
 NO_TOKEN = -1
 """Stands in a batch where a word has no token, and behind a sentence's last word."""
 NO_TAG = -100
 """Stands in `labels` behind a sentence's last word."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Row(TaskRow):
+    tokens: WordTokens
 
 
 class TaggingData(TaskData):
@@ -30,41 +34,34 @@ class TaggingData(TaskData):
     long, -100 behind the last word (left out where an example has no tags); `language` and `id`, lists of B strings.
     `text_prefix` stands before the first word and has no tag. With `k_shot`, that many sentences of each language are
     trained on, whatever entities are in them (as Lauscher et al. 2020 do).
+
+    >>> from transformers import AutoTokenizer
+    >>> from datamodules import DatasetConfig, Example, TaggingData
+    >>> tokenizer = AutoTokenizer.from_pretrained("experiments/quickstart/backbone")
+    >>> data = TaggingData(DatasetConfig("wikiann"), tokenizer)  # reads nothing before a split is asked for
+    >>> texts = [Example("1", "du tole nape", "qaa_Latn")]
+    >>> batch = next(iter(data.examples_dataloader(texts)))
+    >>> tokenizer.convert_ids_to_tokens(batch["input_ids"][0])
+    ['[CLS]', 'du', 'to', '##le', 'na', '##pe', '[SEP]']
+    >>> batch["first_tokens"], batch["last_tokens"]
+    (tensor([[1, 2, 4]]), tensor([[1, 3, 5]]))
     """
 
-    @property
-    def collate(self) -> Collate:
-        """See `TaskData.collate`."""
-        return functools.partial(_collate, pad_id=self.tokenizer.pad_token_id)
-
-    def rows(self, examples: Sequence[Example], max_length: int) -> list[_Tokenised]:
-        """See `TaskData.rows`."""
+    @override
+    def rows(self, examples: Sequence[Example], max_length: int) -> list[_Row]:
         rows = word_tokens(self.tokenizer, [_words(each) for each in examples], max_length, self.config.text_prefix)
-        return [_Tokenised(example, row) for example, row in zip(examples, rows, strict=True)]
+        return [_Row(example, row.ids, row) for example, row in zip(examples, rows, strict=True)]
+
+    @staticmethod
+    @override
+    def add_columns(batch: Batch, rows: Sequence[_Row]) -> None:
+        batch["words"] = torch.tensor([len(row.tokens.first) for row in rows])
+        batch["first_tokens"] = filled([row.tokens.first for row in rows], NO_TOKEN)
+        batch["last_tokens"] = filled([row.tokens.last for row in rows], NO_TOKEN)
+        tags = [row.example.tags for row in rows if isinstance(row.example, TaggedSentence)]
+        if len(tags) == len(rows):
+            batch["labels"] = filled(tags, NO_TAG)
 
 
 def _words(example: Example) -> Sequence[str]:
     return example.words if isinstance(example, TaggedSentence) else example.text.split()
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Tokenised:
-    example: Example
-    tokens: WordTokens
-
-    @property
-    def length(self) -> int:
-        return len(self.tokens.ids)
-
-
-def _collate(rows: Sequence[_Tokenised], _numbers: Sequence[int], *, pad_id: int | None) -> Batch:
-    batch: dict[str, Any] = padded([row.tokens.ids for row in rows], pad_id)
-    batch["words"] = torch.tensor([len(row.tokens.first) for row in rows])
-    batch["first_tokens"] = filled([row.tokens.first for row in rows], NO_TOKEN)
-    batch["last_tokens"] = filled([row.tokens.last for row in rows], NO_TOKEN)
-    tags = [row.example.tags for row in rows if isinstance(row.example, TaggedSentence)]
-    if len(tags) == len(rows):
-        batch["labels"] = filled(tags, NO_TAG)
-    batch["language"] = [row.example.language for row in rows]
-    batch["id"] = [row.example.id for row in rows]
-    return batch

@@ -1,4 +1,4 @@
-"""Templates: how a text is put to a language model, with examples before it where they are asked for."""
+"""Prompt templates, with few-shot demonstrations before the text where they are configured."""
 
 # no `from __future__ import annotations` here: pydantic reads the annotations of the configs
 
@@ -102,9 +102,9 @@ def draw_examples(dataset: LabelledDataset, config: ExamplesConfig, language: st
 
 
 class PromptBuilder:
-    """Puts examples to a language model as token ids.
+    """Renders examples as prompts of token ids.
 
-    Examples before a text are joined with it by an empty line, each with its answer after a space.
+    An empty line follows each demonstration, which ends with a space and its answer.
     """
 
     def __init__(
@@ -115,13 +115,13 @@ class PromptBuilder:
         is_decoder: bool,
         shown: Mapping[str, Sequence[tuple[Example, str]]],
     ) -> None:
-        """Takes what is the same for all texts.
+        """Keeps what all texts share.
 
         Args:
             config: The template.
             tokenizer: Of the backbone.
-            is_decoder: The answer goes on where the text ends, so that no end-of-text token may stand there.
-            shown: By the language of a text, the examples before it with their answers.
+            is_decoder: Whether the answer continues the text, which then has no end-of-text token.
+            shown: By the language of a text, its demonstrations with their answers.
         """
         self.config = config
         self.tokenizer = tokenizer
@@ -134,13 +134,13 @@ class PromptBuilder:
         }
 
     def ids(self, example: Example, language: str, max_length: int, prefix: str = "") -> list[int]:
-        """Returns the tokens of a question, the longer of its texts cut where it would be too long.
+        """Returns the tokens of a prompt; if it is too long, the longer of its texts is truncated.
 
         Args:
-            example: What is asked about.
-            language: FLORES code of the language that it is asked in.
+            example: The input.
+            language: FLORES code of the language of the prompt.
             max_length: Longest row in tokens.
-            prefix: Put in front of all.
+            prefix: Put in front of the prompt.
 
         Raises:
             DataError: If there is no room for any of the texts.

@@ -30,7 +30,7 @@ class Window(NamedTuple):
 
     @property
     def nowhere(self) -> int:
-        """Place of the special token before the context, which stands for an answer that is not in the window."""
+        """Place of the special token before the context, the target of a window without the answer."""
         return self.first - 1
 
     def tokens_of(self, place: tuple[int, int] | None) -> tuple[int, int]:
@@ -77,7 +77,7 @@ def context_windows(
         The windows of the first pair in their order, then those of the second, and so on; at least one for each pair.
 
     Raises:
-        DataError: If the tokenizer puts nothing between two texts or cannot say where a token stands, or no room is
+        DataError: If the tokenizer puts nothing between two texts or gives no token offsets, or no room is
             left for a question.
     """
     check_pairs(tokenizer)
@@ -109,7 +109,7 @@ def context_windows(
 
 
 def _cut(tokenizer: PreTrainedTokenizerBase, questions: list[str], room: int) -> list[str]:
-    """Cuts questions after so many tokens."""
+    """Truncates questions to `room` tokens."""
     made = tokenizer(
         questions, add_special_tokens=False, return_offsets_mapping=True, return_attention_mask=False, verbose=False
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
+
+from typing_extensions import override
 
 from datamodules.errors import RowError
 from datamodules.sources.files import (
@@ -57,7 +59,7 @@ class Source(Protocol):
         ...
 
 
-class FileSource(ABC):
+class FileSource(Source):
     """A source whose rows lie in files, which a `Layout` finds."""
 
     quotes: bool
@@ -72,15 +74,15 @@ class FileSource(ABC):
     def file(self, path: str) -> Path:
         """The file on this machine, by its path in the layout."""
 
+    @override
     def rows(self, config: str, split: str, columns: tuple[str, ...], optional: tuple[str, ...]) -> Rows:
-        """See `Source.rows`."""
         names = self.layout.label_names(config)
         for path in self.paths(config, split):
             rows = table_rows(self.file(path), columns, optional, quotes=self.quotes)
             yield from rows if holds_label_names(path) else map(functools.partial(_with_label_names, names), rows)
 
+    @override
     def check(self, config: str, split: str) -> None:
-        """See `Source.check`."""
         self.paths(config, split)
 
     def paths(self, config: str, split: str) -> list[str]:
@@ -96,7 +98,7 @@ class Folder(FileSource):
     """A local folder, in any of the layouts that repositories on the hub have; see `datamodules.sources.layout`."""
 
     def __init__(self, path: str | Path, *, quotes: bool = True) -> None:
-        """Takes the folder; it is looked at only when rows are asked for.
+        """Keeps the path; the folder is read on first use.
 
         Args:
             path: The folder.
@@ -106,13 +108,13 @@ class Folder(FileSource):
         self.quotes = quotes
 
     @functools.cached_property
+    @override
     def layout(self) -> Layout:
-        """See `FileSource`."""
         readme = self.path / README
         return Layout(f"folder {shown(self.path)}", _OnDisk(self.path), card_of(readme) if is_file(readme) else {})
 
+    @override
     def file(self, path: str) -> Path:
-        """See `FileSource`."""
         return self.path / path
 
     def fingerprint(self, config: str, split: str) -> str:
@@ -127,8 +129,8 @@ class Folder(FileSource):
         """Whether there is a folder of that name."""
         return config in self.layout.configs
 
+    @override
     def paths(self, config: str, split: str) -> list[str]:
-        """See `FileSource`."""
         require_folder(self.path)
         found = super().paths(config, split)
         for path in found:

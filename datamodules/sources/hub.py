@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
+from typing_extensions import override
+
 from datamodules.errors import DataError
 from datamodules.sources import hub_requests
 from datamodules.sources.base import FileSource
@@ -20,7 +22,7 @@ class Hub(FileSource):
     """
 
     def __init__(self, hub_id: str, revision: str | None = None, *, quotes: bool = True) -> None:
-        """Takes the repository; the hub is asked only when something of it is needed.
+        """Keeps the names; the first request is sent on first use.
 
         Args:
             hub_id: Such as `Davlan/sib200`.
@@ -45,12 +47,12 @@ class Hub(FileSource):
         return found
 
     @property
+    @override
     def layout(self) -> Layout:
-        """See `FileSource`."""
         return _layout(self.snapshot)
 
+    @override
     def file(self, path: str) -> Path:
-        """See `FileSource`."""
         return self.snapshot.file(path)
 
     def fingerprint(self, config: str, split: str) -> str:
@@ -58,8 +60,9 @@ class Hub(FileSource):
         self.check(config, split)
         return f"{self.hub_id}@{self.snapshot.commit}/{config}/{split}"
 
+    @override
     def paths(self, config: str, split: str) -> list[str]:
-        """See `FileSource`; without the network, the files must be in the cache."""
+        """Without the network, the files must be in the cache."""
         files = self.layout.files(config, split)
         if recorder := active_recorder():
             recorder.begin(self.snapshot, config, split, files)
@@ -70,7 +73,7 @@ class Hub(FileSource):
 
 @functools.cache
 def _snapshot(hub_id: str, revision: str) -> Snapshot | str:
-    """The commit, or why there is none: neither is asked for again in each language."""
+    """The commit, or why there is none; cached, so that each language does not send the request again."""
     try:
         return Snapshot.of(hub_id, revision)
     except DataError as error:

@@ -65,7 +65,6 @@ class Snapshot:
         return snapshot
 
     def __str__(self) -> str:
-        """The repository and the beginning of the commit."""
         return f"{self.hub_id}@{self.commit[:7]}"
 
     @functools.cached_property
@@ -109,12 +108,12 @@ class Snapshot:
             self.file(file)
 
     def write_record(self, config: str, split: str, kept: int) -> None:
-        """Says how many files of a split are in the cache, from the first; where more were before, it stays at that."""
+        """Records how many files of a split are in the cache, from the first; a larger recorded number stays."""
         if kept > self._kept(config, split):
             _write(self._record(config, split), json.dumps({"kept": kept}))
 
     def _kept(self, config: str, split: str) -> int:
-        """How many files of a split were prefetched; 0 where nothing says it."""
+        """How many files of a split were prefetched; 0 without a record."""
         try:
             return int(json.loads(self._record(config, split).read_bytes())["kept"])
         except (FileNotFoundError, KeyError, TypeError, ValueError):  # none, or damaged
@@ -138,7 +137,6 @@ class CacheRecorder:
     """Knows what was read from the hub while it was active."""
 
     def __init__(self) -> None:
-        """Begins with nothing."""
         self.files: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
         """(repository, commit) -> file -> its size in bytes."""
         self._splits: dict[tuple[Snapshot, str, str], Sequence[str]] = {}
@@ -148,7 +146,7 @@ class CacheRecorder:
         self._splits[snapshot, config, split] = files
 
     def finish(self) -> None:
-        """Says of each split that was read how many of its files are there.
+        """Records for each split that was read how many of its files are in the cache.
 
         Not before everything was read: after an interruption, half of a split must not pass for what is needed.
         """

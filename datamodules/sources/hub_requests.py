@@ -1,4 +1,4 @@
-"""What is asked of the Hugging Face hub, and what its errors mean."""
+"""Requests to the Hugging Face hub, and the meaning of its errors."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -101,9 +102,9 @@ def _row(file: Path, place: str, cells: Any, columns: tuple[str, ...], optional:
     if not isinstance(cells, dict):
         return RowError(str(file), place, f"this is not a JSON object such as {{{json.dumps(columns[0])}: …}}")
     try:
-        wanted = wanted_columns(cells, columns, optional)
-    except ValueError as error:
-        return RowError(str(file), place, str(error))
+        wanted = wanted_columns(cells, columns, optional, functools.partial(RowError, str(file), place))
+    except RowError as error:
+        return error
     return Row({column: cells[column] for column in wanted}, file=str(file), place=place)
 
 

@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import yaml
+from typing_extensions import override
 
 from datamodules.errors import DataError, first_line, nearest
 from datamodules.sources.files import HIDDEN, open_file
@@ -74,11 +75,10 @@ class Tree(Protocol):
         """The names of the folders in a folder, in order; none if there is no such folder."""
 
 
-class Listed:
+class Listed(Tree):
     """The tree of files whose paths are known."""
 
     def __init__(self, paths: Iterable[str]) -> None:
-        """Takes the paths of all files."""
         self._files: dict[str, list[str]] = defaultdict(list)
         self._folders: dict[str, list[str]] = defaultdict(list)
         for path in sorted(paths):
@@ -91,12 +91,12 @@ class Listed:
                 self._folders[above].append(name)
                 folder = above
 
+    @override
     def files(self, folder: str) -> list[str]:
-        """See `Tree`."""
         return self._files.get(folder, [])
 
+    @override
     def folders(self, folder: str) -> list[str]:
-        """See `Tree`."""
         return self._folders.get(folder, [])
 
 
@@ -104,7 +104,7 @@ class Layout:
     """Finds the files of splits."""
 
     def __init__(self, where: str, tree: Tree, card: Card) -> None:
-        """Takes what is there.
+        """Reads the entries of the card.
 
         Args:
             where: The repository or folder, for messages.

@@ -19,7 +19,7 @@ import pyarrow.parquet
 from datamodules.errors import DataError, RowError, first_line
 from datamodules.sources.files import open_file
 from datamodules.sources.labels import named
-from datamodules.sources.row import Row, Rows, wanted_columns_of
+from datamodules.sources.row import Row, Rows, wanted_columns
 
 ROWS_AT_A_TIME = 1000
 
@@ -39,7 +39,7 @@ def parquet_rows(file: Path, columns: tuple[str, ...], optional: tuple[str, ...]
         with _reading(file):
             parquet = pyarrow.parquet.ParquetFile(stream)
             schema = parquet.schema_arrow
-        wanted = wanted_columns_of(str(file), schema.names, columns, optional)
+        wanted = wanted_columns(schema.names, columns, optional, lambda reason: DataError(f"{file}: {reason}"))
         names = _label_names(schema, wanted, file)
         yield from arrow_rows(_batches(parquet, wanted, file), names, str(file))
 
@@ -81,7 +81,7 @@ def _batches(parquet: pyarrow.parquet.ParquetFile, columns: list[str], file: Pat
 
 @contextmanager
 def _reading(file: Path) -> Iterator[None]:
-    """Turns what pyarrow says of a damaged file into a `DataError`."""
+    """Turns pyarrow's errors about a damaged file into a `DataError`."""
     try:
         yield
     except (pyarrow.ArrowException, OSError, ValueError) as error:

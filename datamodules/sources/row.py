@@ -13,7 +13,7 @@ import math
 import re
 import unicodedata
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from datamodules.errors import DataError, RowError, comma_list, nearest
@@ -23,7 +23,7 @@ class Row(dict[str, Any]):
     """The cells of one row by column name, as the file holds them."""
 
     def __init__(self, cells: Mapping[str, Any], *, file: str, place: str) -> None:
-        """Takes the cells.
+        """Keeps the cells and their position.
 
         Args:
             cells: By column name.
@@ -73,39 +73,25 @@ Rows = Iterator[Row | RowError]
 """What readers yield: rows in the order of the file, and in their places the errors of the unusable ones."""
 
 
-def wanted_columns(found: Collection[str], columns: Collection[str], optional: Collection[str]) -> list[str]:
+def wanted_columns(
+    found: Collection[str], columns: Collection[str], optional: Collection[str], error: Callable[[str], DataError]
+) -> list[str]:
     """Chooses the columns to read.
 
     Args:
         found: All columns of the file, in its order.
         columns: Columns that must be there.
         optional: Columns that are read where they are there.
-
-    Raises:
-        ValueError: A column is missing, or two have its name.
+        error: Makes the error to raise of its reason: that a column is missing, or that two have its name.
     """
     found = list(found)
     for column in columns:
         if column not in found:
-            raise ValueError(f"there is no column '{column}'{nearest(column, found)}; found: {comma_list(found)}")
+            raise error(f"there is no column '{column}'{nearest(column, found)}; found: {comma_list(found)}")
     wanted = list(dict.fromkeys([*columns, *(column for column in optional if column in found)]))
     if twice := [column for column in wanted if found.count(column) > 1]:
-        raise ValueError(f"{found.count(twice[0])} columns are called '{twice[0]}'; rename all but one of them")
+        raise error(f"{found.count(twice[0])} columns are called '{twice[0]}'; rename all but one of them")
     return wanted
-
-
-def wanted_columns_of(
-    file: str, found: Collection[str], columns: Collection[str], optional: Collection[str]
-) -> list[str]:
-    """Chooses the columns to read of a file, or of what else a message calls `file`; see `wanted_columns`.
-
-    Raises:
-        DataError: A column is missing, or two have its name.
-    """
-    try:
-        return wanted_columns(found, columns, optional)
-    except ValueError as error:
-        raise DataError(f"{file}: {error}") from None
 
 
 _NAMES = (decimal.Decimal, datetime.date, datetime.time, uuid.UUID)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datamodules.errors import DataError
 
 _NUMBERED = re.compile(r"(?P<series>.*?)(?P<part>\d+)-of-(?P<parts>\d+)(-[0-9a-f]+| ?\(\d+\))?\.[^/]+")
-"""A path with a number; behind it may stand a checksum, or the number of a copy that a browser makes."""
+"""A path with a number; a checksum may follow it, or the number that a browser gives a copy."""
 _SHOWN = 3
 """Missing parts that a message names at most."""
 

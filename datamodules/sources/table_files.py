@@ -16,7 +16,7 @@ from datamodules.sources.files import require_file
 from datamodules.sources.json_files import json_file, json_lines
 from datamodules.sources.lines import GZIP, NOT_UTF8, UNDECODED, lines_of
 from datamodules.sources.parquet import parquet_rows
-from datamodules.sources.row import Row, Rows, wanted_columns_of
+from datamodules.sources.row import Row, Rows, wanted_columns
 
 csv.field_size_limit(sys.maxsize)  # a cell may hold a whole document; the standard limit is 131,072 characters
 
@@ -116,7 +116,7 @@ def _wanted(
         raise DataError(f"{file}, line 1: {NOT_UTF8}")
     if likely_cause and not set(columns) <= set(header):
         raise DataError(f"{file}, line 1: {likely_cause}")
-    return wanted_columns_of(str(file), header, columns, optional)
+    return wanted_columns(header, columns, optional, lambda reason: DataError(f"{file}: {reason}"))
 
 
 def _likely_cause(header: list[str], delimiter: str) -> str | None:

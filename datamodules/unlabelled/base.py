@@ -83,6 +83,15 @@ class MonolingualData(ResumableData):
     `labels` long with -100 where nothing is to be predicted, and `language`, a list of B strings. What is drawn for
     a row depends on the seed and on the row's number in the stream of global batches, not on ranks or workers;
     each epoch has its own.
+
+    >>> from transformers import AutoTokenizer
+    >>> from datamodules import MaskingConfig, MonolingualData
+    >>> tokenizer = AutoTokenizer.from_pretrained("experiments/quickstart/backbone")
+    >>> config = MaskingConfig("synthetic-text", max_length=32)
+    >>> data = MonolingualData(config, tokenizer, languages=["qaa_Latn", "qae_Latn"], batch_size=4)
+    >>> batch = next(iter(data.train_dataloader()))
+    >>> batch["input_ids"].shape, batch["language"]
+    (torch.Size([4, 32]), ['qae_Latn', 'qaa_Latn', 'qaa_Latn', 'qaa_Latn'])
     """
 
     def __init__(

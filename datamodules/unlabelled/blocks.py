@@ -15,6 +15,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 
 from transformers import PreTrainedTokenizerBase
+from typing_extensions import override
 
 from datamodules.tokenization import token_ids
 from datamodules.unlabelled.base import Batching
@@ -45,7 +46,6 @@ class BlockBatching(Batching[Block]):
     """Batches whose rows are blocks; the subclasses say what is made of a block."""
 
     def __init__(self, config: TextConfig, tokenizer: PreTrainedTokenizerBase, seed: int) -> None:
-        """See `Batching`."""
         super().__init__(config, tokenizer, seed)
         self._sizes: dict[str, int] = {}
 
@@ -54,8 +54,8 @@ class BlockBatching(Batching[Block]):
     def room(self) -> int:
         """How many tokens of a block's text a row can hold."""
 
+    @override
     def reader(self, text: MonolingualText, language: str, split: str) -> Callable[[], Iterator[Block]]:
-        """See `Batching`."""
         return functools.partial(blocks, text, language, split, self.block_size(text, language))
 
     def block_size(self, text: MonolingualText, language: str) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from typing_extensions import override
+
 from datamodules.batches import Batch
 from datamodules.tokenization import filled, padded, token_ids
 from datamodules.unlabelled.base import IGNORED
@@ -19,12 +21,12 @@ class Causal(BlockBatching):
     """
 
     @property
+    @override
     def room(self) -> int:
-        """See `BlockBatching`."""
         return self.config.max_length - self.tokenizer.num_special_tokens_to_add()
 
+    @override
     def __call__(self, rows: Sequence[Block], numbers: Sequence[int]) -> Batch:
-        """See `Batching`."""
         ids = token_ids(self.tokenizer, [block.text for block in rows], self.config.max_length)
         batch: Batch = padded(ids, self.tokenizer.pad_token_id)
         batch["labels"] = filled(ids, IGNORED)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from transformers import PreTrainedTokenizerBase
+from typing_extensions import override
 
 from datamodules.batches import Batch, row_generator
 from datamodules.errors import DataError
@@ -25,11 +26,7 @@ class Masking(BlockBatching):
     config: MaskingConfig
 
     def __init__(self, config: MaskingConfig, tokenizer: PreTrainedTokenizerBase, seed: int) -> None:
-        """See `TextConfig.batching`.
-
-        Raises:
-            DataError: If the tokenizer has no mask token.
-        """
+        """Raises DataError if the tokenizer has no mask token."""
         super().__init__(config, tokenizer, seed)
         if tokenizer.mask_token_id is None:
             raise DataError(
@@ -40,13 +37,13 @@ class Masking(BlockBatching):
         self._ordinary = torch.nonzero(~self._special).squeeze(1)
 
     @property
+    @override
     def room(self) -> int:
-        """See `BlockBatching`."""
         [prefix] = self.count_tokens([self.config.text_prefix])
         return self.config.max_length - self.tokenizer.num_special_tokens_to_add() - prefix
 
+    @override
     def __call__(self, rows: Sequence[Block], numbers: Sequence[int]) -> Batch:
-        """See `Batching`."""
         texts = [block.text for block in rows]
         ids = token_ids(self.tokenizer, texts, self.config.max_length, self.config.text_prefix)
         batch: Batch = padded(ids, self.tokenizer.pad_token_id)
@@ -66,7 +63,7 @@ class Masking(BlockBatching):
         chance, action = torch.rand(2, len(places), generator=generator)
         substitutes = self._ordinary[torch.randint(len(self._ordinary), (len(places),), generator=generator)]
         chosen = chance < self.config.mask_probability
-        chosen[chance.argmin()] = True  # lest a batch of short rows has nothing to learn from
+        chosen[chance.argmin()] = True  # at least one, or a batch of short rows might have no labels
         labels[places[chosen]] = ids[places[chosen]]
         masked, replaced = chosen & (action < 0.8), chosen & (action >= 0.8) & (action < 0.9)
         ids[places[masked]] = self.tokenizer.mask_token_id

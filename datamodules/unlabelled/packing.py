@@ -14,6 +14,8 @@ import itertools
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from typing_extensions import override
+
 from datamodules.batches import Batch
 from datamodules.tokenization import filled, padded, token_ids
 from datamodules.unlabelled.base import IGNORED, Batching
@@ -49,12 +51,12 @@ class Packing(Batching[PackedRow]):
     in the next row as a document of its own, without another BOS. Only the last row of a language's corpus is padded.
     """
 
+    @override
     def reader(self, text: MonolingualText, language: str, split: str) -> Callable[[], Iterator[PackedRow]]:
-        """See `Batching`."""
         return functools.partial(self._rows, text, language, split)
 
+    @override
     def __call__(self, rows: Sequence[PackedRow], numbers: Sequence[int]) -> Batch:
-        """See `Batching`."""
         ids, labels, documents, positions = [], [], [], []
         for row in rows:
             ids.append([token for piece in row.pieces for token in piece])

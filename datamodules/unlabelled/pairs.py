@@ -37,7 +37,7 @@ class ParallelText:
     """The translations that a config names."""
 
     def __init__(self, config: ParallelConfig) -> None:
-        """Takes the config; nothing is read yet.
+        """Resolves the dataset; reads nothing yet.
 
         Raises:
             DataError: If there is no such dataset or its rows are not translations of each other.

@@ -22,6 +22,15 @@ class ParallelData(ResumableData):
 
     Batches: `input_ids` and `attention_mask` [B, T] long of the languages, `pivot_input_ids` and
     `pivot_attention_mask` [B, S] long of the pivot, `language` and `id` lists of B strings.
+
+    >>> from transformers import AutoTokenizer
+    >>> from datamodules import ParallelConfig, ParallelData
+    >>> tokenizer = AutoTokenizer.from_pretrained("experiments/quickstart/backbone")
+    >>> config = ParallelConfig("synthetic", pivot="qaa_Latn")
+    >>> data = ParallelData(config, tokenizer, languages=["qae_Latn"], batch_size=2)
+    >>> batch = next(iter(data.train_dataloader()))
+    >>> batch["input_ids"].shape, batch["pivot_input_ids"].shape, batch["id"]
+    (torch.Size([2, 8]), torch.Size([2, 7]), ['train-00923', 'train-00819'])
     """
 
     def __init__(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from typing_extensions import override
 
 from datamodules.batches import Batch, row_generator
 from datamodules.unlabelled.base import IGNORED
@@ -19,8 +20,8 @@ class PrefixLM(Causal):
     the first part of a row of n tokens, special tokens included, has 1 to n - 1 of them, all equally likely.
     """
 
+    @override
     def __call__(self, rows: Sequence[Block], numbers: Sequence[int]) -> Batch:
-        """See `Batching`."""
         batch = super().__call__(rows, numbers)
         lengths = batch["attention_mask"].sum(1).tolist()
         for labels, length, number in zip(batch["labels"], lengths, numbers, strict=True):

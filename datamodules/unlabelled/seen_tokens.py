@@ -1,4 +1,4 @@
-"""Which tokens the text of some languages is made of."""
+"""The tokens that occur in the text of some languages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from datamodules.unlabelled.span_corruption import sentinel_ids
 from datamodules.unlabelled.text import MonolingualText
 
 CHARACTERS = 30_000_000
-"""Of a language's text so many are read, so that the largest Wikipedias take a minute or two and not hours."""
+"""Limit on the text read of each language: the largest Wikipedias then take a minute or two instead of hours."""
 _DOCUMENTS_AT_A_TIME = 100
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch
 from transformers import PreTrainedTokenizerBase
+from typing_extensions import override
 
 from datamodules.batches import Batch, row_generator
 from datamodules.errors import DataError
@@ -30,11 +31,7 @@ class SpanCorruption(BlockBatching):
     config: SpanCorruptionConfig
 
     def __init__(self, config: SpanCorruptionConfig, tokenizer: PreTrainedTokenizerBase, seed: int) -> None:
-        """See `TextConfig.batching`.
-
-        Raises:
-            DataError: If the tokenizer has no sentinels, or too few, or no EOS.
-        """
+        """Raises DataError if the tokenizer has no sentinels, or too few, or no EOS."""
         super().__init__(config, tokenizer, seed)
         self._room = config.raw_length
         self.sentinels = sentinel_ids(tokenizer)
@@ -51,12 +48,12 @@ class SpanCorruption(BlockBatching):
             )
 
     @property
+    @override
     def room(self) -> int:
-        """See `BlockBatching`."""
         return self._room
 
+    @override
     def __call__(self, rows: Sequence[Block], numbers: Sequence[int]) -> Batch:
-        """See `Batching`."""
         texts = [block.text for block in rows]
         inputs, targets = [], []
         for ids, number in zip(

@@ -13,7 +13,6 @@ class MonolingualText:
     """The texts that a config names."""
 
     def __init__(self, config: TextConfig) -> None:
-        """Takes the config; nothing is read yet."""
         self.config = config
         self.dataset = dataset(config.dataset, config.path, config.revision)
 

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 from torchmetrics import MeanMetric
+from typing_extensions import override
 
 from modules.combination.combination import Combination
 from modules.components import Component
-from modules.training.base import Batch, StageModule, gathered, global_mean
+from modules.training.base import Batch, StageModule, gathered
 from modules.training.configs import AlignmentConfig, OptimizationConfig
 from modules.training.heads import mean_pool
 
@@ -29,7 +30,6 @@ class Alignment(StageModule):
         config: AlignmentConfig,
         seed: int = 0,
     ) -> None:
-        """Makes exactly the components trainable; see `StageModule`."""
         super().__init__(combination, components, optimization, seed=seed)
         self.config = config
         self._validation_loss = MeanMetric()
@@ -43,14 +43,12 @@ class Alignment(StageModule):
         translation = mean_pool(pivot, pivot_mask)
         return functional.normalize(sentence, dim=-1), functional.normalize(translation, dim=-1)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Returns the loss and logs it as `loss`."""
+    @override
+    def losses(self, batch: Batch) -> Tensor:
         sentences, translations = self(batch)
         # The translations need no gradient, so that it is enough to know those of other ranks.
         candidates, first = gathered(translations)
-        loss = global_mean(self._losses(sentences, translations, candidates, first))
-        self.log("loss", loss, prog_bar=True, sync_dist=True)
-        return loss
+        return self._losses(sentences, translations, candidates, first)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Logs `validation/loss`, contrasted within each rank's batch, and `validation/cosine`."""

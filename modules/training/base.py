@@ -1,4 +1,4 @@
-"""What every stage of training has in common, as a LightningModule."""
+"""Base LightningModule of all training stages."""
 
 from __future__ import annotations
 
@@ -27,9 +27,23 @@ Batch = dict[str, Any]
 class StageModule(lightning.LightningModule):
     """Trains components of a combination, and a head where there is one; everything else stays as it is.
 
-    A subclass says what the loss is. A checkpoint holds what is trained, and not the rest of the backbone. Random
+    A subclass defines `losses`. A checkpoint holds what is trained, and not the rest of the backbone. Random
     numbers are drawn anew for each batch from the seed, the rank and the number of the batch, so that an interrupted
     run goes on exactly as it would have.
+
+    >>> from modules import BackboneConfig, Combination, OptimizationConfig, load_backbone
+    >>> from modules.components import SoftPromptConfig
+    >>> from modules.training.base import StageModule
+    >>> class Shrinking(StageModule):
+    ...     def losses(self, batch):
+    ...         return self.encode(batch).square().mean((1, 2))
+    >>> backbone = BackboneConfig("experiments/quickstart/backbone", precision="32", random_init_seed=0)
+    >>> combination = Combination(load_backbone(backbone))
+    >>> prompt = combination.add("language", "prompt", SoftPromptConfig(length=4), language="swh_Latn", seed=0)
+    >>> stage = Shrinking(combination, [prompt], OptimizationConfig(steps=3))
+    >>> batch = {**combination.backbone.tokenizer(["du tole"], return_tensors="pt"), "language": ["swh_Latn"]}
+    >>> stage.trained, stage.losses(batch).shape
+    (['component-language-swh_Latn-prompt/table'], torch.Size([1]))
     """
 
     def __init__(
@@ -84,7 +98,7 @@ class StageModule(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def configure_gradient_clipping(self, optimizer: Optimizer, *_: Any, **__: Any) -> None:
-        """Clips the gradient's norm as the configuration says, whatever the trainer was told."""
+        """Clips the gradient's norm as `optimization` sets it; the trainer's own setting is ignored."""
         assert self.optimization is not None
         self.clip_gradients(
             optimizer, gradient_clip_val=self.optimization.gradient_clip, gradient_clip_algorithm="norm"
@@ -95,7 +109,7 @@ class StageModule(lightning.LightningModule):
         self.train()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Makes the random numbers of a batch depend on nothing before it."""
+        """Seeds the random numbers of each batch by its number, so that they do not depend on earlier batches."""
         place = (self.seed, self.global_rank, self.trainer.fit_loop.total_batch_idx)
         torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
 
@@ -122,7 +136,7 @@ class StageModule(lightning.LightningModule):
         checkpoint["trained"] = self.trained
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes the trained weights from a checkpoint.
+        """Loads the trained weights from a checkpoint.
 
         Raises:
             ModulesError: If something else was trained in it.
@@ -133,6 +147,16 @@ class StageModule(lightning.LightningModule):
         self.load_trained_state(checkpoint["state_dict"])
         # Lightning loads what is left here into the whole module; its names are other ones.
         checkpoint["state_dict"] = {}
+
+    def losses(self, batch: Batch) -> Tensor:
+        """Returns the loss of each row or token of a batch, which may have none."""
+        raise NotImplementedError
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Returns the mean of the losses over all ranks, and logs it as `loss`."""
+        loss = global_mean(self.losses(batch))
+        self.log("loss", loss, prog_bar=True, sync_dist=True)
+        return loss
 
     def encode(self, batch: Batch) -> Tensor:
         """Returns the hidden states [batch, time, hidden size] of `input_ids`, by each row's `language`."""

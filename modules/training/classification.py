@@ -1,4 +1,4 @@
-"""Learning to classify texts, and classifying them."""
+"""Text classification with a head."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from torch import Tensor
 from torch.nn import functional
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
+from typing_extensions import override
 
 from modules.combination.combination import Combination
 from modules.components import Component
-from modules.training.base import Batch, global_mean
+from modules.training.base import Batch
 from modules.training.configs import OptimizationConfig
 from modules.training.heads import ClassificationHead
 from modules.training.task import Prediction, TaskModule
@@ -36,7 +37,6 @@ class TextClassification(TaskModule):
         head: ClassificationHead,
         seed: int = 0,
     ) -> None:
-        """Makes exactly the components and the head trainable; see `StageModule`."""
         super().__init__(combination, components, optimization, head=head, seed=seed)
         classes = len(head.labels)
         self._validation_loss = MeanMetric()
@@ -51,11 +51,9 @@ class TextClassification(TaskModule):
         logits: Tensor = self.head(hidden, batch["attention_mask"])
         return logits
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Returns the loss and logs it as `loss`."""
-        loss = global_mean(functional.cross_entropy(self(batch), batch["labels"], reduction="none"))
-        self.log("loss", loss, prog_bar=True, sync_dist=True)
-        return loss
+    @override
+    def losses(self, batch: Batch) -> Tensor:
+        return functional.cross_entropy(self(batch), batch["labels"], reduction="none")
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Logs `validation/loss`, `validation/accuracy` and `validation/macro_f1` over all rows of all ranks."""

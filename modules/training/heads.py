@@ -43,7 +43,25 @@ def _precise(hidden: Tensor) -> Tensor:
 POOLING = {"mean": mean_pool, "cls": first_token, "last": last_token}
 
 
-class ClassificationHead(nn.Module):
+class _LinearHead(nn.Module):
+    """A linear layer over vectors, with dropout."""
+
+    def __init__(self, hidden_size: int, labels: Sequence[str], dropout: float) -> None:
+        super().__init__()
+        if len(labels) < 2 or len(set(labels)) < len(labels):
+            raise ModulesError(f"a head needs two or more different labels, not {list(labels)}")
+        self.labels = list(labels)
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(hidden_size, len(labels))
+
+    def logits(self, vectors: Tensor) -> Tensor:
+        # So small a layer gains no time from bfloat16, and its logits would lose digits.
+        with torch.autocast(vectors.device.type, enabled=False):
+            logits: Tensor = self.linear(self.dropout(_precise(vectors)))
+        return logits
+
+
+class ClassificationHead(_LinearHead):
     """A linear layer over a pooled text."""
 
     def __init__(self, hidden_size: int, labels: Sequence[str], config: ClassificationHeadConfig) -> None:
@@ -52,47 +70,25 @@ class ClassificationHead(nn.Module):
         Raises:
             ModulesError: If there are fewer than two labels, or one comes twice.
         """
-        super().__init__()
-        self.labels = _checked(labels)
+        super().__init__(hidden_size, labels, config.dropout)
         self.pool = POOLING[config.pooling]
-        self.dropout = nn.Dropout(config.dropout)
-        self.linear = nn.Linear(hidden_size, len(labels))
 
     def forward(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
         """Returns logits [batch, labels] for hidden states [batch, time, size]."""
-        # So small a layer gains no time from bfloat16, and its logits would lose digits.
-        with torch.autocast(hidden.device.type, enabled=False):
-            logits: Tensor = self.linear(self.dropout(self.pool(hidden, attention_mask)))
-        return logits
+        return self.logits(self.pool(hidden, attention_mask))
 
 
-class TaggingHead(nn.Module):
+class TaggingHead(_LinearHead):
     """A linear layer over each word."""
 
     def __init__(self, hidden_size: int, labels: Sequence[str], config: TaggingHeadConfig) -> None:
         """Draws the layer from torch's global generator.
 
-        Args:
-            hidden_size: Of the backbone.
-            labels: The tags.
-            config: Its settings.
-
         Raises:
             ModulesError: If there are fewer than two tags, or one comes twice.
         """
-        super().__init__()
-        self.labels = _checked(labels)
-        self.dropout = nn.Dropout(config.dropout)
-        self.linear = nn.Linear(hidden_size, len(labels))
+        super().__init__(hidden_size, labels, config.dropout)
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Returns logits [number, tags] for hidden states [number, size]."""
-        with torch.autocast(vectors.device.type, enabled=False):
-            logits: Tensor = self.linear(self.dropout(_precise(vectors)))
-        return logits
-
-
-def _checked(labels: Sequence[str]) -> list[str]:
-    if len(labels) < 2 or len(set(labels)) < len(labels):
-        raise ModulesError(f"a head needs two or more different labels, not {list(labels)}")
-    return list(labels)
+        return self.logits(vectors)

@@ -1,4 +1,4 @@
-"""Language modelling: learning a language from its text, by the tokens that a text leaves to be predicted."""
+"""Language modelling objectives: masked, span corruption, causal."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional
 from torchmetrics import MeanMetric
+from typing_extensions import override
 
 from modules.backbone.architectures import Family
 from modules.combination.combination import Combination
 from modules.components import Component
 from modules.errors import ModulesError
-from modules.training.base import Batch, StageModule, global_mean
+from modules.training.base import Batch, StageModule
 from modules.training.configs import OptimizationConfig
 
 
 class LanguageModeling(StageModule):
-    """Cross-entropy of the tokens to be predicted; a subclass says from where.
+    """Cross-entropy of the tokens to be predicted; a subclass sets the family and the label shift.
 
     A batch holds `input_ids`, `attention_mask`, `language` and `labels` [batch, time], which are the tokens to be
     predicted in their own places, and -100 where nothing is.
@@ -60,12 +61,10 @@ class LanguageModeling(StageModule):
         logits = self.combination.kept_logits(self.encode(batch)[rows, columns], languages)
         return logits, self.combination.backbone.rows(labels[rows, columns])
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Returns the loss and logs it as `loss`."""
+    @override
+    def losses(self, batch: Batch) -> Tensor:
         logits, tokens = self(batch)
-        loss = global_mean(functional.cross_entropy(logits, tokens, reduction="none"))
-        self.log("loss", loss, prog_bar=True, sync_dist=True)
-        return loss
+        return functional.cross_entropy(logits, tokens, reduction="none")
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Logs `validation/loss` and `validation/accuracy` over all predicted tokens of all ranks."""

@@ -1,4 +1,4 @@
-"""How parameters are changed: optimisers, learning rates and their schedule."""
+"""Optimisers and the learning-rate schedule."""
 
 import functools
 from collections.abc import Callable, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Learning to answer in words, and answering so: with the likeliest label's words, or by writing."""
+"""Tasks answered in words: by the likeliest label words, or by generation."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 from torchmetrics import MeanMetric
 from torchmetrics.classification import MulticlassAccuracy
+from typing_extensions import override
 
 from modules.combination.combination import Combination
 from modules.components import Component
-from modules.training.base import Batch, global_mean
+from modules.training.base import Batch
 from modules.training.configs import OptimizationConfig
 from modules.training.task import UNPARSED, Prediction, TaskModule
 
@@ -33,7 +34,6 @@ class LabelWords(TaskModule):
         labels: Sequence[str],
         seed: int = 0,
     ) -> None:
-        """Makes exactly the components trainable; see `StageModule`."""
         super().__init__(combination, components, optimization, seed=seed)
         self.labels = list(labels)
         self._validation_loss = MeanMetric()
@@ -43,13 +43,11 @@ class LabelWords(TaskModule):
         """Returns the mean log-likelihood of a token of each label's words, [batch, labels] float32."""
         return _mean_log_likelihoods(self, batch, batch["answers"])
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Returns the loss and logs it as `loss`."""
+    @override
+    def losses(self, batch: Batch) -> Tensor:
         labels = batch["labels"].tolist()
         right = [[answers[label]] for answers, label in zip(batch["answers"], labels, strict=True)]
-        loss = global_mean(-_mean_log_likelihoods(self, batch, right).squeeze(1))
-        self.log("loss", loss, prog_bar=True, sync_dist=True)
-        return loss
+        return -_mean_log_likelihoods(self, batch, right).squeeze(1)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Logs `validation/loss` and `validation/accuracy` over all rows of all ranks."""
@@ -67,9 +65,9 @@ class LabelWords(TaskModule):
 
 
 class Generation(TaskModule):
-    """Writes the answer.
+    """Generates the answer.
 
-    Learns to write the right one. A batch holds `input_ids`, `attention_mask`, `language`, `answers` (for each row the
+    Trains on the gold answers. A batch holds `input_ids`, `attention_mask`, `language`, `answers` (for each row the
     token ids of the right answer), `text`, `prompt_language` (the language in which each row is asked) and `id`.
     """
 
@@ -103,11 +101,9 @@ class Generation(TaskModule):
         self.beams = beams
         self._validation_log_likelihood = MeanMetric()
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Returns the loss and logs it as `loss`."""
-        loss = global_mean(-self._right(batch))
-        self.log("loss", loss, prog_bar=True, sync_dist=True)
-        return loss
+    @override
+    def losses(self, batch: Batch) -> Tensor:
+        return -self._right(batch)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Logs `validation/log_likelihood`, a right answer's mean per token, over all rows of all ranks."""

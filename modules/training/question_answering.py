@@ -1,4 +1,4 @@
-"""Learning to find answers in contexts, and finding them."""
+"""Extractive question answering with a span head."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 from torchmetrics import MeanMetric
+from typing_extensions import override
 
 from modules.combination.combination import Combination
 from modules.components import Component
-from modules.training.base import Batch, global_mean
+from modules.training.base import Batch
 from modules.training.configs import OptimizationConfig
 from modules.training.span_head import SpanHead, best_spans
 from modules.training.task import Prediction, TaskModule
@@ -43,7 +44,6 @@ class QuestionAnswering(TaskModule):
         head: SpanHead,
         seed: int = 0,
     ) -> None:
-        """Makes exactly the components and the head trainable; see `StageModule`."""
         super().__init__(combination, components, optimization, head=head, seed=seed)
         self._validation_loss = MeanMetric()
         self._validation_accuracy = MeanMetric()
@@ -58,12 +58,10 @@ class QuestionAnswering(TaskModule):
         start, end = self.head(hidden, candidates)
         return start, end
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Returns the loss and logs it as `loss`."""
+    @override
+    def losses(self, batch: Batch) -> Tensor:
         start, end = self(batch)
-        loss = global_mean(_losses(start, end, batch))
-        self.log("loss", loss, prog_bar=True, sync_dist=True)
-        return loss
+        return _losses(start, end, batch)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Logs `validation/loss` over all windows of all ranks, and two scores over those that hold their answer.

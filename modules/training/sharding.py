@@ -1,4 +1,4 @@
-"""A frozen backbone shared out among devices, for one that does not fit each of them whole.
+"""A frozen backbone sharded across devices, for one that does not fit on a single device.
 
 Of every transformer layer each device keeps a part, and a layer is put together where it is used, forward and backward,
 and let go afterwards (FSDP: Zhao et al., VLDB 2023, arXiv:2304.11277). Components, head and all else that is trained

@@ -18,7 +18,7 @@ class SpanHead(nn.Module):
         self.linear = nn.Linear(hidden_size, 2)
 
     def forward(self, hidden: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
-        """Says where an answer begins and where it ends.
+        """Returns log-probabilities of where an answer begins and ends.
 
         Args:
             hidden: [batch, time, size].

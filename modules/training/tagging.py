@@ -1,4 +1,4 @@
-"""Learning to tag words, such as those of named entities, and tagging them."""
+"""Token classification of words, such as named entity recognition."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 from torchmetrics import MeanMetric, Metric
+from typing_extensions import override
 
 from modules.combination.combination import Combination
 from modules.components import Component
-from modules.training.base import Batch, global_mean
+from modules.training.base import Batch
 from modules.training.bio import OUTSIDE, spans
 from modules.training.configs import OptimizationConfig
 from modules.training.heads import TaggingHead
@@ -41,7 +42,6 @@ class Tagging(TaskModule):
         head: TaggingHead,
         seed: int = 0,
     ) -> None:
-        """Makes exactly the components and the head trainable; see `StageModule`."""
         super().__init__(combination, components, optimization, head=head, seed=seed)
         self._read_at = "first_tokens" if combination.backbone.info.family == "encoder" else "last_tokens"
         self._validation_loss = MeanMetric()
@@ -54,12 +54,10 @@ class Tagging(TaskModule):
         hidden = self.combination.encode(batch["input_ids"], batch["attention_mask"], self.languages(batch))
         return self.head(hidden[rows, tokens[rows, places]]), rows, places
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Returns the loss and logs it as `loss`."""
+    @override
+    def losses(self, batch: Batch) -> Tensor:
         logits, rows, places = self(batch)
-        loss = global_mean(functional.cross_entropy(logits, batch["labels"][rows, places], reduction="none"))
-        self.log("loss", loss, prog_bar=True, sync_dist=True)
-        return loss
+        return functional.cross_entropy(logits, batch["labels"][rows, places], reduction="none")
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Logs `validation/loss` over the words, and `validation/span_f1` over the sentences, of all ranks."""
@@ -103,7 +101,6 @@ class SpanF1(Metric):
     gold: Tensor
 
     def __init__(self) -> None:
-        """Counts from nothing."""
         super().__init__()
         for name in ("hits", "predicted", "gold"):
             self.add_state(name, default=torch.tensor(0), dist_reduce_fx="sum")

@@ -1,4 +1,4 @@
-"""What learning a task has in common, whatever is asked of the texts."""
+"""Base module of all tasks."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Prediction(TypedDict):
 class TaskModule(StageModule):
     """Learns to answer on the source languages, and answers on others.
 
-    A subclass says what the loss is, logs a validation score, and answers in `predict_step`.
+    A subclass defines the losses, logs a validation score, and answers in `predict_step`.
     """
 
     chosen_by: ClassVar[str]
     """The validation metric that selects the best checkpoint; higher is better, such as `validation/accuracy`."""
     language_of: Callable[[str], str] = staticmethod(lambda language: language)
-    """Says for a row's language whose components act on it; controls change it."""
+    """Maps a row's language to the language whose components act on it; controls change it."""
 
     def languages(self, batch: Batch) -> list[str]:
         """Returns for each row the language whose components act on it."""
