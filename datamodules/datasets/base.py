@@ -18,7 +18,6 @@ from typing_extensions import override
 from datamodules.errors import DataError, RowError
 from datamodules.languages.table import nearest_languages
 from datamodules.sources.base import Folder, Source
-from datamodules.sources.hub import Hub
 from datamodules.sources.labels import index_of, unknown_label
 from datamodules.sources.row import Row, Rows, is_blank
 
@@ -135,11 +134,13 @@ class Dataset:
             path: Local folder; None for the hub.
             revision: Branch, tag or commit on the hub.
         """
-        self.source: Source = (
-            Folder(path, quotes=self.quotes)
-            if path is not None
-            else Hub(self.hub_id, revision or self.hub_revision, quotes=self.quotes)
-        )
+        self.source: Source
+        if path is not None:
+            self.source = Folder(path, quotes=self.quotes)
+        else:
+            from datamodules.sources.hub import Hub  # the hub's client is slow to import
+
+            self.source = Hub(self.hub_id, revision or self.hub_revision, quotes=self.quotes)
 
     @classmethod
     def from_config(cls, config: DatasetConfig) -> Self:

@@ -15,7 +15,6 @@ from datamodules.errors import DataError, RowError
 from datamodules.sources.files import require_file
 from datamodules.sources.json_files import json_file, json_lines
 from datamodules.sources.lines import GZIP, NOT_UTF8, UNDECODED, lines_of
-from datamodules.sources.parquet import parquet_rows
 from datamodules.sources.row import Row, Rows, wanted_columns
 
 csv.field_size_limit(sys.maxsize)  # a cell may hold a whole document; the standard limit is 131,072 characters
@@ -140,12 +139,18 @@ def _row(file: Path, place: str, header: list[str], cells: list[str], wanted: li
     return Row({column: named[column] for column in wanted}, file=str(file), place=place)
 
 
+def _parquet(file: Path, columns: tuple[str, ...], optional: tuple[str, ...]) -> Rows:
+    from datamodules.sources.parquet import parquet_rows  # pyarrow takes a third of a second to import
+
+    return parquet_rows(file, columns, optional)
+
+
 READERS: dict[str, Reader] = {
     ".csv": functools.partial(_quoted, delimiter=","),
     ".tsv": functools.partial(_quoted, delimiter="\t"),
     ".jsonl": json_lines,
     ".json": json_file,
-    ".parquet": parquet_rows,
+    ".parquet": _parquet,
 }
 """What reads a file, by the end of its name without `.gz`."""
 
