@@ -18,8 +18,10 @@ from datamodules.errors import RowErrors, listed
 from framework.answers import ANSWERS, Answer, AnswerContext
 from framework.config.check_given import check_given, trained_languages
 from framework.config.check_slurm import check_slurm
+from framework.errors import UserError
 from framework.objectives import OBJECTIVES, CausalObjective
 from framework.objectives.monolingual import MonolingualObjective
+from framework.results.metrics.own import own_metrics
 from framework.system.documents import Key
 from framework.validation import Problem
 from framework.wording import shortened
@@ -521,6 +523,14 @@ def _check_shown(
             return  # other seeds show others, and as many
 
 
+def check_metrics(stages: Any) -> Iterator[Problem]:
+    """Metrics of the user's own can be imported, and have names of their own."""
+    try:
+        own_metrics(stages.evaluate.metrics)
+    except UserError as error:
+        yield ("stages", "evaluate", "metrics"), str(error)
+
+
 CHECKS: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [
     (("name",), check_name),
     (("backbone",), check_backbone),
@@ -536,6 +546,7 @@ CHECKS: list[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]]] = [
     (("backbone", "combination", "data", "languages", "stages", "seeds"), check_shown),
     (("backbone", "combination", "languages", "data", "stages", "pretrain", "given", "store"), check_given),
     (("combination", "data", "stages"), check_optimizers),
+    (("stages",), check_metrics),
     (("pretrain",), check_pretraining),
     (("backbone", "pretrain"), check_vocabulary),
     (("backbone", "combination", "data", "stages"), check_lengths),

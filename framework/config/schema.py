@@ -14,6 +14,8 @@ from datamodules import DatasetConfig, LabelledDataset, Task, labelled_dataset
 from framework.answers import Answer, default_answer
 from framework.config.slurm import SlurmConfig
 from framework.config.tracking import TrackingConfig
+from framework.results.metrics import Metric
+from framework.results.metrics.own import own_metrics
 from modules import (
     ROLES,
     Accelerator,
@@ -116,6 +118,8 @@ class EvaluateStageConfig:
     """Rows a batch, over all devices."""
     controls: list[Literal["none", "wrong"]] = dataclasses.field(default_factory=lambda: ["none", "wrong"])
     """Tests beside the targets' own language components: without any, and with another language's."""
+    metrics: list[str] = dataclasses.field(default_factory=list)
+    """Metrics of your own beside those of the task: dotted paths such as `my_metrics.Kappa`."""
 
 
 @dataclass(frozen=True, config=SCHEMA)
@@ -209,6 +213,11 @@ class Experiment:
     def answer(self) -> Answer:
         """How the task is answered; only where the experiment has one."""
         return self.stages.answer_to(self.dataset.task)
+
+    @property
+    def own_metrics(self) -> dict[str, Metric]:
+        """The metrics of the user's own, by their names."""
+        return own_metrics(self.stages.evaluate.metrics)
 
     @property
     def component_languages(self) -> list[str]:

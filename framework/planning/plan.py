@@ -546,6 +546,7 @@ def _tests(experiment: Experiment, components: dict[str, tuple[str, ...]], task:
             }
         for control, component_language in acting.items():
             data = dataset.fingerprint(language, "test")
+            metrics = [*metrics_of(dataset.task, dataset.positive), *sorted(experiment.stages.evaluate.metrics)]
             test = identity(
                 task=task.id,
                 components=components.get(component_language, ()),
@@ -553,7 +554,7 @@ def _tests(experiment: Experiment, components: dict[str, tuple[str, ...]], task:
                 text=_text_recipe(experiment),
                 translated=translation,
                 shown=_shown(experiment, language),
-                metrics=[list(metrics_of(dataset.task, dataset.positive)), dataset.positive],
+                metrics=[metrics, dataset.positive],
             )
             yield Test(language, control, component_language, data, test)
 
