@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from transformers import PreTrainedTokenizerBase
 
 from datamodules import DatasetConfig, LabelledDataset, Task, TaskData
+from framework.identity import class_name
 from framework.validation import Problem
 from modules import BackboneInfo, Combination, Component, Family, OptimizationConfig
 from modules.training.task import TaskModule
@@ -58,6 +59,11 @@ class Answer(ABC):
             DataError: There is no language to draw them from.
         """
         return []
+
+    @property
+    def recipe(self) -> list[Any]:
+        """How the task is answered: the class and its settings."""
+        return [class_name(type(self)), self]
 
     @abstractmethod
     def data(self, context: AnswerContext, tokenizer: PreTrainedTokenizerBase, **options: Any) -> TaskData:

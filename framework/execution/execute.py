@@ -21,7 +21,7 @@ from framework.execution.trainer import History, ProgressCallback, fit, make_tra
 from framework.identity import plain
 from framework.planning.data_check import note_on_skipped_rows
 from framework.planning.notes import notes_on_data
-from framework.planning.plan import EvaluateStage, LanguageStage, MergeStage, Stage, TaskStage, Test, answer_recipe
+from framework.planning.plan import EvaluateStage, LanguageStage, MergeStage, Stage, TaskStage, Test
 from framework.planning.vocabulary import note_on_vocabulary
 from framework.results.run_folder import LanguageResult, Predictions, RunRecord
 from framework.store.backbone_choice import BackboneChoice
@@ -72,7 +72,7 @@ def train_language(stage: LanguageStage, store: Store, report: ProgressCallback,
         stage,
         components=_slots("language", stage.components),
         languages=stage.languages,
-        training={**plain(settings), "objective": settings.objective.identity_fields},
+        training={**plain(settings), "objective": settings.objective.recipe},
     )
     tracker.begin(lambda: entry_of_component(passport, store, about_stage(stage)))
     backbone = load_stage_backbone(stage.backbone, store, with_lm_head=settings.objective.needs_lm_head)
@@ -117,7 +117,7 @@ def train_task(stage: TaskStage, store: Store, report: ProgressCallback, tracker
         stage,
         components=_slots("task", experiment.combination["task"]),
         languages=experiment.languages.source,
-        training={**plain(settings), "answer": answer_recipe(experiment.answer), "seed": stage.seed},
+        training={**plain(settings), "answer": experiment.answer.recipe, "seed": stage.seed},
     )
     passport = dataclasses.replace(
         passport,

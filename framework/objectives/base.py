@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from lightning import LightningDataModule
 from transformers import PreTrainedTokenizerBase
 
-from framework.identity import plain
+from framework.identity import class_name, plain
 from modules import Combination, Component, Family, OptimizationConfig
 from modules.training.base import StageModule
 
@@ -35,6 +35,12 @@ class Objective(ABC):
     @abstractmethod
     def identity_fields(self) -> dict[str, Any]:
         """The settings that determine the result; where the files lie does not."""
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What determines the result: `identity_fields`, those of a class from outside under its dotted path."""
+        name = class_name(type(self))
+        return {name: self.identity_fields} if "." in name else self.identity_fields
 
     @abstractmethod
     def fingerprints(self, languages: list[str]) -> list[str]:

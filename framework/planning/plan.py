@@ -13,7 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from framework.answers import Answer
 from framework.config.load import read_experiment
 from framework.config.schema import Experiment, TaskStageConfig, Variant, combination_name
 from framework.identity import LENGTH, identity, plain
@@ -424,7 +423,7 @@ def _trains_language(
 def _language_recipe(settings: Any) -> dict[str, Any]:
     """Returns what determines a language component beside its language, its text and its backbone."""
     return {
-        "objective": settings.objective.identity_fields,
+        "objective": settings.objective.recipe,
         "training": settings.training,
         "batch_size": settings.batch_size,
         "seed": settings.seed,
@@ -451,7 +450,7 @@ def _task_stage(
         data=data,
         text=_text_recipe(experiment),
         settings=_task_recipe(settings) if parameters else None,
-        answer=answer_recipe(answer),
+        answer=answer.recipe,
         labels=dataset.labels,
         seed=seed,
     )
@@ -483,7 +482,7 @@ def _evaluate_stage(
             _task_recipe(task.settings),
             task.data,
             _text_recipe(experiment),
-            answer_recipe(experiment.answer),
+            experiment.answer.recipe,
             task.labels,
         ],
         translated=_translation(experiment),
@@ -575,11 +574,6 @@ def _shown(experiment: Experiment, language: str) -> list[str]:
 def _task_recipe(settings: TaskStageConfig) -> Any:
     """Returns how a task stage is trained, without how it answers."""
     return dataclasses.replace(settings, answer=None)
-
-
-def answer_recipe(answer: Answer) -> list[Any]:
-    """Returns how the task is answered: the way and its settings."""
-    return [type(answer).__name__, answer]
 
 
 def _text_recipe(experiment: Experiment) -> dict[str, Any]:

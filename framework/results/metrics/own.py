@@ -18,15 +18,12 @@ def own_metric(path: str) -> Metric:
     class_ = imported_class("metric", path, Metric)
     try:
         metric: Metric = class_()
-    except TypeError as error:  # a method is missing, or its `__init__` takes arguments
+    except TypeError as error:  # its `__init__` takes arguments
         raise UserError(f"metric {path!r} cannot be made: {error}") from error
-    name = getattr(metric, "name", None)
-    if not isinstance(name, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise UserError(f"metric {path!r} has the name {name!r}: take small letters, digits and _")
-    if name in SHIPPED:
-        raise UserError(f"metric {path!r} has the name {name!r}, which is that of one of ours: take another")
-    if not isinstance(getattr(metric, "shown", None), str):
-        raise UserError(f"metric {path!r} does not say how tables call it: `shown` is missing")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", metric.name):  # it names files and columns
+        raise UserError(f"metric {path!r} has the name {metric.name!r}: take small letters, digits and _")
+    if metric.name in SHIPPED:
+        raise UserError(f"metric {path!r} has the name {metric.name!r}, which is that of one of ours: take another")
     return metric
 
 
