@@ -50,7 +50,7 @@ _CLASSES: tuple[type[Dataset], ...] = (
 DATASETS: dict[str, type[Dataset]] = {known.name: known for known in _CLASSES}
 """All datasets that have a name."""
 
-DECLARED = ("name", "configs", "columns", "task")
+DECLARED = ("name", "columns", "task")
 """What a labelled dataset of the user's own must say of itself."""
 
 

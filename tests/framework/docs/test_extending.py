@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
@@ -17,8 +18,11 @@ from sklearn.metrics import cohen_kappa_score
 from framework.answers import ClassificationHeadAnswer as OurAnswer
 from framework.objectives import MaskedObjective as OurObjective
 from framework.reports.compare import compare
+from framework.results.metrics.own import own_metric
 from framework.results.run_folder import RunFolder
+from framework.results.statistics import Outcome, TestSet, scores_under_weights
 from framework.store.store import Passport
+from framework.tracking.dashboard.content import content_of
 from tests.framework.conftest import Modulingua
 from tests.framework.docs.pages import DOCS, files
 from tests.framework.tiny import SOURCE, TARGETS, Workspace, runs, write_rows
@@ -109,6 +113,23 @@ class TestMetric:
         refused = modulingua("compare", trained.folder / "runs", "--metric", "kappa")
         assert refused.code == 2
         assert "metric 'my_metrics.Kappa' cannot be imported: No module named 'my_metrics'" in refused.err
+
+    def test_it_scores_resamples_as_it_scores_texts(self, outside: Path) -> None:
+        metric = own_metric("my_metrics.Kappa")
+        generator = np.random.default_rng(0)
+        gold, predicted = (generator.choice(labels, size=30).tolist() for labels in (["a", "b", "c"], [*"abcd"]))
+        drawn = [generator.integers(30, size=30) for _ in range(50)]
+        weights = np.stack([np.bincount(one, minlength=30) for one in drawn]).astype(np.float32)
+        outcome = Outcome(TestSet("eng_Latn", [f"{number:02d}" for number in range(30)], gold), {0: predicted})
+        found = scores_under_weights([outcome], [0], weights, metric)[:, 0, 0]
+        expected = [cohen_kappa_score([gold[n] for n in one], [predicted[n] for n in one]) for one in drawn]
+        assert found == pytest.approx(expected, abs=1e-9)
+        assert metric.score(["a", "b"] * 5, ["b", "a"] * 5, "eng_Latn") == pytest.approx(-1)
+        assert metric.score(["a"] * 5, ["a"] * 5, "eng_Latn") == 0  # chance is right too
+
+    def test_dashboards_show_it(self, workspace: Workspace, outside: Path) -> None:
+        content = content_of(workspace.plan(KAPPA))
+        assert (content.metric, content.metrics[-1]) == ("accuracy", "kappa")
 
     @pytest.mark.parametrize(
         ("paths", "reason"),
@@ -233,7 +254,7 @@ def test_a_class_of_the_same_name_makes_other_components(workspace: Workspace) -
         ({"stages.task.answer": {"my_objectives.DistillationObjective": {}}}, "is not a subclass of framework.answers"),
         ({"stages.language.objective": {"my_answers.DeepHeadAnswer": {}}}, "is not a subclass of framework.objectives"),
         ({"stages.task.answer": {"my_answers.DeepHeadAnswer": {"unit": 5}}}, "unknown key; did you mean 'units'?"),
-        ({"data.name": "my_dataset.ClassificationDataset"}, "lacks name, configs, columns"),
+        ({"data.name": "my_dataset.ClassificationDataset"}, "lacks name, columns"),
     ],
 )
 def test_what_a_class_lacks_is_one_message(
