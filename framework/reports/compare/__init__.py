@@ -159,8 +159,8 @@ def _own_metric(name: str, groups: list[RunGroup]) -> Metric:
             if name not in result.scores:
                 raise UserError(
                     f"{group.runs[seed].path}: {result.language} has no score '{name}'; run the experiment with "
-                    f"{named[0]} in stages.evaluate.metrics and this language among its targets: only what lacks it is "
-                    "tested again"
+                    f"{named[0]} in stages.evaluate.metrics and this language among its targets: it is tested again, "
+                    "and nothing is trained"
                 )
     metric = own_metric(named[0])
     if metric.name != name:
