@@ -113,7 +113,7 @@ def prefetch(experiment: ExperimentFile, overrides: Overrides = None) -> None:
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUNS…", help="Run folders, or folders above them.")],
     metric: Annotated[
-        str | None, typer.Option(help="The task's, such as macro_f1, or your own; default: the main one, such as accuracy.")
+        str | None, typer.Option(help="The task's, such as macro_f1, or your own; without it the task's main one.")
     ] = None,
     baseline: Annotated[str | None, typer.Option(help="The combination that the others are compared with.")] = None,
     group: Annotated[
