@@ -113,7 +113,7 @@ def prefetch(experiment: ExperimentFile, overrides: Overrides = None) -> None:
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUNS…", help="Run folders, or folders above them.")],
     metric: Annotated[
-        str | None, typer.Option(help="One of the task's, such as macro_f1; default: its main one, such as accuracy.")
+        str | None, typer.Option(help="The task's, such as macro_f1, or your own; without it the task's main one.")
     ] = None,
     baseline: Annotated[str | None, typer.Option(help="The combination that the others are compared with.")] = None,
     group: Annotated[
@@ -159,7 +159,7 @@ def analyze(
     runs: Annotated[
         list[Path] | None, typer.Argument(metavar="[RUNS]…", help="Run folders, or folders above them.")
     ] = None,
-    metric: Annotated[str | None, typer.Option(help="One of the task's; default: its main one.")] = None,
+    metric: Annotated[str | None, typer.Option(help="The task's or your own; default: the main one.")] = None,
     target: Annotated[str | None, typer.Option(help="Rank source languages for this language (FLORES code).")] = None,
     sources: Annotated[
         str | None, typer.Option(help="The candidates, separated by commas; default: the runs' or all.")

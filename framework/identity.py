@@ -22,6 +22,15 @@ def identity(**identity_fields: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
 
 
+def class_name(type_: type) -> str:
+    """Names a class in an identity: ours by its own name, a class from outside by its dotted path.
+
+    Two classes of one name, or one that inherits the settings of ours, are thus told apart.
+    """
+    module, name = type_.__module__, type_.__qualname__
+    return name if module.startswith("framework.") else f"{module}.{name}"
+
+
 def plain(value: Any) -> Any:
     """Returns dataclasses, tuples and paths inside the value as dictionaries, lists and text."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -33,6 +33,9 @@ _CLASSES: tuple[type[Dataset], ...] = (
 DATASETS: dict[str, type[Dataset]] = {known.name: known for known in _CLASSES}
 """All datasets that have a name."""
 
+DECLARED = ("name", "columns", "task")
+"""What a labelled dataset of the user's own must say of itself."""
+
 
 def dataset_class(name: str) -> type[Dataset]:
     """The class that a name in a config means.
@@ -79,6 +82,8 @@ def _labelled(config: DatasetConfig) -> LabelledDataset:
     if not isinstance(found, LabelledDataset):
         labelled = [known.name for known in _CLASSES if issubclass(known, LabelledDataset)]
         raise DataError(f"dataset '{config.name}' has no labels; labelled datasets: {', '.join(labelled)}")
+    if lacking := [name for name in DECLARED if not hasattr(found, name)]:
+        raise DataError(f"dataset '{config.name}' lacks {', '.join(lacking)}")
     if unknown := sorted(config.translated.keys() - {*found.columns, *found.optional_columns}):
         known = ", ".join((*found.columns, *found.optional_columns))
         raise DataError(f"{found.name} has no column '{unknown[0]}' that could be translated; it has {known}")

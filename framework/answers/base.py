@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from datamodules import DatasetConfig, LabelledDataset, Task
+from framework.identity import class_name
 from framework.validation import Problem
 from modules import BackboneInfo, Family, OptimizationConfig
 
@@ -64,6 +65,11 @@ class Answer(ABC):
             DataError: There is no language to draw them from.
         """
         return []
+
+    @property
+    def recipe(self) -> list[Any]:
+        """How the task is answered: the class and its settings."""
+        return [class_name(type(self)), self]
 
     @abstractmethod
     def data(self, context: AnswerContext, tokenizer: PreTrainedTokenizerBase, **options: Any) -> TaskData:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from datamodules import DataError, Example
 from framework.answers import ANSWERS, Answer, AnswerContext
 from framework.config.draft import Draft
+from framework.errors import UserError
+from framework.results.metrics.own import own_metrics
 from framework.validation import Problem
 from modules import special_tokens, text_tokens, tokenizer_of
 
@@ -88,6 +90,14 @@ def check_lengths(draft: Draft) -> Iterator[Problem]:
                 ("data", key),
                 f"{length} tokens of text{answers} exceed the {info.max_positions} positions of {info.name}",
             )
+
+
+def check_metrics(draft: Draft) -> Iterator[Problem]:
+    """Metrics of the user's own can be imported, and have names of their own."""
+    try:
+        own_metrics(draft.stages.evaluate.metrics)
+    except UserError as error:
+        yield ("stages", "evaluate", "metrics"), str(error)
 
 
 def _name_of(answer: Answer) -> str:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from framework.config.check_answer import check_answer, check_demonstrations, check_lengths
+from framework.config.check_answer import check_answer, check_demonstrations, check_lengths, check_metrics
 from framework.config.check_data import (
     check_data,
     check_language_codes,
@@ -91,6 +91,7 @@ CHECKS: list[Callable[[Draft], Iterator[Problem]]] = [
     check_demonstrations,
     check_given,
     check_optimizers,
+    check_metrics,
     check_pretraining,
     check_vocabulary,
     check_lengths,

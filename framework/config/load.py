@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from datamodules import DataError, DatasetConfig, dataset_class
-from framework.answers import ANSWERS
+from framework.answers import ANSWERS, Answer
 from framework.config.checks import check as find_problems
 from framework.config.registry import resolve_class
 from framework.config.schema import Experiment, PretrainConfig, StagesConfig, Variant, combination_name
 from framework.config.yaml_file import Cell, Source, dotted, read
 from framework.errors import ExperimentError, Mistake, UserError, did_you_mean
-from framework.objectives import OBJECTIVES, LanguageModelingObjective
+from framework.objectives import OBJECTIVES, LanguageModelingObjective, Objective
 from framework.system.documents import Key
 from framework.validation import MOST, Problem, belongs, validate
 from modules import ROLES, ModulesError, component_config, inspect_backbone
@@ -154,6 +154,10 @@ def _pretrain(type_: Any, data: Any, key: Key) -> tuple[PretrainConfig | None, l
     return typed, problems + found
 
 
+BASES: dict[str, type] = {"objective": Objective, "answer": Answer}
+"""What a class that a field of a stage names is a subclass of."""
+
+
 def _with_one(stage: Any, field: str, known: Mapping[str, type], key: Key) -> tuple[Any, list[Problem]]:
     """Types the one thing, such as the objective, that a field of a stage names with its settings."""
     key = (*key, field)
@@ -162,7 +166,7 @@ def _with_one(stage: Any, field: str, known: Mapping[str, type], key: Key) -> tu
         return stage, [(key, f"must name one {field} and its settings (known: {', '.join(known)})")]
     [(name, settings)] = choice.items()
     try:
-        class_: type = resolve_class(field, name, known)
+        class_: type = resolve_class(field, name, known, BASES[field])
     except UserError as error:
         return stage, [((*key, name), str(error))]
     typed, problems = validate(class_, settings or {}, (*key, name))

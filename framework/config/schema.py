@@ -16,6 +16,8 @@ from framework.answers import Answer, default_answer
 from framework.config.slurm import SlurmConfig
 from framework.config.tracking import TrackingConfig
 from framework.objectives import Objective
+from framework.results.metrics import Metric
+from framework.results.metrics.own import own_metrics
 from modules import (
     ROLES,
     Accelerator,
@@ -125,6 +127,8 @@ class EvaluateStageConfig:
     """Rows per batch, over all devices."""
     controls: list[Literal["none", "wrong"]] = dataclasses.field(default_factory=lambda: ["none", "wrong"])
     """Additional tests of the targets: without language components, and with another language's."""
+    metrics: list[str] = dataclasses.field(default_factory=list)
+    """Metrics of your own beside those of the task: dotted paths such as `my_metrics.Kappa`."""
 
 
 @dataclass(frozen=True, config=SCHEMA)
@@ -229,6 +233,11 @@ class Experiment:
     def targets(self) -> list[str]:
         """The languages to test on, `[all]` spelt out."""
         return list(self.dataset.languages) if self.languages.targets == ["all"] else self.languages.targets
+
+    @property
+    def own_metrics(self) -> dict[str, Metric]:
+        """The metrics of the user's own, by their names."""
+        return own_metrics(self.stages.evaluate.metrics)
 
     @property
     def component_languages(self) -> list[str]:

@@ -22,7 +22,7 @@ from framework.identity import plain
 from framework.objectives import MonolingualObjective
 from framework.planning.data_check import note_on_skipped_rows
 from framework.planning.notes import notes_on_data
-from framework.planning.plan import EvaluateStage, LanguageStage, MergeStage, Stage, TaskStage, Test, answer_recipe
+from framework.planning.plan import EvaluateStage, LanguageStage, MergeStage, Stage, TaskStage, Test
 from framework.planning.vocabulary import note_on_vocabulary
 from framework.results.run_folder import LanguageResult, Predictions, RunRecord
 from framework.store.backbone_choice import BackboneChoice
@@ -73,7 +73,7 @@ def train_language(stage: LanguageStage, store: Store, report: ProgressCallback,
         stage,
         components=_slots("language", stage.components),
         languages=stage.languages,
-        training={**plain(settings), "objective": settings.objective.identity_fields},
+        training={**plain(settings), "objective": settings.objective.recipe},
     )
     tracker.begin(lambda: entry_of_component(passport, store, about_stage(stage)))
     backbone = load_stage_backbone(stage.backbone, store, with_lm_head=settings.objective.needs_lm_head)
@@ -119,7 +119,7 @@ def train_task(stage: TaskStage, store: Store, report: ProgressCallback, tracker
         stage,
         components=_slots("task", experiment.combination["task"]),
         languages=experiment.languages.source,
-        training={**plain(settings), "answer": answer_recipe(experiment.answer), "seed": stage.seed},
+        training={**plain(settings), "answer": experiment.answer.recipe, "seed": stage.seed},
     )
     passport = dataclasses.replace(
         passport,
@@ -371,6 +371,7 @@ def _test(stage: EvaluateStage, module: TaskModule, data: TaskData, tests: dict[
             predictions,
             task=data.dataset.task,
             positive=data.dataset.positive,
+            own_metrics=stage.experiment.own_metrics,
             language=code,
             control=test.control,
             component_language=test.component_language,
@@ -455,6 +456,7 @@ def _record(stage: EvaluateStage, store: Store) -> RunRecord:
         source=experiment.languages.source,
         task=experiment.dataset.task,
         positive=experiment.dataset.positive,
+        own_metrics=dict(zip(experiment.own_metrics, experiment.stages.evaluate.metrics, strict=True)),
         parallel=experiment.dataset.parallel,
         labels=list(stage.task.labels),
         components={f"{passport.stage} {passport.title}": passport.id for passport in passports},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from framework.identity import plain
+from framework.identity import class_name, plain
 from modules import Family, OptimizationConfig
 
 if TYPE_CHECKING:
@@ -40,6 +40,12 @@ class Objective(ABC):
     @abstractmethod
     def identity_fields(self) -> dict[str, Any]:
         """The settings that determine the result; where the files lie does not."""
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What determines the result: `identity_fields`, those of a class from outside under its dotted path."""
+        name = class_name(type(self))
+        return {name: self.identity_fields} if "." in name else self.identity_fields
 
     @abstractmethod
     def fingerprints(self, languages: list[str]) -> list[str]:

@@ -15,7 +15,6 @@ from typing import Any, ClassVar, TypeVar
 
 from typing_extensions import override
 
-from framework.answers import Answer
 from framework.config.load import read_experiment
 from framework.config.schema import (
     Components,
@@ -436,7 +435,7 @@ def _trains_language(
 def _language_recipe(settings: LanguageStageConfig | PretrainConfig) -> dict[str, Any]:
     """Returns what determines a language component beside its language, its text and its backbone."""
     return {
-        "objective": settings.objective.identity_fields,
+        "objective": settings.objective.recipe,
         "training": settings.training,
         "batch_size": settings.batch_size,
         "seed": settings.seed,
@@ -463,7 +462,7 @@ def _task_stage(
         data=data,
         text=_text_recipe(experiment),
         settings=_task_recipe(settings) if parameters else None,
-        answer=answer_recipe(answer),
+        answer=answer.recipe,
         labels=dataset.labels,
         seed=seed,
     )
@@ -495,7 +494,7 @@ def _evaluate_stage(
             _task_recipe(task.settings),
             task.data,
             _text_recipe(experiment),
-            answer_recipe(experiment.answer),
+            experiment.answer.recipe,
             task.labels,
         ],
         translated=_translation(experiment),
@@ -558,6 +557,7 @@ def _tests(experiment: Experiment, components: dict[str, tuple[str, ...]], task:
             }
         for control, component_language in acting.items():
             data = dataset.fingerprint(language, "test")
+            metrics = [*metrics_of(dataset.task, dataset.positive), *sorted(experiment.stages.evaluate.metrics)]
             test = identity(
                 task=task.id,
                 components=components.get(component_language, ()),
@@ -565,7 +565,7 @@ def _tests(experiment: Experiment, components: dict[str, tuple[str, ...]], task:
                 text=_text_recipe(experiment),
                 translated=translation,
                 shown=_shown(experiment, language),
-                metrics=[list(metrics_of(dataset.task, dataset.positive)), dataset.positive],
+                metrics=[metrics, dataset.positive],
             )
             yield Test(language, control, component_language, data, test)
 
@@ -586,11 +586,6 @@ def _shown(experiment: Experiment, language: str) -> list[str]:
 def _task_recipe(settings: TaskStageConfig) -> Any:
     """Returns how a task stage is trained, without how it answers."""
     return dataclasses.replace(settings, answer=None)
-
-
-def answer_recipe(answer: Answer) -> list[Any]:
-    """Returns how the task is answered: the way and its settings."""
-    return [type(answer).__name__, answer]
 
 
 def _text_recipe(experiment: Experiment) -> dict[str, Any]:

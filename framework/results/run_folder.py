@@ -15,6 +15,7 @@ import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
@@ -25,7 +26,7 @@ from pydantic import ConfigDict, StringConstraints, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from framework.errors import UserError
-from framework.results.metrics import SCORINGS, Task, metrics_of
+from framework.results.metrics import SCORINGS, Metric, Task, metrics_of
 from framework.system.files import names_in, write_whole
 from framework.system.stored import Damaged, first_line, read_stored, read_stored_yaml, stored_bytes
 
@@ -64,6 +65,8 @@ class RunRecord:
     """The dataset's task."""
     positive: str | None = None
     """The positive class, for datasets that are also scored by the F1 of one class."""
+    own_metrics: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Metrics of the user's own beside the task's: dotted paths by names."""
     parallel: bool = False
     """Whether the dataset says that examples of two languages with the same id are translations of each other."""
     labels: list[str] = dataclasses.field(default_factory=list)
@@ -84,6 +87,11 @@ class RunRecord:
     answering: dict[str, Any] = dataclasses.field(default_factory=dict)
     """What of `experiment.yaml` decides the answers, by dotted key, so that an edit of that file is found; empty in
     runs of older versions."""
+
+    @property
+    def metrics(self) -> list[str]:
+        """The names of all metrics, the task's main one first."""
+        return [*metrics_of(self.task, self.positive), *self.own_metrics]
 
     @property
     def trained(self) -> bool:
@@ -109,7 +117,7 @@ class LanguageResult:
     labels: list[str]
     """The labels that occur in gold, sorted; empty where gold is no label."""
     scores: dict[str, float]
-    """The task's metrics by their names."""
+    """The task's metrics and the user's own, by their names."""
     foreign_rate: float
     """Share of the predictions with a label that the language's gold does not have; 0 where gold is no label."""
     unparsed_rate: float
@@ -130,6 +138,7 @@ class LanguageResult:
         *,
         task: Task,
         positive: str | None = None,
+        own_metrics: Mapping[str, Metric] = MappingProxyType({}),
         language: str,
         control: Control,
         component_language: str,
@@ -143,9 +152,8 @@ class LanguageResult:
         from modules.training.task import UNPARSED  # here, for it brings torch along, and tables of results do without
 
         gold, predicted = predictions.gold, predictions.predicted
-        scores = {
-            name: metric.score(gold, predicted, language) for name, metric in metrics_of(task, positive).items()
-        }
+        metrics = {**metrics_of(task, positive), **own_metrics}
+        scores = {name: metric.score(gold, predicted, language) for name, metric in metrics.items()}
         labels = sorted(set(gold)) if SCORINGS[task].gold_is_label else []
         known = {*labels, UNPARSED}
         foreign = sum(answer not in known for answer in predicted) if labels else 0

@@ -24,7 +24,9 @@ NO_RECIPE = frozenset(
 )
 """Sections of an experiment that say where and how it runs, or that a label tells by another fact."""
 
-NO_RECIPE_KEYS = frozenset({"data.path", "languages.source", "languages.targets", "stages.evaluate.batch_size"})
+NO_RECIPE_KEYS = frozenset(
+    {"data.path", "languages.source", "languages.targets", "stages.evaluate.batch_size", "stages.evaluate.metrics"}
+)
 """Single keys of that kind."""
 
 Labels = list[str]
@@ -52,6 +54,12 @@ class RunGroup:
     def seeds(self) -> tuple[int, ...]:
         """The seeds, in order."""
         return tuple(sorted(self.runs))
+
+    def by_seed(self) -> Iterator[tuple[int, LanguageResult]]:
+        """Yields every result with its seed."""
+        for by_language in self.results.values():
+            for of_seeds in by_language.values():
+                yield from of_seeds.items()
 
     def results_of(self, seed: int) -> list[LanguageResult]:
         """Returns the results of one of the runs, by control and language."""

@@ -48,6 +48,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from framework.errors import UserError
 from framework.results.metrics import Metric
 
 Floats = npt.NDArray[np.float64]
@@ -156,10 +157,10 @@ class Estimate:
             others.append(Part(max(shared, 0.0), math.inf))
         return cls(sum(float(scores.mean()) for scores, _ in sides), Part(variance, math.inf), tuple(others))
 
-    def interval(self, level: float, least: float) -> tuple[float, float]:
-        """Returns the ends of the interval that misses the truth so often at most; scores end at `least` and 1."""
+    def interval(self, level: float, least: float, most: float) -> tuple[float, float]:
+        """Returns the ends of the interval that misses the truth so often at most, within the range of what is told."""
         half = max(half_width([self.these], level), half_width(self.others, level))
-        return max(self.mean - half, least), min(self.mean + half, 1.0)
+        return max(self.mean - half, least), min(self.mean + half, most)
 
     @property
     def p(self) -> float:
@@ -216,11 +217,13 @@ class Resampled:
     """By language, the same on each resample, [seeds, resamples]."""
     confidence: float
     """How often an interval holds the truth."""
+    least: float
+    """The metric's lowest score; its highest is 1."""
 
     def average(self, languages: Sequence[str]) -> MacroAverage:
         """Averages over some of the languages, at least one."""
         estimate = Estimate.sum_of([self._over(languages)])
-        low, high = estimate.interval(1 - self.confidence, least=0.0)
+        low, high = estimate.interval(1 - self.confidence, self.least, 1.0)
         return MacroAverage(
             mean=estimate.mean,
             low=low,
@@ -250,7 +253,7 @@ class Resampled:
             else [(scores, draws), (-their_scores, -their_draws)]
         )
         estimate = Estimate.sum_of(sides)
-        low, high = estimate.interval(1 - self.confidence, least=-1.0)
+        low, high = estimate.interval(1 - self.confidence, self.least - 1, 1 - self.least)
         several = min(len(self.seeds), len(baseline.seeds)) > 1
         return Difference(
             mean=estimate.mean,
@@ -319,6 +322,7 @@ class Bootstrap:
 
         Raises:
             ValueError: If the row is empty, or its languages have different seeds.
+            UserError: If the metric has no score on some resample.
         """
         seeds = _seeds(row)
         scores: dict[str, Floats] = {}
@@ -330,10 +334,15 @@ class Bootstrap:
             everything_once = np.ones((1, test_set.size), np.float32)
             # The test set itself goes along as one weighting more.
             found = scores_under_weights(outcomes, seeds, np.concatenate([everything_once, weights]), metric)
+            if not np.isfinite(found).all():
+                raise UserError(
+                    f"metric {metric.name}: no score on some resamples of {', '.join(languages)}, so that there is no "
+                    "interval; its `value` must give a number for any sums, also where a resample lacks a label"
+                )
             for place, language in enumerate(languages):
                 scores[language], draws[language] = found[0, place], found[1:, place].T
         test_sets = {language: outcome.test_set for language, outcome in row.items()}
-        return Resampled(test_sets, seeds, scores, draws, self.confidence)
+        return Resampled(test_sets, seeds, scores, draws, self.confidence, metric.least)
 
     def _draws(self, test_set: TestSet) -> npt.NDArray[np.uint16]:
         """How often each example is drawn in each resample of as many draws, [resamples, examples]."""

@@ -12,9 +12,7 @@ from modules import BackboneInfo, Family
 
 def answers_of(dataset: LabelledDataset, answer: Answer) -> dict[str, Any]:
     """Returns what a passport says of it: the task, the labels in the order of the head, and how it is answered."""
-    described: dict[str, Any] = plain(
-        {"task": dataset.task, "labels": dataset.labels, "answer": [type(answer).__name__, answer]}
-    )
+    described: dict[str, Any] = plain({"task": dataset.task, "labels": dataset.labels, "answer": answer.recipe})
     return described
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from framework.planning.plan import Stage
-from framework.results.metrics import metrics_of
 from framework.results.run_folder import CONTROLS, LanguageResult, RunFolder, RunRecord
 from framework.store.store import Passport, Store
 from framework.tracking import names
@@ -201,9 +200,10 @@ def _summary(record: RunRecord, results: list[LanguageResult]) -> dict[str, floa
     """Each language's own scores, and for each control the macro average over the zero-shot languages."""
     summary: dict[str, float] = {}
     for control in CONTROLS:
-        tested = [result for result in results if result.control == control]
-        zero_shot = [result for result in tested if not result.source]
-        for metric in metrics_of(record.task, record.positive):
+        for metric in record.metrics:
+            # A result of a former target may be older than a metric of the user's own.
+            tested = [result for result in results if result.control == control and metric in result.scores]
+            zero_shot = [result for result in tested if not result.source]
             if control == "own":
                 summary |= {names.score(result.language, metric): result.scores[metric] for result in tested}
             if zero_shot:
@@ -215,9 +215,13 @@ def _summary(record: RunRecord, results: list[LanguageResult]) -> dict[str, floa
 def _table(record: RunRecord, results: list[LanguageResult]) -> tuple[list[str], list[list[Any]]]:
     """All results, long; combination and seed are columns, for W&B lays the tables of many runs together."""
     about_result = ["control", "language", "component_language", "source", "examples"]
-    metrics, rates = list(metrics_of(record.task, record.positive)), ["foreign_rate", "unparsed_rate"]
+    metrics, rates = record.metrics, ["foreign_rate", "unparsed_rate"]
     rows = []
     for result in results:
-        columns = vars(result) | result.scores
-        rows.append([record.label, record.seed, *(columns[name] for name in (*about_result, *metrics, *rates))])
+        about, scores, shares = (_of(result, about_result), map(result.scores.get, metrics), _of(result, rates))
+        rows.append([record.label, record.seed, *about, *scores, *shares])
     return [names.COMBINATION, "seed", *about_result, *metrics, *rates], rows
+
+
+def _of(result: LanguageResult, names: Iterable[str]) -> list[Any]:
+    return [getattr(result, name) for name in names]

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from framework.reports.compare import Comparison
 from framework.results.metrics import Task
+from framework.results.metrics.own import own_metric
 from framework.results.run_folder import Control, LanguageResult, Predictions, RunFolder, RunRecord
 
 TASK_ADAPTER: dict[str, Any] = {"language": {}, "task": {"adapter": {}}}
@@ -32,6 +33,7 @@ def make_run(
     notes: Iterable[str] = (),
     task: Task = "classification",
     positive: str | None = None,
+    own_metrics: dict[str, str] | None = None,
     parallel: bool = False,
     commit: str = "",
     written: dict[str, Any] | None = None,
@@ -57,6 +59,7 @@ def make_run(
             notes=list(notes),
             task=task,
             positive=positive,
+            own_metrics=own_metrics or {},
             parallel=parallel,
             commit=commit,
             recipe="" if written is None else f"{label} {combination} {written}",
@@ -92,6 +95,7 @@ def add(
         predictions,
         task=run.record.task,
         positive=run.record.positive,
+        own_metrics={name: own_metric(path) for name, path in run.record.own_metrics.items()},
         language=language,
         control=control,
         component_language=acting[control],

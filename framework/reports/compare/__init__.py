@@ -4,7 +4,7 @@ A figure is shown only where all that it averages is there. A language that has 
 a combination's seeds shows "–", and so does the combination's macro average; a note says what is missing.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from framework.reports.compare.comparison import Comparison, check_places
 from framework.reports.compare.groups import group_languages
 from framework.reports.compare.pivot import COMBINATION, pivot
 from framework.reports.compare.rows import Row, languages_of, rows_of, zero_shot_everywhere
-from framework.results.metrics import Metric, metrics_of
+from framework.results.metrics import SHIPPED, Metric, metrics_of
+from framework.results.metrics.own import own_metric
 from framework.results.run_folder import RunFolder, RunRecord, read_runs
 from framework.results.run_groups import RunGroup, group_runs
 
@@ -27,8 +28,8 @@ class ScoredRuns:
     """What runs have scored in each language, before anything is averaged over languages."""
 
     title: str
-    metrics: dict[str, Metric]
-    """All metrics of the task."""
+    metrics: list[str]
+    """The names of all metrics: those of the task, and of the user's own those that any of the runs has."""
     metric: Metric
     """The one that is shown."""
     groups: list[RunGroup]
@@ -52,7 +53,8 @@ def compare(
 
     Args:
         places: Runs, or their folders, or folders above them.
-        metric: The name of one of the task's metrics; None for its main one.
+        metric: The name of one of the task's metrics, or of one of the user's own that all runs have; None for the
+            task's main one.
         baseline: The label of the combination that the others are compared to; None for no such comparison.
         group: Ways to group languages, of `framework.reports.compare.groups.GROUPINGS`; macro averages are over
             each group too.
@@ -78,7 +80,7 @@ def compare(
     return Comparison(
         metric=shown.name,
         metric_shown=shown.shown,
-        metrics=list(scored.metrics),
+        metrics=scored.metrics,
         title=scored.title,
         languages=languages,
         macro_languages=macro_languages,
@@ -108,7 +110,7 @@ def scored_runs(places: Iterable[str | Path | RunFolder], metric: str | None = N
 
     Args:
         places: Runs, or their folders, or folders above them.
-        metric: The name of one of the task's metrics; None for its main one.
+        metric: As `compare` has it.
 
     Raises:
         UserError: As `compare` does.
@@ -121,11 +123,20 @@ def scored_runs(places: Iterable[str | Path | RunFolder], metric: str | None = N
     _refuse_several(groups, "tasks", lambda record: record.task)
     _refuse_several(groups, "positive labels", lambda record: str(record.positive))
     metrics = metrics_of(groups[0].record.task, groups[0].record.positive)
-    shown = _choose_metric(metrics, groups[0].record.task, metric)
-    _refuse_other_scores(groups, metrics)
+    _refuse_other_scores(groups, metrics.keys())
+    own = {name: None for run in runs for name in run.record.own_metrics}
+    names = [*metrics, *own]
+    name = names[0] if metric is None else metric
+    if name in own:
+        shown = _own_metric(name, groups)
+    elif name in metrics:
+        shown = metrics[name]
+    else:
+        near = did_you_mean(name, names)
+        raise UserError(f"unknown metric '{name}'{near} (of {groups[0].record.task}: {', '.join(names)})")
     rows = [row for one in groups for row in rows_of(one, groups, shown.name)]
     title = legend.title(groups, rows, languages_of(rows), shown)
-    return ScoredRuns(title, metrics, shown, groups, empty, rows)
+    return ScoredRuns(title, names, shown, groups, empty, rows)
 
 
 def _refuse_several(groups: list[RunGroup], what: str, fact: Callable[[RunRecord], str]) -> None:
@@ -135,24 +146,37 @@ def _refuse_several(groups: list[RunGroup], what: str, fact: Callable[[RunRecord
         raise UserError(f"these runs were tested on different {what}, compare one at a time: {listed}")
 
 
-def _choose_metric(metrics: dict[str, Metric], task: str, name: str | None) -> Metric:
-    name = next(iter(metrics)) if name is None else name
-    if name not in metrics:
-        near = did_you_mean(name, metrics)
-        raise UserError(f"unknown metric '{name}'{near} (of {task}: {', '.join(metrics)})")
-    return metrics[name]
+def _own_metric(name: str, groups: list[RunGroup]) -> Metric:
+    """Imports a metric of the user's own, which all results must have."""
+    runs = [run for group in groups for run in group.runs.values()]
+    paths = {run.record.own_metrics.get(name): run.path for run in runs}
+    named = [path for path in paths if path is not None]
+    if len(named) > 1:
+        listed = ", ".join(f"{path} ({paths[path]})" for path in named)
+        raise UserError(f"'{name}' is another metric in some of the runs: {listed}")
+    for group in groups:
+        for seed, result in group.by_seed():
+            if name not in result.scores:
+                raise UserError(
+                    f"{group.runs[seed].path}: {result.language} has no score '{name}'; run the experiment with "
+                    f"{named[0]} in stages.evaluate.metrics and this language among its targets: it is tested again, "
+                    "and nothing is trained"
+                )
+    metric = own_metric(named[0])
+    if metric.name != name:
+        raise UserError(f"metric {named[0]!r} has the name '{metric.name}' now, and '{name}' in {paths[named[0]]}")
+    return metric
 
 
-def _refuse_other_scores(groups: list[RunGroup], metrics: dict[str, Metric]) -> None:
+def _refuse_other_scores(groups: list[RunGroup], metrics: Set[str]) -> None:
     """Sees to it that all results have the task's metrics: one of a former target may be older than a metric."""
     for group in groups:
-        for by_language in group.results.values():
-            for seed, result in (found for of_seeds in by_language.values() for found in of_seeds.items()):
-                if result.scores.keys() != metrics.keys():
-                    raise UserError(
-                        f"{group.runs[seed].path}: {result.language} has the scores {', '.join(result.scores)}, not "
-                        f"{', '.join(metrics)}; run the experiment again with this language among its targets"
-                    )
+        for seed, result in group.by_seed():
+            if result.scores.keys() & SHIPPED != metrics:
+                raise UserError(
+                    f"{group.runs[seed].path}: {result.language} has the scores {', '.join(result.scores)}, not "
+                    f"{', '.join(metrics)}; run the experiment again with this language among its targets"
+                )
 
 
 def _choose_baseline(groups: list[RunGroup], baseline: str) -> str:

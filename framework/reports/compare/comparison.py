@@ -37,7 +37,7 @@ class Comparison:
     metric_shown: str
     """What texts call it: `span F1`."""
     metrics: list[str]
-    """The names of all metrics of the task."""
+    """The names of all metrics: those of the task, and of the user's own those that any of the runs has."""
     title: str
     languages: list[str]
     """FLORES codes, training sources first, else sorted."""
@@ -98,8 +98,9 @@ class Comparison:
             record = run.record
             of_run = [record.experiment, label, json.dumps(record.settings), record.seed, record.id]
             for result in results:
-                columns = vars(result) | result.scores
-                lines.append([*of_run, *(columns[name] for name in (*about, *self.metrics, *rates))])
+                columns = vars(result)
+                scores = (result.scores.get(name) for name in self.metrics)
+                lines.append([*of_run, *(columns[name] for name in about), *scores, *(columns[name] for name in rates)])
         header = ["experiment", "combination", "settings", "seed", "run", *about, *self.metrics, *rates]
         return csv_text(header, lines)
 

@@ -10,7 +10,7 @@ from framework.results.metrics.classification import Accuracy, MacroF1, Positive
 from framework.results.metrics.question_answering import ExactMatch, TokenF1
 from framework.results.metrics.tagging import SpanF1, SpanPrecision, SpanRecall
 
-__all__ = ["SCORINGS", "Metric", "Scoring", "Task", "metrics_of"]
+__all__ = ["SCORINGS", "SHIPPED", "Metric", "Scoring", "Task", "metrics_of"]
 
 Task = Literal["classification", "tagging", "question answering"]
 """The tasks of `datamodules.datasets.base`, said again: that imports torch, and tables of results do without."""
@@ -37,6 +37,10 @@ SCORINGS: dict[Task, Scoring] = {
         "many share one, intervals are too narrow.",
     ),
 }
+
+SHIPPED = frozenset(metric.name for scoring in SCORINGS.values() for metric in scoring.metrics) | {PositiveF1.name}
+"""The names of all metrics that are here; a metric of a user's own has another."""
+
 
 def metrics_of(task: Task, positive: str | None = None) -> dict[str, Metric]:
     """Returns a task's metrics by their names, the main one first.

@@ -13,16 +13,23 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from framework.errors import UserError
+
 Floats = npt.NDArray[np.float64]
+
+ROUNDING = 1e-9
+"""How far a score may be outside of its range."""
 
 
 class Metric(ABC):
-    """A score between 0 and 1 of the answers in one language."""
+    """A score of the answers in one language, between `least` and 1; the higher, the better."""
 
     name: str
     """What files and the command line call it."""
     shown: str
     """What tables call it."""
+    least: float = 0.0
+    """The lowest score that there can be: -1 for a correlation."""
 
     @abstractmethod
     def statistics(self, gold: Sequence[str], predicted: Sequence[str], language: str) -> Floats:
@@ -34,7 +41,7 @@ class Metric(ABC):
             language: FLORES code of the answers' language.
 
         Returns:
-            [statistics, examples].
+            [statistics, examples]; how many statistics there are may depend on gold, but not on what is predicted.
         """
 
     @abstractmethod
@@ -42,10 +49,11 @@ class Metric(ABC):
         """Returns the score.
 
         Args:
-            sums: [statistics, ...], the statistics summed over examples.
+            sums: [statistics, ...], the statistics summed over examples. A resample may lack some of the examples, and
+                with them a label, so that its sums are 0.
 
         Returns:
-            [...], the score of each sum.
+            [...], the score of each sum: a number for any sums.
         """
 
     def score(self, gold: Sequence[str], predicted: Sequence[str], language: str) -> float:
@@ -53,12 +61,22 @@ class Metric(ABC):
 
         Raises:
             ValueError: If there are no examples, or not as many predicted answers as gold ones.
+            UserError: If the metric does not keep to what is said of its methods.
         """
         if len(gold) != len(predicted):
             raise ValueError(f"{len(gold)} gold answers but {len(predicted)} predicted ones")
         if not len(gold):
             raise ValueError("there are no examples to score")
-        return float(self.value(self.statistics(gold, predicted, language).sum(axis=1)))
+        statistics = self.statistics(gold, predicted, language)
+        if statistics.ndim != 2 or statistics.shape[1] != len(gold):
+            raise UserError(
+                f"metric {self.name}: `statistics` must return [statistics, examples] for the {len(gold)} examples in "
+                f"{language}, not {list(statistics.shape)}"
+            )
+        score = float(self.value(statistics.sum(axis=1)))
+        if not self.least - ROUNDING <= score <= 1 + ROUNDING:
+            raise UserError(f"metric {self.name}: its score in {language} is {score}, not from {self.least:g} to 1")
+        return score
 
 
 class Mean(Metric):

@@ -44,7 +44,8 @@ def content_of(plan: Plan) -> Content:
         tasks = ", ".join(sorted({task for task, _ in scored}))
         raise UserError(f"{plan.name}: the cells of its grid are scored in different ways ({tasks}); take one of them")
     [(task, positive)] = scored
-    metrics = list(metrics_of(task, positive))
+    own = [name for test in tests for name in test.experiment.own_metrics]
+    metrics = list(dict.fromkeys([*metrics_of(task, positive), *own]))
     done = [test for stage in tests for test in stage.tests]
     return Content(
         experiment=plan.name,

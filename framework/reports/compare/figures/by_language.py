@@ -96,11 +96,12 @@ def _bars(comparison: Comparison, title: str, combinations: Sequence[str], langu
     key = {name: Patch(**_face(index)) for index, name in enumerate(combinations)}
     figure = page(1.7 * len(panels) + 0.5, title, _notes(comparison, panels, languages, "Hatched in grey"), key)
     width = 0.84 / len(combinations)
+    least = min([0.0, *(cell.mean - (cell.spread or 0) for row in comparison.rows for cell in row.cells.values())])
     subplots = figure.subplots(len(panels), sharex=True, sharey=True, squeeze=False)[:, 0]
     for axes, (control, rows) in zip(subplots, panels.items(), strict=True):
         pale_lines(axes, "y")
         _name(axes, control, panels)
-        axes.set(ylim=(0, 1.03), ylabel=comparison.metric_shown)
+        axes.set(ylim=(least, 1.03), ylabel=comparison.metric_shown)
         axes.tick_params("x", length=0)
         for index, row in rows.items():
             for place, language in enumerate(languages):
