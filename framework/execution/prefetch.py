@@ -39,7 +39,7 @@ def prefetch_experiment(file: Path, overrides: list[str], console: Console) -> N
         _read_labelled_data(plan)
         for stage in plan.stages:
             if isinstance(stage, LanguageStage):
-                console.print(f"text · {stage.title} · {stage.steps:,} steps", highlight=False)
+                console.print(f"text · {stage.title} · {stage.steps:,} steps")
                 _read_text(stage)
     sizes |= {f"{hub_id}@{commit[:7]}": files for (hub_id, commit), files in recorder.files.items()}
     _print(sizes, console)

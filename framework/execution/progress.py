@@ -55,11 +55,11 @@ class StageProgress:
         if self.console.is_terminal:
             self.bar.stop()
         if kind is None:
-            self.console.print(f"{self.heading} · {duration(time.monotonic() - self.started)}", highlight=False)
+            self.console.print(f"{self.heading} · {duration(time.monotonic() - self.started)}")
 
     def say(self, news: str) -> None:
         """Prints a line that stays."""
-        self.console.print(f"{self.heading}: {news}", highlight=False, soft_wrap=True, markup=False)
+        self.console.print(f"{self.heading}: {news}", soft_wrap=True)
 
     def update(self, done: int, news: str = "") -> None:
         """Shows that `done` steps are done, with the latest figures."""
@@ -72,7 +72,7 @@ class StageProgress:
             self.bar.update(self.task, completed=done, news=news, refresh=True)
         elif now - self.printed > PLAIN_EVERY:
             self.printed = now
-            self.console.print(f"{self.heading}  {done}/{self.total}  {news}", highlight=False)
+            self.console.print(f"{self.heading}  {done}/{self.total}  {news}")
 
 
 def duration(seconds: float) -> str:

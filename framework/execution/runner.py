@@ -59,7 +59,7 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> Plan:
     runs = plan.of_kind("evaluate")
     if not plan.todo:
         what = f"{len(runs)} of {len(runs)} runs are" if runs else "every component is"
-        console.print(f"nothing to do: {what} there", highlight=False)
+        console.print(f"nothing to do: {what} there")
     else:
         if experiment.trainer.num_nodes > 1:
             raise UserError("trainer.num_nodes: `run` works on one machine; `modulingua launch` takes several")

@@ -52,12 +52,12 @@ def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
     console.print()
     if first.data is not None and (labels := first.dataset.labels):
         shown = ", ".join(labels[:SHOWN_LABELS]) + " …" * (len(labels) > SHOWN_LABELS)
-        console.print(f" {count(len(labels), 'label')}: {shown}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f" {total} · {places}", highlight=False, soft_wrap=True)
+        console.print(f" {count(len(labels), 'label')}: {shown}", soft_wrap=True)
+    console.print(f" {total} · {places}", soft_wrap=True)
     on_data = (note for variant in plan.variants for note in notes_on_data(variant.experiment))
     notes = [*_notes_on_precision(plan), *notes_on_vocabulary(plan), *on_data, *_notes_on_runs(plan)]
     for note in dict.fromkeys(notes):
-        console.print(f" note: {note}", highlight=False, soft_wrap=True)
+        console.print(f" note: {note}", soft_wrap=True)
 
 
 def _notes_on_precision(plan: Plan) -> Iterator[str]:

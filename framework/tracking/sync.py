@@ -60,10 +60,10 @@ def sync(words: Iterable[str], console: Console, *, again: bool = False) -> None
                     _send(entry, config)
                 except Exception as error:  # of any type, from the client, its service process or the server
                     raise UserError(f"{title}: W&B: {reason(error)}; call sync again to go on from here") from error
-        console.print(title, highlight=False, soft_wrap=True)
+        console.print(title, soft_wrap=True)
     rest = f"; {len(entries) - len(missing)} were there already" if len(missing) < len(entries) else ""
     left = f"; call sync again for {busy} that other processes are at" if busy else ""
-    console.print(f"{len(missing) - busy} of {len(entries)} sent{rest}{left}", highlight=False)
+    console.print(f"{len(missing) - busy} of {len(entries)} sent{rest}{left}")
 
 
 def _online(entries: list[Configured]) -> list[Configured]:

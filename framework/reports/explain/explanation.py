@@ -38,11 +38,11 @@ def explain(file: Path, overrides: list[str], console: Console) -> None:
     console.print(optimizers(plan))
     _heading(console, "Examples as the model sees them")
     for title, parts in examples(plan):
-        console.print(title, style="bold", highlight=False)
+        console.print(title, style="bold")
         for what, text in parts:
             for number, line in enumerate(text.splitlines() or [""]):
                 label = what if not number else ""
-                console.print(f"  {label:<12}{line}", highlight=False, soft_wrap=True)
+                console.print(f"  {label:<12}{line}", soft_wrap=True)
         console.print()
     if "slurm" in variants[0].data:
         from framework.slurm.launch import launch_plan
@@ -70,4 +70,4 @@ def _text(value: object) -> str:
 
 
 def _heading(console: Console, text: str) -> None:
-    console.print(f"\n── {text}\n", style="bold", highlight=False)
+    console.print(f"\n── {text}\n", style="bold")

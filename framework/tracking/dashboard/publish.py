@@ -44,10 +44,10 @@ def publish(plan: Plan, console: Console, *, dry_run: bool) -> None:
         raise UserError(f"{plan.name}: tracking.mode is off, so W&B has no runs to show; set it to online or offline")
     with _wandb_errors_as_user_errors():
         for what, url in _save(content, tracking, console):
-            console.print(f"{what}: {url}", highlight=False, soft_wrap=True)
+            console.print(f"{what}: {url}", soft_wrap=True)
     if tracking.mode == "offline":
         note = "note: runs are tracked offline: they appear when `modulingua sync` has sent them"
-        console.print(note, highlight=False)
+        console.print(note)
 
 
 def specification(content: Content, tracking: TrackingConfig) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _save_chart(api: "wandb.Api", entity: str, console: Console) -> None:
     except WandbApiFailedError as error:
         if error.response is None or error.response.http_status != HTTPStatus.CONFLICT:
             note = f"note: the server did not take the heat map's chart, so that it stays empty: {reason(error)}"
-            console.print(note, highlight=False, soft_wrap=True)
+            console.print(note, soft_wrap=True)
 
 
 def _id_of_view(view: "Workspace") -> str:
