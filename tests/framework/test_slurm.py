@@ -18,8 +18,8 @@ from framework.slurm import cluster
 from framework.slurm.cluster import Queued
 from framework.slurm.jobs import Element, Job, jobs_for
 from framework.slurm.launch import launch
-from framework.slurm.stage_job import CANCELLED, StageJob
 from framework.slurm.record import Array, Launch, next_folder, read, write
+from framework.slurm.stage_job import CANCELLED, StageJob
 from framework.slurm.status import Status, statuses
 from framework.system.stored import Damaged
 from tests.framework.conftest import Modulingua

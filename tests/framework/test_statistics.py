@@ -362,14 +362,15 @@ class TestManyTests:
         assert difference_of(Bootstrap(), one, other, ACCURACY).p == 0
 
     def test_p_is_the_level_whose_interval_touches_zero(self) -> None:
-        examples = VarianceTerm(1.0, math.inf)
-        for parts in ([VarianceTerm(4.0, 2)], [VarianceTerm(4.0, 2), examples], [VarianceTerm(1.0, 1), VarianceTerm(0.2, 4), examples]):
+        several, examples = VarianceTerm(4.0, 2), VarianceTerm(1.0, math.inf)
+        for parts in ([several], [several, examples], [VarianceTerm(1.0, 1), VarianceTerm(0.2, 4), examples]):
             for mean in (-0.5, 3.0, 40.0):
                 level = two_sided(mean, parts)
                 assert half_width(parts, level) == pytest.approx(abs(mean), rel=1e-4)
         assert two_sided(3.0, [VarianceTerm(4.0, 2)]) == pytest.approx(0.2724, abs=1e-4)  # Student's table, t = 1.5
         # A part that is next to nothing changes next to nothing.
-        assert two_sided(3.0, [VarianceTerm(4.0, 2), VarianceTerm(1e-30, math.inf)]) == pytest.approx(two_sided(3.0, [VarianceTerm(4.0, 2)]))
+        one, nothing = VarianceTerm(4.0, 2), VarianceTerm(1e-30, math.inf)
+        assert two_sided(3.0, [one, nothing]) == pytest.approx(two_sided(3.0, [one]))
 
     def test_languages_of_a_row_are_those_of_rows_of_their_own(self) -> None:
         generator = np.random.default_rng(8)
