@@ -1,4 +1,4 @@
-"""Why does transfer work? Scores against features of the languages, and which source suits a target."""
+"""Relates scores to features of the languages, and ranks sources for a target."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,15 +24,15 @@ def analyze(
     sources: Sequence[str] = (),
     pretraining: str | None = None,
 ) -> Analysis:
-    """Sets scores against features of the languages, and ranks sources for a target.
+    """Relates scores to features of the languages, and ranks sources for a target.
 
     Args:
-        places: Run folders, or folders above them; without any, only sources are ranked, by distances.
+        places: Run folders, or folders above them; without any, sources are ranked by distances only.
         metric: One of the task's; None for its main one.
         target: FLORES code of the language that sources are ranked for; None for no ranking.
-        sources: FLORES codes of the candidates; none for the sources of the runs, where these have several, or else all
+        sources: FLORES codes of the candidates; none for the sources of the runs, if there are enough, or otherwise all
             languages.
-        pretraining: How much text the backbone was pretrained on: a published name or a CSV file.
+        pretraining: The amounts of the backbone's pretraining text: a published name or a CSV file.
 
     Raises:
         UserError: A language, metric or file is unknown, or there is nothing to do.
@@ -57,31 +57,34 @@ def analyze(
         if key not in settings:
             alike = [other for other in scores if (other.run.record.backbone, other.source) == key]
             tested = sorted({code for other in alike for code in other.by_language})
-            settings[key] = Setting(one.source, features_of(one.source, tested, one.run, sizes))
-    of = {one.label: settings[one.run.record.backbone, one.source] for one in scores}
+            settings[key] = Setting(features_of(one.source, tested, one.run, sizes))
+    pairs = [(one, settings[one.run.record.backbone, one.source]) for one in scores]
     families = {code: family_of(code) for setting in settings.values() for code in setting.features.by_language}
     correlations = holm(
         [
-            correlate(one.label, name, of[one.label].column(name), one.by_language, families)
-            for one in scores
+            correlate(one.label, name, setting.column(name), one.by_language, families)
+            for one, setting in pairs
             for name in FEATURES
         ]
     )
-    regressions = [regress(one.label, one.by_language, of[one.label].rows(one.by_language), families) for one in scores]
+    regressions = [
+        regress(one.label, one.by_language, setting.rows(one.by_language), families) for one, setting in pairs
+    ]
     return Analysis(
         scored.title,
         scored.metric.name,
-        [(one, of[one.label]) for one in scores],
+        pairs,
         correlations,
         regressions,
         None if target is None else _rank(target, sources, scores),
-        notes.about([(one, of[one.label]) for one in scores], correlations, regressions),
+        notes.about(pairs, correlations, regressions),
     )
 
 
 def _rank(target: str, sources: Sequence[str], scores: Sequence[Scores]) -> Ranking:
     tried = sorted({one.source[0] for one in scores if len(one.source) == 1})
-    default = tried if len(tried) >= LEAST_SOURCES else _all_but(target)
+    others = [code for code in LANGUAGES if code.split("_")[0] != target.split("_")[0]]  # without its other scripts
+    default = tried if len(tried) >= LEAST_SOURCES else others
     candidates = [code for code in dict.fromkeys(sources or default) if code != target]
     ranking = rank_sources(target, candidates, scores)
     if not ranking.candidates:
@@ -89,8 +92,3 @@ def _rank(target: str, sources: Sequence[str], scores: Sequence[Scores]) -> Rank
         unknown = ", ".join(names)
         raise UserError(f"no source can be ranked for {target}: its distance to {code} is not known ({unknown})")
     return ranking
-
-
-def _all_but(target: str) -> list[str]:
-    """All languages but the target in any script."""
-    return [code for code in LANGUAGES if code.split("_")[0] != target.split("_")[0]]

@@ -1,4 +1,4 @@
-"""What must be said under the tables of an analysis: how to read them, what is missing, what is too little."""
+"""The notes under the tables of an analysis: how to read them, and what is missing."""
 
 from collections.abc import Iterator, Sequence
 from statistics import fmean
@@ -13,7 +13,7 @@ from framework.reports.compare.layout import MISSING, number
 
 NAMED = 12
 FEW_A_FEATURE = 10
-"""With fewer languages for each feature of a regression, its coefficients say little."""
+"""With fewer languages per feature, the coefficients of a regression are unreliable."""
 
 
 def about(
@@ -21,7 +21,7 @@ def about(
     correlations: Sequence[Correlation],
     regressions: Sequence[Regression | Refusal],
 ) -> list[str]:
-    """All notes on scores, correlations and regressions."""
+    """Returns the notes on features, correlations and regressions."""
     return [
         *_about_correlations(scored, correlations),
         *_about_features(scored),
@@ -97,12 +97,12 @@ def _about_regressions(
 
 
 def _left_out(scored: Sequence[tuple[Scores, Setting]]) -> str:
-    """What the intervals leave out."""
+    """Returns what the jackknife of the intervals leaves out."""
     enough = min(setting.families for _, setting in scored) >= LEAST_FAMILIES
     return "a family" if enough else f"a family (a language, where there are fewer than {LEAST_FAMILIES} families)"
 
 
 def some(codes: Sequence[str]) -> str:
-    """The first of some languages, and how many more there are; the CSV has all."""
+    """Lists the first languages, and the number of the others; the CSV has all."""
     shown = ", ".join(codes[:NAMED])
     return shown if len(codes) <= NAMED else f"{shown} and {len(codes) - NAMED} more, see features.csv"
