@@ -6,9 +6,9 @@ from pathlib import Path
 from datamodules import LANGUAGES, language
 from framework.errors import UserError
 from framework.reports.analyze import notes
-from framework.reports.analyze.analysis import Analysis, Setting
+from framework.reports.analyze.analysis import Analysis
 from framework.reports.analyze.correlations import correlate, holm
-from framework.reports.analyze.features import FEATURES, family_of, features_of, read_sizes
+from framework.reports.analyze.features import FEATURES, Features, family_of, features_of, read_sizes
 from framework.reports.analyze.regression import regress
 from framework.reports.analyze.scores import Scores, read_scores
 from framework.reports.analyze.sources import LEAST_SOURCES, Ranking, rank_sources
@@ -51,33 +51,33 @@ def analyze(
         assert target is not None
         return Analysis(f"sources for {target}", "", [], [], [], _rank(target, sources, []), [])
     scored, scores = read_scores(places, metric)
-    settings: dict[tuple[str, tuple[str, ...]], Setting] = {}
+    by_setting: dict[tuple[str, tuple[str, ...]], Features] = {}
     for one in scores:
         key = one.run.record.backbone, one.source
-        if key not in settings:
+        if key not in by_setting:
             alike = [other for other in scores if (other.run.record.backbone, other.source) == key]
             tested = sorted({code for other in alike for code in other.by_language})
-            settings[key] = Setting(features_of(one.source, tested, one.run, sizes))
-    pairs = [(one, settings[one.run.record.backbone, one.source]) for one in scores]
-    families = {code: family_of(code) for setting in settings.values() for code in setting.features.by_language}
-    correlations = holm(
-        [
-            correlate(one.label, name, setting.column(name), one.by_language, families)
-            for one, setting in pairs
-            for name in FEATURES
-        ]
-    )
+            by_setting[key] = features_of(one.source, tested, one.run, sizes)
+    pairs = [(one, by_setting[one.run.record.backbone, one.source]) for one in scores]
+    families = {code: family_of(code) for features in by_setting.values() for code in features.by_language}
+    correlations = [
+        correlate(one.label, name, features.column(name), one.by_language, families)
+        for one, features in pairs
+        for name in FEATURES
+    ]
+    corrected = holm(correlations)
     regressions = [
-        regress(one.label, one.by_language, setting.rows(one.by_language), families) for one, setting in pairs
+        regress(one.label, one.by_language, {code: features.by_language[code] for code in one.by_language}, families)
+        for one, features in pairs
     ]
     return Analysis(
         scored.title,
         scored.metric.name,
         pairs,
-        correlations,
+        corrected,
         regressions,
         None if target is None else _rank(target, sources, scores),
-        notes.about(pairs, correlations, regressions),
+        notes.about(pairs, corrected, regressions),
     )
 
 

@@ -1,6 +1,6 @@
 """An analysis, ready to be printed and written."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from rich.text import Text
 from datamodules import DISTANCES
 from framework.languages import name_of, script_of
 from framework.reports.analyze.correlations import Correlation
-from framework.reports.analyze.features import FEATURES, SAME_SCRIPT, Features, Values, family_of
+from framework.reports.analyze.features import FEATURES, SAME_SCRIPT, Features, family_of
 from framework.reports.analyze.regression import Refusal, Regression
 from framework.reports.analyze.scores import Scores
 from framework.reports.analyze.sources import Ranking
@@ -24,32 +24,12 @@ MOST_CANDIDATES = 20
 
 
 @dataclass(frozen=True)
-class Setting:
-    """The features for combinations of one source and one backbone."""
-
-    features: Features
-
-    @property
-    def families(self) -> int:
-        """The number of families of the languages."""
-        return len({family_of(code) for code in self.features.by_language})
-
-    def column(self, feature: str) -> dict[str, float | None]:
-        """Returns one feature by language."""
-        return {code: own[feature] for code, own in self.features.by_language.items()}
-
-    def rows(self, languages: Collection[str]) -> dict[str, Values]:
-        """Returns all features of some languages."""
-        return {code: self.features.by_language[code] for code in languages}
-
-
-@dataclass(frozen=True)
 class Analysis:
     """Scores against features, and sources for a target; `analyze` makes it."""
 
     title: str
     metric: str
-    scored: list[tuple[Scores, Setting]]
+    scored: list[tuple[Scores, Features]]
     correlations: list[Correlation]
     """Each combination's, in the order of the features."""
     regressions: list[Regression | Refusal]
@@ -92,11 +72,11 @@ class Analysis:
         """Returns each combination's score in each language with the language's features; empty if unknown."""
         about = ("combination", "source", "language", "name", "family", "script", "seeds", self.metric)
         lines: list[list[object]] = []
-        for one, setting in self.scored:
+        for one, features in self.scored:
             for code, score in one.by_language.items():
                 about_language = code, name_of(code), family_of(code), script_of(code)
                 known = [one.label, " ".join(one.source), *about_language, one.seeds, score]
-                own = setting.features.by_language[code]
+                own = features.by_language[code]
                 lines.append([*known, *(own[feature] for feature in FEATURES)])
         return csv_text([*about, *FEATURES], lines)
 

@@ -47,6 +47,15 @@ class Features:
     notes: list[str]
     """Why a feature is missing for all languages."""
 
+    @property
+    def families(self) -> int:
+        """The number of families of the languages."""
+        return len({family_of(code) for code in self.by_language})
+
+    def column(self, feature: str) -> dict[str, float | None]:
+        """Returns one feature by language."""
+        return {code: own[feature] for code, own in self.by_language.items()}
+
 
 def features_of(source: Collection[str], languages: Collection[str], run: RunFolder, sizes: Sizes | None) -> Features:
     """Collects the features of languages.

@@ -32,7 +32,8 @@ def without_each(families: Sequence[str]) -> npt.NDArray[np.bool_]:
     names = list(dict.fromkeys(families))
     several = len(names) >= LEAST_FAMILIES
     groups = np.array([names.index(family) for family in families] if several else range(len(families)))
-    return np.not_equal(groups, np.arange(groups.max() + 1)[:, None])
+    remaining: npt.NDArray[np.bool_] = np.not_equal(groups, np.arange(groups.max() + 1)[:, None])
+    return remaining
 
 
 def jackknife(estimate: float, without: Floats) -> tuple[float, float]:

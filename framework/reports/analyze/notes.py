@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
-from framework.reports.analyze.analysis import Setting
 from framework.reports.analyze.correlations import LEAST_LANGUAGES, PERMUTATIONS, Correlation
-from framework.reports.analyze.features import FEATURES
+from framework.reports.analyze.features import FEATURES, Features
 from framework.reports.analyze.intervals import LEAST_FAMILIES
 from framework.reports.analyze.regression import Refusal, Regression
 from framework.reports.analyze.scores import Scores
@@ -17,7 +16,7 @@ FEW_A_FEATURE = 10
 
 
 def about(
-    scored: Sequence[tuple[Scores, Setting]],
+    scored: Sequence[tuple[Scores, Features]],
     correlations: Sequence[Correlation],
     regressions: Sequence[Regression | Refusal],
 ) -> list[str]:
@@ -29,7 +28,7 @@ def about(
     ]
 
 
-def _about_correlations(scored: Sequence[tuple[Scores, Setting]], correlations: Sequence[Correlation]) -> Iterator[str]:
+def _about_correlations(scored: Sequence[tuple[Scores, Features]], correlations: Sequence[Correlation]) -> Iterator[str]:
     tests = [one for one in correlations if one.rho is not None]
     units = _left_out(scored)
     if not tests:
@@ -47,11 +46,11 @@ def _about_correlations(scored: Sequence[tuple[Scores, Setting]], correlations: 
     yield "Correlations are no causes: near languages also share a script, words, and text that the backbone has read."
 
 
-def _about_features(scored: Sequence[tuple[Scores, Setting]]) -> Iterator[str]:
-    yield from dict.fromkeys(note for _, setting in scored for note in setting.features.notes)
+def _about_features(scored: Sequence[tuple[Scores, Features]]) -> Iterator[str]:
+    yield from dict.fromkeys(note for _, features in scored for note in features.notes)
     missing: dict[str, str] = {}
-    for _, setting in scored:
-        by_language = setting.features.by_language
+    for _, features in scored:
+        by_language = features.by_language
         for name in FEATURES:
             without = [code for code, own in by_language.items() if own[name] is None]
             if 0 < len(without) < len(by_language):
@@ -61,7 +60,7 @@ def _about_features(scored: Sequence[tuple[Scores, Setting]]) -> Iterator[str]:
 
 
 def _about_regressions(
-    scored: Sequence[tuple[Scores, Setting]], regressions: Sequence[Regression | Refusal]
+    scored: Sequence[tuple[Scores, Features]], regressions: Sequence[Regression | Refusal]
 ) -> Iterator[str]:
     units = _left_out(scored)
     if any(isinstance(one, Regression) for one in regressions):
@@ -96,9 +95,9 @@ def _about_regressions(
             yield f"{one.label}: the features predict unseen families no better than the mean; no coefficient counts."
 
 
-def _left_out(scored: Sequence[tuple[Scores, Setting]]) -> str:
+def _left_out(scored: Sequence[tuple[Scores, Features]]) -> str:
     """Returns what the jackknife of the intervals leaves out."""
-    enough = min(setting.families for _, setting in scored) >= LEAST_FAMILIES
+    enough = min(features.families for _, features in scored) >= LEAST_FAMILIES
     return "a family" if enough else f"a family (a language, where there are fewer than {LEAST_FAMILIES} families)"
 
 

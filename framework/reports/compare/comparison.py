@@ -139,7 +139,7 @@ class Comparison:
 
         Returns:
             The files: in a folder `table-<metric>.md` and `.tex`, `results.csv` and `averages-<metric>.csv`; with a
-            pivot also `pivot-<metric>.md`, `.tex` and `.csv`, and then the table is not written.
+            pivot `pivot-<metric>.md`, `.tex` and `.csv` in place of the table.
 
         Raises:
             UserError: The suffix is unknown.

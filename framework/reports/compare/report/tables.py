@@ -92,11 +92,11 @@ def group_tables(comparison: Comparison, grouping: Grouping) -> Iterator[Table]:
 
     def average(row: Row, name: str) -> str:
         found = row.groups.get(grouping.name, {}).get(name)
-        return macro_text(found and found.average)
+        return macro_text(found.average if found else None)
 
     def difference(row: Row, name: str) -> str:
         found = row.groups.get(grouping.name, {}).get(name)
-        return tested_text(found and found.tested)
+        return tested_text(found.tested if found else None)
 
     says = [f"Macro averages: {comparison.metric_shown}.", *comparison.explained(grouping.name, "In brackets")]
     cells = _crossed(comparison.rows, groups, columns, average)
