@@ -77,7 +77,7 @@ def analyze(
         corrected,
         regressions,
         None if target is None else _rank(target, sources, scores),
-        notes.about(pairs, corrected, regressions),
+        list(notes.about(pairs, corrected, regressions)),
     )
 
 

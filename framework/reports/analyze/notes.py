@@ -10,25 +10,23 @@ from framework.reports.analyze.regression import Refusal, Regression
 from framework.reports.analyze.scores import Scores
 from framework.reports.compare.layout import MISSING, number
 
+Scored = Sequence[tuple[Scores, Features]]
+
 NAMED = 12
 FEW_A_FEATURE = 10
 """With fewer languages per feature, the coefficients of a regression are unreliable."""
 
 
 def about(
-    scored: Sequence[tuple[Scores, Features]],
-    correlations: Sequence[Correlation],
-    regressions: Sequence[Regression | Refusal],
-) -> list[str]:
-    """Returns the notes on features, correlations and regressions."""
-    return [
-        *_about_correlations(scored, correlations),
-        *_about_features(scored),
-        *_about_regressions(scored, regressions),
-    ]
+    scored: Scored, correlations: Sequence[Correlation], regressions: Sequence[Regression | Refusal]
+) -> Iterator[str]:
+    """Yields the notes on features, correlations and regressions."""
+    yield from _about_correlations(scored, correlations)
+    yield from _about_features(scored)
+    yield from _about_regressions(scored, regressions)
 
 
-def _about_correlations(scored: Sequence[tuple[Scores, Features]], correlations: Sequence[Correlation]) -> Iterator[str]:
+def _about_correlations(scored: Scored, correlations: Sequence[Correlation]) -> Iterator[str]:
     tests = [one for one in correlations if one.rho is not None]
     units = _left_out(scored)
     if not tests:
@@ -46,7 +44,7 @@ def _about_correlations(scored: Sequence[tuple[Scores, Features]], correlations:
     yield "Correlations are no causes: near languages also share a script, words, and text that the backbone has read."
 
 
-def _about_features(scored: Sequence[tuple[Scores, Features]]) -> Iterator[str]:
+def _about_features(scored: Scored) -> Iterator[str]:
     yield from dict.fromkeys(note for _, features in scored for note in features.notes)
     missing: dict[str, str] = {}
     for _, features in scored:
@@ -59,9 +57,7 @@ def _about_features(scored: Sequence[tuple[Scores, Features]]) -> Iterator[str]:
         yield f"Not known, and left out, never filled in: {'; '.join(missing.values())}."
 
 
-def _about_regressions(
-    scored: Sequence[tuple[Scores, Features]], regressions: Sequence[Regression | Refusal]
-) -> Iterator[str]:
+def _about_regressions(scored: Scored, regressions: Sequence[Regression | Refusal]) -> Iterator[str]:
     units = _left_out(scored)
     if any(isinstance(one, Regression) for one in regressions):
         yield (
@@ -95,7 +91,7 @@ def _about_regressions(
             yield f"{one.label}: the features predict unseen families no better than the mean; no coefficient counts."
 
 
-def _left_out(scored: Sequence[tuple[Scores, Features]]) -> str:
+def _left_out(scored: Scored) -> str:
     """Returns what the jackknife of the intervals leaves out."""
     enough = min(features.families for _, features in scored) >= LEAST_FAMILIES
     return "a family" if enough else f"a family (a language, where there are fewer than {LEAST_FAMILIES} families)"
