@@ -26,8 +26,8 @@ def cancel(file: Path, overrides: list[str], console: Console) -> None:
         return
     for entry in own:
         if entry.state == "PENDING":  # its script, which would record how it ended, never starts
-            for job in stages_in(entry, read(entry.script.parent)).values():
-                write_whole(job.end, CANCELLED.encode())
+            for stage_job in stages_in(entry, read(entry.script.parent)).values():
+                write_whole(stage_job.end, CANCELLED.encode())
     jobs = Counter((entry.job, entry.script.stem) for entry in own)
     cluster.cancel(job for job, _ in jobs)
     for (job, name), elements in jobs.items():
