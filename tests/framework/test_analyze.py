@@ -296,7 +296,7 @@ class TestRuns:
 
     def test_tokens_are_counted_where_the_data_are(self, finished_run: Workspace) -> None:
         analysis = analyze([finished_run.folder / "runs"])
-        features = [own for _, setting in analysis.scored for own in setting.features.by_language.values()]
+        features = [own for _, found in analysis.scored for own in found.by_language.values()]
         tokens = [own["tokens per word"] for own in features]
         assert tokens
         assert all(value is not None and value >= 1 for value in tokens)
