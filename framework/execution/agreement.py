@@ -1,4 +1,4 @@
-"""Checks that run.json, experiment.yaml and passports agree: no hash covers them, so only this finds an edit."""
+"""Checks that run.json, experiment.yaml and passports agree, because no hash covers them."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,33 +11,20 @@ from framework.store.store import Passport
 from framework.system.stored import Damaged, disagreement
 
 ANSWERING = ("backbone.precision", "combination", "data", "languages", "stages.task.answer")
-"""Keys of an experiment that decide what is answered to a text."""
-PLACE = "path"
-"""Last part of the keys that say where data lie."""
+"""Keys of an experiment that determine the answers to a text."""
 
 
 def answering_keys(experiment: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what decides the answers of a run, without where things lie.
-
-    Args:
-        experiment: The experiment as resolved from its YAML.
-
-    Returns:
-        The values by dotted key: `{"data.max_length": 48}`.
-    """
+    """Returns the values of a resolved experiment that determine a run's answers, by dotted key, without paths."""
     return {
         key: value
         for key, value in leaves(plain(experiment))
-        if any(f"{key}.".startswith(f"{section}.") for section in ANSWERING) and key.rpartition(".")[2] != PLACE
+        if any(f"{key}.".startswith(f"{section}.") for section in ANSWERING) and key.rpartition(".")[2] != "path"
     }
 
 
 def refuse_edited_record(run: RunFolder, passports: list[Passport]) -> None:
-    """Compares a run's record with the passports of its components.
-
-    Args:
-        run: The run.
-        passports: Of its components, in the order of its record.
+    """Compares a run's record with the passports of its components, which are in the record's order.
 
     Raises:
         Damaged: One of them was edited: answers would have wrong labels or come from wrong components.
@@ -57,11 +44,7 @@ def refuse_edited_record(run: RunFolder, passports: list[Passport]) -> None:
 
 
 def refuse_edited_experiment(run: RunFolder, experiment: Experiment) -> None:
-    """Compares a run's record with the experiment in its folder, and with the run's identity.
-
-    Args:
-        run: The run.
-        experiment: What its folder's `experiment.yaml` means.
+    """Compares a run's record with the experiment of its `experiment.yaml`, and with the run's identity.
 
     Raises:
         Damaged: One of them was edited: the answers would be those of another run.
@@ -69,7 +52,7 @@ def refuse_edited_experiment(run: RunFolder, experiment: Experiment) -> None:
     record, file = run.record, run.path / "run.json"
     if record.recipe and record.id != identity(recipe=record.recipe, seed=record.seed):
         raise Damaged(f"{file} was edited: its id does not follow from its recipe and seed")
-    for key, in_record, in_experiment in _said_twice(run, experiment):
+    for key, in_record, in_experiment in _in_both(run, experiment):
         if in_record != in_experiment:
             difference = f"{key} is {_shown(in_record)} in the one, {_shown(in_experiment)} in the other"
             raise Damaged(disagreement(file, run.path / "experiment.yaml", difference))
@@ -78,23 +61,23 @@ def refuse_edited_experiment(run: RunFolder, experiment: Experiment) -> None:
 
 
 def refuse_missing_component(run: RunFolder, passports: list[Passport], experiment: Experiment, head: int) -> None:
-    """Compares the components that a run's record names with what the experiment trains and the results used.
+    """Compares the components of a run's record with those that the experiment trains and that the results used.
 
     Args:
         run: The run.
-        passports: Of the components that its record names.
-        experiment: What its folder's `experiment.yaml` means.
-        head: Parameters of the answer's head.
+        passports: Of the components of its record.
+        experiment: That of its `experiment.yaml`.
+        head: Number of parameters of the answer's head.
 
     Raises:
-        Damaged: A component is missing: an untrained one, or none, would answer in its place.
+        Damaged: A component is missing: an untrained one, or none, would be used instead.
     """
     record, file = run.record, run.path / "run.json"
     if (head or experiment.combination["task"]) and not any(passport.stage == "task" for passport in passports):
         difference = "components names no task component in the one, and the other trains one"
         raise Damaged(disagreement(file, run.path / "experiment.yaml", difference))
     for result in run.results():
-        # Results of former targets stay when the record is written anew.
+        # Results of former targets are kept when the record is rewritten.
         if result.control == "own" and result.language in experiment.languages.targets:
             missing = set(result.components) - set(record.components.values())
             if missing:
@@ -102,8 +85,8 @@ def refuse_missing_component(run: RunFolder, passports: list[Passport], experime
                 raise Damaged(disagreement(file, f"the result of {result.language}", difference))
 
 
-def _said_twice(run: RunFolder, experiment: Experiment) -> Iterator[tuple[str, Any, Any]]:
-    """Yields keys with their values in the record and in the experiment; an older record has fewer."""
+def _in_both(run: RunFolder, experiment: Experiment) -> Iterator[tuple[str, Any, Any]]:
+    """Yields keys with their values in the record and in the experiment; older records have fewer."""
     record = run.record
     for role, components in experiment.combination.items():
         yield f"combination.{role}", sorted(record.combination.get(role) or ()), sorted(components)

@@ -1,8 +1,8 @@
-"""Checkpoints of a stage that trains: what an interrupted training needs to go on exactly as it would have.
+"""Checkpoints of a training stage, from which an interrupted training resumes exactly.
 
-A checkpoint holds what is trained, the optimiser, the schedule, the curve so far and the number of batches trained on.
-It holds no random state: dropout, masks and the order of the data are drawn anew for each batch from the seed and the
-batch's number (`modules.training.base.StageModule`, `datamodules.batches`).
+A checkpoint holds the trained weights, the optimiser, the schedule, the curve so far and the number of batches. It
+holds no random state: dropout, masks and the order of the data depend only on the seed and the number of the batch
+(`modules.training.base.StageModule`, `datamodules.batches`).
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.plugins import CheckpointIO
+from typing_extensions import override
 
 from framework.errors import Interrupted, UserError
 from framework.system.distributed import own_rank
@@ -27,25 +28,23 @@ OTHER = "is of another version, or was changed"
 
 
 class UnusableCheckpoint(Exception):
-    """A training cannot go on from a checkpoint; the message says why, without naming the file."""
+    """A training cannot resume from a checkpoint; the message says why, without naming the file."""
 
 
 class CheckpointFile(CheckpointIO):
-    """Writes a checkpoint whole or not at all, and reads it only if it is what was written.
+    """Writes checkpoints atomically, and reads them safely.
 
-    The file is the SHA-256 of its content, in 64 hexadecimal digits, and the content.
+    The file is the SHA-256 of its content, in 64 hexadecimal digits, followed by the content.
     """
 
     failed = False
     """Whether the last one could not be written."""
     restoring: dict[str, Any] | None = None
-    """What was read, until the training begins: what fails before that is the checkpoint's fault."""
+    """The checkpoint that was read, until the training begins: errors before that are caused by it."""
 
+    @override
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Puts a checkpoint in the place of the one before; where the disk takes no more, that one stays.
-
-        It raises nothing then: the other ranks wait for this one at a barrier behind it.
-        """
+        # If the disk is full, the previous checkpoint stays, and nothing is raised: the other ranks wait at a barrier.
         content = io.BytesIO()
         torch.save(checkpoint, content)
         digest = hashlib.sha256(content.getbuffer()).hexdigest().encode()
@@ -57,10 +56,10 @@ class CheckpointFile(CheckpointIO):
             print(f"no checkpoint could be written to {path}: {error.strerror}", file=sys.stderr)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """Reads a checkpoint that `is_whole`. Nothing in it is run, whatever the file holds.
+        """Reads a checkpoint that `is_whole`, without executing code of the file.
 
         Raises:
-            UnusableCheckpoint: It is not what torch saves of a training.
+            UnusableCheckpoint: It is not a checkpoint of a training.
         """
         self.restoring = {}
         with Path(path).open("rb") as file:
@@ -74,13 +73,13 @@ class CheckpointFile(CheckpointIO):
         self.restoring = checkpoint
         return checkpoint
 
+    @override
     def remove_checkpoint(self, path: Any) -> None:
-        """Removes a checkpoint."""
         Path(path).unlink(missing_ok=True)
 
     @staticmethod
     def is_whole(path: Path) -> bool:
-        """Says whether a file is a checkpoint as it was written."""
+        """Says whether a file is an undamaged checkpoint."""
         try:
             with path.open("rb") as file:
                 digest = file.read(64)
@@ -90,30 +89,21 @@ class CheckpointFile(CheckpointIO):
 
 
 class Checkpointing(Callback):
-    """Saves the training's state every so often and, when a signal asks for it, a last time before it stops.
+    """Saves the state of the training periodically and, after a stop signal, before it stops.
 
-    All ranks do so at the end of the same step: each says whether it was asked, and one answer counts for all.
+    All ranks do so at the end of the same step, as soon as any of them received the signal.
     """
 
     def __init__(self, file: Path, every: float, validate_every: int | None) -> None:
-        """Takes the settings.
-
-        Args:
-            file: Where the checkpoint is kept.
-            every: Seconds between checkpoints.
-            validate_every: Steps between validations; None for none.
-        """
+        """Takes the file, the seconds between checkpoints and the steps between validations (None for none)."""
         self.file = file
         self.every = every
         self.validate_every = validate_every
         self.saved = 0.0
 
+    @override
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Starts the clock, and checks that all ranks start from the same step, that of the checkpoint if there is one.
-
-        Raises:
-            UnusableCheckpoint: Lightning left something out that the checkpoint lacks.
-        """
+        # All ranks must start from the same step: that of the checkpoint if there is one.
         self.saved = time.monotonic()
         file = _file_of(trainer)
         if file.restoring is not None:
@@ -127,16 +117,16 @@ class Checkpointing(Callback):
         if highest != -lowest:
             raise RuntimeError(f"the ranks start from steps {-lowest} to {highest}: not all read the same {self.file}")
 
+    @override
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Saves or stops after a step, unless a validation belongs to it."""
         if self.validate_every is None or trainer.global_step % self.validate_every:
             self._after_step(trainer, module)
 
+    @override
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
-        """Saves or stops after a step's validation: a checkpoint from before would leave it out."""
-        self._after_step(trainer, module)
+        self._after_step(trainer, module)  # a checkpoint from before the validation would lack it
 
     def _after_step(self, trainer: Trainer, module: LightningModule) -> None:
         step, last = trainer.global_step, trainer.max_steps
@@ -158,14 +148,13 @@ class Checkpointing(Callback):
 
 
 def _highest(trainer: Trainer, values: torch.Tensor) -> torch.Tensor:
-    """Returns the highest that any rank has of each value."""
+    """Returns the maximum of each value over the ranks."""
     highest = trainer.strategy.reduce(values, reduce_op="max")
     assert isinstance(highest, torch.Tensor)
     return highest
 
 
 def _file_of(trainer: Trainer) -> CheckpointFile:
-    """Returns what reads and writes a trainer's checkpoints."""
     found = trainer.strategy.checkpoint_io
     assert isinstance(found, CheckpointFile)
     return found
@@ -178,18 +167,18 @@ def restoring(trainer: Trainer) -> Iterator[None]:
         yield
     except (UnusableCheckpoint, Interrupted, UserError):
         raise
-    except Exception as error:  # of many types: whatever Lightning and torch miss in what they restore
+    except Exception as error:  # of any type, from Lightning or torch
         if _file_of(trainer).restoring is None:
             raise
         raise UnusableCheckpoint(OTHER) from error
 
 
 def usable(file: Path, trained: list[str], steps: int) -> Path | None:
-    """Returns a checkpoint's file if there is one to go on from; one that is damaged is reported and left out.
+    """Returns a checkpoint's file if the training can resume from it; reports a damaged one.
 
     Args:
         file: The checkpoint.
-        trained: Names of what the stage trains, sorted.
+        trained: Sorted names of the trained parameters.
         steps: The last step of the training, at which no checkpoint is made.
     """
     try:
@@ -211,6 +200,6 @@ def usable(file: Path, trained: list[str], steps: int) -> Path | None:
 
 
 def report_unusable(file: Path, fault: object) -> None:
-    """Says that a stage does not go on from its checkpoint. The next checkpoint takes its place."""
+    """Prints that a stage does not resume from its checkpoint, which the next checkpoint replaces."""
     if own_rank() == 0:
         print(f"{file} {fault}: the stage starts again from its beginning", file=sys.stderr)

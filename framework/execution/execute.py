@@ -1,7 +1,8 @@
-"""Carries out one stage: loads what it stands on, trains or tests, and puts the outcome where it belongs."""
+"""Carries out one stage: loads its dependencies, trains or tests, and writes the outcome."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from functools import singledispatch
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ import yaml
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, distributed, nn
 from transformers import PreTrainedTokenizerBase
+from typing_extensions import override
 
 from datamodules import RowError, TaskData, language
 from datamodules.datasets.overlap import find_leak
@@ -24,7 +26,7 @@ from framework.planning.data_check import note_on_skipped_rows
 from framework.planning.notes import notes_on_data
 from framework.planning.plan import EvaluateStage, LanguageStage, MergeStage, Stage, TaskStage, Test
 from framework.planning.vocabulary import note_on_vocabulary
-from framework.results.run_folder import LanguageResult, Predictions, RunRecord
+from framework.results.run_folder import LanguageResult, Predictions, RunFolder, RunRecord
 from framework.store.backbone_choice import BackboneChoice
 from framework.store.compatibility import answers_of
 from framework.store.merging import write_sum
@@ -48,13 +50,13 @@ LANGUAGES_AT_ONCE = 16
 
 
 def execute(stage: Stage, store: Store, report: ProgressCallback, later: str = "modulingua sync") -> None:
-    """Carries out a stage whose needs are in the store.
+    """Carries out a stage whose dependencies are in the store.
 
     Args:
-        stage: What to do.
+        stage: The stage.
         store: Where components are read and written.
-        report: Is told how far the stage is.
-        later: The command that tells W&B of the stage later, should W&B fail.
+        report: Receives progress.
+        later: The command that sends the stage to W&B later, named to the user if W&B fails.
     """
     with tracked(stage.experiment.tracking, later) as tracker:
         _execute(stage, store, report, tracker)
@@ -96,14 +98,8 @@ def train_language(stage: LanguageStage, store: Store, report: ProgressCallback,
     )
     module = settings.objective.module(combination, components, settings.training, settings.seed)
     history = fit(
-        module,
-        data,
-        stage.experiment.trainer,
-        report,
-        tracker,
-        checkpoint=store.checkpoint(stage.id),
-        precision=backbone.precision,
-        seed=settings.seed,
+        module, data, stage.experiment.trainer, report, tracker,
+        checkpoint=store.checkpoint(stage.id), precision=backbone.precision, seed=settings.seed,
     )
     more = {KEPT_TOKENS: backbone.vocabulary.kept.cpu()} if stage.reduces_vocabulary and backbone.vocabulary else {}
     _keep(dataclasses.replace(passport, notes=notes), store, components, None, history, more)
@@ -154,7 +150,7 @@ def merge(stage: MergeStage, store: Store, report: ProgressCallback, tracker: Tr
     """Sums components into one."""
     if _rank() == 0:
         passport = write_sum(store, stage.terms, stage.languages, stage.shown)
-        # What a sum is, is known when it is there; and it is there at once.
+        # The passport of a sum exists only once the sum is written, which takes no time.
         tracker.begin(lambda: entry_of_component(passport, store, about_stage(stage)))
         tracker.complete(lambda: entry_of_component(passport, store, about_stage(stage)))
     report(1, stage.shown)
@@ -184,8 +180,26 @@ def evaluate(stage: EvaluateStage, store: Store, report: ProgressCallback, track
     _finish(stage, store, tracker)
 
 
+def copy_identical_results(stage: EvaluateStage, runs: Iterable[EvaluateStage]) -> None:
+    """Copies missing results of a run from other runs of its experiment that did the same test.
+
+    A combination without its language components is the combination that has none, if both have the same task stage.
+    One process calls this before the stage begins, so that all ranks find the same tests missing.
+    """
+    same: dict[str, list[tuple[RunFolder, Test]]] = defaultdict(list)
+    for run in runs:
+        for test in run.tests:
+            same[test.identity].append((run.folder, test))
+    for test in stage.missing:
+        done = ((folder, twin) for folder, twin in same[test.identity] if folder.has(*twin.place, test.identity))
+        for folder, twin in done:
+            result = dataclasses.replace(folder.result(*twin.place), control=test.control)
+            stage.folder.write(result, folder.predictions(*twin.place))
+            break
+
+
 def load_task(stage: EvaluateStage, store: Store) -> TaskModule:
-    """Loads what answers in a run: its task components and head; language components are added by `add_language`."""
+    """Loads a run's task components and head; `add_language` adds language components."""
     module = _task_module(stage.task, _answering_backbone(stage.task, store), training=None)
     if stage.task.trains:
         state = store.read(stage.task.id, stage.backbone.passport)
@@ -203,24 +217,21 @@ def add_language(stage: EvaluateStage, combination: Combination, code: str, stor
 
 
 def load_stage_backbone(choice: BackboneChoice, store: Store, *, with_lm_head: bool = False) -> Backbone:
-    """Loads a backbone as published, or with the weights that a pretraining stage gave it."""
+    """Loads a backbone as published, or with the weights of a pretraining stage."""
     backbone = load_backbone(choice.config, with_lm_head=with_lm_head or choice.pretrained_by is not None)
     if choice.pretrained_by is not None:
         state = store.read(choice.pretrained_by, choice.untrained.passport)
         if KEPT_TOKENS in state:
             reduce_vocabulary(backbone, state[KEPT_TOKENS])
-        load_state(
-            backbone.own_parameters(),
-            part_of(state, "language.full"),
-            where=str(store.path(choice.pretrained_by)),
-        )
+        where = str(store.path(choice.pretrained_by))
+        load_state(backbone.own_parameters(), part_of(state, "language.full"), where=where)
         if not with_lm_head:
-            backbone.lm_head = None  # else a stage that trains the whole backbone would train a head that it never uses
+            backbone.lm_head = None  # otherwise a stage that trains the whole backbone would train an unused head
     return backbone
 
 
 def stage_data(stage: TaskStage, tokenizer: PreTrainedTokenizerBase) -> TaskData:
-    """Feeds a task stage and its tests; nothing is read yet."""
+    """Makes the data module of a task stage and its tests, without reading data."""
     experiment = stage.experiment
     return experiment.answer.data(
         _answer_context(stage),
@@ -244,7 +255,7 @@ def _answering_backbone(stage: TaskStage, store: Store) -> Backbone:
 
 
 def _task_module(stage: TaskStage, backbone: Backbone, training: OptimizationConfig | None) -> TaskModule:
-    """Makes untrained task components and what answers with them; without a training it only answers."""
+    """Makes the module of untrained task components and their head; without a training it only answers."""
     experiment = stage.experiment
     combination = Combination(backbone)
     components = _add(combination, "task", experiment.combination["task"], None, stage.seed)
@@ -253,7 +264,7 @@ def _task_module(stage: TaskStage, backbone: Backbone, training: OptimizationCon
 
 
 def _add(combination: Combination, role: str, configs: dict[str, Any], code: str | None, seed: int) -> list[Component]:
-    """Adds untrained components of one role, for one language or for all."""
+    """Adds untrained components of one role, for one language or all languages."""
     name = language(code).name if code else None
     return [
         combination.add(role, kind, config, language=code, language_name=name, seed=seed)
@@ -286,13 +297,9 @@ def _slots(role: str, configs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _passport(
-    stage: LanguageStage | TaskStage,
-    *,
-    components: dict[str, Any],
-    languages: list[str],
-    training: dict[str, Any],
+    stage: LanguageStage | TaskStage, *, components: dict[str, Any], languages: list[str], training: dict[str, Any]
 ) -> Passport:
-    """Says what a stage trains; what comes of it, `_keep` adds."""
+    """Makes the passport of a stage before its training; `_keep` adds the outcome."""
     return Passport(
         id=stage.id,
         stage=stage.kind,
@@ -317,7 +324,7 @@ def _keep(
     history: History,
     more: dict[str, Tensor] | None = None,
 ) -> None:
-    """Puts what a stage trained into the store, and more that belongs to it; one process does it for all."""
+    """Writes the trained components of a stage, and further tensors, to the store; the first rank does it for all."""
     if _rank() != 0:
         return
     state = {
@@ -332,7 +339,7 @@ def _keep(
         last |= row
     passport = dataclasses.replace(
         passport,
-        # Counted now: how large a reduced vocabulary is, no plan could know.
+        # Counted now, because the plan cannot know the size of a reduced vocabulary.
         parameters=parameter_count(state),
         metrics={name: value for name, value in last.items() if name != "step"},
         made=made(),
@@ -353,10 +360,10 @@ def _test(stage: EvaluateStage, module: TaskModule, data: TaskData, tests: dict[
     module.language_of = lambda code: tests[code].component_language
     same = _SamePass(sorted(test.identity for test in tests.values()))
     trainer = make_trainer(stage.experiment.trainer, module.combination.backbone.precision, [same])
-    # The loader must be made by the Trainer: only then are there ranks among which rows are dealt.
+    # The Trainer must make the loader, because rows are distributed among ranks, which exist only then.
     data.targets = list(tests)
-    mine: list[Any] = trainer.predict(module, datamodule=data) or []
-    batches = [batch for theirs in _of_all_ranks(mine) for batch in theirs]
+    own: list[Prediction] = trainer.predict(module, datamodule=data) or []  # type: ignore[assignment]
+    batches = [batch for of_rank in _of_all_ranks(own) for batch in of_rank]
     if _rank() != 0:
         return
     answers = most_confident(batches)
@@ -385,7 +392,7 @@ def _test(stage: EvaluateStage, module: TaskModule, data: TaskData, tests: dict[
 
 
 def most_confident(batches: list[Prediction]) -> dict[tuple[str, str], tuple[str, float]]:
-    """Returns by language and id the answer and its confidence, the most confident where there are several."""
+    """Returns answer and confidence by language and id; of several answers the most confident."""
     answers: dict[tuple[str, str], tuple[str, float]] = {}
     for batch in batches:
         for code, example, answer, confidence in zip(
@@ -397,22 +404,19 @@ def most_confident(batches: list[Prediction]) -> dict[tuple[str, str], tuple[str
 
 
 class _SamePass(Callback):
-    """Checks that all ranks go through the same tests: each looks by itself at what is missing."""
+    """Checks that all ranks run the same tests, because each determines by itself which are missing."""
 
     def __init__(self, tests: list[str]) -> None:
         self.tests = tests
 
+    @override
     def on_predict_start(self, trainer: Trainer, module: LightningModule) -> None:
         if any(tests != self.tests for tests in _of_all_ranks(self.tests)):
             raise RuntimeError("the ranks find other results missing: the run's folder is not the same for all")
 
 
 def _stop_if_asked(done: int) -> None:
-    """Stops between passes if a signal asked any rank to; the results so far are there.
-
-    Raises:
-        Interrupted: If so.
-    """
+    """Raises `Interrupted` between passes if any rank received a stop signal; the results so far are written."""
     if any(_of_all_ranks(stop_requested())):
         raise interrupted(f"after {done} tests")
 
@@ -421,17 +425,17 @@ def _rank() -> int:
     return distributed.get_rank() if distributed.is_initialized() else own_rank()
 
 
-def _of_all_ranks(mine: T) -> list[T]:
-    """Returns what each rank has, in their order."""
+def _of_all_ranks(own: T) -> list[T]:
+    """Gathers the object of each rank, in the order of the ranks."""
     if not distributed.is_initialized():
-        return [mine]
-    everybody: list[T] = [mine] * distributed.get_world_size()
-    distributed.all_gather_object(everybody, mine)
-    return everybody
+        return [own]
+    gathered: list[T] = [own] * distributed.get_world_size()
+    distributed.all_gather_object(gathered, own)
+    return gathered
 
 
 def _leaks(stage: EvaluateStage) -> list[str]:
-    """Says which source languages' scores are a little too good, their test texts being known."""
+    """Returns notes on source languages whose test texts occur in the training."""
     experiment = stage.experiment
     sources = [code for code in experiment.languages.source if code in experiment.targets]
     leaks = [find_leak(experiment.dataset, code) for code in sources]
@@ -439,7 +443,7 @@ def _leaks(stage: EvaluateStage) -> list[str]:
 
 
 def _record(stage: EvaluateStage, store: Store) -> RunRecord:
-    """Says what a run is, without what its results need to be read with."""
+    """Makes the record of a run, without the notes."""
     experiment, variant = stage.experiment, stage.variant
     assert experiment.data is not None
     passports = [store.passport(identity) for identity in stage.needs]
@@ -468,18 +472,18 @@ def _record(stage: EvaluateStage, store: Store) -> RunRecord:
 
 
 def _finish(stage: EvaluateStage, store: Store, tracker: Tracker) -> None:
-    """Writes what the run is, now that all its results are there."""
+    """Writes the record and the experiment of a run whose results are complete."""
     if _rank() != 0:
         return
     experiment, variant = stage.experiment, stage.variant
-    standing_on = dict.fromkeys([*filter(None, [stage.backbone.pretrained_by]), *stage.needs])
-    notes = [note for identity in standing_on for note in store.passport(identity).told]
+    needed = dict.fromkeys([*filter(None, [stage.backbone.pretrained_by]), *stage.needs])
+    notes = [note for identity in needed for note in store.passport(identity).told]
     notes += [*_leaks(stage), *notes_on_data(experiment)]
     stage.folder.path.mkdir(parents=True, exist_ok=True)
-    # Where its components lie is written out, so that the run can be used from any folder, and [all] without the data.
+    # Absolute paths, so that the run can be used from any folder; the targets, which [all] needs data for; and the
+    # precision, because `auto` depends on the machine.
     folders = {"store": str(store.folder.resolve()), "runs": str(Path(experiment.runs).resolve())}
     languages = {**variant.data["languages"], "targets": experiment.targets}
-    # So is the precision, which `auto` chooses otherwise on another machine.
     backbone = {**variant.data["backbone"], "precision": stage.backbone.config.precision}
     resolved = {**variant.data, **folders, "languages": languages, "backbone": backbone}
     text = yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True)

@@ -10,15 +10,14 @@ import torch
 
 from datamodules import Example, language
 from datamodules.sources.row import is_blank, text_of
-from framework.config.load import read_experiment
 from framework.errors import UserError
 from framework.execution.agreement import refuse_edited_experiment, refuse_edited_record, refuse_missing_component
 from framework.execution.execute import add_language, load_task, most_confident, stage_data
 from framework.planning.plan import EvaluateStage, TaskStage
+from framework.planning.reopen import reopen
 from framework.results.run_folder import RunFolder
 from framework.store.backbone_choice import BackboneChoice
 from framework.store.store import Store
-from framework.system.stored import Damaged
 from modules.training.task import TaskModule
 
 TEXTS_AT_ONCE = 64
@@ -29,9 +28,9 @@ RUNS_SHOWN = 3
 
 
 def input_lines() -> Iterable[str]:
-    """Returns the lines of standard input, which end with a line feed and nothing else.
+    """Returns the lines of standard input, which end with a line feed only.
 
-    Bytes that are not UTF-8 become lone surrogates, which `predict_lines` refuses with the line.
+    Bytes that are not UTF-8 become lone surrogates, which `predict_lines` reports with the line.
 
     Raises:
         UserError: Standard input is closed.
@@ -44,21 +43,19 @@ def input_lines() -> Iterable[str]:
 
 
 def predict_lines(run: Path, code: str, lines: Iterable[str]) -> Iterator[tuple[str, float] | None]:
-    """Answers texts in one language.
-
-    Only the run's folder, the component store and the backbone are needed, not the data.
+    """Answers texts in one language. Needs the run's folder, the component store and the backbone, not the data.
 
     Args:
         run: The run's folder.
-        code: FLORES code of the texts' language, one that the run knows.
-        lines: One text each; for a dataset of pairs two with a tab between them.
+        code: FLORES code of a language of the run.
+        lines: One text each; for a dataset of pairs two, separated by a tab.
 
     Yields:
-        For each line the answer and its confidence; None for a line that is blank or cannot be read.
+        For each line the answer and its confidence; None for a line that is blank or unreadable.
 
     Raises:
-        UserError: The folder holds no run, or the run was not made for the language; at the end, if lines could not be
-            read, because they are not UTF-8 or no pair.
+        UserError: The folder holds no run, or the run has no components for the language; at the end, if lines were
+            unreadable because they are not UTF-8 or no pair.
     """
     stage, store = _stage(run)
     language(code)
@@ -66,7 +63,7 @@ def predict_lines(run: Path, code: str, lines: Iterable[str]) -> Iterator[tuple[
     without = settings.objective.languages_without_components if settings is not None else ()
     known = [known for known, components in stage.language_components.items() if components or known in without]
     if any(stage.language_components.values()) and code not in known:
-        # No code is offered as the nearest: this one names a language, so it is not misspelt.
+        # No nearest code is suggested: this one names a language, so it is not misspelt.
         raise UserError(f"{run}: this run has no language components for {code} (it has {', '.join(known)})")
     module = load_task(stage, store)
     if stage.language_components.get(code):
@@ -74,10 +71,10 @@ def predict_lines(run: Path, code: str, lines: Iterable[str]) -> Iterator[tuple[
     data = stage_data(stage.task, module.combination.backbone.tokenizer)
     reader = _Reader(code, data.dataset.pairs)
     examples = map(reader.example, lines, count(1))
-    while some := list(islice(examples, TEXTS_AT_ONCE)):
-        spoken = [example for example in some if example.text]
-        answers = _answer(module.eval(), data.examples_dataloader(spoken)) if spoken else {}
-        yield from (answers.get(example.id) for example in some)
+    while batch := list(islice(examples, TEXTS_AT_ONCE)):
+        texts = [example for example in batch if example.text]
+        answers = _answer(module.eval(), data.examples_dataloader(texts)) if texts else {}
+        yield from (answers.get(example.id) for example in batch)
     reader.raise_errors()
 
 
@@ -91,7 +88,7 @@ class _Reader:
         self.unreadable = 0
 
     def example(self, line: str, number: int) -> Example:
-        """Makes an example of a line; an empty one of a line that cannot be read, so that answers stay aligned."""
+        """Makes an example of a line; an empty one of an unreadable line, so that answers stay aligned."""
         try:
             first, second = self._texts(line)
         except ValueError as error:
@@ -102,16 +99,16 @@ class _Reader:
         return Example(str(number), first, self.language, second_text=second if self.pairs else None)
 
     def raise_errors(self) -> None:
-        """Raises one error for all lines that could not be read, if there were any."""
+        """Raises one error for all unreadable lines, if there were any."""
         if self.unreadable:
             more = self.unreadable - len(self.errors)
             raise UserError("\n".join([*self.errors, *([f"and {more} more lines"] if more else [])]))
 
     def _texts(self, line: str) -> tuple[str, str]:
-        """Returns the text of a line, or both of a pair.
+        """Returns the text of a line, or both texts of a pair.
 
         Raises:
-            ValueError: It is not UTF-8, or is to be a pair and holds one text or more than two.
+            ValueError: It is not UTF-8, or the dataset has pairs and it does not hold two texts.
         """
         try:
             line = text_of(line)
@@ -136,11 +133,7 @@ def _answer(module: TaskModule, batches: Iterable[dict[str, object]]) -> dict[st
 
 
 def _refuse_folder_of_runs(folder: Path) -> None:
-    """Refuses an experiment's folder in place of a run's.
-
-    Raises:
-        UserError: It holds runs; the message names some.
-    """
+    """Refuses a folder that holds runs, with the names of some."""
     if (folder / "run.json").exists():
         return
     runs = sorted(file.parent for file in folder.glob("*/run.json"))
@@ -151,17 +144,13 @@ def _refuse_folder_of_runs(folder: Path) -> None:
 
 
 def _stage(run: Path) -> tuple[EvaluateStage, Store]:
-    """Puts the evaluation that made a run together again, from what the run and its components say of themselves."""
+    """Rebuilds the evaluation that made a run, from the run's record and experiment and its components' passports."""
     folder = RunFolder(run)
     _refuse_folder_of_runs(run)
     record = folder.record
-    variants = read_experiment(run / "experiment.yaml", check=False)
-    if len(variants) != 1:
-        raise Damaged(f"{run / 'experiment.yaml'} was edited: a run is of one experiment, and this has a grid")
-    [variant] = variants
+    variant, store = reopen(folder)
     experiment = variant.experiment
     refuse_edited_experiment(folder, experiment)
-    store = Store(Path(experiment.store))
     if record.components and not store.folder.is_dir():
         raise UserError(
             f"{run}: its components are in the store {store.folder}, and there is no such folder; if the store was "
@@ -175,9 +164,8 @@ def _stage(run: Path) -> tuple[EvaluateStage, Store]:
     backbone = BackboneChoice.of(experiment.backbone, experiment.trainer.accelerator, pretrained_by)
     labels = tuple(record.labels) or experiment.dataset.labels
     refuse_missing_component(folder, passports, experiment, experiment.answer.parameters(labels, backbone.info))
-    of_languages = [passport for passport in passports if passport.stage == "language"]
     language_components = {
-        code: tuple(passport.id for passport in of_languages if code in passport.languages)
+        code: tuple(one.id for one in passports if one.stage == "language" and code in one.languages)
         for code in experiment.component_languages
     }
     assert experiment.stages.task is not None

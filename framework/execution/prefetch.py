@@ -1,7 +1,7 @@
-"""Puts all that a plan reads from the hub into the Hugging Face cache, for machines without network.
+"""Fetches everything that a plan reads from the hub into the Hugging Face cache, for machines without network.
 
-Nobody computes what a stage will read: everything is read, as the stages will, while what comes from the hub is kept.
-So of a corpus as large as a Wikipedia, only the files are fetched that a stage of so many steps reaches.
+It reads the data as the stages will, and keeps the downloaded files. So of a large corpus such as a Wikipedia only the
+files are fetched that the steps of a stage reach.
 """
 
 from itertools import product
@@ -23,16 +23,11 @@ Sizes = dict[str, dict[str, int]]
 
 
 def prefetch_experiment(file: Path, overrides: list[str], console: Console) -> None:
-    """Fetches backbones, labelled data and text of an experiment, and prints what they are and how large.
-
-    Args:
-        file: The experiment's YAML.
-        overrides: `key=value` words that win over it.
-        console: Where progress and the files are printed.
+    """Fetches backbones, labelled data and text of an experiment, and prints the files and their sizes.
 
     Raises:
         UserError: The experiment has mistakes.
-        DataError, ModulesError: Something cannot be had.
+        DataError, ModulesError: Something is not available.
     """
     with downloading_to_cache() as recorder:
         plan = plan_experiment(file, overrides)
@@ -40,7 +35,7 @@ def prefetch_experiment(file: Path, overrides: list[str], console: Console) -> N
         _read_labelled_data(plan)
         for stage in plan.stages:
             if isinstance(stage, LanguageStage):
-                console.print(f"text · {stage.title} · {stage.steps:,} steps", highlight=False)
+                console.print(f"text · {stage.title} · {stage.steps:,} steps")
                 _read_text(stage)
     sizes |= {f"{hub_id}@{commit[:7]}": files for (hub_id, commit), files in recorder.files.items()}
     _print(sizes, console)
@@ -60,12 +55,12 @@ def _read_labelled_data(plan: Plan) -> None:
     for run in plan.of_type(EvaluateStage):
         experiment, answer = run.experiment, run.experiment.answer
         source, targets = experiment.languages.source, experiment.targets
-        learnt = product(source, ("train", "validation")) if run.task.trains else ()
-        shown = (part for code in targets for part in answer.demonstration_splits(source, code))
-        for language, split in [*learnt, *shown, *product(targets, ["test"])]:
-            part = (repr(experiment.data), language, split)
-            if part not in seen:
-                seen.add(part)
+        trained = product(source, ("train", "validation")) if run.task.trains else ()
+        demonstrations = (found for code in targets for found in answer.demonstration_splits(source, code))
+        for language, split in [*trained, *demonstrations, *product(targets, ["test"])]:
+            key = (repr(experiment.data), language, split)
+            if key not in seen:
+                seen.add(key)
                 for _ in experiment.dataset.read(language, split):
                     pass
 
@@ -79,12 +74,12 @@ def _read_text(stage: LanguageStage) -> None:
         seed=settings.seed,
         num_workers=0,
     )
-    for language in stage.languages:  # a run reads this first; what is wrong with it, it says too
+    for language in stage.languages:  # a run checks this first, too
         read_text(settings.objective, language, DataCheck())
     if stage.reduces_vocabulary:
         assert isinstance(settings.objective, MonolingualObjective)  # the check of the experiment says so
         settings.objective.seen_tokens(load_tokenizer(stage.backbone.info), stage.languages)
-    # Batches left out are read all the same, but not tokenised. One more follows: Lightning reads one ahead.
+    # Skipped batches are read but not tokenised. One more follows, because Lightning prefetches one.
     data.skip = stage.steps
     next(iter(data.train_dataloader()))
 

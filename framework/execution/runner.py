@@ -16,9 +16,8 @@ from pathlib import Path
 from rich.console import Console
 
 from framework.errors import INTERRUPTED, UNAVAILABLE, Interrupted, Unavailable, UserError, exit_on_user_error
-from framework.execution.execute import execute
+from framework.execution.execute import copy_identical_results, execute
 from framework.execution.progress import StageProgress, duration
-from framework.execution.reuse import copy_identical_results
 from framework.execution.trainer import ProgressCallback
 from framework.planning.data_check import check_rows
 from framework.planning.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage, plan_experiment
@@ -34,22 +33,14 @@ from framework.system.signals import PARENT, die_with_parent, handle_stop_signal
 from framework.tracking.tracker import TRACKING_FAILED
 
 CLAIMED = "MODULINGUA_CLAIMED"
-"""Environment variable: the process that started this one has the stage's claim."""
+"""Environment variable: the process that started this one holds the stage's lock."""
 
 
 def run_experiment(file: Path, overrides: list[str], console: Console) -> Plan:
-    """Does what is left of an experiment's plan.
-
-    Args:
-        file: The experiment's YAML.
-        overrides: `key=value` words that win over it.
-        console: Where progress is printed.
-
-    Returns:
-        The plan, of which all stages are done.
+    """Carries out the missing stages of an experiment, and returns its plan.
 
     Raises:
-        UserError: The experiment has mistakes, or a stage met damaged or foreign files.
+        UserError: The experiment has mistakes, or a stage found damaged or foreign files.
         Interrupted: A signal asked it to stop.
     """
     if slurm_tasks() > 1:
@@ -59,7 +50,7 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> Plan:
     runs = plan.of_type(EvaluateStage)
     if not plan.todo:
         what = f"{len(runs)} of {len(runs)} runs are" if runs else "every component is"
-        console.print(f"nothing to do: {what} there", highlight=False)
+        console.print(f"nothing to do: {what} there")
     else:
         if experiment.trainer.num_nodes > 1:
             raise UserError("trainer.num_nodes: `run` works on one machine; `modulingua launch` takes several")
@@ -67,55 +58,49 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> Plan:
         _require_writable(plan)
         clock = _Clock(plan.todo)
         children = _Children(file, overrides, experiment.trainer.devices)
-        with handle_stop_signals(children.ask):
+        with handle_stop_signals(children.stop):
             for number, stage in enumerate(plan.todo, start=1):
                 if stop_requested():
                     raise interrupted(f"before stage {number} of {len(plan.todo)}")
-                position = f"[{number:>{len(str(len(plan.todo)))}}/{len(plan.todo)}]"
-                title = f"{stage.kind} · {stage.title}"
+                title = f"[{number:>{len(str(len(plan.todo)))}}/{len(plan.todo)}] {stage.kind} · {stage.title}"
                 left_after = partial(clock.left_after, number)
                 with (
-                    StageProgress(console, position, title, _size(stage), left_after) as progress,
-                    _claimed(plan, stage, progress.say) as mine,
+                    StageProgress(console, title, _size(stage), left_after) as progress,
+                    _claimed(plan, stage, progress.print) as is_missing,
                 ):
-                    if mine and experiment.trainer.devices == 1:
+                    if is_missing and experiment.trainer.devices == 1:
                         execute(stage, plan.store, progress.update, sync_command(file, overrides))
-                    elif mine:
+                    elif is_missing:
                         children.execute(stage, progress.update)
                 clock.finished(stage)
-                gc.collect()  # a backbone and its hooks refer to each other: else each stage's would stay in memory
+                gc.collect()  # a backbone and its hooks refer to each other, so they are not freed by reference counts
     return plan
 
 
 def execute_one(file: Path, overrides: list[str], identity: str) -> None:
-    """Carries out a single stage of an experiment's plan in this process, as one of the ranks that do.
+    """Carries out one stage of an experiment in this process, as one of the stage's ranks.
 
-    `python -m framework.execution.runner FILE OVERRIDES IDENTITY` does so: in each task of a Slurm step; or once,
-    and then Lightning starts the others by repeating this process's command line. The first rank writes its progress
-    to standard output, a step and its figures a line.
+    `python -m framework.execution.runner FILE OVERRIDES IDENTITY` calls this: in each task of a Slurm step; or once,
+    and then Lightning starts the other ranks by repeating this process's command line. The first rank prints its
+    progress, one line with a step and its metrics each.
     """
-    if not is_child() and slurm_tasks() == 1:  # else its rank is meant
+    if not is_child() and slurm_tasks() == 1:  # otherwise its rank was assigned by us
         forget_ranks()
     die_with_parent()
     plan = plan_experiment(file, overrides)
     [stage] = [stage for stage in plan.stages if stage.id == identity]
-    report = _print_progress if own_rank() == 0 else _say_nothing
     later = sync_command(file, overrides)
     with handle_stop_signals():
         if CLAIMED in os.environ:
-            execute(stage, plan.store, report, later)
+            execute(stage, plan.store, _print_progress, later)
         else:
-            with _claimed(plan, stage, partial(report, 0)) as mine:
-                if mine:
-                    execute(stage, plan.store, report, later)
+            with _claimed(plan, stage, partial(_print_progress, 0)) as is_missing:
+                if is_missing:
+                    execute(stage, plan.store, _print_progress, later)
 
 
 def _require_writable(plan: Plan) -> None:
-    """Checks all folders that the plan will write to: in a shared store or runs folder some may be a colleague's.
-
-    Raises:
-        UserError: One cannot be made or written.
-    """
+    """Checks all folders that the plan will write to; in a shared store or runs folder some may be a colleague's."""
     require_writable(plan.store.folder, "store")
     require_writable(plan.store.folder / UNFINISHED, "store")
     require_writable(plan.folder, "runs")
@@ -125,22 +110,19 @@ def _require_writable(plan: Plan) -> None:
 
 
 def sync_command(file: Path, overrides: list[str]) -> str:
-    """Returns the command that tells W&B later of all that an experiment has."""
+    """Returns the command that sends all finished stages of an experiment to W&B."""
     return shlex.join(["modulingua", "sync", str(file), *overrides])
 
 
-def _print_progress(done: int, news: str) -> None:
-    print(done, news, sep="\t", flush=True)
-
-
-def _say_nothing(done: int, news: str) -> None:
-    pass
+def _print_progress(done: int, detail: str) -> None:
+    if own_rank() == 0:
+        print(done, detail, sep="\t", flush=True)
 
 
 def _claimed(plan: Plan, stage: Stage, waiting: Callable[[str], None]) -> AbstractContextManager[bool]:
-    """Claims a stage; the block is told whether it is left to do.
+    """Locks a stage and yields whether it is still missing.
 
-    First removes leftovers of killed processes and copies identical results from other runs.
+    First removes the temporary files of killed processes and copies identical results from other runs.
     """
 
     def prepare() -> None:
@@ -155,9 +137,9 @@ def _claimed(plan: Plan, stage: Stage, waiting: Callable[[str], None]) -> Abstra
 
 
 class _Children:
-    """Carries stages out on several devices of this machine, in processes of their own.
+    """Carries out stages on several devices of this machine.
 
-    Lightning starts ranks by repeating a process's command line, so each stage gets one of its own.
+    Lightning starts ranks by repeating a process's command line, so each stage gets a process of its own.
     """
 
     def __init__(self, file: Path, overrides: list[str], devices: int) -> None:
@@ -165,11 +147,11 @@ class _Children:
         self.overrides = overrides
         self.devices = devices
         self.process: subprocess.Popen[str] | None = None
-        self.untold = False
+        self.tracking_failed = False
         self.known = {COMMAND: typed(), PARENT: str(os.getpid())}
 
-    def ask(self) -> None:
-        """Passes a request to stop on; the first rank's answer counts for all."""
+    def stop(self) -> None:
+        """Forwards a stop signal to the first rank, which decides for all."""
         if self.process is not None:
             self.process.terminate()
 
@@ -177,10 +159,8 @@ class _Children:
         """Carries out one stage.
 
         Raises:
-            UserError: A process met a mistake of the user's.
-            Interrupted: The processes were asked to stop.
-            Unavailable: The network failed in a process, or the hub.
-            RuntimeError: A process failed otherwise; the message holds what it said.
+            UserError, Interrupted, Unavailable: A process ended with the exit code of this error.
+            RuntimeError: A process failed otherwise; the message holds its standard error.
         """
         # Processes that share cores must not start a thread per core each: they would be ten times slower.
         threads = str(max(1, (os.cpu_count() or 1) // self.devices))
@@ -188,46 +168,38 @@ class _Children:
         command = [*program, str(self.file), json.dumps(self.overrides), stage.id]
         environment = {"OMP_NUM_THREADS": threads, **os.environ, **self.known, CLAIMED: stage.id}
         with tempfile.TemporaryFile("w+") as errors, tempfile.TemporaryDirectory() as folder:
-            untold = Path(folder) / "untold"
-            environment[TRACKING_FAILED] = str(untold)
-            if self.untold:  # else each stage would wait for W&B again
-                untold.touch()
+            failed = Path(folder) / "tracking-failed"
+            environment[TRACKING_FAILED] = str(failed)
+            if self.tracking_failed:  # otherwise each stage would wait for W&B again
+                failed.touch()
             self.process = subprocess.Popen(
                 command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
             )
             assert self.process.stdout is not None
-            if stop_requested():  # while it was not there yet to be told
-                self.ask()
+            if stop_requested():  # before the process existed
+                self.stop()
             for line in self.process.stdout:
-                done, tab, news = line.rstrip("\n").partition("\t")
+                done, tab, detail = line.rstrip("\n").partition("\t")
                 if tab and done.isdecimal():
-                    report(int(done), news)
+                    report(int(done), detail)
             code = self.process.wait()
             self.process = None
             errors.seek(0)
-            said = errors.read().strip()
-            self.untold = untold.exists()
-        if code == 2:
-            raise UserError(_once(said))
-        if code == INTERRUPTED:
-            raise Interrupted(_once(said))
-        if code == UNAVAILABLE:
-            raise Unavailable(_once(said))
-        if code < 0 and stop_requested():  # it was still starting, and died of the signal
+            printed = errors.read().strip()
+            self.tracking_failed = failed.exists()
+        once = "\n".join(dict.fromkeys(printed.splitlines()))  # several ranks print the same message
+        if error := {2: UserError, INTERRUPTED: Interrupted, UNAVAILABLE: Unavailable}.get(code):
+            raise error(once)
+        if code < 0 and stop_requested():  # the signal ended it while it was starting
             raise interrupted(f"at the beginning of {stage.kind} · {stage.title}")
         if code:
-            raise RuntimeError(f"{stage.kind} · {stage.title} failed on {self.devices} devices:\n{said}")
-        if said:
-            print(_once(said), file=sys.stderr)
-
-
-def _once(said: str) -> str:
-    """Returns messages, each on a line, without those that several ranks have said; a traceback is no such thing."""
-    return "\n".join(dict.fromkeys(said.splitlines()))
+            raise RuntimeError(f"{stage.kind} · {stage.title} failed on {self.devices} devices:\n{printed}")
+        if once:
+            print(once, file=sys.stderr)
 
 
 class _Clock:
-    """Guesses how long the stages that are left will take, from the like stages that are finished."""
+    """Estimates the time of the remaining stages from finished stages of the same kind."""
 
     def __init__(self, stages: list[Stage]) -> None:
         self.stages = stages
@@ -241,7 +213,7 @@ class _Clock:
         self.started = now
 
     def left_after(self, number: int) -> str:
-        """Says how long the stages after the first `number` will take; nothing while a kind of them is unmeasured."""
+        """Returns the time of the stages after the first `number`; empty while a kind of them is unmeasured."""
         rest = self.stages[number:]
         if not rest or any(stage.kind not in self.seconds for stage in rest):
             return ""
@@ -263,7 +235,7 @@ def main() -> None:
         try:
             execute_one(Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[3])
         except Interrupted:
-            if own_rank() > 0:  # the first rank says it for all
+            if own_rank() > 0:  # only the first rank prints the message
                 raise SystemExit(INTERRUPTED) from None
             raise
 

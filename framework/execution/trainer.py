@@ -1,4 +1,4 @@
-"""Lightning's Trainer as every stage uses it: devices, precision, curves, checkpoints, the weights that are kept."""
+"""Lightning's Trainer as every stage uses it: devices, precision, curves, checkpoints, choice of weights."""
 
 import logging
 import math
@@ -13,6 +13,7 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.strategies import Strategy
 from torch import Tensor
+from typing_extensions import override
 
 from framework.config.schema import TrainerConfig
 from framework.errors import UserError
@@ -42,13 +43,7 @@ History = list[dict[str, float]]
 def make_trainer(
     trainer: TrainerConfig, precision: str, callbacks: list[Callback] | None = None, **options: Any
 ) -> Trainer:
-    """Makes a Trainer without console output of its own.
-
-    Args:
-        trainer: Devices.
-        precision: Lightning's name of the precision.
-        callbacks: What to call.
-        **options: Further options of Lightning's Trainer.
+    """Makes a Trainer without console output; `options` are further ones of Lightning's.
 
     Raises:
         UserError: Slurm started another number of processes.
@@ -66,10 +61,10 @@ def make_trainer(
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        use_distributed_sampler=False,  # the data modules deal rows out to ranks themselves
+        use_distributed_sampler=False,  # the data modules distribute rows among ranks themselves
         **options,
     )
-    # Its handler of SIGTERM starts a collective wherever the ranks happen to be; ours only records the request.
+    # Its handler of SIGTERM starts a collective at any point of the ranks' work; ours only records the request.
     made._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
     return made
 
@@ -88,25 +83,25 @@ def fit(
     choose: Literal["best", "last", "average"] = "last",
     average_last: int | None = None,
 ) -> History:
-    """Trains a stage's module, from its beginning or from its checkpoint; afterwards it holds the chosen weights.
+    """Trains a stage's module, from the start or from its checkpoint; afterwards it holds the chosen weights.
 
     Args:
-        module: What to train, for the steps of its optimisation settings.
-        data: Feeds it.
+        module: Trained for the steps of its optimisation settings.
+        data: The training data.
         trainer: Devices.
-        report: Is told about progress.
-        tracker: Is told the training curve.
-        checkpoint: The file that keeps how far the training came.
+        report: Receives progress.
+        tracker: Receives the training curve.
+        checkpoint: The checkpoint's file.
         precision: Lightning's name of the precision.
-        seed: Draws dropout.
+        seed: Of dropout.
         validate_every: Steps between validations; None for none.
         choose: `best` loads the weights of the step with the best validation score, the earliest of equals; the module
-            must then be a `TaskModule`, which says what its score is. `average` loads the mean of the weights at the
+            must then be a `TaskModule`, which defines the score. `average` loads the mean of the weights at the
             validated steps.
-        average_last: Over how many of these the mean is taken, up to the last; None for all.
+        average_last: Number of last validated steps that the mean is taken over; None for all.
 
     Returns:
-        The training curve: `step` and what was logged there.
+        The training curve: `step` and the values logged there.
     """
     optimization = module.optimization
     assert optimization is not None
@@ -117,26 +112,19 @@ def fit(
     def train(start: Path | None) -> History:
         seed_everything(seed, verbose=False)
         chosen_by = module.chosen_by if isinstance(module, TaskModule) else ""
-        shown = {"loss": "loss", chosen_by: f"dev {chosen_by.rpartition('/')[2].replace('_', ' ')}"}
-        curve = _Curve(report, tracker, shown)
+        words = {"loss": "loss", chosen_by: f"dev {chosen_by.rpartition('/')[2].replace('_', ' ')}"}
+        curve = _Curve(report, tracker, words)
         callbacks: list[Callback] = [curve]
         kept: _Best | _Average | None = None
-        validation: dict[str, Any] = {"limit_val_batches": 0}
+        options: dict[str, Any] = {"limit_val_batches": 0}
         if validate_every is not None:
-            validation = {"val_check_interval": validate_every, "check_val_every_n_epoch": None}
+            options = {"val_check_interval": validate_every, "check_val_every_n_epoch": None}
             begin = 0 if average_last is None else (steps // validate_every - average_last) * validate_every
             kept = {"best": _Best(chosen_by), "average": _Average(begin), "last": None}[choose]
             callbacks += [kept] if kept is not None else []
         callbacks.append(Checkpointing(checkpoint, trainer.checkpoint_every, validate_every))
-        fitting = make_trainer(
-            trainer,
-            precision,
-            callbacks,
-            max_steps=steps,
-            gradient_clip_val=optimization.gradient_clip,
-            num_sanity_val_steps=0,
-            **validation,
-        )
+        options |= {"gradient_clip_val": optimization.gradient_clip, "num_sanity_val_steps": 0}
+        fitting = make_trainer(trainer, precision, callbacks, max_steps=steps, **options)
         with restoring(fitting):
             fitting.fit(module, data, ckpt_path=start)
         if kept is not None and kept.state:
@@ -161,15 +149,16 @@ def _strategy(trainer: TrainerConfig) -> str | Strategy:
 
 
 class _Curve(Callback):
-    """Collects the training curve and reports progress."""
+    """Collects the training curve and reports progress: the latest metrics by the words given for them."""
 
-    def __init__(self, report: ProgressCallback, tracker: Tracker, shown: dict[str, str]) -> None:
+    def __init__(self, report: ProgressCallback, tracker: Tracker, words: dict[str, str]) -> None:
         self.report = report
         self.tracker = tracker
-        self.shown = shown
+        self.words = words
         self.rows: History = []
-        self.news: dict[str, float] = {}
+        self.latest: dict[str, float] = {}
 
+    @override
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
@@ -179,30 +168,33 @@ class _Curve(Callback):
             if not math.isfinite(loss):
                 raise UserError(f"the training diverged: at step {step} the loss is {loss}; lower the learning rate")
             self._add(step, {"loss": loss})
-        news = (f"{word} {self.news[name]:.3f}" for name, word in self.shown.items() if name in self.news)
-        self.report(step, "  ".join(news))
+        metrics = (f"{word} {self.latest[name]:.3f}" for name, word in self.words.items() if name in self.latest)
+        self.report(step, "  ".join(metrics))
 
+    @override
     def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows, "news": self.news}
+        return {"rows": self.rows, "news": self.latest}
 
+    @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.rows, self.news = state_dict["rows"], state_dict["news"]
+        self.rows, self.latest = state_dict["rows"], state_dict["news"]
 
+    @override
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items() if name != "loss"}
         self._add(trainer.global_step, metrics)
 
-    def _add(self, step: int, figures: dict[str, float]) -> None:
-        self.news |= figures
+    def _add(self, step: int, values: dict[str, float]) -> None:
+        self.latest |= values
         if self.rows and self.rows[-1]["step"] == step:
-            self.rows[-1] |= figures
+            self.rows[-1] |= values
         else:
-            self.rows.append({"step": step, **figures})
+            self.rows.append({"step": step, **values})
             self.tracker.log(self.rows)
 
 
 class _Best(Callback):
-    """Keeps the trained weights of the step with the best validation, the earliest of equals; on all ranks alike."""
+    """Keeps the trained weights of the step with the best validation, the earliest of equals; on all ranks."""
 
     def __init__(self, chosen_by: str) -> None:
         self.chosen_by = chosen_by
@@ -223,10 +215,10 @@ class _Best(Callback):
 
 
 class _Average(Callback):
-    """Keeps the mean of the trained weights at the validated steps behind a step; on all ranks alike.
+    """Keeps the mean of the trained weights at the validated steps after a step; on all ranks.
 
-    One mean runs along, so that it costs the same whatever the number of steps: with n weights in it, a further one w
-    moves it by (w - mean) / (n + 1), as in stochastic weight averaging (Izmailov et al., 2018, algorithm 1).
+    It is a running mean, which costs the same for any number of steps: with n weights in it, a further one w moves it
+    by (w - mean) / (n + 1), as in stochastic weight averaging (Izmailov et al., 2018, algorithm 1).
     """
 
     def __init__(self, begin: int) -> None:
@@ -250,7 +242,7 @@ class _Average(Callback):
 
 
 def _quieten_lightning() -> None:
-    """Keeps Lightning's notes on devices, workers and intervals from the user, who can do nothing about them."""
+    """Hides Lightning's notes on devices, workers and intervals, which the user cannot act on."""
     for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for note in (
@@ -265,9 +257,7 @@ def _quieten_lightning() -> None:
 
 
 def _cluster_environment(trainer: TrainerConfig) -> ClusterEnvironment:
-    """Returns what tells Lightning the ranks.
-
-    It is chosen here and not detected, because Lightning's detection goes by the job's name.
+    """Returns Lightning's source of the ranks, which Lightning itself would choose by the job's name.
 
     Raises:
         UserError: Slurm started another number of tasks than the experiment asks for.
@@ -280,4 +270,4 @@ def _cluster_environment(trainer: TrainerConfig) -> ClusterEnvironment:
             f"trainer: devices={trainer.devices} on num_nodes={trainer.num_nodes} make {trainer.processes} "
             f"process{'es' if trainer.processes > 1 else ''}, but Slurm started {tasks} tasks"
         )
-    return SLURMEnvironment(auto_requeue=False)  # the batch script does it, when all ranks have stopped
+    return SLURMEnvironment(auto_requeue=False)  # the batch script requeues when all ranks have stopped

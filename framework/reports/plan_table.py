@@ -1,4 +1,4 @@
-"""Tables about a plan and the tokenizer, for a person to read."""
+"""Tables of a plan and of tokenization."""
 
 import contextlib
 from collections import defaultdict
@@ -18,23 +18,22 @@ from framework.wording import count
 from modules import BackboneInfo, count_parameters
 
 SHOWN_LABELS = 10
-"""Labels that a plan shows; of more the first."""
+"""Maximal number of labels that a plan shows."""
 
 
 def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
-    """Prints the stages of a plan: how many there are, how many are done, what they train and for how long.
+    """Prints the stages of a plan: their numbers, how many are done, what they train and for how long.
 
     Args:
         plan: The plan.
         console: Where to print.
-        verbose: Print each stage on a line of its own; else stages that differ by language or seed share one.
+        verbose: Print a line for each stage; otherwise stages that differ only by language or seed share one.
     """
     first = plan.variants[0].experiment
     console.print(
         f"{plan.name} · {plan.stages[0].backbone.shown} · "
         f"{count(len(plan.variants), 'combination')} × {count(len(first.seeds), 'seed')} · "
-        f"{', '.join(first.languages.source) or '–'} → {_some(first.targets)}\n",
-        highlight=False,
+        f"{', '.join(first.languages.source) or '–'} → {_some(first.targets)}\n"
     )
     table = Table(box=None, pad_edge=True, header_style="bold")
     for column, justify in (("stage", "left"), ("what", "left"), ("runs", "right"), ("cached", "right")):
@@ -51,28 +50,28 @@ def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
     console.print()
     if first.data is not None and (labels := first.dataset.labels):
         shown = ", ".join(labels[:SHOWN_LABELS]) + " …" * (len(labels) > SHOWN_LABELS)
-        console.print(f" {count(len(labels), 'label')}: {shown}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f" {total} · {places}", highlight=False, soft_wrap=True)
+        console.print(f" {count(len(labels), 'label')}: {shown}", soft_wrap=True)
+    console.print(f" {total} · {places}", soft_wrap=True)
     on_data = (note for variant in plan.variants for note in notes_on_data(variant.experiment))
     notes = [*_notes_on_precision(plan), *notes_on_vocabulary(plan), *on_data, *_notes_on_runs(plan)]
     for note in dict.fromkeys(notes):
-        console.print(f" note: {note}", highlight=False, soft_wrap=True)
+        console.print(f" note: {note}", soft_wrap=True)
 
 
 def _notes_on_precision(plan: Plan) -> Iterator[str]:
-    """Says what `auto` is here, for another machine may choose the other."""
+    """Says what `auto` is on this machine."""
     for stage in plan.stages:
         if stage.experiment.backbone.precision == "auto":
             yield f"backbone.precision: auto is {stage.backbone.config.precision} on this machine"
 
 
 def _notes_on_runs(plan: Plan) -> Iterator[str]:
-    """Says which seeds make no run, and what others trained."""
+    """Says which seeds have no run, and which components were pulled."""
     for label, seeds in plan.idle_seeds.items():
         left_out = f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
         yield f"{label}: one run, without {left_out}: nothing is trained or drawn there, so that all are the same."
-    for place, identities in plan.pulled.items():
-        yield f"pulled from {place}, whose publisher states how they were trained: {', '.join(identities)}"
+    for repository, identities in plan.pulled.items():
+        yield f"pulled from {repository}, whose publisher states how they were trained: {', '.join(identities)}"
 
 
 def _groups(stages: list[Stage], verbose: bool) -> list[list[Any]]:
@@ -83,13 +82,10 @@ def _groups(stages: list[Stage], verbose: bool) -> list[list[Any]]:
 
 
 def _what(stage: Stage) -> tuple[str, str]:
-    """Names a stage without its language or seed, so that its like can be counted."""
-    kind = stage.kind
+    """Names a stage without its language or seed, to group stages."""
     if isinstance(stage, EvaluateStage):
-        return kind, stage.variant.label
-    if isinstance(stage, MergeStage):
-        return kind, stage.title
-    return kind, stage.title.rpartition(" · ")[0]
+        return stage.kind, stage.variant.label
+    return stage.kind, stage.title if isinstance(stage, MergeStage) else stage.title.rpartition(" · ")[0]
 
 
 def _row(plan: Plan, group: list[Any], verbose: bool) -> list[str]:
@@ -104,7 +100,7 @@ def _row(plan: Plan, group: list[Any], verbose: bool) -> list[str]:
 
 
 def _trains_reduced_vocabulary(stage: LanguageStage | TaskStage) -> bool:
-    """Says whether a stage trains the whole of a backbone whose vocabulary only the training text tells."""
+    """Says whether a stage trains the whole backbone with a vocabulary that depends on the training text."""
     pretrain = stage.experiment.pretrain
     components = stage.components if isinstance(stage, LanguageStage) else stage.experiment.combination["task"]
     changes = any(config.changes_backbone for config in components.values())
@@ -128,7 +124,7 @@ def _title(group: list[Any], verbose: bool) -> str:
 def print_tokenization(plan: Plan, console: Console) -> None:
     """Prints tokens per word, share truncated and unknown tokens for each language of the experiment.
 
-    The texts are those of a target's test split and of the split that a language is trained on that is only a source.
+    The texts are the test split of a target, and the training split of a language that is only a source.
     """
     from datamodules import language, tokenization_report
     from framework.errors import UserError
@@ -145,29 +141,17 @@ def print_tokenization(plan: Plan, console: Console) -> None:
     for column in ("texts", "tokens per word", f"longer than {experiment.data.max_length}", "unknown tokens"):
         table.add_column(column, justify="right")
     for code in codes:
-        split = _counted_split(experiment, code)
+        split, data = _counted_split(experiment, code), experiment.data
         [row] = tokenization_report(
-            experiment.dataset,
-            tokenizer,
-            [code],
-            split=split,
-            max_length=experiment.data.max_length,
-            text_prefix=experiment.data.text_prefix,
+            experiment.dataset, tokenizer, [code], split=split, max_length=data.max_length, text_prefix=data.text_prefix
         )
-        table.add_row(
-            code,
-            language(code).name,
-            split,
-            f"{row.sentences:,}",
-            f"{row.tokens_per_word:.2f}",
-            f"{row.truncated_share:.1%}",
-            f"{row.unknown_share:.2%}",
-        )
+        shares = f"{row.tokens_per_word:.2f}", f"{row.truncated_share:.1%}", f"{row.unknown_share:.2%}"
+        table.add_row(code, language(code).name, split, f"{row.sentences:,}", *shares)
     console.print(table)
 
 
 def _counted_split(experiment: Experiment, code: str) -> str:
-    """Returns the split of a language that the experiment reads: a language that is only a source may lack others."""
+    """Returns a split of a language that the experiment reads; a language that is only a source may lack others."""
     if code not in experiment.targets:
         with contextlib.suppress(DataError):
             experiment.dataset.check(code, TRAIN)
@@ -184,7 +168,7 @@ def _some(codes: list[str]) -> str:
 
 
 def _short(number: int) -> str:
-    """Writes a number of parameters: `38k`, `7.1M`."""
+    """Formats a number of parameters: `38k`, `7.1M`."""
     if number >= 1_000_000:
         return f"{number / 1e6:.1f}M"
     return f"{number / 1e3:.0f}k" if number >= 10_000 else str(number)

@@ -1,14 +1,14 @@
-"""What a run leaves behind, and how it is read again.
+"""The files of a run: how they are written and read.
 
     runs/<experiment>/<folder>/
       run.json                                   RunRecord: what the run is
       experiment.yaml                            the experiment with all its settings, written by the runner
-      README.md                                  how to get it again
+      README.md                                  how to reproduce it
       predictions/<control>/<language>.parquet   each example's gold and predicted answer
       results/<control>/<language>.json          LanguageResult: the scores of these predictions
 
-Each file appears whole or not at all, and a result file only after its predictions: so an interrupted run can
-be carried on by asking what is there.
+Each file is written atomically, and a result only after its predictions: an interrupted run goes on with the results
+that are missing.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ from framework.system.files import names_in, write_whole
 from framework.system.stored import Damaged, first_line, read_stored, read_stored_yaml, stored_bytes
 
 Control = Literal["own", "none", "wrong"]
-"""Whose language components act in a test: the language's own, none, or another language's."""
+"""Which language components act in a test: the language's own, none, or another language's."""
 CONTROLS: tuple[Control, ...] = get_args(Control)
 
 FileName = Annotated[str, StringConstraints(pattern=r"^[\w-]+$")]
@@ -48,7 +48,6 @@ class RunRecord:
     label: str
     """The combination in words: `language prompt + task adapter`."""
     seed: int
-    """The run's seed."""
     combination: dict[str, Any]
     """The combination as resolved from the YAML: role, kind, settings."""
     settings: dict[str, Any]
@@ -60,7 +59,7 @@ class RunRecord:
     source: list[str]
     """The languages (FLORES codes) that the task was trained on."""
     precision: str = ""
-    """What it was computed in: `32`, `bf16` or `fp16`; empty in runs of older versions."""
+    """`32`, `bf16` or `fp16`; empty in runs of older versions."""
     task: Task = "classification"
     """The dataset's task."""
     positive: str | None = None
@@ -72,9 +71,9 @@ class RunRecord:
     labels: list[str] = dataclasses.field(default_factory=list)
     """All labels in the order of the head's outputs; empty in runs of older versions."""
     components: dict[str, str] = dataclasses.field(default_factory=dict)
-    """Which component (id in the component store) served as what: `{"language prompt hau_Latn": "7f3a…"}`."""
+    """Ids in the component store by use: `{"language prompt hau_Latn": "7f3a…"}`."""
     notes: list[str] = dataclasses.field(default_factory=list)
-    """What a reader of the results must know, in sentences; printed under the tables."""
+    """Sentences that are printed under tables of the results."""
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
     """The versions of the libraries that made the run."""
     commit: str = ""
@@ -83,9 +82,9 @@ class RunRecord:
     """The command line that made the run."""
     recipe: str = ""
     """A hash of all that determines the results except the seed. Only runs of one recipe are averaged as
-    seeds of one another: without it, a changed number of steps would pass for another seed."""
+    seeds of one another: otherwise runs with different numbers of steps would be taken for seeds."""
     answering: dict[str, Any] = dataclasses.field(default_factory=dict)
-    """What of `experiment.yaml` decides the answers, by dotted key, so that an edit of that file is found; empty in
+    """The values of `experiment.yaml` that determine the answers, by dotted key, to detect edits of that file; empty in
     runs of older versions."""
 
     @property
@@ -95,8 +94,8 @@ class RunRecord:
 
     @property
     def trained(self) -> bool:
-        """Whether anything was trained for it; else the backbone answered as it is."""
-        # The runner names all that was trained, a head too; a run that was made otherwise may name nothing.
+        """Whether anything was trained for it; otherwise the backbone answered as it is."""
+        # The runner lists all trained components and heads; a run that was made otherwise may list none.
         return bool(self.components) or any(self.combination.values())
 
 
@@ -107,21 +106,20 @@ class LanguageResult:
     language: FileName
     """The language (FLORES code)."""
     control: Control
-    """Whose language components acted."""
     component_language: str
-    """The language (FLORES code) whose components acted; empty if none did."""
+    """The language (FLORES code) whose components acted; empty for none."""
     identity: str
     """A hash of what determined this result; a result of another identity does not count as done."""
     examples: int
-    """How many examples were tested."""
+    """Number of tested examples."""
     labels: list[str]
     """The labels that occur in gold, sorted; empty where gold is no label."""
     scores: dict[str, float]
     """The task's metrics and the user's own, by their names."""
     foreign_rate: float
-    """Share of the predictions with a label that the language's gold does not have; 0 where gold is no label."""
+    """Share of the predictions whose label does not occur in the language's gold; 0 where gold is no label."""
     unparsed_rate: float
-    """Share of the predictions that could not be read as an answer, and count as wrong."""
+    """Share of the predictions that could not be parsed; they count as wrong."""
     source: bool = False
     """Whether the task was trained on this language, so that the result is not zero-shot."""
     data: str = ""
@@ -129,7 +127,7 @@ class LanguageResult:
     components: list[str] = dataclasses.field(default_factory=list)
     """Identities of the language stages whose components acted."""
     skipped: int = 0
-    """Rows of the test split that were left out because they cannot be used (`data.bad_rows: skip`)."""
+    """Unusable rows of the test split that were left out (`data.bad_rows: skip`)."""
 
     @classmethod
     def of(
@@ -149,7 +147,7 @@ class LanguageResult:
         skipped: int = 0,
     ) -> "LanguageResult":
         """Scores predictions; the arguments are the fields of the same names, here or in `RunRecord`."""
-        from modules.training.task import UNPARSED  # here, for it brings torch along, and tables of results do without
+        from modules.training.task import UNPARSED  # imports torch, which tables of results do not need
 
         gold, predicted = predictions.gold, predictions.predicted
         metrics = {**metrics_of(task, positive), **own_metrics}
@@ -175,30 +173,26 @@ class LanguageResult:
 
 
 class Predictions:
-    """What was predicted for each example of one language, in the order of the ids.
+    """The predictions for the examples of one language.
 
-    The order in which a test met the examples depends on batches and ranks; sorted by id, two runs over the
-    same examples can be laid side by side row by row.
+    They are sorted by id, because the order of a test depends on batches and ranks: so predictions of two runs on the
+    same examples can be compared row by row.
 
     Attributes:
         id: The examples' ids, sorted, each once.
-        gold: The right answer of each.
-        predicted: The predicted answer of each.
-        confidence: float32 [examples], how sure the model was: a probability where the answer has one.
+        gold: The correct answers.
+        predicted: The predicted answers.
+        confidence: float32 [examples]: a probability where the answer has one.
     """
 
     def __init__(
-        self,
-        id: Iterable[str],
-        gold: Iterable[str],
-        predicted: Iterable[str],
-        confidence: npt.ArrayLike,
+        self, id: Iterable[str], gold: Iterable[str], predicted: Iterable[str], confidence: npt.ArrayLike
     ) -> None:
         """Takes the predictions in any order.
 
         Raises:
-            ValueError: If the columns differ in length, or an id occurs twice: then an example was tested
-                twice (a sampler that pads does this), or the dataset's ids do not tell its examples apart.
+            ValueError: The columns differ in length, or an id occurs twice: an example was tested twice (a sampler
+                that pads does this), or the dataset's ids are not unique.
         """
         ids, golds, guesses = list(id), list(gold), list(predicted)
         chances = np.asarray(confidence, dtype=np.float32).reshape(-1)
@@ -217,7 +211,6 @@ class Predictions:
                 raise ValueError(f"example '{first}' occurs more than once")
 
     def __len__(self) -> int:
-        """Returns the number of examples."""
         return len(self.id)
 
 
@@ -235,12 +228,12 @@ class RunFolder:
     """The folder of one run."""
 
     def __init__(self, path: str | Path, identities: Mapping[tuple[Control, str], str] | None = None) -> None:
-        """Names the folder; it need not exist yet.
+        """Takes the folder, which need not exist yet.
 
         Args:
-            path: Where it is.
-            identities: By control and language, the results that count; others that lie there (of languages that
-                are no longer targets, of older data) are left alone. None counts all.
+            path: The folder.
+            identities: The results that count, by control and language; others in the folder (of former targets, of
+                older data) are ignored. None counts all.
         """
         self.path = Path(path)
         self.identities = identities
@@ -249,15 +242,15 @@ class RunFolder:
 
     @property
     def claim(self) -> Path:
-        """The file that says who tests this run now."""
+        """The lock file of the process that tests this run."""
         return self.path / ".claim"
 
     @property
     def record(self) -> RunRecord:
-        """What the run is.
+        """The record of the run.
 
         Raises:
-            UserError: If `run.json` is missing or not a run's record.
+            UserError: `run.json` is missing or damaged.
         """
         if self._record is None:
             try:
@@ -268,10 +261,10 @@ class RunFolder:
 
     @property
     def experiment(self) -> dict[str, Any]:
-        """The experiment as resolved from its YAML, without defaults that it does not write; empty if it is not there.
+        """The experiment as resolved from its YAML, without the defaults of the schema; empty if the file is missing.
 
         Raises:
-            UserError: If the file cannot be read, or holds no mapping.
+            UserError: The file cannot be read, or holds no mapping.
         """
         if self._experiment is None:
             path = self.path / "experiment.yaml"
@@ -283,16 +276,13 @@ class RunFolder:
         return self._experiment
 
     def write_record(self, record: RunRecord) -> None:
-        """Writes `run.json`, and before it the README.md that says how to get the run again."""
+        """Writes `run.json`, and before it a README.md on how to reproduce the run."""
         write_whole(self.path / "README.md", _readme(record).encode())
         write_whole(self.path / "run.json", _RECORD.dump_json(record, indent=1) + b"\n")
         self._record = record
 
     def has(self, control: Control, language: str, identity: str) -> bool:
-        """Whether this very result is there.
-
-        A file that cannot be read does not count: the test is simply done again.
-        """
+        """Whether there is a result of this identity; a file that cannot be read counts as missing."""
         path = self._result_path(control, language)
         try:
             result = read_stored(path, _RESULT, "a result")
@@ -304,17 +294,15 @@ class RunFolder:
         """Writes the predictions, then the result.
 
         Raises:
-            ValueError: If the result speaks of another number of examples.
+            ValueError: The result is of another number of examples.
         """
         if result.examples != len(predictions):
             raise ValueError(f"a result over {result.examples} examples with {len(predictions)} predictions")
         result_path = self._result_path(result.control, result.language)
-        # An older result must not stand beside the new predictions, not even for a moment.
+        # An older result must never exist together with the new predictions.
         result_path.unlink(missing_ok=True)
-        table = pa.table(
-            [predictions.id, predictions.gold, predictions.predicted, predictions.confidence],
-            schema=_COLUMNS,
-        )
+        columns = [predictions.id, predictions.gold, predictions.predicted, predictions.confidence]
+        table = pa.table(columns, schema=_COLUMNS)
         buffer = pa.BufferOutputStream()
         pq.write_table(table, buffer)
         write_whole(self._predictions_path(result.control, result.language), buffer.getvalue().to_pybytes())
@@ -324,39 +312,44 @@ class RunFolder:
         """Returns the results that count, by control (own, none, wrong) and language.
 
         Raises:
-            UserError: If a file is not a result, or another's than its name says.
+            UserError: A file is damaged, or holds another result than its name says.
         """
-        places = [
-            (control, path)
-            for control in CONTROLS
-            for name in names_in(self.path / "results" / control)
-            if (path := self.path / "results" / control / name).suffix == ".json"
-            if self.identities is None or (control, path.stem) in self.identities
-        ]
-        results = [self._result(path, control) for control, path in places]
         wanted = self.identities
+        results = [
+            self.result(control, path.stem)
+            for control in CONTROLS
+            for path in map(Path, names_in(self.path / "results" / control))
+            if path.suffix == ".json" and (wanted is None or (control, path.stem) in wanted)
+        ]
         return [one for one in results if wanted is None or wanted[one.control, one.language] == one.identity]
 
     def result(self, control: Control, language: str) -> LanguageResult:
         """Reads the result of one language.
 
         Raises:
-            UserError: If the file is missing or damaged.
+            UserError: The file is missing or damaged, or holds another result.
         """
-        return self._result(self._result_path(control, language), control)
+        path = self._result_path(control, language)
+        try:
+            result = read_stored(path, _RESULT, "a result")
+        except Damaged as error:
+            raise Damaged(f"{error}. {_TESTED_AGAIN}") from None
+        if (result.control, result.language) != (control, language):
+            raise UserError(f"{path}: holds the result of {result.language} under '{result.control}'")
+        return result
 
     def predictions(self, control: Control, language: str) -> Predictions:
         """Reads the predictions of one language.
 
         Raises:
-            UserError: If the file is missing, damaged or may not be read.
+            UserError: The file is missing, damaged or not readable.
         """
         path = self._predictions_path(control, language)
         if not path.is_file():
             raise UserError(f"{path}: missing, though its result is there")
         try:
-            content = stored_bytes(path)  # a refusal to read it says nothing of what it holds
-            # ParquetFile, not read_table: the latter's dataset machinery costs more than these small files.
+            content = stored_bytes(path)  # an unreadable file is not called damaged
+            # ParquetFile is faster for small files than read_table.
             with pq.ParquetFile(pa.BufferReader(content)) as file:
                 table = file.read(columns=_COLUMNS.names).cast(_COLUMNS)
             if unfilled := [name for name in _COLUMNS.names if table[name].null_count]:
@@ -369,14 +362,6 @@ class RunFolder:
         except Damaged as error:
             raise Damaged(f"{error}. {_TESTED_AGAIN}") from None
 
-    def _result(self, path: Path, control: Control) -> LanguageResult:
-        try:
-            result = read_stored(path, _RESULT, "a result")
-        except Damaged as error:
-            raise Damaged(f"{error}. {_TESTED_AGAIN}") from None
-        if (result.control, result.language) != (control, path.stem):
-            raise UserError(f"{path}: holds the result of {result.language} under '{result.control}'")
-        return result
 
     def _result_path(self, control: Control, language: str) -> Path:
         return self.path / "results" / control / f"{language}.json"
@@ -385,28 +370,28 @@ class RunFolder:
         return self.path / "predictions" / control / f"{language}.parquet"
 
 
-def read_runs(places: Iterable[str | Path | RunFolder]) -> list[RunFolder]:
-    """Finds the runs in some folders.
+def read_runs(sources: Iterable[str | Path | RunFolder]) -> list[RunFolder]:
+    """Finds runs.
 
     Args:
-        places: Runs, or their folders, or any folders above some.
+        sources: Runs, their folders, or folders above them.
 
     Returns:
-        The runs, each once, in the order of the paths and of the folder names below each.
+        The runs, each once, in the order of the sources and of the folder names below each.
 
     Raises:
-        UserError: If a path does not exist, holds no run, or a run's record cannot be read.
+        UserError: A path does not exist or holds no run, or a run's record cannot be read.
     """
     runs: dict[Path, RunFolder] = {}
-    for place in places:
-        path = place.path if isinstance(place, RunFolder) else Path(place)
+    for source in sources:
+        path = source.path if isinstance(source, RunFolder) else Path(source)
         if not path.is_dir():
             raise UserError(f"{path}: no such folder")
-        found = [place] if isinstance(place, RunFolder) else list(_runs_below(path))
+        found = [source] if isinstance(source, RunFolder) else list(_runs_below(path))
         if not found:
             raise UserError(f"{path}: no runs here (a run's folder holds a run.json)")
         for run in found:
-            _ = run.record  # a damaged record is told now, not in the middle of a table
+            _ = run.record  # reports a damaged record before any table is made
             runs.setdefault(run.path.resolve(), run)
     return list(runs.values())
 

@@ -1,7 +1,4 @@
-"""Which runs are seeds of one combination, and what the combination is called.
-
-Labels tell combinations apart by experiment, settings, backbone and sources.
-"""
+"""Groups runs that are seeds of one combination, and gives combinations distinct labels."""
 
 from __future__ import annotations
 
@@ -17,12 +14,10 @@ from framework.results.run_folder import CONTROLS, Control, LanguageResult, RunF
 from framework.system.stored import disagreement
 
 MOST_SETTINGS = 3
-"""A label names all settings that tell it from others if they are so few, else only as many as needed."""
+"""A label names all settings that differ if there are no more than these, otherwise as few as distinguish it."""
 
-NO_RECIPE = frozenset(
-    {"backbone", "name", "runs", "seeds", "slurm", "store", "tracking", "trainer"}
-)
-"""Sections of an experiment that say where and how it runs, or that a label tells by another fact."""
+NO_RECIPE = frozenset({"backbone", "name", "runs", "seeds", "slurm", "store", "tracking", "trainer"})
+"""Sections of an experiment that say where and how it runs, or that labels name by another fact."""
 
 NO_RECIPE_KEYS = frozenset(
     {"data.path", "languages.source", "languages.targets", "stages.evaluate.batch_size", "stages.evaluate.metrics"}
@@ -31,8 +26,7 @@ NO_RECIPE_KEYS = frozenset(
 
 Labels = list[str]
 Fact = Callable[[Sequence["RunGroup"], Labels], Labels]
-"""Lengthens the labels of some groups, which are all the same, by one kind of fact."""
-
+"""Appends one kind of fact to the labels of some groups, which are all the same."""
 
 Results = dict[Control, dict[str, dict[int, LanguageResult]]]
 """Results by control, language and seed."""
@@ -40,19 +34,19 @@ Results = dict[Control, dict[str, dict[int, LanguageResult]]]
 
 @dataclasses.dataclass
 class RunGroup:
-    """The runs of one combination: they differ in their seed only."""
+    """The runs of one combination, which differ only in their seed."""
 
     label: str
-    """The combination in words, unlike that of any other group."""
+    """The combination in words; unique among the groups."""
     record: RunRecord
-    """The record of one of the runs; all but the seed and what follows from it holds for the others too."""
+    """The record of one of the runs; the others differ only in the seed and what follows from it."""
     runs: dict[int, RunFolder]
-    """The runs by seed."""
+    """By seed."""
     results: Results
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """The seeds, in order."""
+        """The seeds, sorted."""
         return tuple(sorted(self.runs))
 
     def by_seed(self) -> Iterator[tuple[int, LanguageResult]]:
@@ -68,19 +62,15 @@ class RunGroup:
 
 
 def group_runs(runs: Iterable[RunFolder]) -> tuple[list[RunGroup], list[RunFolder]]:
-    """Finds out which runs are seeds of one another.
-
-    Args:
-        runs: Runs of any experiments.
+    """Groups the runs of any experiments.
 
     Returns:
         The groups, by experiment in the given order, then small combinations before large ones; and the runs
-        that have no results yet, which are in no group.
+        without results, which are in no group.
 
     Raises:
-        UserError: If two runs of one group have the same seed or id, a result cannot be read, a
-            record contradicts its results, or the seeds of a group were tested on different data or with different
-            language components.
+        UserError: Two runs of one group have the same seed or id, a result cannot be read, a record contradicts its
+            results, or the seeds of a group were tested on different data or with different language components.
     """
     groups: dict[str, RunGroup] = {}
     empty: list[RunFolder] = []
@@ -123,10 +113,10 @@ def group_runs(runs: Iterable[RunFolder]) -> tuple[list[RunGroup], list[RunFolde
 
 
 def _refuse_other_sources(run: RunFolder, results: Iterable[LanguageResult]) -> None:
-    """Compares the languages that the task was trained on, as the record names them, with what the results say."""
+    """Compares the source languages of the record with those of the results."""
     for result in results:
         in_record = result.language in run.record.source
-        # Without a task component it may be that nothing was trained, and then no result is of a source.
+        # Without a task component nothing may have been trained; then no result is of a source.
         may_differ = in_record and not run.record.combination.get("task")
         if result.source != in_record and not may_differ:
             difference = f"source is {run.record.source} in the one, {str(result.source).lower()} in the other"
@@ -134,7 +124,7 @@ def _refuse_other_sources(run: RunFolder, results: Iterable[LanguageResult]) -> 
 
 
 def _refuse_mixture(group: RunGroup) -> None:
-    """Sees to it that seeds differ in nothing but the seed: an older result may have been left by one of them."""
+    """Refuses seeds that differ in data or language components: one of them may have kept an older result."""
     for by_language in group.results.values():
         for language, of_seeds in by_language.items():
             known = {seed: of_seeds[seed] for seed in sorted(of_seeds) if of_seeds[seed].data}
@@ -148,19 +138,11 @@ def _refuse_mixture(group: RunGroup) -> None:
 
 
 def _recipe(record: RunRecord) -> str:
-    """What the seeds of one combination have in common."""
+    """Returns what the seeds of one combination have in common."""
     if record.recipe:
         return record.recipe
-    known = [
-        record.label,
-        record.combination,
-        record.settings,
-        record.backbone,
-        record.precision,
-        record.dataset,
-        record.source,
-    ]
-    return json.dumps(known, sort_keys=True)
+    about_data = [record.backbone, record.precision, record.dataset, record.source]
+    return json.dumps([record.label, record.combination, record.settings, *about_data], sort_keys=True)
 
 
 def disambiguate(
@@ -169,16 +151,16 @@ def disambiguate(
     columns: Sequence[str] | None = None,
     without: str | None = None,
 ) -> Labels:
-    """Adds to equal labels what tells them apart.
+    """Appends to equal labels the facts that distinguish them.
 
     Args:
         groups: Combinations.
-        labels: What they are called so far; None for what their runs say.
-        columns: Where each of them stands; only those in one column need be told apart. None for one column.
-        without: A key that must not tell them apart, for the columns do.
+        labels: Their labels so far; None for those of their runs.
+        columns: The column of each; labels need only be distinct within a column. None for one column.
+        without: A key that labels must not name, because it is that of the columns.
 
     Returns:
-        A label for each group, unlike that of any other in its column.
+        A label for each group, unique within its column.
     """
     labels = [group.record.label for group in groups] if labels is None else list(labels)
     columns = [""] * len(groups) if columns is None else columns
@@ -186,25 +168,25 @@ def disambiguate(
         _combination,
         _experiment,
         _grid(without),
-        _backbone,
-        _precision,
-        _sources,
+        _of_record(lambda record: record.backbone),
+        _of_record(lambda record: record.precision and f"precision={record.precision}"),
+        _of_record(lambda record: f"from {', '.join(record.source)}"),
         _settings(columns, without),
-        _commit,
+        _of_record(lambda record: record.commit and f"commit {record.commit[:7]}"),
     ):
         for label in dict.fromkeys(labels):
-            places = [place for place, other in enumerate(labels) if other == label]
-            longer = fact([groups[place] for place in places], [label] * len(places))
-            # What differs between columns only is told by them.
-            apart = {(columns[place], new) for place, new in zip(places, longer, strict=True)}
-            if len(apart) > len({columns[place] for place in places}):
-                for place, new in zip(places, longer, strict=True):
-                    labels[place] = new
+            alike = [index for index, other in enumerate(labels) if other == label]
+            longer = fact([groups[index] for index in alike], [label] * len(alike))
+            # A difference only between columns is not named.
+            apart = {(columns[index], new) for index, new in zip(alike, longer, strict=True)}
+            if len(apart) > len({columns[index] for index in alike}):
+                for index, new in zip(alike, longer, strict=True):
+                    labels[index] = new
     return _numbered(labels, columns)
 
 
 def short_names(keys: Sequence[str]) -> dict[str, str]:
-    """Shortens dotted keys to the fewest last parts that tell them apart: `prompt.length`, or just `length`."""
+    """Shortens dotted keys to the fewest last parts that distinguish them: `prompt.length`, or just `length`."""
     short: dict[str, str] = {}
     for key in keys:
         parts = key.split(".")
@@ -215,7 +197,7 @@ def short_names(keys: Sequence[str]) -> dict[str, str]:
 
 
 def leaves(data: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Every dotted key of nested mappings with its value; an empty mapping is a value."""
+    """Yields every dotted key of nested mappings with its value; an empty mapping is a value."""
     if isinstance(data, Mapping) and data:
         for name, value in data.items():
             yield from leaves(value, f"{key}.{name}".lstrip("."))
@@ -224,7 +206,7 @@ def leaves(data: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def shown(value: Any) -> str:
-    """A setting's value in a few letters: a mapping is the names in it, a hash its beginning."""
+    """Returns a short text for a setting's value: the keys of a mapping, the beginning of a hash."""
     if value is None or value == {} or value == []:
         return "none"
     if isinstance(value, Mapping):
@@ -232,15 +214,15 @@ def shown(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(shown, value))
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    if "/" in text and " " not in text:  # a path, or a name on the hub: the last part tells it
+    if "/" in text and " " not in text:  # of a path, or a name on the hub, the last part
         text = text.rstrip("/").rpartition("/")[2]
     return re.sub(r"\b([0-9a-f]{8})[0-9a-f]{8,}\b", r"\1", text)
 
 
 def recipe_of(run: RunFolder) -> Iterator[tuple[str, Any]]:
-    """The settings of a run as they were written; those of its components with their defaults.
+    """Yields the settings of a run as they were written; those of its components with their defaults.
 
-    Sources, targets and all that only says where and how it runs are left out.
+    Sources, targets and settings of where and how it runs are left out.
     """
     sections = {name: part for name, part in run.experiment.items() if name not in NO_RECIPE}
     for key, value in leaves({**sections, "combination": run.record.combination}):
@@ -249,9 +231,9 @@ def recipe_of(run: RunFolder) -> Iterator[tuple[str, Any]]:
 
 
 def natural(text: str) -> list[tuple[float, str]]:
-    """A sort key that puts `length=5` before `length=20`, and `lr=0.05` before `lr=0.1`."""
+    """Returns a sort key that puts `length=5` before `length=20`, and `lr=0.05` before `lr=0.1`."""
     parts = re.split(r"(\d+(?:\.\d+)?)", text)
-    return [(float(part), "") if at % 2 else (-1, part) for at, part in enumerate(parts)]
+    return [(float(part), "") if index % 2 else (-1, part) for index, part in enumerate(parts)]
 
 
 def _combination(alike: Sequence[RunGroup], labels: Labels) -> Labels:
@@ -264,24 +246,8 @@ def _experiment(alike: Sequence[RunGroup], labels: Labels) -> Labels:
     return [f"{group.record.experiment}: {label}" for group, label in zip(alike, labels, strict=True)]
 
 
-def _backbone(alike: Sequence[RunGroup], labels: Labels) -> Labels:
-    return [_with(label, [group.record.backbone]) for group, label in zip(alike, labels, strict=True)]
-
-
-def _precision(alike: Sequence[RunGroup], labels: Labels) -> Labels:
-    precisions = [group.record.precision for group in alike]
-    return [_with(label, [f"precision={one}"] if one else []) for label, one in zip(labels, precisions, strict=True)]
-
-
-def _sources(alike: Sequence[RunGroup], labels: Labels) -> Labels:
-    return [
-        _with(label, [f"from {', '.join(group.record.source)}"]) for group, label in zip(alike, labels, strict=True)
-    ]
-
-
-def _commit(alike: Sequence[RunGroup], labels: Labels) -> Labels:
-    commits = [group.record.commit[:7] for group in alike]
-    return [_with(label, [f"commit {commit}"] if commit else []) for label, commit in zip(labels, commits, strict=True)]
+def _of_record(fact: Callable[[RunRecord], str]) -> Fact:
+    return lambda alike, labels: [_with(one, [fact(group.record)]) for group, one in zip(alike, labels, strict=True)]
 
 
 def _grid(without: str | None) -> Fact:
@@ -314,15 +280,15 @@ def _distinct(settings: Sequence[Mapping[str, str]]) -> list[str]:
 
 
 def _fewest(settings: Sequence[Mapping[str, str]], keys: Sequence[str]) -> list[str]:
-    """Chooses keys one by one, each the one that tells most of the groups apart with those before it."""
+    """Chooses keys one by one, each the one that distinguishes most of the groups together with those before it."""
     chosen: list[str] = []
 
-    def told(more: str) -> int:
+    def distinguished(more: str) -> int:
         return len({tuple(one.get(key) for key in (*chosen, more)) for one in settings})
 
     distinct = len({tuple(one.get(key) for key in keys) for one in settings})
-    while not chosen or told(chosen[-1]) < distinct:
-        chosen.append(max((key for key in keys if key not in chosen), key=told))
+    while not chosen or distinguished(chosen[-1]) < distinct:
+        chosen.append(max((key for key in keys if key not in chosen), key=distinguished))
     return chosen
 
 
@@ -339,9 +305,9 @@ def _with(label: str, additions: Sequence[str]) -> str:
 
 
 def _numbered(labels: Labels, columns: Sequence[str]) -> Labels:
-    """Numbers what nothing written tells apart: other data, say, or a change of the code that was not committed."""
-    places = list(zip(columns, labels, strict=True))
+    """Numbers labels that no recorded fact distinguishes, for example after a change of the data or of the code."""
+    pairs = list(zip(columns, labels, strict=True))
     return [
-        f"{label} · number {places[: at + 1].count(place)}" if places.count(place) > 1 else label
-        for at, (place, label) in enumerate(zip(places, labels, strict=True))
+        f"{pair[1]} · number {pairs[: index + 1].count(pair)}" if pairs.count(pair) > 1 else pair[1]
+        for index, pair in enumerate(pairs)
     ]

@@ -64,24 +64,19 @@ def mean_and_spread(values: Sequence[float]) -> tuple[float, float | None]:
     return float(np.mean(values)), spread
 
 
-class TestSet:
-    """The examples of one language: their ids and gold answers.
-
-    Two languages whose test sets have the same `key` have parallel test sets.
-    """
-
-    __test__ = False  # the name is ours; pytest need not collect it
+class Examples:
+    """The test set of one language: ids and gold answers. Test sets with the same `key` are parallel."""
 
     def __init__(self, language: str, ids: Sequence[str], gold: Sequence[str], *, parallel: bool = False) -> None:
-        """Takes the examples, sorted by id.
+        """Takes the examples in the order of their ids.
 
         Args:
             language: FLORES code.
-            ids: The examples' ids, sorted.
-            gold: The right answer of each.
-            parallel: Whether the ids alone tell parallel examples: the dataset says that examples of the same id are
-                translations, and its gold is in each language's own words. Else gold must be the same too, for ids
-                are often mere numbers of rows.
+            ids: Sorted.
+            gold: The correct answer of each example.
+            parallel: Whether equal ids are enough for test sets to be parallel: the dataset says that such examples are
+                translations, and its gold is text in each language. Otherwise gold must be equal too, because ids are
+                often only row numbers.
         """
         self.language = language
         self.gold = list(gold)
@@ -93,11 +88,11 @@ class TestSet:
 
 
 class Outcome:
-    """What one combination predicted in one language, with each of its seeds."""
+    """The predictions of one combination in one language, with each of its seeds."""
 
-    def __init__(self, test_set: TestSet, predicted: Mapping[int, Sequence[str]]) -> None:
-        """Takes for each seed the predicted answers, in the order of the test set."""
-        self.test_set = test_set
+    def __init__(self, examples: Examples, predicted: Mapping[int, Sequence[str]]) -> None:
+        """Takes the predicted answers by seed, in the order of the examples."""
+        self.examples = examples
         self.predicted = predicted
         self._counted: dict[tuple[Metric, int], Weights] = {}
 
@@ -107,24 +102,24 @@ class Outcome:
         return tuple(sorted(self.predicted))
 
     def statistics(self, metric: Metric, seed: int) -> Weights:
-        """What each example contributes to a metric, [statistics, examples]; counted once."""
+        """Returns the contribution of each example to a metric, [statistics, examples]; computed once."""
         if (metric, seed) not in self._counted:
-            found = metric.statistics(self.test_set.gold, self.predicted[seed], self.test_set.language)
+            found = metric.statistics(self.examples.gold, self.predicted[seed], self.examples.language)
             self._counted[metric, seed] = found.astype(np.float32)
         return self._counted[metric, seed]
 
 
-Row = Mapping[str, Outcome]
-"""One combination's outcome in each language; the same seeds in each."""
+Outcomes = Mapping[str, Outcome]
+"""The outcomes of one combination by language; the same seeds in each."""
 
 
 @dataclass(frozen=True)
-class Part:
-    """A part of the variance of a score."""
+class VarianceTerm:
+    """A summand of the variance of a score."""
 
     variance: float
     freedom: float
-    """The degrees of freedom of its estimate; infinite for that of a bootstrap."""
+    """The degrees of freedom of its estimate; infinite for a bootstrap."""
 
 
 @dataclass(frozen=True)
@@ -132,39 +127,39 @@ class Estimate:
     """A score, and the variance of its estimate."""
 
     mean: float
-    these: Part
-    """The variance over test sets, with these very trainings."""
-    others: tuple[Part, ...]
-    """The parts of the variance over test sets and trainings; none where all seeds are single ones."""
+    these: VarianceTerm
+    """Over test sets, for the given trainings."""
+    others: tuple[VarianceTerm, ...]
+    """Over test sets and trainings; empty if no side has several seeds."""
 
     @classmethod
     def sum_of(cls, sides: Sequence[tuple[Floats, Floats]]) -> "Estimate":
         """Adds the means over seeds.
 
         Args:
-            sides: Of each set of seeds the scores, [seeds], and the same on each resample, [seeds, resamples].
+            sides: For each set of seeds the scores, [seeds], and the scores on each resample, [seeds, resamples].
         """
         variance = float(np.var(sum(draws.mean(axis=0) for _, draws in sides), ddof=1))
         shared = variance
-        others: list[Part] = []
+        others: list[VarianceTerm] = []
         for scores, draws in sides:
             seeds = len(scores)
             if seeds > 1:
-                others.append(Part(float(np.var(scores, ddof=1)) / seeds, seeds - 1))
-                # What the examples do to each seed in its own way is in the spread over seeds already.
+                others.append(VarianceTerm(float(np.var(scores, ddof=1)) / seeds, seeds - 1))
+                # The spread over seeds already contains the effect of the examples that differs between seeds.
                 shared -= float(np.var(draws - draws.mean(axis=0), axis=1, ddof=1).sum()) / (seeds - 1) / seeds
         if others:
-            others.append(Part(max(shared, 0.0), math.inf))
-        return cls(sum(float(scores.mean()) for scores, _ in sides), Part(variance, math.inf), tuple(others))
+            others.append(VarianceTerm(max(shared, 0.0), math.inf))
+        return cls(sum(float(scores.mean()) for scores, _ in sides), VarianceTerm(variance, math.inf), tuple(others))
 
     def interval(self, level: float, least: float, most: float) -> tuple[float, float]:
-        """Returns the ends of the interval that misses the truth so often at most, within the range of what is told."""
+        """Returns the interval that excludes the truth with probability `level` at most, cut at `least` and `most`."""
         half = max(half_width([self.these], level), half_width(self.others, level))
         return max(self.mean - half, least), min(self.mean + half, most)
 
     @property
     def p(self) -> float:
-        """The least level whose interval does not hold 0."""
+        """The smallest level whose interval excludes 0."""
         return max(two_sided(self.mean, [self.these]), two_sided(self.mean, self.others))
 
 
@@ -177,12 +172,12 @@ class MacroAverage:
     high: float
     languages: int
     test_sets: int
-    """How many different test sets the languages have: 1 if all are parallel."""
+    """Number of different test sets: 1 if those of all languages are parallel."""
     seeds: tuple[int, ...]
 
     @property
     def resampling(self) -> Literal["parallel", "per language", "mixed"]:
-        """Whether a draw takes the same examples in all languages, others in each, or the same in some."""
+        """Whether a resample holds the same examples in all languages, different ones in each, or the same in some."""
         if self.test_sets == 1:
             return "parallel"
         return "per language" if self.test_sets == self.languages else "mixed"
@@ -190,38 +185,34 @@ class MacroAverage:
 
 @dataclass(frozen=True)
 class Difference:
-    """How much a combination's macro average exceeds a baseline's, on the same examples."""
+    """A combination's macro average minus a baseline's, on the same examples."""
 
     mean: float
     low: float
     high: float
     p: float | None
-    """Two-sided, not corrected; None where one of the two has one seed, which cannot tell."""
+    """Two-sided, not corrected; None if one of the two has a single seed."""
     seeds_paired: bool
-    """Whether both have the same seeds, so that they were compared seed by seed."""
+    """Whether both have the same seeds, and were compared seed by seed."""
 
 
 @dataclass(frozen=True)
 class Resampled:
-    """A metric of one combination in each language, on its test sets and on resamples of them.
+    """A metric of one combination by language, on the test sets and on resamples of them."""
 
-    Averages over any of the languages, and differences to another combination's, follow from it.
-    """
-
-    test_sets: dict[str, TestSet]
-    """By language."""
+    examples: dict[str, Examples]
     seeds: tuple[int, ...]
     scores: dict[str, Floats]
-    """By language, [seeds]."""
+    """[seeds]."""
     draws: dict[str, Floats]
-    """By language, the same on each resample, [seeds, resamples]."""
+    """The scores on each resample, [seeds, resamples]."""
     confidence: float
-    """How often an interval holds the truth."""
+    """Coverage of the intervals."""
     least: float
     """The metric's lowest score; its highest is 1."""
 
     def average(self, languages: Sequence[str]) -> MacroAverage:
-        """Averages over some of the languages, at least one."""
+        """Averages over at least one of the languages."""
         estimate = Estimate.sum_of([self._over(languages)])
         low, high = estimate.interval(1 - self.confidence, self.least, 1.0)
         return MacroAverage(
@@ -229,42 +220,32 @@ class Resampled:
             low=low,
             high=high,
             languages=len(languages),
-            test_sets=len({self.test_sets[language].key for language in languages}),
+            test_sets=len({self.examples[language].key for language in languages}),
             seeds=self.seeds,
         )
 
     def difference(self, baseline: "Resampled", languages: Sequence[str]) -> Difference:
-        """Compares the averages over some languages on the same draws.
+        """Compares the averages over some languages on the same resamples.
 
         Raises:
-            ValueError: If the baseline was not tested in them, or on other examples.
+            ValueError: The baseline was not tested in them, or was tested on other examples.
         """
         for language in languages:
-            if language not in baseline.test_sets:
+            if language not in baseline.examples:
                 raise ValueError("the two combinations were not tested in the same languages")
-            own, other = self.test_sets[language], baseline.test_sets[language]
+            own, other = self.examples[language], baseline.examples[language]
             if (own.key, own.gold) != (other.key, other.gold):
                 raise ValueError(f"the two combinations were tested on different examples of {language}")
         (scores, draws), (their_scores, their_draws) = self._over(languages), baseline._over(languages)
         paired = self.seeds == baseline.seeds
-        sides = (
-            [(scores - their_scores, draws - their_draws)]
-            if paired
-            else [(scores, draws), (-their_scores, -their_draws)]
-        )
-        estimate = Estimate.sum_of(sides)
+        sides = [(scores, draws), (-their_scores, -their_draws)]
+        estimate = Estimate.sum_of([(scores - their_scores, draws - their_draws)] if paired else sides)
         low, high = estimate.interval(1 - self.confidence, self.least - 1, 1 - self.least)
         several = min(len(self.seeds), len(baseline.seeds)) > 1
-        return Difference(
-            mean=estimate.mean,
-            low=low,
-            high=high,
-            p=estimate.p if several else None,
-            seeds_paired=paired,
-        )
+        return Difference(estimate.mean, low, high, estimate.p if several else None, seeds_paired=paired)
 
     def _over(self, languages: Sequence[str]) -> tuple[Floats, Floats]:
-        """Each seed's mean over languages, [seeds], and the same on each resample, [seeds, resamples]."""
+        """Returns each seed's mean over languages, [seeds], and the means on each resample, [seeds, resamples]."""
         scores, draws = (
             np.asarray(np.mean([found[language] for language in languages], axis=0))
             for found in (self.scores, self.draws)
@@ -275,91 +256,60 @@ class Resampled:
 class Bootstrap:
     """Draws resamples and computes metrics on them.
 
-    What is drawn depends only on the bootstrap's seed and on the test set, not on the order of the questions. That
-    is what pairs the draws of two combinations, and what makes the printed intervals the same each time.
+    A resample depends only on the bootstrap's seed and on the test set, not on the order of the calls. So two
+    combinations are compared on the same resamples, and intervals are reproducible.
     """
 
     def __init__(self, resamples: int = RESAMPLES, confidence: float = CONFIDENCE, seed: int = 0) -> None:
-        """Sets the number of resamples, how often an interval is to hold the truth, and the seed of the draws."""
         self.resamples = resamples
         self.confidence = confidence
         self.seed = seed
         self._drawn: dict[str, npt.NDArray[np.uint16]] = {}
 
-    def macro_average(self, row: Row, metric: Metric) -> MacroAverage:
-        """Averages a metric over languages, with an interval.
-
-        Args:
-            row: The combination's outcomes; at least one language.
-            metric: The metric.
-
-        Raises:
-            ValueError: If the row is empty, or its languages have different seeds.
-        """
-        return self.resampled(row, metric).average(list(row))
-
-    def difference(self, row: Row, baseline: Row, metric: Metric) -> Difference:
-        """Compares two combinations on the same draws.
-
-        Args:
-            row: One combination's outcomes.
-            baseline: The other's, in the same languages and on the same examples.
-            metric: The metric.
-
-        Raises:
-            ValueError: If the languages or the examples of the two are not the same.
-        """
-        if row.keys() != baseline.keys():
-            raise ValueError("the two combinations were not tested in the same languages")
-        return self.resampled(row, metric).difference(self.resampled(baseline, metric), list(row))
-
-    def resampled(self, row: Row, metric: Metric) -> Resampled:
+    def resampled(self, outcomes: Outcomes, metric: Metric) -> Resampled:
         """Computes a metric in each language, on its test set and on each resample.
 
-        Args:
-            row: The combination's outcomes; at least one language.
-            metric: The metric.
-
         Raises:
-            ValueError: If the row is empty, or its languages have different seeds.
-            UserError: If the metric has no score on some resample.
+            ValueError: There are no outcomes, or the languages have different seeds.
+            UserError: The metric has no score on some resample.
         """
-        seeds = _seeds(row)
+        seeds = _seeds(outcomes)
+        parallel: dict[str, list[str]] = {}
+        for language, outcome in outcomes.items():
+            parallel.setdefault(outcome.examples.key, []).append(language)
         scores: dict[str, Floats] = {}
         draws: dict[str, Floats] = {}
-        for languages in _by_test_set(row):
-            outcomes = [row[language] for language in languages]
-            test_set = outcomes[0].test_set
-            weights = self._draws(test_set).astype(np.float32)
-            everything_once = np.ones((1, test_set.size), np.float32)
-            # The test set itself goes along as one weighting more.
-            found = scores_under_weights(outcomes, seeds, np.concatenate([everything_once, weights]), metric)
+        for languages in parallel.values():
+            weights = self._draws(outcomes[languages[0]].examples).astype(np.float32)
+            # The first weighting is the test set itself.
+            weights = np.concatenate([np.ones((1, weights.shape[1]), np.float32), weights])
+            found = scores_under_weights([outcomes[language] for language in languages], seeds, weights, metric)
             if not np.isfinite(found).all():
                 raise UserError(
                     f"metric {metric.name}: no score on some resamples of {', '.join(languages)}, so that there is no "
                     "interval; its `value` must give a number for any sums, also where a resample lacks a label"
                 )
-            for place, language in enumerate(languages):
-                scores[language], draws[language] = found[0, place], found[1:, place].T
-        test_sets = {language: outcome.test_set for language, outcome in row.items()}
-        return Resampled(test_sets, seeds, scores, draws, self.confidence, metric.least)
+            for index, language in enumerate(languages):
+                scores[language], draws[language] = found[0, index], found[1:, index].T
+        examples = {language: outcome.examples for language, outcome in outcomes.items()}
+        return Resampled(examples, seeds, scores, draws, self.confidence, metric.least)
 
-    def _draws(self, test_set: TestSet) -> npt.NDArray[np.uint16]:
-        """How often each example is drawn in each resample of as many draws, [resamples, examples]."""
-        key, size = test_set.key, test_set.size
+    def _draws(self, examples: Examples) -> npt.NDArray[np.uint16]:
+        """Returns how often each example is drawn in each resample of as many draws, [resamples, examples]."""
+        key, size = examples.key, examples.size
         if key not in self._drawn:
             entropy = hashlib.sha256(f"{self.seed} examples {key}".encode()).digest()
             generator = np.random.default_rng(np.frombuffer(entropy, dtype=np.uint32))
             drawn = generator.integers(size, size=(self.resamples, size))
-            cells = drawn + size * np.arange(self.resamples)[:, None]
-            counts = np.bincount(cells.ravel(), minlength=self.resamples * size)
-            # Counts are kept for all languages at once, hence small; none comes near 65,535.
+            flat = drawn + size * np.arange(self.resamples)[:, None]
+            counts = np.bincount(flat.ravel(), minlength=self.resamples * size)
+            # 16 bits, because the counts of all languages are kept; none is near 65,535.
             self._drawn[key] = counts.reshape(self.resamples, size).astype(np.uint16)
         return self._drawn[key]
 
 
-def _seeds(row: Row) -> tuple[int, ...]:
-    found = {outcome.seeds for outcome in row.values()}
+def _seeds(outcomes: Outcomes) -> tuple[int, ...]:
+    found = {outcome.seeds for outcome in outcomes.values()}
     if not found:
         raise ValueError("there are no languages to average over")
     if len(found) > 1:
@@ -367,62 +317,34 @@ def _seeds(row: Row) -> tuple[int, ...]:
     return found.pop()
 
 
-def _by_test_set(row: Row) -> list[list[str]]:
-    """The languages that share a test set, together."""
-    groups: dict[str, list[str]] = {}
-    for language, outcome in row.items():
-        groups.setdefault(outcome.test_set.key, []).append(language)
-    return list(groups.values())
+def half_width(terms: Sequence[VarianceTerm], level: float) -> float:
+    """Returns half the width of an interval that excludes the truth with probability `level` at most (Banerjee)."""
+    from scipy.special import stdtrit  # slow to import
+
+    return math.sqrt(sum(float(stdtrit(term.freedom, level / 2)) ** 2 * term.variance for term in terms))
 
 
-def half_width(parts: Sequence[Part], level: float) -> float:
-    """Returns half the width of an interval that misses the truth so often at most (Banerjee, 1960)."""
-    from scipy.special import stdtrit  # here, for it takes its time to load
-
-    return math.sqrt(sum(float(stdtrit(part.freedom, level / 2)) ** 2 * part.variance for part in parts))
-
-
-def two_sided(mean: float, parts: Sequence[Part]) -> float:
-    """Returns the least level whose interval about the mean does not hold 0; without any variance 1 or 0."""
+def two_sided(mean: float, terms: Sequence[VarianceTerm]) -> float:
+    """Returns the smallest level whose interval about the mean excludes 0; 1 or 0 without any variance."""
     from scipy.special import stdtr
 
-    error = math.sqrt(sum(part.variance for part in parts))
+    error = math.sqrt(sum(term.variance for term in terms))
     if error == 0 or mean == 0:
         return float(mean == 0)
-    # It lies between those that there would be if all the variance were of one part; halving finds where.
-    alone = [2 * float(stdtr(part.freedom, -abs(mean) / error)) for part in parts if part.variance > 0]
+    # It lies between the levels that follow if one term is the whole variance; bisection finds it.
+    alone = [2 * float(stdtr(term.freedom, -abs(mean) / error)) for term in terms if term.variance > 0]
     low, high = min(alone), max(alone)
     while high - low > 1e-6 * high:
         middle = (low + high) / 2
-        low, high = (middle, high) if half_width(parts, middle) > abs(mean) else (low, middle)
+        low, high = (middle, high) if half_width(terms, middle) > abs(mean) else (low, middle)
     return high
 
 
-def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
-    """Corrects p values for their number, so that those below a level bound the false discovery rate by it.
+def scores_under_weights(outcomes: Sequence[Outcome], seeds: Sequence[int], weights: Weights, metric: Metric) -> Floats:
+    """Scores outcomes under several weightings of the examples.
 
     Args:
-        p_values: Of all tests that are made together, in any order.
-
-    Returns:
-        The adjusted p values, in the same order.
-    """
-    if not p_values:
-        return []
-    order = np.argsort(p_values)
-    scaled = np.asarray(p_values)[order] * len(p_values) / np.arange(1, len(p_values) + 1)
-    adjusted = np.empty(len(p_values))
-    adjusted[order] = np.minimum.accumulate(scaled[::-1])[::-1]
-    return [float(p) for p in np.minimum(adjusted, 1)]
-
-
-def scores_under_weights(
-    outcomes: Sequence[Outcome], seeds: Sequence[int], weights: Weights, metric: Metric
-) -> Floats:
-    """Scores outcomes on one test set under several weightings of its examples.
-
-    Args:
-        outcomes: Outcomes of languages that share one test set.
+        outcomes: Of languages whose test sets are parallel.
         seeds: The seeds to score.
         weights: [weightings, examples], how often each example counts; each row has the same sum.
         metric: The metric.
@@ -431,10 +353,10 @@ def scores_under_weights(
         [weightings, outcomes, seeds].
     """
     counted = np.stack([[outcome.statistics(metric, seed) for seed in seeds] for outcome in outcomes])
-    # Its matrix product is twice as fast in float32, where sums of whole numbers below 2^24 are exact; those of shares,
-    # such as a question's token F1, are right to six digits.
+    # The matrix product is twice as fast in float32, where sums of integers below 2^24 are exact; sums of fractions,
+    # such as a question's token F1, have six correct digits.
     sums = counted.reshape(-1, counted.shape[-1]) @ weights.T
     sums = sums.reshape(*counted.shape[:-1], -1).swapaxes(1, 2)  # [outcomes, statistics, seeds, weightings]
-    # One outcome after another, for their sums in float64 have room in the cache, and those of all have not.
+    # One outcome at a time: its sums in float64 fit into the cache, those of all outcomes do not.
     scores = np.stack([metric.value(of_outcome.astype(np.float64)) for of_outcome in sums])
     return scores.transpose(2, 0, 1)

@@ -1,4 +1,4 @@
-"""Slurm's own commands: the only place that calls them and reads their answers."""
+"""Slurm's commands: only this file calls them and parses their output."""
 
 import os
 import pwd
@@ -12,9 +12,9 @@ from framework.errors import UserError
 from framework.slurm.command import Answer, call, shown
 
 DEFAULT_ARRAY = 1001
-"""Slurm's own limit of an array, where a cluster does not say its."""
+"""Slurm's default of the size of an array."""
 NO_DEPENDENCY = ("", "(null)")
-"""What `squeue` shows where a job depends on none, by version."""
+"""Output of `squeue` for a job without dependencies, by version."""
 CLUSTERS = ("SBATCH_CLUSTERS", "SLURM_CLUSTERS")
 """Environment variables that choose the cluster: the first for sbatch alone, the second for every command."""
 
@@ -25,11 +25,11 @@ USED = re.compile(r"([^|]+)\|([^|]+)")
 NO_ROW = re.compile(r"CLUSTER: .*|\s*")
 """A line that `squeue` prints beside its rows."""
 JOB_ID = re.compile(r"\s*(\d+)(?:;\S*)?\s*")
-"""The answer of `sbatch --parsable`: a job id, and the cluster where there are several."""
+"""Output of `sbatch --parsable`: a job id, and the cluster if there are several."""
 REASON = re.compile(r"\b(?:Assoc|QOS)\w*Limit\b")
 """The limit that a job violates, as newer versions of Slurm name it."""
 POLICY = re.compile(r"violates accounting/QOS policy|temporarily unable to accept job")
-"""A job violates some limit; or the controller holds as many jobs as it can (`MaxJobCount`), and sbatch waits."""
+"""A job violates a limit; or the controller is full (`MaxJobCount`), and sbatch waits."""
 
 
 class LimitReached(UserError):
@@ -45,7 +45,7 @@ class Queued:
     state: str
     """`PENDING`, `RUNNING`, `COMPLETING` …"""
     reason: str
-    """Why it waits: `Resources`, `Priority` …; Slurm may be slow to say `Dependency`."""
+    """Why it waits: `Resources`, `Priority` …; Slurm may show `Dependency` late."""
     needs_others: bool
     """Whether jobs that it depends on have yet to end."""
     script: Path
@@ -53,18 +53,18 @@ class Queued:
 
 @dataclass(frozen=True)
 class Association:
-    """What a user is to an account of a cluster."""
+    """A user's association with an account of a cluster."""
 
     cluster: str
     account: str
     partition: str
-    """The partition that it is about; empty for all."""
+    """Empty for all partitions."""
     is_default: bool
-    """Whether jobs that name no account are of this one."""
+    """Whether the account is that of jobs that name none."""
     qos: str
     """The QOS of jobs that name none; empty for the cluster's."""
     most: int | None
-    """Most submitted jobs (`MaxSubmitJobs`), also where the account or one above it sets the limit."""
+    """Most submitted jobs (`MaxSubmitJobs`), also if set by the account or one above it."""
 
 
 def is_here() -> bool:
@@ -76,7 +76,7 @@ def require() -> None:
     """Refuses a machine without Slurm, and a choice of several clusters.
 
     Raises:
-        UserError: There is no `sbatch`; or jobs could go to one cluster and those that wait for them to another.
+        UserError: There is no `sbatch`; or dependent jobs could be sent to different clusters.
     """
     if not is_here():
         raise UserError(
@@ -89,11 +89,7 @@ def require() -> None:
 
 
 def largest_array() -> int:
-    """Returns how many elements an array may have on this cluster.
-
-    Raises:
-        UserError: The cluster allows no arrays, or `scontrol` fails.
-    """
+    """Returns the maximal number of elements of an array; `UserError` if the cluster allows no arrays."""
     most = _number(settings().get("MaxArraySize", ""))
     if most == 0:
         raise UserError("this cluster allows no job arrays (MaxArraySize is 0), and each job of launch is one")
@@ -101,21 +97,13 @@ def largest_array() -> int:
 
 
 def settings() -> dict[str, str]:
-    """Returns the settings of the cluster, by name.
-
-    Raises:
-        UserError: `scontrol` fails.
-    """
+    """Returns the settings of the cluster, by name; `UserError` if `scontrol` fails."""
     lines = _call("scontrol", "show", "config").splitlines()
     return {key.strip(): value.strip() for key, _, value in (line.partition("=") for line in lines)}
 
 
 def partitions() -> list[dict[str, str]]:
-    """Returns the settings of each partition, by name: `PartitionName`, `Default`, `DefMemPerCPU` and others.
-
-    Raises:
-        UserError: `scontrol` fails.
-    """
+    """Returns the settings of each partition, by name: `PartitionName`, `Default`, `DefMemPerCPU` and others."""
     lines = _call("scontrol", "show", "partition", "--oneliner").splitlines()
     found = [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in lines]
     return [partition for partition in found if "PartitionName" in partition]
@@ -126,7 +114,7 @@ def submit(script: Path) -> str:
 
     Raises:
         LimitReached: It would exceed a limit on submitted jobs.
-        UserError: Slurm refuses it; the message holds its words and the file.
+        UserError: Slurm refuses it; the message quotes Slurm and names the file.
     """
     done = _sbatch("--parsable", str(script))
     ids = [found[1] for found in map(JOB_ID.fullmatch, done.out.splitlines()) if found]
@@ -135,11 +123,11 @@ def submit(script: Path) -> str:
             f"{script}: sbatch printed no job id, so it may be submitted or not (see squeue); "
             f"it printed: {shown(done.out) or 'nothing'}"
         )
-    return ids[-1]  # a site's greeting comes before it
+    return ids[-1]  # after a site's greeting
 
 
 def fits(script: Path, count: int) -> bool:
-    """Says whether Slurm would take a script as an array of `count` elements; nothing is submitted."""
+    """Says whether Slurm would accept a script as an array of `count` elements; nothing is submitted."""
     try:
         _sbatch("--test-only", f"--array=0-{count - 1}", str(script))
     except UserError:
@@ -148,11 +136,7 @@ def fits(script: Path, count: int) -> bool:
 
 
 def queue() -> list[Queued]:
-    """Returns the elements of job arrays of this user that wait or run.
-
-    Raises:
-        UserError: `squeue` fails, or its answer cannot be read.
-    """
+    """Returns the waiting and running elements of this user's job arrays; `UserError` if `squeue` fails."""
     rows = _squeue("%F|%K|%T|%r|%E|%o", QUEUED)
     return [
         Queued(job, int(index), state, reason, dependencies not in NO_DEPENDENCY, Path(script))
@@ -162,34 +146,23 @@ def queue() -> list[Queued]:
 
 
 def used() -> list[tuple[str, str]]:
-    """Returns account and QOS of each of this user's jobs that wait or run; an element of an array is one.
-
-    Raises:
-        UserError: `squeue` fails, or its answer cannot be read.
-    """
+    """Returns account and QOS of each of this user's waiting and running jobs; an element of an array is a job."""
     return [(account, qos) for account, qos in _squeue("%a|%q", USED)]
 
 
 def cancel(jobs: Iterable[str]) -> None:
-    """Cancels jobs that wait or run.
-
-    Raises:
-        UserError: `scancel` fails.
-    """
+    """Cancels waiting and running jobs; `UserError` if `scancel` fails."""
     _call("scancel", *jobs)
 
 
 def accounted(elements: Iterable[str]) -> dict[str, str]:
-    """Returns how elements ended (`TIMEOUT`, `CANCELLED by 1000` …), as far as this cluster keeps accounts."""
+    """Returns the states of ended elements (`TIMEOUT`, `CANCELLED by 1000` …), if this cluster keeps accounts."""
     jobs = ",".join(elements)
-    if not jobs:
-        return {}
-    rows = _accounts(2, "sacct", "--allocations", f"--jobs={jobs}", "--format=JobID,State")
-    return dict(rows)
+    return dict(_accounts(2, "sacct", "--allocations", f"--jobs={jobs}", "--format=JobID,State")) if jobs else {}
 
 
 def associations() -> list[Association]:
-    """Returns the associations of this user with accounts; none where the cluster keeps no accounts."""
+    """Returns the associations of this user with accounts; none if the cluster keeps no accounts."""
     columns = "format=Cluster,Account,Partition,DefaultAccount,DefaultQOS,MaxSubmitJobs"
     try:
         user = pwd.getpwuid(os.getuid()).pw_name
@@ -203,7 +176,7 @@ def associations() -> list[Association]:
 
 
 def qos_limits() -> dict[str, int]:
-    """Returns how many submitted jobs a user may have in a QOS, by the names of those that have such a limit."""
+    """Returns the maximal number of a user's submitted jobs by QOS, for those that have such a limit."""
     rows = _accounts(2, "sacctmgr", "show", "qos", "format=Name,MaxSubmitJobsPerUser")
     return {name: limit for name, most in rows if (limit := _number(most)) is not None}
 
@@ -213,7 +186,7 @@ def _number(text: str) -> int | None:
 
 
 def _accounts(columns: int, *command: str) -> list[list[str]]:
-    """Returns the rows of a table of the accounts; none where the cluster keeps no accounts or does not answer."""
+    """Returns the rows of a table of the accounts; none if the cluster keeps no accounts or does not answer."""
     try:
         lines = _call(command[0], "--noheader", "--parsable2", *command[1:]).splitlines()
     except UserError:
@@ -226,7 +199,7 @@ def _squeue(form: str, row: re.Pattern[str]) -> list[tuple[str, ...]]:
     lines = _call("squeue", "--noheader", "--array", f"--user={os.getuid()}", f"--format={form}").splitlines()
     found = [match.groups() for match in map(row.fullmatch, lines) if match]
     unread = [line for line in lines if not NO_ROW.fullmatch(line)]
-    if unread and not found:  # taken for an empty queue, all would be submitted a second time
+    if unread and not found:  # as an empty queue, it would lead to submitting everything again
         raise UserError(f"the answer of squeue cannot be read: {shown(unread[0])}")
     return found
 
@@ -252,12 +225,13 @@ def _call(*command: str) -> str:
 
 
 def _environment(*, of_a_job: bool) -> dict[str, str]:
-    """Returns the environment of a command, in which one cluster is chosen for all of them.
+    """Returns the environment of a command, with the same cluster for all commands.
 
     Args:
-        of_a_job: Whether it keeps what a surrounding job says of itself; sbatch would take it for options.
+        of_a_job: Whether to keep the variables of a surrounding job, which sbatch would read as options.
     """
-    kept = {name: value for name, value in os.environ.items() if of_a_job or not _describes_a_job(name)}
+    described = {name for name in os.environ if name.startswith("SLURM_") and name != "SLURM_CONF"}
+    kept = {name: value for name, value in os.environ.items() if of_a_job or name not in described}
     _, chosen = _chosen_cluster()
     return kept | ({"SLURM_CLUSTERS": chosen} if chosen else {})
 
@@ -266,6 +240,3 @@ def _chosen_cluster() -> tuple[str, str]:
     """Returns the environment variable that chooses the cluster, and its value; both are empty for none."""
     return next(((name, os.environ[name]) for name in CLUSTERS if os.environ.get(name)), ("", ""))
 
-
-def _describes_a_job(variable: str) -> bool:
-    return variable.startswith("SLURM_") and variable != "SLURM_CONF"

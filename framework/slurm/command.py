@@ -1,4 +1,4 @@
-"""Runs one of Slurm's commands, within bounded time and space, whatever it answers."""
+"""Runs one of Slurm's commands with limits on time and output."""
 
 import os
 import signal
@@ -13,20 +13,20 @@ from typing import IO
 from framework.errors import UserError
 
 SECONDS = 30.0
-"""How long a command may take; a controller that is not overloaded answers within ten seconds."""
+"""Time limit of a command; a controller that is not overloaded answers within ten seconds."""
 MOST_BYTES = 64 * 2**20
-"""Longest answer; `squeue` prints about 200 bytes for each job."""
+"""Longest output; `squeue` prints about 200 bytes for each job."""
 POLL = 0.05
-"""Seconds between two looks at how much a command has printed."""
+"""Seconds between two checks of the length of the output."""
 MOST_SHOWN = 2000
-"""Letters of an answer that a message repeats."""
+"""Letters of an output that a message quotes."""
 MOST_LINES = 20
-"""Lines of an answer that a message repeats."""
+"""Lines of an output that a message quotes."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command left; bytes that are no UTF-8 are replaced."""
+    """Exit code and output of a command; bytes that are not UTF-8 are replaced."""
 
     code: int
     out: str
@@ -34,16 +34,12 @@ class Answer:
 
 
 def call(*command: str, environment: Mapping[str, str] | None = None) -> Answer:
-    """Runs a command without a terminal and waits for its end.
-
-    Args:
-        command: The program, found on the PATH, and its arguments.
-        environment: Its environment variables; None for those of this process.
+    """Runs a command without a terminal and waits for its end; None stands for the environment of this process.
 
     Raises:
         UserError: It cannot be started, does not end in time, or prints without end.
     """
-    # Files and not pipes: a pipe stays open for as long as any child of a wrapper script has it.
+    # Files and not pipes: a pipe stays open while any child of a wrapper script holds it.
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         try:
             process = subprocess.Popen(
@@ -52,7 +48,7 @@ def call(*command: str, environment: Mapping[str, str] | None = None) -> Answer:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
-                start_new_session=True,  # so that a wrapper script is ended together with its children
+                start_new_session=True,  # to end a wrapper script together with its children
             )
         except (OSError, ValueError) as error:  # ValueError: an argument holds NUL
             raise UserError(f"{command[0]} cannot be run: {error}") from error
@@ -70,7 +66,7 @@ def call(*command: str, environment: Mapping[str, str] | None = None) -> Answer:
 
 
 def shown(text: str) -> str:
-    """Returns what a command printed, for a message: not too long, and without control characters."""
+    """Shortens an output for a message, and replaces control characters."""
     lines = text[:MOST_SHOWN].strip().split("\n")
     clean = ["".join(letter if letter.isprintable() else "\ufffd" for letter in line) for line in lines[:MOST_LINES]]
     is_whole = len(text) <= MOST_SHOWN and len(lines) <= MOST_LINES

@@ -1,9 +1,8 @@
-"""From a plan to job arrays: which stages go together, and what each array waits for.
+"""From a plan to job arrays: which stages go together, and what each array waits for. Nothing here calls Slurm.
 
-The stages that are left become arrays of one kind that wait for the same things. An element of an array carries out one
-stage, or up to `slurm.per_job` of them in turn. An evaluation waits for the element of its own task stage only: it is
-in the element of its array that has the same index (`aftercorr`), so that one failed seed does not take the others'
-evaluations with it. Nothing here calls Slurm.
+Stages of one kind that wait for the same stages form an array. An element of an array carries out one stage, or up to
+`slurm.per_job` of them in turn. An evaluation waits only for the element of its own task stage, which has the same
+index in its array (`aftercorr`), so that a failed seed does not stop the evaluations of the others.
 """
 
 import itertools
@@ -30,11 +29,10 @@ class Work(NamedTuple):
     id: str
     """Identity of the stage."""
     title: str
-    """What it is, for a person."""
 
 
 def part_of(index: int, turn: int) -> str:
-    """Names a stage's part of an array: `5` for the first stage of element 5, `5.1` for the next one of it."""
+    """Names a stage's part of an array: `5` for the first stage of element 5, `5.1` for its next one."""
     return f"{index}.{turn}" if turn else str(index)
 
 
@@ -46,21 +44,21 @@ class Job:
     kind: str
     """Kind of its stages, `data` or `table`."""
     work: dict[int, list[Work]] = field(default_factory=dict)
-    """What each element does in turn, by its index."""
+    """The stages of each element in turn, by its index."""
     after: list[Element] = field(default_factory=list)
-    """What must have ended well before any element starts."""
+    """Elements that must succeed before any element starts."""
     twin: str | None = None
-    """The array whose element of the same index must have ended well before an element starts."""
+    """The array whose element of the same index must succeed before an element starts."""
 
     @property
     def awaited(self) -> str:
-        """Names the arrays that it waits for, for a person."""
+        """The names of the arrays that it waits for, for a person."""
         twin = [f"{self.twin} (each its own)"] if self.twin else []
         return ", ".join([*twin, *dict.fromkeys(element.job for element in self.after)]) or "–"
 
     @property
     def stages(self) -> int:
-        """How many stages it carries out."""
+        """The number of its stages."""
         return sum(map(len, self.work.values()))
 
     def parts(self) -> Iterator[tuple[str, Work]]:
@@ -71,18 +69,14 @@ class Job:
 
     def first(self, count: int) -> "Job":
         """Returns it with its first `count` elements only."""
-        kept = sorted(self.work)[:count]
-        return replace(self, work={index: self.work[index] for index in kept})
+        return replace(self, work={index: self.work[index] for index in sorted(self.work)[:count]})
 
     def dependency(self, jobs: Iterable["Job"], ids: Mapping[str, str]) -> str:
-        """Writes what it waits for as Slurm does.
+        """Returns the value of sbatch's `--dependency`; empty when it waits for nothing.
 
         Args:
             jobs: The arrays that are submitted together.
             ids: The job ids of those that have one, by name.
-
-        Returns:
-            The value of `--dependency`; empty when it waits for nothing.
         """
         wholes = {job.name: job.work.keys() for job in jobs}
         words = [f"aftercorr:{ids.get(self.twin, self.twin)}"] if self.twin else []
@@ -95,33 +89,30 @@ class Job:
 
 
 def jobs_for(plan: Plan, queued: Mapping[str, Element], most: int, *, check_data: bool = False) -> list[Job]:
-    """Groups what is left of a plan into job arrays.
+    """Groups the missing stages of a plan into job arrays, each after those that it waits for.
 
     Args:
         plan: The plan.
-        queued: Stages that wait or run already, and where; `table` for the last job.
-        most: How many elements an array may have.
+        queued: The elements of stages that wait or run already; `table` for the last job.
+        most: Maximal number of elements of an array.
         check_data: Whether the stages wait for a first job that reads their data.
-
-    Returns:
-        The arrays, each after those that it waits for.
     """
     groups: dict[tuple[object, ...], Job] = {}
-    places = dict(queued)
+    elements = dict(queued)
     left = [stage for stage in plan.todo if stage.id not in queued]
     check_data = check_data and any(stage.kind != "merge" for stage in left)  # a merge reads components alone
     for stage in left:
         task = stage.task.id if isinstance(stage, EvaluateStage) else ""
-        twin = places.get(task)
+        twin = elements.get(task)
         if twin and twin.index >= most:  # of an array from before the cluster's limit was lowered
             twin = None
         array = twin.job if twin else None
-        awaited = {need for need in stage.needs if need in places}
-        after = sorted(places[need] for need in awaited if not (twin and need == task))
+        awaited = {need for need in stage.needs if need in elements}
+        after = sorted(elements[need] for need in awaited if not (twin and need == task))
         if check_data and awaited <= queued.keys():  # the others wait for these
             after.append(Element(DATA, 0))
         per_job = stage.experiment.slurm.resources(stage.kind).per_job or 1
-        for part in itertools.count():  # the first part whose place for this stage has room
+        for part in itertools.count():  # the first array whose element for this stage has room
             group = (stage.kind, array, *after, part)
             if group not in groups:
                 groups[group] = Job(_name(stage.kind, groups.values()), stage.kind, {}, after, array)
@@ -130,17 +121,17 @@ def jobs_for(plan: Plan, queued: Mapping[str, Element], most: int, *, check_data
             if index < most and len(job.work.get(index, [])) < per_job:
                 break
         job.work.setdefault(index, []).append(Work(stage.id, f"{stage.kind} · {stage.title}"))
-        places[stage.id] = Element(job.name, index)
+        elements[stage.id] = Element(job.name, index)
     first = Job(DATA, DATA, {0: [Work(DATA, "all rows that the stages will use")]})
     jobs = [*([first] if check_data else []), *groups.values()]
     if _wants_table(plan, left, queued):
-        runs = sorted(places[stage.id] for stage in plan.of_type(EvaluateStage) if stage.id in places)
+        runs = sorted(elements[stage.id] for stage in plan.of_type(EvaluateStage) if stage.id in elements)
         jobs.append(Job(TABLE, TABLE, {0: [Work(TABLE, "combinations × languages")]}, runs))
     return jobs
 
 
 def _wants_table(plan: Plan, left: list[Stage], queued: Mapping[str, Element]) -> bool:
-    """A table is due after every evaluation; the one that waits already does not wait for new evaluations."""
+    """Says whether to submit a table: always with new evaluations, which a queued table does not wait for."""
     is_new = any(stage.kind == "evaluate" for stage in left)
     is_due = any(stage.kind == "evaluate" for stage in plan.todo)
     return is_new or (is_due and TABLE not in queued)

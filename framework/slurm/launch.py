@@ -1,4 +1,4 @@
-"""Submits what is left of a plan as job arrays that wait for each other."""
+"""Submits the missing stages of a plan as job arrays that wait for each other."""
 
 import json
 from bisect import bisect_left
@@ -18,12 +18,12 @@ from framework.planning.plan import Plan, plan_experiment
 from framework.slurm import cluster
 from framework.slurm.cluster import LimitReached
 from framework.slurm.jobs import Job, jobs_for
-from framework.slurm.limits import Limit, Limits
+from framework.slurm.limits import Limits
 from framework.slurm.memory import SMALL, default_memory
-from framework.slurm.place import Place
 from framework.slurm.record import Array, Launch, next_folder, queued, store_of, write
 from framework.slurm.script import on_one_line, size, write_script
 from framework.slurm.script import overrides as stage_overrides
+from framework.slurm.stage_job import StageJob
 from framework.system.files import require_writable, write_whole
 from framework.system.provenance import command as typed
 from framework.wording import count
@@ -32,13 +32,13 @@ FROZEN = "experiment.yaml"
 
 
 def launch(file: Path, overrides: list[str], console: Console, *, dry_run: bool) -> None:
-    """Submits what is left of an experiment's plan.
+    """Submits the missing stages of an experiment.
 
     Args:
         file: The experiment's YAML.
-        overrides: `key=value` words that win over it.
-        console: Where to say what was submitted.
-        dry_run: Print the scripts and what waits for what; write and submit nothing.
+        overrides: `key=value` words that override it.
+        console: Where the jobs are printed.
+        dry_run: Print the scripts and dependencies; write and submit nothing.
 
     Raises:
         UserError: The experiment has mistakes, there is no Slurm, or it refuses a job.
@@ -47,40 +47,38 @@ def launch(file: Path, overrides: list[str], console: Console, *, dry_run: bool)
 
 
 def launch_plan(plan: Plan, file: Path, overrides: list[str], console: Console, *, dry_run: bool) -> None:
-    """Submits what is left of a plan that was made of `file` and `overrides`; see `launch`."""
+    """Submits the missing stages of a plan that was made from `file` and `overrides`; see `launch`."""
     refuse_auto_precision(file, plan.variants)
     _check_stages(plan, file, overrides)
     frozen = _frozen(file, overrides)
     if not dry_run:
         cluster.require()
     found, largest = _cluster(plan, console, dry_run)
-    places = {stage: place.element for stage, place in found.items()}
-    jobs = jobs_for(plan, places, largest, check_data=plan.variants[0].experiment.slurm.check_data)
+    elements = {stage: job.element for stage, job in found.items()}
+    jobs = jobs_for(plan, elements, largest, check_data=plan.variants[0].experiment.slurm.check_data)
     waiting = [stage for stage in plan.todo if stage.id in found]
     folder = next_folder(plan)
     if not jobs:
         submitted = f"nothing to submit: all that is left waits or runs already ({count(len(waiting), 'stage')})"
-        console.print(submitted if plan.todo else "nothing to do: every run is there", highlight=False)
+        console.print(submitted if plan.todo else "nothing to do: every run is there")
     elif dry_run:
         for job in jobs:
-            console.print(f"── {folder / job.name}.sbatch", highlight=False, soft_wrap=True)
-            console.print(_script(plan, job, jobs, {}, folder), markup=False, highlight=False, soft_wrap=True)
+            console.print(f"── {folder / job.name}.sbatch", soft_wrap=True)
+            console.print(_script(plan, job, jobs, {}, folder), soft_wrap=True)
         _print_jobs(plan, jobs, {}, console)
     else:
         submission = _submit(plan, jobs, found, folder, frozen)
         _print_jobs(plan, submission.jobs, submission.ids, console)
-        console.print(f"\n scripts and logs: {folder}/", highlight=False, soft_wrap=True)
+        console.print(f"\n scripts and logs: {folder}/", soft_wrap=True)
         if waiting:
-            console.print(
-                f" not submitted again: {count(len(waiting), 'stage')}, in the queue already", highlight=False
-            )
+            console.print(f" not submitted again: {count(len(waiting), 'stage')}, in the queue already")
         if submission.limit:
-            console.print(f"\n{_how_to_go_on(jobs, submission)}", highlight=False, soft_wrap=True)
+            console.print(f"\n{_how_to_go_on(jobs, submission)}", soft_wrap=True)
         _warn_of_memory(plan, submission.jobs, console)
 
 
 def _check_stages(plan: Plan, file: Path, overrides: list[str]) -> None:
-    """Checks the experiment as the stages with resources of their own will read it."""
+    """Checks the experiment with the overrides of the stages that have their own resources."""
     experiment = plan.variants[0].experiment
     kinds = dict.fromkeys(stage.kind for stage in plan.todo)
     words = {tuple(stage_overrides(experiment.slurm, kind, experiment.trainer)) for kind in kinds}
@@ -88,25 +86,21 @@ def _check_stages(plan: Plan, file: Path, overrides: list[str]) -> None:
         plan_experiment(file, [*overrides, "slurm=null", *own], here=False)
 
 
-def _cluster(plan: Plan, console: Console, dry_run: bool) -> tuple[dict[str, Place], int]:
-    """Returns which stages wait or run already, and how many elements an array may have."""
+def _cluster(plan: Plan, console: Console, dry_run: bool) -> tuple[dict[str, StageJob], int]:
+    """Returns the jobs of stages that wait or run already, and the maximal number of elements of an array."""
     try:
         found = queued(plan, cluster.queue())
-        return {stage: place for stage, (place, _) in found.items()}, cluster.largest_array()
+        return {stage: job for stage, (job, _) in found.items()}, cluster.largest_array()
     except (UserError, OSError):
         if not dry_run:
             raise
         if plan.todo:
-            console.print("Slurm does not answer: what waits or runs already is shown again\n", highlight=False)
+            console.print("Slurm does not answer: what waits or runs already is shown again\n")
         return {}, cluster.DEFAULT_ARRAY
 
 
 def _frozen(file: Path, overrides: list[str]) -> str:
-    """Writes the experiment as one file, without `slurm`, which the stages have no use for.
-
-    Raises:
-        UserError: Something in it refers to `slurm`.
-    """
+    """Returns the experiment as one YAML without `slurm`; `UserError` if a key refers to `slurm`."""
     whole = {key: value for key, value in read(file, overrides).whole.items() if key != "slurm"}
     text = yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, width=1000)
     if "${slurm." in text:
@@ -116,26 +110,28 @@ def _frozen(file: Path, overrides: list[str]) -> str:
 
 @dataclass
 class _Submission:
-    """What Slurm took of a plan's jobs."""
+    """The submitted jobs of a plan."""
 
     jobs: list[Job] = field(default_factory=list)
     ids: dict[str, str] = field(default_factory=dict)
     """Job ids by name."""
     limit: str = ""
-    """The limit that the rest of the jobs would exceed; empty when there is no rest."""
+    """The limit that the other jobs would exceed; empty if there are no others."""
 
 
-def _submit(plan: Plan, jobs: list[Job], found: dict[str, Place], folder: Path, frozen: str) -> _Submission:
+def _submit(plan: Plan, jobs: list[Job], found: dict[str, StageJob], folder: Path, frozen: str) -> _Submission:
     """Writes and submits the scripts, each after those that it waits for.
 
-    A limit on submitted jobs ends it early, with what fits. After any other failure nothing stays submitted.
+    At a limit on submitted jobs it stops early. After any other failure all submitted jobs are cancelled.
 
     Raises:
         UserError: Slurm refuses a job, or nothing fits.
     """
     experiment = plan.variants[0].experiment
     limits = Limits()
-    _require_room(limits.tightest(experiment.slurm.resources(jobs[0].kind)))
+    limit = limits.tightest(experiment.slurm.resources(jobs[0].kind))
+    if limit is not None and not limit.left:
+        raise UserError(f"nothing was submitted: {limit}; call launch again when some have ended")
     require_writable(Path(experiment.store), "store")
     require_writable(Path(experiment.runs), "runs")
     folder.mkdir(parents=True)
@@ -165,10 +161,10 @@ def _submit(plan: Plan, jobs: list[Job], found: dict[str, Place], folder: Path, 
 
 
 def _submit_most(plan: Plan, job: Job, taken: _Submission, folder: Path) -> Job:
-    """Submits a job array, or as many of its elements as Slurm takes, and notes its id.
+    """Submits a job array, or as many of its elements as Slurm accepts, and records its id.
 
     Returns:
-        What was submitted; without elements where nothing of it was.
+        The submitted array; without elements if nothing was submitted.
 
     Raises:
         LimitReached: Nothing of the first job was submitted.
@@ -191,13 +187,8 @@ def _submit_most(plan: Plan, job: Job, taken: _Submission, folder: Path) -> Job:
     return job
 
 
-def _require_room(limit: Limit | None) -> None:
-    if limit is not None and not limit.left:
-        raise UserError(f"nothing was submitted: {limit}; call launch again when some have ended")
-
-
 def _how_to_go_on(jobs: list[Job], taken: _Submission) -> str:
-    """Says what a limit on submitted jobs left out, and how it is submitted later."""
+    """Returns the message on a limit on submitted jobs and how to submit the rest."""
     done, whole = (sum(len(job.work) for job in some) for some in (taken.jobs, jobs))
     return (
         f"submitted: {done} of {count(whole, 'array element')}, because of a limit on submitted jobs:\n"
@@ -208,25 +199,24 @@ def _how_to_go_on(jobs: list[Job], taken: _Submission) -> str:
 
 
 def _warn_of_memory(plan: Plan, jobs: list[Job], console: Console) -> None:
-    """Warns of jobs to which the cluster gives little memory, because the experiment asks for none."""
+    """Warns of jobs that get little memory, because the experiment requests none."""
     experiment = plan.variants[0].experiment
     for kind in dict.fromkeys(job.kind for job in jobs if job.kind not in LIGHT):
         resources = experiment.slurm.resources(kind)
         _, processes = size(resources, experiment.trainer)
         try:
             default = default_memory(resources, processes)
-        except UserError:  # the jobs are submitted; a warning is not worth a failure
+        except UserError:  # the jobs are submitted; without the setting there is no warning
             return
         if default and default[0] < SMALL * processes:
             console.print(
                 f"\nwarning: the jobs of {kind} get {default[0]} MiB of memory each, the cluster's default "
                 f"({default[1]}), and may be killed when it needs more; set slurm.memory, such as 16G",
-                highlight=False,
                 soft_wrap=True,
             )
 
 
-def _record(plan: Plan, jobs: list[Job], found: dict[str, Place], ids: dict[str, str], folder: Path) -> None:
+def _record(plan: Plan, jobs: list[Job], found: dict[str, StageJob], ids: dict[str, str], folder: Path) -> None:
     arrays = {
         job.name: Array(job.kind, {part: work.id for part, work in job.parts()}, ids.get(job.name, "")) for job in jobs
     }

@@ -1,7 +1,7 @@
-"""How many more jobs a user may submit, as far as the cluster's accounts say.
+"""How many more jobs a user may submit according to the cluster's accounts.
 
 Slurm counts each element of an array as a job, from its submission to its end. Limits that users share, such as
-`GrpSubmitJobs`, are not read, because a user may not see the others' jobs: there sbatch refuses what does not fit.
+`GrpSubmitJobs`, are not read, because a user may not see the others' jobs: sbatch refuses what exceeds them.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from framework.slurm import cluster
 from framework.slurm.cluster import Association
 
 DEFAULT_QOS = "normal"
-"""The QOS of jobs for which nobody names one."""
+"""The QOS of jobs that name none."""
 
 
 @dataclass(frozen=True)
@@ -26,19 +26,18 @@ class Limit:
 
     @property
     def left(self) -> int:
-        """How many more may be submitted now."""
+        """The number of further jobs that may be submitted now."""
         return max(0, self.most - self.used)
 
     def __str__(self) -> str:
-        """Returns it as a message shows it."""
         return f"{self.name}, {self.used} of them in use" if self.used else self.name
 
 
 class Limits:
-    """The limits of a cluster on this user's submitted jobs; the accounts are asked once, the queue each time."""
+    """The limits of a cluster on this user's submitted jobs; the accounts are read once, the queue each time."""
 
     def __init__(self) -> None:
-        """Reads them; there are none where the cluster does not enforce any, or does not say.
+        """Reads the limits, if the cluster enforces and shows any.
 
         Raises:
             UserError: `scontrol` fails.
@@ -53,7 +52,7 @@ class Limits:
             self._qos = cluster.qos_limits()
 
     def tightest(self, resources: Resources) -> Limit | None:
-        """Returns the limit that leaves least room for a job; None for no limit.
+        """Returns the limit with the fewest remaining jobs; None for no limit.
 
         Raises:
             UserError: `squeue` fails.
@@ -72,7 +71,7 @@ class Limits:
         return min(limits, key=lambda limit: limit.left, default=None)
 
     def _association(self, resources: Resources) -> Association | None:
-        """Returns the association that a job is counted for: that of its partition before that of all."""
+        """Returns the association of a job: that of its partition rather than that of all partitions."""
         mine = [
             one
             for one in self._associations

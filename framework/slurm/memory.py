@@ -1,4 +1,4 @@
-"""Warns of jobs that get little memory, because neither the experiment nor the cluster gives them more."""
+"""The memory of jobs for which the experiment requests none."""
 
 import re
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ PER_GPU = re.compile(r"DefMemPerGPU=([0-9]+)")
 
 
 def default_memory(resources: Resources, processes: int) -> tuple[int, str] | None:
-    """Returns the memory that a cluster gives each machine of a job that asks for none.
+    """Returns the memory per machine of a job that requests none.
 
     Args:
-        resources: What the job asks for.
+        resources: The resources of the job.
         processes: Processes on each machine.
 
     Returns:
-        MiB, and the setting of the cluster that says so; None where memory is asked for or not limited.
+        MiB, and the setting of the cluster that they follow from; None if memory is requested or not limited.
 
     Raises:
         UserError: `scontrol` fails.
@@ -29,7 +29,7 @@ def default_memory(resources: Resources, processes: int) -> tuple[int, str] | No
     if resources.memory is not None or any(map(GIVEN.match, resources.extra or [])):
         return None
     partition = next(filter(lambda one: _is_meant(one, resources.partition), cluster.partitions()), {})
-    # The first that says something wins, as in Slurm: of a partition before that of the cluster.
+    # The setting of the partition takes precedence over that of the cluster, as in Slurm.
     for settings in (partition, cluster.settings()):
         per_gpu = PER_GPU.search(settings.get("JobDefaults", ""))
         cpus, gpus = (resources.cpus or 1) * processes, resources.gpu_count

@@ -1,18 +1,15 @@
-"""What a launch leaves behind, and how it is read again.
+"""The files of a launch: how they are written and read.
 
     runs/<experiment>/launch/<number>/
-      experiment.yaml           the experiment as it was launched: later edits do not reach jobs that wait
+      experiment.yaml           the experiment as it was launched: later edits do not affect waiting jobs
       <job>.sbatch              the script of each job array
       launch.json               Launch: which stage is in which job
-      logs/<job>-<part>.log     what a stage printed; a requeued one goes on in the same file
+      logs/<job>-<part>.log     the output of a stage; that of a requeued stage is appended
       ends/<job>-<part>         how a stage ended, if it has
 
-For parts see `framework.slurm.jobs.part_of`.
-
-Every file but the logs appears whole or not at all.
+For parts see `framework.slurm.jobs.part_of`. Every file but the logs is written atomically.
 """
 
-from collections.abc import Iterator
 from dataclasses import field
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +20,7 @@ from pydantic.dataclasses import dataclass
 from framework.config.slurm import LIGHT
 from framework.planning.plan import Plan
 from framework.slurm.cluster import Queued
-from framework.slurm.place import Place
+from framework.slurm.stage_job import StageJob
 from framework.system.files import write_whole
 from framework.system.stored import read_stored
 
@@ -46,13 +43,13 @@ class Array:
 
 @dataclass(frozen=True, config=SCHEMA)
 class Launch:
-    """What one launch submitted."""
+    """The jobs of one launch."""
 
     store: str
     """The component store that its stages write to."""
     arrays: dict[str, Array]
     """By the names of their scripts."""
-    borrowed: dict[str, Place] = field(default_factory=dict)
+    borrowed: dict[str, StageJob] = field(default_factory=dict)
     """The plan's stages that waited or ran already, in jobs of another launch."""
 
 
@@ -60,7 +57,7 @@ _RECORD = TypeAdapter(Launch)
 
 
 def write(folder: Path, launch: Launch) -> None:
-    """Writes a launch's record, whole or not at all."""
+    """Writes a launch's record atomically."""
     write_whole(folder / RECORD, _RECORD.dump_json(launch, indent=1) + b"\n")
 
 
@@ -84,68 +81,57 @@ def next_folder(plan: Plan) -> Path:
     return launches(plan) / str(max(taken, default=0) + 1)
 
 
-def submitted(plan: Plan) -> dict[str, Place]:
-    """Returns where this experiment's launches last submitted each stage, and the jobs `data` and `table`."""
-    places: dict[str, Place] = {}
-    for folder in sorted(_folders(plan), key=lambda folder: int(folder.name)):
+def submitted(plan: Plan) -> dict[str, StageJob]:
+    """Returns the last job that this experiment's launches submitted for each stage, and for `data` and `table`."""
+    jobs: dict[str, StageJob] = {}
+    folders = [record.parent for record in launches(plan).glob(f"*/{RECORD}") if record.parent.name.isdecimal()]
+    for folder in sorted(folders, key=lambda folder: int(folder.name)):
         launch = read(folder)
-        places |= launch.borrowed
+        jobs |= launch.borrowed
         for name, array in launch.arrays.items():
             if array.id:
-                places |= {stage: _place(folder, name, array.id, part) for part, stage in array.stages.items()}
-    return places
+                jobs |= {stage: _stage_job(folder, name, array.id, part) for part, stage in array.stages.items()}
+    return jobs
 
 
-def queued(plan: Plan, queue: list[Queued]) -> dict[str, tuple[Place, Queued]]:
-    """Finds a plan's stages among the jobs that wait or run, whichever experiment submitted them.
+def queued(plan: Plan, queue: list[Queued]) -> dict[str, tuple[StageJob, Queued]]:
+    """Finds a plan's stages among the jobs that wait or run, of any experiment.
 
-    The script of a job says which launch it belongs to, even where that was killed before it could note the job's id.
-
-    Args:
-        plan: The plan.
-        queue: The jobs that wait or run.
+    A job's launch follows from the path of its script, so it is found even if the launch was killed before it recorded
+    the job's id.
 
     Returns:
-        By stage (`data` and `table` for the first and the last job) its place and what Slurm says of it.
+        By stage (`data` and `table` for the first and the last job) its job and its entry in the queue.
     """
-    found: dict[str, tuple[Place, Queued]] = {}
+    found: dict[str, tuple[StageJob, Queued]] = {}
     for entry in queue:
         folder, name = entry.script.parent, entry.script.stem
-        if not (folder / RECORD).is_file():  # a job of the user's that is not ours
+        if not (folder / RECORD).is_file():  # another job of the user
             continue
         launch = read(folder)
-        if name not in launch.arrays:  # a script that somebody put there and submitted
+        if name not in launch.arrays:  # a script that was added by hand
             continue
         is_own = folder.parent == launches(plan)
         is_shared = launch.store == store_of(plan) and launch.arrays[name].kind not in ("evaluate", *LIGHT)
-        for stage, place in stages_in(entry, launch).items():
-            is_over = entry.state != "PENDING" and place.ended()
+        for stage, job in stages_in(entry, launch).items():
+            is_over = entry.state != "PENDING" and job.ended()
             if (is_own or is_shared) and not is_over:
-                found[stage] = place, entry
+                found[stage] = job, entry
     return found
 
 
-def stages_in(entry: Queued, launch: Launch) -> dict[str, Place]:
-    """Returns the places of the stages that an element carries out, by their identities.
-
-    Args:
-        entry: The element.
-        launch: The launch that submitted it.
-    """
+def stages_in(entry: Queued, launch: Launch) -> dict[str, StageJob]:
+    """Returns the jobs of an element's stages by their identities; `launch` submitted the element."""
     folder, name = entry.script.parent, entry.script.stem
-    places = {stage: _place(folder, name, entry.job, part) for part, stage in launch.arrays[name].stages.items()}
-    return {stage: place for stage, place in places.items() if place.index == entry.index}
+    jobs = {stage: _stage_job(folder, name, entry.job, part) for part, stage in launch.arrays[name].stages.items()}
+    return {stage: job for stage, job in jobs.items() if job.index == entry.index}
 
 
 def store_of(plan: Plan) -> str:
-    """Names a plan's component store alike from every working folder."""
+    """Returns the absolute path of a plan's component store."""
     return str(plan.store.folder.resolve())
 
 
-def _folders(plan: Plan) -> Iterator[Path]:
-    return (record.parent for record in launches(plan).glob(f"*/{RECORD}") if record.parent.name.isdecimal())
-
-
-def _place(folder: Path, name: str, job: str, part: str) -> Place:
+def _stage_job(folder: Path, name: str, job: str, part: str) -> StageJob:
     index, _, turn = part.partition(".")
-    return Place(str(folder), name, job, int(index), int(turn or 0))
+    return StageJob(str(folder), name, job, int(index), int(turn or 0))

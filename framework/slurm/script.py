@@ -14,12 +14,12 @@ from framework.system.provenance import command as typed
 
 
 def size(resources: Resources, trainer: TrainerConfig) -> tuple[int, int]:
-    """Returns on how many machines a stage runs, and in how many processes on each."""
+    """Returns the number of machines of a stage, and of processes on each."""
     return resources.nodes or trainer.num_nodes, resources.gpu_count or trainer.devices
 
 
 def overrides(config: SlurmConfig, kind: str, trainer: TrainerConfig) -> list[str]:
-    """Returns the `key=value` words that bring a stage's trainer in line with its own resources."""
+    """Returns the `key=value` words that adapt a stage's trainer to its own resources."""
     nodes, devices = size(config.resources(kind), trainer)
     words = {"trainer.num_nodes": (nodes, trainer.num_nodes), "trainer.devices": (devices, trainer.devices)}
     return [f"{key}={mine}" for key, (mine, common) in words.items() if mine != common]
@@ -35,7 +35,7 @@ def write_script(
     command: list[str],
     dependency: str,
 ) -> str:
-    """Writes the script of a job array.
+    """Returns the script of a job array.
 
     Args:
         job: The array.
@@ -43,11 +43,8 @@ def write_script(
         trainer: The experiment's section `trainer`.
         experiment: The experiment's name.
         folder: The launch's folder.
-        command: What each process runs, after Python's own name; `$stage` stands for the stage.
-        dependency: What the array waits for, as Slurm writes it.
-
-    Returns:
-        The script.
+        command: The command of each process, after Python's own name; `$stage` stands for the stage.
+        dependency: The value of `--dependency`.
 
     Raises:
         UserError: An option holds a line break, which would end the line of the script.
@@ -60,7 +57,7 @@ def write_script(
         "dependency": dependency or None,
         "kill-on-invalid-dep": "yes",
         "chdir": Path.cwd(),
-        "output": f"{_literal(folder / 'logs' / job.name)}-%a.log",
+        "output": f"{str(folder / 'logs' / job.name).replace('%', '%%')}-%a.log",
         "open-mode": "append",
         "signal": f"{config.signal}@{config.warning}",
         "nodes": nodes,
@@ -98,7 +95,7 @@ def write_script(
 
 
 def on_one_line(text: str) -> str:
-    """Returns a text for a comment of a script: a line break in it would begin a command."""
+    """Returns a text without line breaks, for a comment of a script."""
     return CONTROL.sub(" ", text)
 
 
@@ -115,13 +112,8 @@ def _stages(job: Job) -> Iterator[str]:
         yield f"  {entry}  # {on_one_line(work.title)}"
 
 
-def _literal(path: Path) -> str:
-    """Writes a path for `--output`, in which `%` begins a placeholder."""
-    return str(path).replace("%", "%%")
-
-
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """Puts values in the places of a template's placeholders."""
+    """Replaces a template's placeholders by values."""
     return PLACEHOLDER.sub(lambda found: values[found[1]], template)
 
 

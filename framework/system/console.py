@@ -17,7 +17,7 @@ def console() -> Console:
     What is printed is shown as it stands: people write `[/INST]` and `:key:` into templates and scripts, and mean that.
     """
     width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "160"))
-    return Console(width=width, markup=False, emoji=False)
+    return Console(width=width, markup=False, emoji=False, highlight=False)
 
 
 @contextmanager

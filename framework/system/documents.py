@@ -1,7 +1,7 @@
-"""Reads YAML as plain data: mappings with text as keys, lists, text, finite numbers, truth values and null.
+"""Reads YAML as plain data: mappings with text keys, lists, text, finite numbers, booleans and null.
 
-Text is read as YAML 1.2 reads it, not 1.1: `1e-3` is a number, `off`, `no`, `2026-01-31` and `4:00:00` are text. Other
-tags are refused, and so is whatever makes unbounded data of a small file.
+Plain scalars are read as in YAML 1.2, not 1.1: `1e-3` is a number, `off`, `no`, `2026-01-31` and `4:00:00` are text.
+Other tags are refused, and so are small files that expand to unbounded data.
 """
 
 import codecs
@@ -12,20 +12,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from typing_extensions import override
 
 from framework.wording import shortened
 
 Key = tuple[str | int, ...]
-"""The way to a value: keys of mappings and places in lists."""
+"""The path to a value: keys of mappings and indices of lists."""
 
 BYTES = 2**20
-"""Most that a file may hold."""
+"""Maximal size of a file."""
 VALUES = 50_000
-"""Most values that a document may hold, those that anchors repeat counted each time."""
+"""Maximal number of values of a document; those that anchors repeat count each time."""
 DEPTH = 50
-"""Most mappings and lists that may be nested."""
+"""Maximal depth of nested mappings and lists."""
 WORD = range(-(2**63), 2**63)
-"""Whole numbers that all libraries can hold."""
+"""Integers that all libraries support."""
 
 TAG = "tag:yaml.org,2002:"
 
@@ -36,14 +37,13 @@ class DocumentError(Exception):
     """The text is not YAML, or not plain data within the bounds."""
 
     def __init__(self, reason: str, line: int) -> None:
-        """Keeps what is wrong and the line, counted from 1."""
         super().__init__(reason)
-        self.line = line
+        self.line = line  # counted from 1
 
 
 @dataclass(frozen=True)
 class Document:
-    """What a text holds."""
+    """The data of a text."""
 
     data: Any
     """Plain data; an empty text holds null."""
@@ -52,13 +52,10 @@ class Document:
 
 
 def parse(content: bytes | str) -> Document:
-    """Reads a YAML document.
-
-    Args:
-        content: The text; bytes must be UTF-8.
+    """Reads a YAML document; bytes must be UTF-8.
 
     Raises:
-        DocumentError: It is not YAML, or it holds what no document may hold.
+        DocumentError: It is not YAML, or not plain data within the bounds.
     """
     if len(content) > BYTES:
         raise DocumentError(f"{len(content):,} bytes are more than a file may hold ({BYTES:,})", 1)
@@ -75,7 +72,7 @@ def parse(content: bytes | str) -> Document:
         if mark is not None and INDENTED_BY_TAB.match(text, mark.index - mark.column):
             hint = "; tabs are not allowed as indentation; use spaces"
         raise DocumentError(f"{error.problem or error.context}{hint}", mark.line + 1 if mark else 1) from error
-    except (ValueError, OverflowError) as error:  # "\UFFFFFFFF", of which PyYAML makes no error of its own
+    except (ValueError, OverflowError) as error:  # "\UFFFFFFFF", which PyYAML does not handle
         raise DocumentError("an escape names no character", composer.line + 1) from error
     builder = _Builder()
     data = None if node is None else builder.value(node, ())
@@ -105,11 +102,11 @@ NUMBERS = {
         re.VERBOSE,
     ),
 }
-"""What text without quotes is a truth value or a number, by the tag that it gets."""
+"""Patterns of unquoted text that is a boolean or a number, by tag."""
 
 
 class _Composer(yaml.SafeLoader):
-    """PyYAML's parser and composer with our patterns, and with bounds that hold while a document is read."""
+    """PyYAML's parser and composer with our patterns, and with bounds on the document."""
 
     yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag.endswith((":null", ":merge"))]
@@ -118,8 +115,8 @@ class _Composer(yaml.SafeLoader):
     depth = 0
     count = 0
 
+    @override
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """Composes the next node and all below it."""
         self.depth += 1
         self.count += 1
         if reason := _excess(self.count, self.depth):
@@ -141,7 +138,7 @@ def _excess(count: int, depth: int) -> str | None:
 
 
 class _Builder:
-    """Turns the nodes of a document into plain data and notes the lines."""
+    """Converts the nodes of a document to plain data and records the lines."""
 
     def __init__(self) -> None:
         self.lines: dict[Key, int] = {}
@@ -149,7 +146,7 @@ class _Builder:
         self.above: list[yaml.Node] = []
 
     def value(self, node: yaml.Node, key: Key) -> Any:
-        """Returns what a node holds, which stands at the key."""
+        """Returns the value of the node at a key."""
         tag = node.tag.removeprefix(TAG)
         if isinstance(node, yaml.ScalarNode) and tag in SCALARS:
             self.count += 1
@@ -171,7 +168,7 @@ class _Builder:
         return built
 
     def mapping(self, node: yaml.MappingNode, key: Key) -> dict[str, Any]:
-        """Returns a mapping. Its own keys win over those that `<<` merges, whose first mapping wins over the others."""
+        """Returns a mapping. Its own keys override those that `<<` merges, whose first mapping overrides the others."""
         merged: dict[str, Any] = {}
         own: dict[str, Any] = {}
         for name, value in node.value:
@@ -207,7 +204,7 @@ def _key(node: yaml.Node) -> str:
 
 
 def _text(node: yaml.ScalarNode) -> str:
-    # Escapes can write both: NUL, which no path may hold, and half of a character, which no file may.
+    # Escapes can produce NUL, which is invalid in paths, and surrogates, which are invalid in files.
     if found := re.search("[\0\ud800-\udfff]", node.value):
         raise _error(node, _forbidden(ord(found[0])))
     return str(node.value)
@@ -239,7 +236,7 @@ def _real(node: yaml.ScalarNode) -> float:
 
 
 def _matched(node: yaml.ScalarNode, tag: str, what: str) -> str:
-    """Returns the text of a number without underscores. It may not look like one where the tag is written out."""
+    """Returns the text of a number without underscores; with an explicit tag the text may not be a number."""
     if not NUMBERS[tag].match(node.value):
         raise _error(node, f"{shortened(node.value)!r} is not {what}")
     return str(node.value).replace("_", "")
@@ -252,4 +249,4 @@ SCALARS: dict[str, Callable[[yaml.ScalarNode], Any]] = {
     "int": _whole,
     "float": _real,
 }
-"""How text becomes a value, by its tag."""
+"""Converters of text to values, by tag."""

@@ -1,4 +1,4 @@
-"""Writes files and folders whole or not at all, with the permissions that the user's umask and folders give."""
+"""Writes files and folders atomically, with the permissions that the user's umask and folders give."""
 
 import errno
 import hashlib
@@ -18,9 +18,9 @@ from framework.errors import UserError
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """Gives a temporary folder beside `folder` that takes its place when the block ends without an error.
+    """Yields a temporary folder beside `folder` that replaces it when the block ends without an error.
 
-    A process killed inside the block leaves a folder whose name begins with a dot, which nothing reads.
+    A process killed inside the block leaves a folder whose name begins with a dot, which is never read.
     """
     with _named(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -28,8 +28,11 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         temporary.mkdir()
         try:
             yield temporary
-            _finish(temporary)
-            if folder.exists():  # moved aside first: a folder cannot take the place of one with files in it
+            usual_permissions(temporary)
+            for file in filter(Path.is_file, temporary.rglob("*")):
+                with file.open("rb") as written:
+                    os.fsync(written.fileno())  # otherwise, after a crash, the folder may exist without the content
+            if folder.exists():  # moved aside first, because a folder cannot replace one with content
                 old = _unused(folder)
                 os.replace(folder, old)
                 shutil.rmtree(old, ignore_errors=True)
@@ -40,13 +43,13 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def filled_folder(folder: Path) -> Iterator[Path]:
-    """Gives a temporary folder whose content is in `folder` when the block ends without an error.
+    """Yields a temporary folder whose content is moved into `folder` when the block ends without an error.
 
-    Other than with `whole_folder`, a folder that is there stays in its place, with whatever else it holds: it may be
-    the working directory, a link, the root of a disk, or in a folder that may not be written.
+    Unlike with `whole_folder`, an existing folder is kept, with its other content: it may be the working directory, a
+    link, the root of a disk, or in a folder without write permission.
 
     Raises:
-        UserError: The folder is a link to nowhere.
+        UserError: The folder is a broken link.
     """
     if not folder.exists():
         if folder.is_symlink():
@@ -68,23 +71,23 @@ def filled_folder(folder: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, *parts: bytes | memoryview) -> None:
-    """Makes a file appear whole or not at all: written beside its place, then moved there."""
+    """Writes a file atomically: a temporary file beside it, which is then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Not `tempfile`: its files can be read by their owner only, and colleagues read the results.
+    # Not `tempfile`: only the owner can read its files, and colleagues read the results.
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         with _named(path), temporary.open("xb") as file:
             for part in parts:
                 file.write(part)
             file.flush()
-            os.fsync(file.fileno())  # else, after a crash, the name may be there and the content not
+            os.fsync(file.fileno())  # otherwise, after a crash, the name may exist without the content
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def write_changed(path: Path, content: bytes) -> None:
-    """Writes a file whole, unless it says the same already: its time then tells when its content last changed."""
+    """Writes a file atomically, unless it has this content already: its time is that of the last change."""
     if not path.is_file() or path.read_bytes() != content:
         write_whole(path, content)
 
@@ -96,22 +99,19 @@ def sha256(file: Path) -> str:
 
 
 def sweep(folder: Path) -> None:
-    """Removes the files that processes killed while writing left in a folder, at any depth.
-
-    Those of another user, in a folder that only that user may write, stay: nothing reads them.
-    """
+    """Removes the temporary files of killed processes below a folder; those of other users may stay."""
     for file in folder.rglob(".*.tmp"):
         with suppress(PermissionError):
             file.unlink(missing_ok=True)
 
 
 def remove_folder(folder: Path) -> None:
-    """Removes a folder with all in it, or leaves it where it is; of a link to one, removes only the link."""
+    """Removes a folder with its content, or leaves it unchanged; of a link to one, removes only the link."""
     if folder.is_symlink():
         folder.unlink()
         return
     aside = _unused(folder)
-    os.replace(folder, aside)  # first what may be refused
+    os.replace(folder, aside)  # the step that may be refused comes first
     try:
         shutil.rmtree(aside)
     except OSError as error:
@@ -121,10 +121,10 @@ def remove_folder(folder: Path) -> None:
 
 
 def names_in(folder: Path) -> list[str]:
-    """Returns the names in a folder, in order; none where there is no such folder.
+    """Returns the sorted names in a folder; none if it does not exist.
 
     Raises:
-        OSError: The folder may not be read, which `Path.glob` does not tell from an empty one.
+        OSError: The folder is not readable; `Path.glob` would treat it as empty.
     """
     try:
         return sorted(os.listdir(folder))
@@ -133,7 +133,7 @@ def names_in(folder: Path) -> list[str]:
 
 
 def is_folder(path: str | Path) -> bool:
-    """Says whether there is a folder; what cannot be a path (too long, with a null character) is none."""
+    """Says whether there is a folder; an invalid path (too long, with a null character) is none."""
     try:
         return Path(path).is_dir()
     except (OSError, ValueError):
@@ -141,28 +141,20 @@ def is_folder(path: str | Path) -> bool:
 
 
 def require_folder(folder: Path, key: str) -> None:
-    """Checks, without writing, that a folder is there or that it can be made below one that is.
-
-    Args:
-        folder: The folder.
-        key: The experiment's key that names it.
+    """Checks, without writing, that the folder of an experiment's key exists or can be made.
 
     Raises:
-        UserError: A file stands in its place, or in that of a folder above it.
+        UserError: It, or a folder above it, is a file.
     """
-    if not next(place for place in (folder, *folder.absolute().parents) if place.exists()).is_dir():
+    if not next(path for path in (folder, *folder.absolute().parents) if path.exists()).is_dir():
         raise UserError(f"{key}: cannot write in the folder {folder}: {os.strerror(errno.ENOTDIR)}")
 
 
 def require_writable(folder: Path, key: str) -> None:
-    """Checks that files can be made in a folder, before hours of work end in it.
-
-    Args:
-        folder: The folder; made when it is not there.
-        key: The experiment's key that names it.
+    """Makes the folder of an experiment's key if necessary, and checks that files can be written in it.
 
     Raises:
-        UserError: The folder cannot be made or written; the message names its owner where permissions are the reason.
+        UserError: It cannot be made or written; the message names its owner if permissions are the reason.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -182,40 +174,33 @@ def owner(path: Path) -> str:
 
 
 def _of_another_user(folder: Path, error: OSError) -> str:
-    """Says what opens a colleague's folder to the group."""
+    """Returns how to open a colleague's folder to the group."""
     if error.errno not in (errno.EACCES, errno.EPERM):
         return ""
     with suppress(OSError):
-        refusing = next(place for place in (folder, *folder.parents) if place.exists())
+        refusing = next(path for path in (folder, *folder.parents) if path.exists())
         if refusing.stat().st_uid != os.geteuid():
             return f"; {refusing} belongs to {owner(refusing)}, who can open it to the group: `chmod -R g+w {refusing}`"
     return ""
 
 
 def _unused(path: Path) -> Path:
-    """Returns a name beside a path that nothing has and that nothing reads."""
+    """Returns an unused hidden name beside a path."""
     return path.with_name(f".{path.name}-{uuid.uuid4().hex}")
 
 
 def usual_permissions(folder: Path) -> None:
-    """Gives the files in a folder of this user's the permissions of new files: some libraries make private ones."""
+    """Gives the files in a folder of this user the permissions of new files; some libraries make private ones."""
     mode = folder.stat().st_mode & 0o666
     for file in filter(Path.is_file, folder.rglob("*")):
         with suppress(PermissionError):  # another user's
             file.chmod(mode)
 
 
-def _finish(folder: Path) -> None:
-    """Makes what was written readable like any new file, and safe against a crash."""
-    usual_permissions(folder)
-    for file in filter(Path.is_file, folder.rglob("*")):
-        with file.open("rb") as written:
-            os.fsync(written.fileno())  # else, after a crash, the folder may be there and the content not
-
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Names the file in errors that lack it: those of `write`, and of safetensors, on a full disk."""
+    """Adds the file to errors without one: those of `write`, and of safetensors, on a full disk."""
     try:
         yield
     except SafetensorError as error:

@@ -1,11 +1,11 @@
-"""Claims: of several processes that need the same stage, one carries it out and the others wait for it.
+"""Locks ("claims") of stages: of several processes that need the same stage, one carries it out and the others wait.
 
-A claim is a lease beside the stage's outcome, kept up by a heartbeat. A process that died on this machine loses its
-claim at once, one on another machine after `LEASE` seconds. Should two processes ever hold one (a machine that slept
-longer than that), one of them may end in an error, but both come to the same outcome, and each file appears whole.
+A claim is a lease file beside the stage's outcome, refreshed by a heartbeat. A process that died on this machine loses
+its claim immediately, one on another machine after `LEASE` seconds. If two processes ever hold one (after a machine
+slept longer than that), one of them may fail, but both compute the same outcome, and files are written atomically.
 
-Nobody waits for a claim that nothing refreshes: one that holds no record of a process is taken over after `WRITING`
-seconds, and one in another program's or version's format is refused with a message.
+A claim without a record of its process is taken over after `WRITING` seconds, and one in the format of another program
+or version is refused with a message.
 """
 
 import os
@@ -27,9 +27,9 @@ from framework.system.signals import interrupted, stop_requested
 LEASE = 60.0
 """Seconds without a heartbeat after which another process may take a claim."""
 WRITING = 5.0
-"""Seconds that a process may take to write its record into its claim."""
+"""Time limit in seconds for a process to write its record into its claim."""
 POLL = 0.5
-"""Seconds between two looks at a claim that somebody else has."""
+"""Seconds between two checks of another process's claim."""
 
 
 @contextmanager
@@ -39,25 +39,24 @@ def stage_lock(
     waiting: Callable[[str], None],
     prepare: Callable[[], None] = lambda: None,
 ) -> Iterator[bool]:
-    """Claims a stage for as long as the block lasts.
+    """Holds the claim of a stage during the block.
 
     Args:
-        file: The claim's file, next to where the outcome will be.
-        is_done: Says whether the outcome is there.
-        waiting: Called once with whose claim it is, if another process has it.
-        prepare: Called with the claim, before any rank begins.
+        file: The claim's file.
+        is_done: Says whether the outcome exists.
+        waiting: Called once with a message on the holder, if another process holds the claim.
+        prepare: Called after the claim was acquired, before any rank begins.
 
     Yields:
-        Whether the stage is to be carried out here; it is not when another process did it in the meantime.
+        Whether the stage is still to be carried out; another process may have done it in the meantime.
 
     Raises:
-        Interrupted: If this process was asked to stop while it waited.
-        UserError: If the claim is of a kind that has no heartbeat.
+        Interrupted: This process was asked to stop while it waited.
+        UserError: The claim is of a kind without heartbeat.
     """
     if own_rank() > 0:
         yield _first_rank_goes_on(file, is_done)
         return
-    file.parent.mkdir(parents=True, exist_ok=True)
     claim = _Claim(file)
     if not claim.acquire():
         waiting(claim.holder)
@@ -88,15 +87,7 @@ def stage_lock(
 
 @contextmanager
 def stage_lock_if_free(file: Path) -> Iterator[bool]:
-    """Claims a stage that is done for as long as the block lasts, without waiting.
-
-    Args:
-        file: The claim's file.
-
-    Yields:
-        Whether no other process is at the stage.
-    """
-    file.parent.mkdir(parents=True, exist_ok=True)
+    """Holds the claim of a finished stage during the block, without waiting; yields whether it was free."""
     claim = _Claim(file)
     if not claim.acquire():
         yield False
@@ -108,24 +99,25 @@ def stage_lock_if_free(file: Path) -> Iterator[bool]:
 
 
 class _Claim:
-    """The lease, and what is seen of it while another process has it."""
+    """A lease file, and its state while another process holds it."""
 
     def __init__(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
         self.file = file
         self.lease = SoftFileLease(file, lease_duration=LEASE, poll_interval=POLL)
         self.state: tuple[int, ...] = ()
-        """What changes with each heartbeat, as last seen."""
+        """Changes with each heartbeat."""
         self.since = 0.0
-        """When it was first seen so."""
+        """Since when the state is unchanged."""
 
     def acquire(self) -> bool:
-        """Takes the claim if it is free, or if its process died or gave no sign of life for `LEASE` seconds."""
+        """Takes the claim if it is free, if its process died, or after `LEASE` seconds without a heartbeat."""
         try:
             self.lease.acquire(blocking=False)
         except (Timeout, LeaseSettingsMismatch):
             return False
         except (PermissionError, IsADirectoryError):
-            if not os.path.lexists(self.file):  # else another user's, which only that user may write
+            if not os.path.lexists(self.file):  # otherwise it is another user's
                 raise
             return False
         return True
@@ -135,21 +127,21 @@ class _Claim:
 
     @property
     def holder(self) -> str:
-        """Says whose claim it is, when it was last refreshed, and how to take it over."""
+        """Holder, time of the last heartbeat, and how to take the claim over."""
         record = self.lease.owner
         process = f"process {record.pid} on {record.hostname}" if record else "a process"
         try:
             last = datetime.fromtimestamp(self.file.lstat().st_mtime).isoformat(sep=" ", timespec="seconds")
             whose = f"{process} of {owner(self.file)}, last sign of life {last}"
-        except (OSError, OverflowError):  # released meanwhile; a time that no clock shows
+        except (OSError, OverflowError):  # released in the meantime; an invalid time
             whose = process
         return f"claimed by {whose}; if it does not run any more, `rm {self.file}` frees the stage"
 
     def free_if_stale(self) -> None:
-        """Removes the claim if it has not changed for so long, on this machine's clock, that nobody can have it.
+        """Removes the claim if it has not changed for too long by this machine's clock.
 
         Raises:
-            UserError: It is no lease of this version, so that nothing tells whether its process lives.
+            UserError: It is not a lease of this version, so that the state of its process is unknown.
         """
         try:
             status = self.file.lstat()
@@ -171,11 +163,7 @@ class _Claim:
     def _remove(self, stale: os.stat_result) -> None:
         """Removes the claim that was found stale.
 
-        Another process may have removed it already, and may have claimed anew. So it is moved aside first, where
-        nobody else reaches it, and put back if it is not the one that was found.
-
-        Args:
-            stale: Of the claim that was found.
+        Another process may have replaced it already. So it is renamed first, and put back if it is not the same.
         """
         aside = self.file.with_name(f".{self.file.name}.{uuid.uuid4().hex}.tmp")
         try:
@@ -184,7 +172,7 @@ class _Claim:
             return
         found = aside.lstat()
         if (found.st_ino, found.st_mtime_ns) != (stale.st_ino, stale.st_mtime_ns):
-            with suppress(FileExistsError):  # where a third process has claimed meanwhile
+            with suppress(FileExistsError):  # a third process may have taken the claim in the meantime
                 os.link(aside, self.file, follow_symlinks=False)
         if aside.is_dir() and not aside.is_symlink():
             shutil.rmtree(aside)
@@ -193,13 +181,13 @@ class _Claim:
 
 
 def _holder(file: Path) -> Path:
-    """Returns the file in which the first of several Slurm tasks tells the others that it has the claim."""
+    """Returns the file by which the first of several Slurm tasks signals the others that it holds the claim."""
     return file.with_suffix(".step")
 
 
 def _first_rank_goes_on(file: Path, is_done: Callable[[], bool]) -> bool:
-    """Waits until the first rank has the claim, or finds the stage done."""
-    if slurm_tasks() == 1:  # started by the first rank, which has the claim
+    """Waits until the first rank holds the claim, or the stage is done."""
+    if slurm_tasks() == 1:  # started by the first rank, which holds the claim
         return True
     while not is_done():
         if stop_requested():

@@ -8,6 +8,7 @@ import requests
 from huggingface_hub import configure_http_backend, constants
 from huggingface_hub.utils import logging
 from requests.adapters import HTTPAdapter
+from typing_extensions import override
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import InvalidHeader, MaxRetryError, ResponseError
 from urllib3.util.retry import Retry
@@ -15,24 +16,24 @@ from urllib3.util.retry import Retry
 from framework.system.signals import pause
 
 TRIES = 7
-"""How often a request is sent before the network counts as failed."""
+"""Number of attempts before a request has failed."""
 FIRST_PAUSE = 1.0
-"""Seconds before the second try. Each further pause is twice as long, unless the hub demands a longer one."""
+"""Seconds before the second attempt. Each further pause is twice as long, unless the hub demands a longer one."""
 LONGEST_PAUSE = 600.0
-"""Seconds. The hub counts requests in windows of five minutes; where it demands a longer pause, the command ends."""
+"""Seconds. The hub counts requests in windows of five minutes; if it demands a longer pause, the command ends."""
 TIMEOUT = 30.0
-"""Seconds without an answer after which a request has failed, where the client sets no limit of its own."""
+"""Seconds without an answer after which a request has failed, if the client sets no limit itself."""
 TEMPORARY = frozenset({408, 429, 500, 502, 503, 504})
 """Status codes of requests that may succeed later."""
 
 
 def retry_requests() -> None:
-    """Makes the hub's client repeat failed requests, in this process and for all that uses the client."""
+    """Makes the hub's client repeat failed requests, for all its users in this process."""
     if constants.HF_HUB_OFFLINE:
         return  # its own backend then refuses every request
     _Retry.has_given_up = False
     configure_http_backend(_session)
-    # The client reports its own repetitions, at the length of a URL each; ours are reported here.
+    # The client reports its repetitions with long URLs; ours are reported here.
     logging.get_logger("huggingface_hub.utils._http").setLevel("ERROR")
 
 
@@ -44,15 +45,17 @@ def _session() -> requests.Session:
 
 
 class _Retry(Retry):
-    """Repeats a request; says why and when."""
+    """Repeats a request, and prints why and when."""
 
     has_given_up: ClassVar[bool] = False
-    """Whether the last request failed for good. The client also repeats requests itself; that must not wait again."""
+    """Whether the last request failed finally. The client repeats such requests itself; these must not wait again."""
 
+    @override
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
-        """Also repeats an upload where the hub counts requests: it has done nothing then."""
+        # At 429 (too many requests) the hub has not processed an upload, which can be repeated too.
         return status_code == 429 or (status_code in TEMPORARY and self._is_method_retryable(method))
 
+    @override
     def increment(
         self,
         method: str | None = None,
@@ -62,7 +65,6 @@ class _Retry(Retry):
         _pool: Any = None,
         _stacktrace: Any = None,
     ) -> Self:
-        """Counts a failure; gives up after the last try, or where the hub demands too long a pause."""
         try:
             if _Retry.has_given_up or self._demanded_pause(response) > LONGEST_PAUSE:
                 raise MaxRetryError(_pool, url or "", error or ResponseError("given up"))
@@ -71,16 +73,12 @@ class _Retry(Retry):
             _Retry.has_given_up = True
             raise
 
+    @override
     def sleep(self, response: BaseHTTPResponse | None = None) -> None:
-        """Waits before the next try.
-
-        Raises:
-            Interrupted: If this process was asked to stop.
-        """
         failures = len(self.history)
         seconds = max(FIRST_PAUSE * 2 ** (failures - 1), self._demanded_pause(response))
         error = self.history[-1].error
-        # The errors begin with names of classes and objects.
+        # The messages begin with names of classes and objects.
         reason = f"HTTP {response.status}" if response else str(error).rpartition(": ")[2]
         next_try = f"try {failures + 1} of {TRIES} in {seconds:.0f} s"
         print(f"a request to the hub failed ({reason}): {next_try}", file=sys.stderr, flush=True)
@@ -97,11 +95,10 @@ class _Retry(Retry):
 
 
 class _Adapter(HTTPAdapter):
-    """Sends requests of a session."""
-
     def __init__(self) -> None:
         super().__init__(max_retries=_Retry(total=TRIES - 1, raise_on_status=False))
 
+    @override
     def send(self, request: requests.PreparedRequest, *args: Any, **settings: Any) -> requests.Response:
         settings["timeout"] = settings.get("timeout") or TIMEOUT
         response = super().send(request, *args, **settings)

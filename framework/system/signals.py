@@ -15,27 +15,21 @@ from types import FrameType
 from framework.errors import Interrupted
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
-"""What asks a process to stop. Slurm warns by SIGUSR1, SIGUSR2 or SIGTERM; a terminal sends SIGINT."""
+"""Stop signals. Slurm sends SIGUSR1, SIGUSR2 or SIGTERM; a terminal sends SIGINT."""
 
 STEP = 0.2
-"""Seconds between two looks at whether a request to stop came, in a pause."""
+"""Seconds between two checks for a stop signal, in a pause."""
 
 PARENT = "MODULINGUA_PARENT"
 """Environment variable: the process that started this one."""
 
-# A signal comes to the process as a whole, so this is its state.
+# Signals concern the whole process, so this is module state.
 _asked_by: list[str] = []
 
 
 @contextmanager
 def handle_stop_signals(passed_on: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Takes requests to stop down for as long as the block lasts.
-
-    A second Ctrl-C ends the process at once, as it would without this.
-
-    Args:
-        passed_on: Called at each request, for instance to ask a child process too.
-    """
+    """Records stop signals during the block, and calls `passed_on` at each; a second Ctrl-C ends the process."""
 
     def ask(number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT:
@@ -59,25 +53,13 @@ def stop_requested() -> bool:
 
 
 def interrupted(where: str) -> Interrupted:
-    """Makes the exception with which the work stops.
-
-    Args:
-        where: How far it came: `after step 612 of 1000`.
-    """
+    """Makes the exception that stops the work; `where` is its progress: `after step 612 of 1000`."""
     by = f" ({_asked_by[0]})" if _asked_by else ""
     return Interrupted(f"stopped{by} {where}; the same command goes on from there")
 
 
 def pause(seconds: float, where: str) -> None:
-    """Waits, until the time is over or this process is asked to stop.
-
-    Args:
-        seconds: How long.
-        where: See `interrupted`.
-
-    Raises:
-        Interrupted: If this process was asked to stop.
-    """
+    """Waits; raises `Interrupted` (with `where`) at a stop signal."""
     while not stop_requested():
         if seconds <= 0:
             return
@@ -92,9 +74,9 @@ def is_child() -> bool:
 
 
 def die_with_parent(every: float = 0.5) -> None:
-    """Ends this process soon after the one that started it, even if that was killed: nobody waits for it any more.
+    """Ends this process soon after the one that started it, even if that was killed.
 
-    The parent may be gone before this is called, so it names itself in the environment, for each generation anew.
+    The parent may have ended before this call, so its process id is passed in the environment.
     """
     parent = int(os.environ.get(PARENT, os.getppid()))
     os.environ[PARENT] = str(os.getpid())

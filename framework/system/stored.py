@@ -1,7 +1,4 @@
-"""Reads what earlier commands left: small files that must hold one type, or a message that names the damage.
-
-A file may have been edited, cut short by a crash, or not be ours at all.
-"""
+"""Reads and validates small files that earlier commands wrote; they may be edited, truncated or foreign."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,15 +16,15 @@ LARGEST = 256 * 2**20
 
 
 class Damaged(UserError):
-    """A file does not hold what was written there; made again, it would."""
+    """A file does not have the content that was written; its stage can write it again."""
 
 
 class Unreadable(UserError):
-    """The file system refuses to read a file, such as for want of permission; what it holds is not known."""
+    """The file system refuses to read a file, for example for lack of permission."""
 
 
 def disagreement(one: object, other: object, difference: str) -> str:
-    """Says that two files which hold the same thing differ in it."""
+    """Returns the message that two files contradict each other."""
     return f"{one} and {other} do not agree, so one of them was edited: {difference}"
 
 
@@ -36,11 +33,11 @@ def stored_bytes(path: Path) -> bytes:
 
     Raises:
         UserError: There is none, or it is a folder, a device or a pipe.
-        Unreadable: It may not be read.
+        Unreadable: Reading is refused.
         Damaged: It is far too large.
     """
     try:
-        if path.exists() and not path.is_file():  # reading a pipe would wait for its writer
+        if path.exists() and not path.is_file():  # reading a pipe would block
             raise UserError(f"{path}: is not a file")
         if path.stat().st_size > LARGEST:
             raise Damaged(f"{path} is damaged: it is larger than {LARGEST // 2**20} MiB")
@@ -52,16 +49,11 @@ def stored_bytes(path: Path) -> bytes:
 
 
 def read_stored(path: Path, adapter: TypeAdapter[T], what: str) -> T:
-    """Reads a JSON file.
-
-    Args:
-        path: The file.
-        adapter: Its type.
-        what: Names the type to a person: `a run's record`.
+    """Reads a JSON file of a type, which messages call `what`: `a run's record`.
 
     Raises:
         UserError: It cannot be read.
-        Damaged: It holds something else.
+        Damaged: It is not of this type.
     """
     content = stored_bytes(path)
     return _checked(path, what, lambda: adapter.validate_json(content, strict=True))
@@ -74,7 +66,7 @@ def read_stored_lines(path: Path, adapter: TypeAdapter[T], what: str) -> list[T]
 
 
 def read_stored_yaml(path: Path) -> dict[str, Any]:
-    """Reads a YAML mapping that an earlier command wrote; references in it are left as they are.
+    """Reads a YAML mapping without resolving its references.
 
     Raises:
         UserError: It cannot be read.

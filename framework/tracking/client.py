@@ -1,12 +1,12 @@
-"""Tells W&B of an entry, through W&B's own client, and keeps the books of what a server has.
+"""Sends entries through W&B's client, and records what a server has.
 
 In an entry's folder:
 
     wandb/             the client's own files, until their content is sent
-    wandb/data/        what waits in them for an upload
+    wandb/data/        files that wait for an upload
     wandb/sent.json    server, entity, project and suffix of the ids -> a hash of what was sent there
 
-Whatever the client, its service process or the server come up with is raised as it is.
+Errors of the client, its service process and the server are raised unchanged.
 """
 
 import atexit
@@ -33,24 +33,19 @@ from framework.tracking import names
 from framework.tracking.entry import Entry, component_name
 
 START_SECONDS = 30
-"""How long a server may take to accept a run, or to answer."""
+"""Time limit for a server to accept a run, or to answer."""
 AWAY = ("offline", "dryrun", "disabled")
-"""Values of WANDB_MODE under which nothing may be sent."""
+"""Values of WANDB_MODE that forbid sending."""
 
 
 class WandbRun:
     """An entry's W&B run, open for writing: a new one, or that of an earlier attempt."""
 
     def __init__(self, entry: Entry, config: TrackingConfig, finish_seconds: float) -> None:
-        """Opens it.
-
-        Args:
-            entry: What is shown there.
-            config: Where.
-            finish_seconds: How long a server may take to receive what is left at the end.
+        """Opens the run, with a time limit for the server to receive the rest at the end.
 
         Raises:
-            UserError: Nobody is logged in, or nothing may be sent.
+            UserError: Nobody is logged in, or WANDB_MODE forbids sending.
         """
         online = config.mode == "online"
         _session()
@@ -77,7 +72,7 @@ class WandbRun:
             config=dict(entry.config),
             settings=wandb.Settings(
                 silent=True,
-                program="modulingua",  # else where it lies on this machine
+                program="modulingua",  # otherwise a path of this machine
                 console="off",
                 disable_git=True,
                 disable_code=True,
@@ -91,22 +86,18 @@ class WandbRun:
                 finish_timeout_raises=True,
             ),
         )
-        # Who is meant by no entity, the server has said: in a shared store others may have sent it elsewhere.
+        # With the entity that the server chose: in a shared store other users may have sent it to theirs.
         self.destination = destination(replace(config, entity=self.run.entity)) if online else None
         self.curve = entry.curve
         self.run.define_metric(names.step(entry.curve), hidden=True)
         self.run.define_metric(names.curve(entry.curve, "*"), step_metric=names.step(entry.curve))
-        # Offline, the client does not know what a server has, and an upload would add to it.
+        # Offline, the client does not know the steps that a server has, and an upload would add to them.
         on_server = not online and (bool(_sent(entry.folder)) or any(files.glob("offline-run-*/*.synced")))
         self.last: float = math.inf if on_server else self.run.starting_step - 1
 
     def link(self, uses: Mapping[str, Path]) -> None:
-        """Notes which components the stage stands on, as far as the server has them.
-
-        Args:
-            uses: See `Entry.uses`.
-        """
-        if self.destination is None:  # refused by the client
+        """Links the components that the stage depends on (`Entry.uses`), if the server has them."""
+        if self.destination is None:  # the client refuses links offline
             return
         for name, folder in uses.items():
             if self.destination in _sent(folder):
@@ -114,14 +105,14 @@ class WandbRun:
                 self.linked.append(name)
 
     def add(self, rows: Iterable[Mapping[str, float]]) -> None:
-        """Adds rows of the training curve; those that the server has already are left out."""
+        """Adds rows of the training curve that the server does not have."""
         for row in rows:
             if row["step"] > self.last:
                 self.last = row["step"]
                 self.run.log({names.curve(self.curve, key): value for key, value in row.items()}, step=int(row["step"]))
 
     def complete(self, entry: Entry) -> None:
-        """Adds what the stage found."""
+        """Adds the outcome of the stage."""
         self.run.config.update(dict(entry.config), allow_val_change=True)  # type: ignore[no-untyped-call]
         self.add(entry.rows)
         self.run.summary.update(entry.summary)
@@ -132,11 +123,11 @@ class WandbRun:
             self.run.log_artifact(component(entry, entry.component))
 
     def close(self, code: int) -> None:
-        """Ends the W&B run with the stage's exit code and waits for what is left to be sent."""
+        """Ends the W&B run with the stage's exit code and waits for the upload."""
         if code == INTERRUPTED:
             self.run.mark_preempting()
         self.run.finish(exit_code=code)
-        usual_permissions(self.folder / "wandb")  # what waits for an upload, only its owner can read
+        usual_permissions(self.folder / "wandb")  # the client makes files for an upload private
 
     def note_sent(self, entry: Entry) -> None:
         """Records in sent.json that the server has this run, if it was closed without an error."""
@@ -150,7 +141,7 @@ class WandbRun:
 
 
 def component(entry: Entry, folder: Path) -> wandb.Artifact:
-    """Returns the W&B artifact of what a stage trained; its weights are sent from the store, without a copy."""
+    """Returns the W&B artifact of a trained component, whose weights are sent from the store without a copy."""
     passport = plain(read_passport(folder).public)
     artifact = wandb.Artifact(component_name(entry.id), type=entry.kind, metadata=passport)
     for file in sorted(folder.resolve().iterdir()):
@@ -162,32 +153,23 @@ def component(entry: Entry, folder: Path) -> wandb.Artifact:
 
 
 def is_sent(entry: Entry, config: TrackingConfig) -> bool:
-    """Says whether the configured server has the entry as it is now, with all that it stands on.
-
-    Args:
-        entry: All of it.
-        config: Names the entity; see `default_entity`.
-    """
+    """Says whether the server has this version of a complete entry with its links; `config` must name the entity."""
     return _sent(entry.folder).get(destination(config)) == content(entry, entry.uses)
 
 
 def content(entry: Entry, linked: Iterable[str]) -> str:
-    """Returns a hash of what a server is told; not of the configuration, which the id stands for."""
+    """Returns a hash of what is sent, without the configuration, which the id identifies."""
     return identity(rows=entry.rows, summary=entry.summary, table=entry.table, linked=sorted(linked))
 
 
 def destination(config: TrackingConfig) -> str:
     """Names the server, the entity, the project and, where there is one, the suffix of the runs' ids."""
-    place = "/".join([_session().settings.base_url, config.entity or "", config.project])
-    return f"{place}#{config.run_suffix}" if config.run_suffix else place
+    project = "/".join([_session().settings.base_url, config.entity or "", config.project])
+    return f"{project}#{config.run_suffix}" if config.run_suffix else project
 
 
 def default_entity() -> str:
-    """Asks the server which entity is meant where an experiment names none.
-
-    Raises:
-        UserError: Nobody is logged in, nothing may be sent, or the login has none.
-    """
+    """Returns the login's entity, for experiments that name none; `UserError` if it has none."""
     require_login()
     entity = wandb.Api(timeout=START_SECONDS).default_entity
     if not entity:
@@ -196,20 +178,16 @@ def default_entity() -> str:
 
 
 def require_login() -> None:
-    """Refuses to go on where the client would send nothing.
-
-    Raises:
-        UserError: Nobody is logged in, or WANDB_MODE forbids it.
-    """
+    """Raises `UserError` if nobody is logged in, or WANDB_MODE forbids sending."""
     if os.environ.get("WANDB_MODE") in AWAY:
         raise UserError(f"WANDB_MODE is {os.environ['WANDB_MODE']}, so nothing may be sent to the server; unset it")
-    _session()  # or the client greets
+    _session()  # otherwise the client prints a greeting
     if not wandb.login(prompt=False, verify=False):
         raise UserError("not logged in to W&B; run `wandb login`, or set WANDB_API_KEY")
 
 
 def leave_at_exit() -> None:
-    """Lets the process end without waiting for what the client still sends; it is in its files, and in ours."""
+    """Lets the process end without waiting for the client's upload; its files, and ours, hold everything."""
     atexit.register(_end_service)  # called before the client's own, which waits
 
 
@@ -217,17 +195,17 @@ def _end_service() -> None:
     with suppress(Exception):
         connection = _session()._connection
         if connection is not None and connection._proc is not None:
-            connection._proc._process.kill()  # there is no public way
+            connection._proc._process.kill()  # wandb has no public function for this
         wandb.teardown()
-    for socket in Path(tempfile.gettempdir()).glob(f"wandb-{os.getpid()}-*"):  # which a killed service cannot remove
+    for socket in Path(tempfile.gettempdir()).glob(f"wandb-{os.getpid()}-*"):  # a killed service does not remove it
         shutil.rmtree(socket, ignore_errors=True)
 
 
 @contextmanager
 def beside(folder: Path) -> Iterator[None]:
-    """Keeps what the client stages for a later upload in an entry's folder.
+    """Lets the client stage files for a later upload in an entry's folder.
 
-    By default tables wait in the user's home, and are lost to `wandb sync` on another machine.
+    By default it stages tables in the user's home, where `wandb sync` on another machine does not find them.
     """
     name = "WANDB_DATA_DIR"
     if name in os.environ:
@@ -241,8 +219,8 @@ def beside(folder: Path) -> Iterator[None]:
 
 
 def _session() -> Any:
-    """Begins the process's session with the client, quietly, and returns it."""
-    logging.raiseExceptions = False  # on a full disk, each line of the client's own log would be a traceback
+    """Returns the process's silent session with the client."""
+    logging.raiseExceptions = False  # on a full disk, each line of the client's log would print a traceback
     return wandb.setup(settings=wandb.Settings(silent=True))
 
 
@@ -251,7 +229,7 @@ def _sent_ledger(folder: Path) -> Path:
 
 
 def _sent(folder: Path) -> dict[str, str]:
-    """Returns the books of an entry; damaged ones are none, and it is sent again."""
+    """Reads an entry's sent.json; a damaged one is ignored, and the entry is sent again."""
     try:
         known: dict[str, str] = json.loads(_sent_ledger(folder).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -260,10 +238,7 @@ def _sent(folder: Path) -> dict[str, str]:
 
 
 def _drop_unsent_copies(files: Path) -> None:
-    """Removes earlier offline copies that were never uploaded, with what they staged.
-
-    Each copy is complete; uploading two of them would show each point of the curves twice.
-    """
+    """Removes earlier offline copies that were not uploaded, because two uploads would show each point twice."""
     for copy in files.glob("offline-run-*"):
         if not any(copy.glob("*.synced")):
             shutil.rmtree(copy)

@@ -1,4 +1,4 @@
-"""What W&B is told of a stage, read from the stage's own files."""
+"""What W&B is sent of a stage, read from the stage's own files."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -14,12 +14,12 @@ from modules import ROLES
 from modules.components import CONFIGS
 
 NONE = "none"
-"""Stands for null: W&B cannot group runs by a configuration value that some of them lack."""
+"""In place of null: W&B cannot group runs by a configuration value that some of them lack."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One W&B run. While the stage goes on, what it found is not known yet: then the second half is empty."""
+    """The content of one W&B run. The second half is empty until the stage is done."""
 
     id: str
     """The stage's identity."""
@@ -29,47 +29,47 @@ class Entry:
     kind: str
     """The stage's kind, W&B's job type."""
     config: dict[str, str | int | float | bool]
-    """Flat and without nulls, with "/" in the keys: W&B takes "." for a path."""
+    """Flat and without nulls, with "/" in the keys: W&B reads "." as a path."""
     folder: Path
-    """Below it, in `wandb/`, the client keeps its files: beside the stage's own, where all machines see them."""
+    """The client's files are in its `wandb/`: beside the stage's own, on the disk that all machines share."""
     claim: Path
-    """Says who is at the stage; see framework/system/locks.py."""
+    """The stage's lock file."""
     curve: str
     """The kind of the stage whose training curve it shows."""
     uses: dict[str, Path] = field(default_factory=dict)
-    """Names of the components that it stands on -> `folder` of their own entries."""
+    """Names of the components that it depends on -> `folder` of their entries."""
 
     rows: list[dict[str, float]] = field(default_factory=list)
-    """The training curve: `step` and what was logged there, steps in order."""
+    """The training curve: `step` and the values logged there, steps in order."""
     summary: dict[str, float] = field(default_factory=dict)
     table: tuple[list[str], list[list[Any]]] | None = None
     """Columns and rows of the results."""
     component: Path | None = None
-    """The folder in the store that holds what the stage trained."""
+    """The store's folder of the trained component."""
 
 
 def component_name(identity: str) -> str:
-    """Returns the name of the W&B artifact that holds what a stage trained."""
+    """Returns the name of the W&B artifact of a component."""
     return f"component-{identity}"
 
 
 def about_stage(stage: Stage) -> dict[str, str]:
-    """Returns the configuration that a stage shares with the others of its experiment."""
+    """Returns the configuration that all stages of an experiment share."""
     experiment = stage.experiment
     labelled = {"dataset": experiment.data.name, "task": experiment.dataset.task} if experiment.data else {}
     return {"experiment": experiment.name, "backbone": stage.backbone.shown, "dataset": "", "task": ""} | labelled
 
 
 def about_run(record: RunRecord) -> dict[str, str]:
-    """See `about_stage`."""
+    """Returns the configuration that a run shares with all stages of its experiment."""
     return {name: getattr(record, name) for name in ("experiment", "backbone", "dataset", "task")}
 
 
 def entry_of_component(passport: Passport, store: Store, shared: Mapping[str, str]) -> Entry:
-    """Returns what W&B is told of a stage that trains.
+    """Returns the entry of a training stage, with the training curve if the component is in the store.
 
     Args:
-        passport: Of what it trains. The training curve is read if the store has it.
+        passport: The component's.
         store: The component store.
         shared: See `about_stage`.
 
@@ -89,7 +89,7 @@ def entry_of_component(passport: Passport, store: Store, shared: Mapping[str, st
         kind=passport.stage,
         config=_config(
             shared,
-            title=passport.title.removesuffix(f" · seed {seed}"),  # W&B groups by this: seeds of a kind belong together
+            title=passport.title.removesuffix(f" · seed {seed}"),  # W&B groups by this
             seed=seed,
             source=passport.languages,
             precision=passport.training.get("precision"),
@@ -108,7 +108,7 @@ def entry_of_component(passport: Passport, store: Store, shared: Mapping[str, st
 
 
 def entry_of_run(run: RunFolder, store: Store) -> Entry:
-    """Returns what W&B is told of a finished run; what of its components is no longer in the store is left out.
+    """Returns the entry of a finished run, without components that are no longer in the store.
 
     Raises:
         UserError: A file of the run, or of a component, cannot be read.
@@ -125,7 +125,7 @@ def entry_of_run(run: RunFolder, store: Store) -> Entry:
 
 
 def entry_of_record(run: RunFolder, record: RunRecord, store: Store) -> Entry:
-    """Returns what W&B is told of a run that is being tested."""
+    """Returns the entry of a run during its test."""
     return Entry(
         id=record.id,
         name=f"{record.label} · seed {record.seed}",
@@ -168,7 +168,7 @@ def _config(
     recipe: str = "",
     **own: Any,
 ) -> dict[str, str | int | float | bool]:
-    # Each run names every kind: in runs that lacked one, it would be null.
+    # Each run has a value for every kind, so that none is null.
     known: dict[str, Any] = {f"components/{role}/{kind}": None for role in ROLES for kind in CONFIGS}
     known |= {
         f"components/{role}/{kind}": ", ".join(f"{key}={_plain(value)}" for key, value in (of_kind or {}).items())
@@ -197,7 +197,7 @@ def _plain(value: Any) -> str | int | float | bool:
 
 
 def _summary(record: RunRecord, results: list[LanguageResult]) -> dict[str, float]:
-    """Each language's own scores, and for each control the macro average over the zero-shot languages."""
+    """Returns each language's own scores, and for each control the macro average over the zero-shot languages."""
     summary: dict[str, float] = {}
     for control in CONTROLS:
         for metric in record.metrics:
@@ -213,7 +213,7 @@ def _summary(record: RunRecord, results: list[LanguageResult]) -> dict[str, floa
 
 
 def _table(record: RunRecord, results: list[LanguageResult]) -> tuple[list[str], list[list[Any]]]:
-    """All results, long; combination and seed are columns, for W&B lays the tables of many runs together."""
+    """Returns all results in long format; combination and seed are columns, because W&B joins the tables of runs."""
     about_result = ["control", "language", "component_language", "source", "examples"]
     metrics, rates = record.metrics, ["foreign_rate", "unparsed_rate"]
     rows = []

@@ -1,4 +1,4 @@
-"""What is called how in W&B: tracking writes these names, dashboards show what stands under them."""
+"""Names in W&B, which tracking writes and dashboards read."""
 
 COMBINATION = "combo"
 """Key of the configuration, and column of the table of results: the combination's label."""
@@ -7,7 +7,7 @@ EVALUATE = "evaluate"
 TABLE = "results"
 """Key of a run's table of all results, one row for each language and control."""
 PREFIXES = {"own": "test", "none": "test_none", "wrong": "test_wrong"}
-"""What the summary calls tests with a language's own components, without any and with another language's."""
+"""Prefixes in the summary by control."""
 
 
 def score(language: str, metric: str) -> str:
@@ -26,5 +26,5 @@ def step(stage: str) -> str:
 
 
 def curve(stage: str, figure: str) -> str:
-    """Names a curve of a kind of stage, such as its loss."""
+    """Names a training curve of a kind of stage, such as its loss."""
     return f"{stage}/{figure}"

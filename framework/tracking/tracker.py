@@ -1,8 +1,8 @@
-"""Tells W&B of a stage while it goes on, out of the way of the work.
+"""Logs a running stage to W&B, in a background thread.
 
-A thread of its own does the talking, so that a server that is slow, silent or gone costs the work nothing but a last
-wait at the end of a stage. After a first failure nothing more is told in this process; an upload that only takes longer
-than that wait is given up alone. `modulingua sync` tells what is missing.
+A server that is slow or does not answer delays a stage only at its end, for a limited time. After a failure nothing
+more is sent by this process; an upload that exceeds the time limit is given up alone. `modulingua sync` sends what is
+missing.
 """
 
 import os
@@ -14,6 +14,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from framework.config.tracking import TrackingConfig
 from framework.errors import INTERRUPTED, Interrupted
 from framework.system.distributed import own_rank
@@ -23,108 +25,103 @@ if TYPE_CHECKING:
     from framework.tracking.client import WandbRun
 
 FINISH_SECONDS = 30
-"""How long a server may keep a stage waiting at its end."""
+"""How long a stage waits for the server at its end."""
 HURRY_SECONDS = 5
-"""How long, where the stage did not come to its end: who preempts it may kill it soon."""
+"""How long a stage waits that was interrupted or failed: a preempted process may be killed soon."""
 FAILED = 1
 """Exit code of a stage that failed."""
 
 DELETED = "was previously created and deleted"
-"""What the server says of a run whose id was in use before the run was deleted."""
+"""Part of the server's message on a run whose id belonged to a deleted run."""
 NEW_IDS = "W&B accepts no id a second time; a new word for tracking.run_suffix gives the runs new ids"
 
 TRACKING_FAILED = "MODULINGUA_TRACKING_FAILED"
-"""Environment variable: a file that is there once tracking failed in a process of this run; then W&B is left alone."""
+"""Environment variable: a file that exists once tracking failed in a process of this run; then W&B is not used."""
 
-# W&B fails a process as a whole, so this is its state.
+# A failure of W&B concerns the whole process, so this is module state.
 _failures: list[str] = []
-"""Why W&B is left alone."""
+"""Why W&B is not used any more."""
 _late: list[str] = []
 """Uploads that took too long."""
 
 
 class Tracker:
-    """Logs a running stage. This base class logs nothing: where W&B is off, and on all ranks but the first."""
+    """Logs a running stage. This base class logs nothing: if W&B is off, and on all ranks but the first."""
 
     def begin(self, read: Callable[[], Entry]) -> None:
-        """Takes what is known of the stage at its beginning.
-
-        Args:
-            read: Reads it from the stage's own files.
-        """
+        """Starts the log with what `read` returns from the stage's files."""
 
     def log(self, rows: Sequence[Mapping[str, float]]) -> None:
-        """Takes the training curve so far; figures may still be added to its last row."""
+        """Logs the training curve so far; values may still be added to its last row."""
 
     def complete(self, read: Callable[[], Entry]) -> None:
-        """Takes the whole outcome.
-
-        Args:
-            read: Reads it from the stage's own files.
-        """
+        """Logs the outcome, which `read` returns from the stage's files."""
 
     def close(self, code: int, *, seconds: float | None = None) -> None:
-        """Takes how the stage ended.
+        """Ends the log.
 
         Args:
             code: 0, `INTERRUPTED` or `FAILED`.
-            seconds: How long this may take; None for as long as an upload may.
+            seconds: Time limit; None for that of an upload.
         """
+
+
+@contextmanager
+def _record_failure() -> Iterator[None]:
+    """Records any error of W&B's client, of its service process or of our own files."""
+    try:
+        yield
+    except Exception as error:
+        _failures.append(reason(error))
 
 
 class WandbTracker(Tracker):
-    """Tells W&B. Whatever goes wrong with that, never becomes a failure of the stage."""
+    """Logs to W&B. Its errors never become failures of the stage."""
 
     def __init__(self, config: TrackingConfig, later: str) -> None:
-        """Waits for a beginning.
-
-        Args:
-            config: Where.
-            later: The command that tells all later, named to the user should W&B fail.
-        """
         self.config = config
         self.later = later
         self.warned = bool(_failures or _late)
-        self.told = 0
+        self.logged = 0
         self.jobs: SimpleQueue[Callable[[WandbRun], None] | None] = SimpleQueue()
         self.thread: threading.Thread | None = None
         self.surroundings = ExitStack()
         self.done: Entry | None = None
         self.code = 0
 
+    @override
     def begin(self, read: Callable[[], Entry]) -> None:
-        """Opens the entry's page."""
         if _failures:
             return
-        with _noted():
-            # Here and not in the thread, which must not hold the import's lock, nor change the environment, while
-            # workers are forked.
+        with _record_failure():
+            # Not in the thread, which must neither hold the import lock nor change the environment while workers are
+            # forked.
             from framework.tracking.client import beside
 
             entry = read()
             self.surroundings.enter_context(beside(entry.folder))
-            self.thread = threading.Thread(target=self._talk, args=[entry], name="wandb", daemon=True)
+            self.thread = threading.Thread(target=self._upload, args=[entry], name="wandb", daemon=True)
             self.thread.start()
 
+    @override
     def log(self, rows: Sequence[Mapping[str, float]]) -> None:
-        """Adds the rows that are new and whole."""
-        new = [dict(row) for row in rows[self.told : -1]]
-        self.told += len(new)
+        new = [dict(row) for row in rows[self.logged : -1]]  # the last row is not complete
+        self.logged += len(new)
         if new:
-            self.jobs.put(lambda page: page.add(new))
+            self.jobs.put(lambda run: run.add(new))
 
+    @override
     def complete(self, read: Callable[[], Entry]) -> None:
-        """Adds the outcome."""
         if self.thread is None:
             return
-        with _noted():
+        with _record_failure():
             entry = self.done = read()
-            self.jobs.put(lambda page: page.complete(entry))
+            self.jobs.put(lambda run: run.complete(entry))
 
+    @override
     def close(self, code: int, *, seconds: float | None = None) -> None:
-        """Closes the page, and waits a while for it."""
         if self.thread is not None:
-            with _noted():
+            with _record_failure():
                 self._wait(self.thread, code, seconds)
         self.surroundings.close()
         if _failures and TRACKING_FAILED in os.environ:
@@ -151,42 +148,39 @@ class WandbTracker(Tracker):
         else:
             leave_at_exit()
 
-    def _talk(self, entry: Entry) -> None:
-        with _noted():
-            self._tell(entry)
-
-    def _tell(self, entry: Entry) -> None:
+    @_record_failure()
+    def _upload(self, entry: Entry) -> None:
         from framework.tracking.client import WandbRun
 
-        page = WandbRun(entry, self.config, FINISH_SECONDS)
+        run = WandbRun(entry, self.config, FINISH_SECONDS)
         try:
-            page.link(entry.uses)
+            run.link(entry.uses)
             for job in iter(self.jobs.get, None):
-                job(page)
+                job(run)
         except BaseException:
             with suppress(Exception):
-                page.close(FAILED)
+                run.close(FAILED)
             raise
         try:
-            page.close(self.code)
-        except TimeoutError:  # whether the server is slow or gone, the next stage will see
+            run.close(self.code)
+        except TimeoutError:  # the next stage tries again
             _late.append(f"the upload of {entry.kind} · {entry.name} took more than {FINISH_SECONDS} seconds")
             return
         if self.done is not None and self.code == 0:
-            page.note_sent(self.done)
+            run.note_sent(self.done)
 
 
 @contextmanager
 def tracked(config: TrackingConfig, later: str) -> Iterator[Tracker]:
-    """Gives a stage its tracker, and tells the tracker how the stage ends.
+    """Yields the tracker of a stage, and closes it when the stage ends.
 
     Args:
-        config: Whether and where.
-        later: The command that tells W&B all later.
+        config: Whether and where to log.
+        later: The command that sends everything to W&B later, named to the user if W&B fails.
     """
     given_up = TRACKING_FAILED in os.environ and Path(os.environ[TRACKING_FAILED]).exists()
-    told = config.mode != "off" and own_rank() == 0 and not given_up
-    tracker = WandbTracker(config, later) if told else Tracker()
+    used = config.mode != "off" and own_rank() == 0 and not given_up
+    tracker = WandbTracker(config, later) if used else Tracker()
     try:
         yield tracker
     except Interrupted:
@@ -195,22 +189,13 @@ def tracked(config: TrackingConfig, later: str) -> Iterator[Tracker]:
     except Exception:
         tracker.close(FAILED, seconds=HURRY_SECONDS)
         raise
-    except BaseException:  # Ctrl-C for the second time: now
+    except BaseException:  # a second Ctrl-C
         tracker.close(FAILED, seconds=0)
         raise
     tracker.close(0)
 
 
-@contextmanager
-def _noted() -> Iterator[None]:
-    """Takes down why W&B fails: whatever its client, its service process or our own files come up with."""
-    try:
-        yield
-    except Exception as error:
-        _failures.append(reason(error))
-
-
 def reason(error: BaseException) -> str:
-    """Returns in one line why W&B failed, and what to do where that is known."""
-    said = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-    return f"{said}: {NEW_IDS}" if DELETED in said else said
+    """Returns in one line why W&B failed, and what to do if that is known."""
+    message = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return f"{message}: {NEW_IDS}" if DELETED in message else message

@@ -67,7 +67,7 @@ class TestCorrelations:
         assert found.rho == pytest.approx(-1)
         assert (found.low, found.high) == pytest.approx((-1, -1))
         assert found.p == pytest.approx(1 / 10_001)
-        assert holm([found])[0].stands_out
+        assert holm([found])[0].significant
 
     def test_rho_is_scipys(self) -> None:
         from scipy.stats import spearmanr
@@ -84,7 +84,7 @@ class TestCorrelations:
             correlate("c", name, {code: own[code][name] for code in own}, made(noise), FAMILIES)
             for name in ("geographic", "genetic", "featural", "same script", "pretraining text")
         ]
-        assert not any(one.stands_out for one in holm(tests))
+        assert not any(one.significant for one in holm(tests))
 
     def test_relatives_count_once(self) -> None:
         # Twelve families of four languages with the same values are twelve observations, not forty-eight.
@@ -142,7 +142,7 @@ class TestCorrelations:
         assert found.rho is not None
         assert found.p < 0.01
         assert (found.low, found.high) == (None, None)
-        assert not holm([found])[0].stands_out
+        assert not holm([found])[0].significant
 
     def test_holm_multiplies_by_the_tests_that_are_left(self) -> None:
         given = [Correlation("c", str(p), 9, 0.5, p=p) for p in (0.01, 0.04, 0.03)]
@@ -252,11 +252,11 @@ def printed(analysis: Analysis) -> str:
 
 
 class TestRuns:
-    def test_what_made_the_scores_stands_out(self, text_study: Path) -> None:
+    def test_what_made_the_scores_significant(self, text_study: Path) -> None:
         analysis = analyze([text_study], pretraining="xlm-r")
         found = {one.feature: one for one in analysis.correlations}
         assert found["pretraining text"].rho == pytest.approx(1, abs=0.01)
-        assert found["pretraining text"].stands_out
+        assert found["pretraining text"].significant
         [regression] = analysis.regressions
         assert isinstance(regression, Regression)
         assert regression.r2 > 0.95
@@ -297,7 +297,7 @@ class TestRuns:
 
     def test_tokens_are_counted_where_the_data_are(self, finished_run: Workspace) -> None:
         analysis = analyze([finished_run.folder / "runs"])
-        features = [own for _, setting in analysis.scored for own in setting.features.by_language.values()]
+        features = [own for _, found in analysis.scored for own in found.by_language.values()]
         tokens = [own["tokens per word"] for own in features]
         assert tokens
         assert all(value is not None and value >= 1 for value in tokens)
@@ -321,7 +321,7 @@ class TestSources:
         assert [one.language for one in ranking.candidates] == in_truth
         assert ranking.qualities["model"].ndcg > 0.95 > ranking.qualities["chance"].ndcg
         assert ranking.qualities["model"].best_at < 1.2
-        assert "5 sources" in ranking.way
+        assert "5 sources" in ranking.method
         measured = {one.language: one.measured for one in ranking.candidates}
         assert measured["yor_Latn"] is None
         assert measured["zho_Hans"] == by_distance("zho_Hans", "hau_Latn") / 100
@@ -359,7 +359,7 @@ class TestSources:
         runs = planned(workspace, {"grid.languages.source": [[code] for code in PLANNED]})
         ranking = analyze([runs], target="yor_Latn").ranking
         assert ranking is not None
-        assert ranking.way.startswith("by a model fitted on 3 sources")
+        assert ranking.method.startswith("by a model fitted on 3 sources")
         assert [one.language for one in ranking.candidates] == ["hau_Latn", "swh_Latn", "eng_Latn"]
 
     def test_sources_of_other_settings_are_not_compared(self, workspace: Workspace) -> None:
@@ -368,14 +368,14 @@ class TestSources:
             planned(workspace, {"name": f"from-{code}", "languages.source": [code], **lr})
         ranking = analyze([workspace.folder / "made"], target="yor_Latn").ranking
         assert ranking is not None
-        assert ranking.way.startswith("by distances: a model needs")
+        assert ranking.method.startswith("by distances: a model needs")
 
     def test_experiments_of_one_source_each_are(self, workspace: Workspace) -> None:
         for code in PLANNED:
             planned(workspace, {"name": f"from-{code}", "languages.source": [code]})
         ranking = analyze([workspace.folder / "made"], target="yor_Latn").ranking
         assert ranking is not None
-        assert ranking.way.startswith("by a model")
+        assert ranking.method.startswith("by a model")
 
     def test_a_source_that_is_there_twice_is_refused(self, workspace: Workspace, modulingua: Modulingua) -> None:
         for name in ("once", "twice"):
@@ -400,7 +400,7 @@ class TestSources:
     def test_one_source_teaches_no_model(self, text_study: Path) -> None:
         ranking = analyze([text_study], target="hau_Latn", sources=["eng_Latn", "arb_Arab"]).ranking
         assert ranking is not None
-        assert ranking.way.startswith("by distances: a model needs runs from 3 sources")
+        assert ranking.method.startswith("by distances: a model needs runs from 3 sources")
         assert not ranking.qualities
 
     def test_ndcg(self) -> None:

@@ -111,7 +111,7 @@ class TestProgress:
         return now
 
     def follow(self, console: Console, clock: list[float], *, fail: bool = False) -> None:
-        with StageProgress(console, "[ 1/12]", "task · adapter", 100, lambda: "  (then 22 min)") as stage:
+        with StageProgress(console, "[ 1/12] task · adapter", 100, lambda: "  (then 22 min)") as stage:
             for step in range(1, 101):
                 clock[0] += 1
                 stage.update(step, f"loss {1 / step:.2f}")
@@ -129,7 +129,7 @@ class TestProgress:
 
     def test_on_a_terminal_one_line_moves_and_a_plain_one_stays(self, clock: list[float]) -> None:
         printed = io.StringIO()
-        self.follow(Console(file=printed, width=120, force_terminal=True), clock)
+        self.follow(Console(file=printed, width=120, force_terminal=True, highlight=False), clock)
         assert "\x1b[" in printed.getvalue()
         assert "61/100" in printed.getvalue()
         assert printed.getvalue().splitlines()[-1].endswith("[ 1/12] task · adapter · 1:40")

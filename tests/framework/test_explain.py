@@ -15,7 +15,7 @@ from framework.planning.plan import EvaluateStage, LanguageStage, TaskStage
 from framework.reports.explain.drawing import drawing
 from framework.reports.explain.examples import example_of, examples
 from framework.reports.explain.origins import origins
-from framework.reports.explain.rows import LONGEST, shown_row
+from framework.reports.explain.rows import LONGEST, describe_row
 from modules import tokenizer_of
 from tests.framework.conftest import Modulingua
 from tests.framework.test_answers import GENERATION, LABEL_WORDS, WORDS, Changes, asked, untrained
@@ -150,7 +150,7 @@ class TestExamples:
         tokenizer = tokenizer_of(workspace.plan().stages[0].backbone.info)
         ids = torch.full((1, LONGEST + 7), 5)
         batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-        [(_, tokens)] = shown_row(batch, 0, tokenizer, (), ([], []))
+        [(_, tokens)] = describe_row(batch, tokenizer, (), ([], []))
         assert "… 7 more …" in tokens
 
 

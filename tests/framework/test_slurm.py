@@ -18,8 +18,8 @@ from framework.slurm import cluster
 from framework.slurm.cluster import Queued
 from framework.slurm.jobs import Element, Job, jobs_for
 from framework.slurm.launch import launch
-from framework.slurm.place import CANCELLED, Place
 from framework.slurm.record import Array, Launch, next_folder, read, write
+from framework.slurm.stage_job import CANCELLED, StageJob
 from framework.slurm.status import Status, statuses
 from framework.system.stored import Damaged
 from tests.framework.conftest import Modulingua
@@ -446,7 +446,7 @@ class TestStatus:
         return statuses(workspace.plan(self.CHANGES), queue)
 
     def states(self, workspace: Workspace, queue: list[Queued] | None) -> list[tuple[str, str]]:
-        return [(row.state, row.news) for row in self.rows(workspace, queue)]
+        return [(row.state, row.detail) for row in self.rows(workspace, queue)]
 
     def test_before_a_launch(self, workspace: Workspace) -> None:
         assert self.states(workspace, []) == [("not submitted", "")] * 2
@@ -464,7 +464,7 @@ class TestStatus:
             ("waiting", "for other jobs"),
             ("queued", "Priority"),
         ]
-        assert [row.place.shown for row in self.rows(workspace, queue) if row.place] == ["101_0", "102_0", "103_0"]
+        assert [row.job.shown for row in self.rows(workspace, queue) if row.job] == ["101_0", "102_0", "103_0"]
 
     @pytest.mark.parametrize(
         ("end", "state", "news"),
@@ -502,7 +502,7 @@ class TestStatus:
         assert "--dependency=afterok:101\n" in (launched / "task.sbatch").read_text()
         (launched / "ends" / "data-0").write_text("2 RUNNING None")
         cause = "needs data · all rows, which failed"
-        assert [(row.kind, row.state, row.news) for row in statuses(workspace.plan(changes), [])] == [
+        assert [(row.kind, row.state, row.detail) for row in statuses(workspace.plan(changes), [])] == [
             ("data", "failed", "exit code 2"),
             *((kind, "cancelled", cause) for kind in ("task", "evaluate", "table")),
         ]
@@ -532,8 +532,8 @@ class TestStatus:
         )
 
     def test_a_record_of_another_launchs_jobs_is_read_as_written(self, tmp_path: Path) -> None:
-        place = Place("runs/x/launch/1", "task", "101", 0, 2)
-        launch = Launch("store", {"task": Array("task", {"0.2": "7f3a"}, "101")}, {"7f3a": place})
+        job = StageJob("runs/x/launch/1", "task", "101", 0, 2)
+        launch = Launch("store", {"task": Array("task", {"0.2": "7f3a"}, "101")}, {"7f3a": job})
         write(tmp_path, launch)
         assert read(tmp_path) == launch
 

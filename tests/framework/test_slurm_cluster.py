@@ -383,7 +383,7 @@ class TestScript:
         logs = [(launched / "logs" / f"task-{part}.log").read_text() for part in ("0.1", "0.2")]
         assert [re.findall(r"stage (\w+)", log) for log in logs] == [[stages[1]] * 2, [stages[2]]]
         rows = statuses(workspace.plan(changes), [])
-        failed = [(row.news, row.place.part) for row in rows if row.place and row.state == "failed"]
+        failed = [(row.detail, row.job.part) for row in rows if row.job and row.state == "failed"]
         assert failed == [("exit code 1", "0.1")]
         # Requeued: what is done is not begun again.
         assert self.run(launched / "task.sbatch", folder, "0").returncode == 0

@@ -12,11 +12,12 @@ from framework.results.metrics import SCORINGS, Metric, Task, metrics_of
 from framework.results.metrics.classification import PositiveF1
 from framework.results.statistics import (
     Bootstrap,
+    Difference,
+    Examples,
+    MacroAverage,
     Outcome,
-    Part,
-    Row,
-    TestSet,
-    benjamini_hochberg,
+    Outcomes,
+    VarianceTerm,
     half_width,
     mean_and_spread,
     scores_under_weights,
@@ -29,6 +30,14 @@ ACCURACY, MACRO_F1, _ = metrics_of("classification").values()
 Predictions = dict[int, list[str]]
 
 
+def average_of(bootstrap: Bootstrap, outcomes: Outcomes, metric: Metric) -> MacroAverage:
+    return bootstrap.resampled(outcomes, metric).average(list(outcomes))
+
+
+def difference_of(bootstrap: Bootstrap, one: Outcomes, other: Outcomes, metric: Metric) -> Difference:
+    return bootstrap.resampled(one, metric).difference(bootstrap.resampled(other, metric), list(one))
+
+
 def draw_labels(generator: np.random.Generator, size: int, labels: Sequence[str] = LABELS) -> list[str]:
     return [str(label) for label in generator.choice(labels, size)]
 
@@ -37,7 +46,7 @@ def outcome(
     gold: Sequence[str], predicted: Predictions, ids: Sequence[str] | None = None, *, parallel: bool = False
 ) -> Outcome:
     numbers = [f"{number:04d}" for number in range(len(gold))]
-    return Outcome(TestSet("eng_Latn", ids or numbers, gold, parallel=parallel), predicted)
+    return Outcome(Examples("eng_Latn", ids or numbers, gold, parallel=parallel), predicted)
 
 
 def right_with(
@@ -99,7 +108,7 @@ class TestAgreesWithScore:
             gold, guesses = texts_of(task, generator, 40 + len(row))
             row[language] = outcome(gold, dict(enumerate(guesses)))
             expected += [metric.score(gold, answers, "eng_Latn") for answers in guesses]
-        average = Bootstrap().macro_average(row, metric)
+        average = average_of(Bootstrap(), row, metric)
         assert average.mean == pytest.approx(np.mean(expected))
         assert average.low < average.mean < average.high
         assert average.seeds == (0, 1, 2)
@@ -109,7 +118,7 @@ class TestInterval:
     def test_of_one_accuracy_is_that_of_theory(self) -> None:
         gold = ["a"] * 400
         row = {"x": outcome(gold, {0: ["a"] * 300 + ["b"] * 100})}
-        average = Bootstrap(resamples=4000).macro_average(row, ACCURACY)
+        average = average_of(Bootstrap(resamples=4000), row, ACCURACY)
         half = 1.96 * np.sqrt(0.75 * 0.25 / 400)
         assert average.low == pytest.approx(0.75 - half, abs=0.004)
         assert average.high == pytest.approx(0.75 + half, abs=0.004)
@@ -125,25 +134,25 @@ class TestInterval:
         }
         widths = {}
         for name, row in (("one", one), ("parallel", parallel), ("apart", apart)):
-            average = Bootstrap().macro_average(row, ACCURACY)
+            average = average_of(Bootstrap(), row, ACCURACY)
             widths[name] = average.high - average.low
         # Nine copies of one language know no more than one; nine independent ones do, by the root of nine.
         assert widths["parallel"] == pytest.approx(widths["one"])
         assert widths["apart"] == pytest.approx(widths["one"] / 3, rel=0.15)
 
     def test_says_how_it_resampled(self) -> None:
-        def row(*ids: str) -> Row:
+        def row(*ids: str) -> Outcomes:
             return {f"{n}": outcome("ab", {0: list("aa")}, list(pair)) for n, pair in enumerate(ids)}
 
         ways = {
-            ids: Bootstrap(10).macro_average(row(*ids), ACCURACY).resampling
+            ids: average_of(Bootstrap(10), row(*ids), ACCURACY).resampling
             for ids in (("01", "01"), ("01", "23"), ("01", "01", "23"))
         }
         assert list(ways.values()) == ["parallel", "per language", "mixed"]
 
     def test_the_same_ids_with_other_labels_are_not_parallel(self) -> None:
         row = {"x": outcome("ab", {0: list("aa")}), "y": outcome("ba", {0: list("aa")})}
-        assert Bootstrap(10).macro_average(row, ACCURACY).resampling == "per language"
+        assert average_of(Bootstrap(10), row, ACCURACY).resampling == "per language"
 
     def test_the_same_ids_with_other_words_are_parallel_where_the_dataset_says_so(self) -> None:
         """An answer stands in each language's own words: XQuAD's ids tell its questions, row numbers tell nothing."""
@@ -153,7 +162,7 @@ class TestInterval:
         widths = {}
         for parallel, resampling in ((True, "parallel"), (False, "per language")):
             row = {code: outcome(gold[code], {0: answers[code]}, parallel=parallel) for code in gold}
-            average = Bootstrap().macro_average(row, token_f1)
+            average = average_of(Bootstrap(), row, token_f1)
             assert average.resampling == resampling
             widths[parallel] = average.high - average.low
         assert widths[False] == pytest.approx(widths[True] / 2**0.5, rel=0.15)
@@ -165,7 +174,7 @@ class TestInterval:
             str(n): outcome(gold, {seed: [label] * 60 for seed, label in enumerate(labels)})
             for n, labels in enumerate(("aba", "aab", "aaa", "bba"))
         }
-        average = Bootstrap().macro_average(row, ACCURACY)
+        average = average_of(Bootstrap(), row, ACCURACY)
         scores = [3 / 4, 2 / 4, 3 / 4]
         half = 4.302653 * np.std(scores, ddof=1) / 3**0.5
         assert (average.low, average.high) == pytest.approx((2 / 3 - half, min(1, 2 / 3 + half)))
@@ -174,18 +183,18 @@ class TestInterval:
         gold = ["a"] * 400
         right = {0: range(300), 1: range(100, 400), 2: [*range(200), *range(300, 400)]}
         row = {"x": outcome(gold, {s: ["a" if n in which else "b" for n in range(400)] for s, which in right.items()})}
-        average = Bootstrap(resamples=4000).macro_average(row, ACCURACY)
+        average = average_of(Bootstrap(resamples=4000), row, ACCURACY)
         # All have .75, so there is no spread. A resample that is hard for one is easy for another, and there is no
         # covariance to add either: the least interval is left, of an example's share of right answers, 1 or 2 / 3.
         half = 1.96 * np.sqrt((0.75 * (2 / 3) ** 2 + 0.25 - 0.75**2) / 400)
         assert (average.low, average.high) == pytest.approx((0.75 - half, 0.75 + half), abs=0.001)
         same = {"x": outcome(gold, dict.fromkeys(range(3), row["x"].predicted[0]))}
         half = 1.96 * np.sqrt(0.75 * 0.25 / 400)
-        assert Bootstrap(resamples=4000).macro_average(same, ACCURACY).high == pytest.approx(0.75 + half, abs=0.002)
+        assert average_of(Bootstrap(resamples=4000), same, ACCURACY).high == pytest.approx(0.75 + half, abs=0.002)
 
     def test_an_interval_stays_where_scores_are(self) -> None:
         row = {"x": outcome(["a"] * 20, {0: ["a"] * 20, 1: ["a"] * 10 + ["b"] * 10})}
-        average = Bootstrap().macro_average(row, ACCURACY)
+        average = average_of(Bootstrap(), row, ACCURACY)
         assert (average.low, average.high) == (0, 1)
 
 
@@ -193,7 +202,7 @@ GOLD = ["a"] * 100
 LANGUAGES = [str(number) for number in range(10)]
 
 
-def trained(generator: np.random.Generator, seeds: int, spread: float, hardness: Sequence[float]) -> Row:
+def trained(generator: np.random.Generator, seeds: int, spread: float, hardness: Sequence[float]) -> Outcomes:
     """What a method with an expected accuracy of .6 predicts in 10 languages of 100 parallel examples.
 
     Args:
@@ -222,7 +231,7 @@ class TestHonesty:
         generator, bootstrap, found = np.random.default_rng(6), Bootstrap(resamples=100), 0
         for _ in range(self.TRIALS):
             one, other = (trained(generator, seeds, 0.05, self.EASY) for _ in range(2))
-            p = bootstrap.difference(one, other, ACCURACY).p
+            p = difference_of(bootstrap, one, other, ACCURACY).p
             assert p is not None
             found += p <= 0.05
         # 15 of 300 expected; a binomial variable is outside once in 500 times.
@@ -235,7 +244,7 @@ class TestHonesty:
         generator, bootstrap, held = np.random.default_rng(7), Bootstrap(resamples=100), 0
         for _ in range(self.TRIALS):
             row = trained(generator, seeds, spread, generator.choice([-hardness, hardness], len(GOLD)))
-            average = bootstrap.macro_average(row, ACCURACY)
+            average = average_of(bootstrap, row, ACCURACY)
             held += average.low <= 0.6 <= average.high
         assert held >= 273  # 285 of 300 expected at least
 
@@ -248,7 +257,7 @@ class TestHonesty:
             for side, right in enumerate((order[:60], order[31:93])):
                 predicted[side][seed] = ["a" if number in right else "b" for number in range(100)]
         one, other = ({"x": outcome(GOLD, of_side)} for of_side in predicted)
-        difference = Bootstrap().difference(other, one, ACCURACY)
+        difference = difference_of(Bootstrap(), other, one, ACCURACY)
         assert difference.mean == pytest.approx(0.02)
         assert difference.low < 0 < difference.high
         assert difference.p is not None
@@ -257,10 +266,10 @@ class TestHonesty:
     def test_one_training_cannot_tell(self) -> None:
         generator = np.random.default_rng(8)
         one, other = (trained(generator, 1, 0.1, self.EASY) for _ in range(2))
-        difference = Bootstrap().difference(one, other, ACCURACY)
+        difference = difference_of(Bootstrap(), one, other, ACCURACY)
         assert difference.p is None
         assert difference.low < difference.mean < difference.high
-        assert Bootstrap().difference(trained(generator, 3, 0.1, self.EASY), other, ACCURACY).p is None
+        assert difference_of(Bootstrap(), trained(generator, 3, 0.1, self.EASY), other, ACCURACY).p is None
 
 
 class TestDeterminism:
@@ -270,9 +279,9 @@ class TestDeterminism:
         first = {"x": outcome(gold, {s: right_with(generator, gold, 0.5) for s in range(2)})}
         second = {"x": outcome(gold[:30], {5: right_with(generator, gold[:30], 0.5)})}
         bootstrap = Bootstrap()
-        forwards = [bootstrap.macro_average(row, MACRO_F1) for row in (first, second)]
+        forwards = [average_of(bootstrap, row, MACRO_F1) for row in (first, second)]
         other = Bootstrap()
-        backwards = [other.macro_average(row, MACRO_F1) for row in (second, first)]
+        backwards = [average_of(other, row, MACRO_F1) for row in (second, first)]
         assert forwards == backwards[::-1]
 
     def test_the_seed_matters(self) -> None:
@@ -286,7 +295,7 @@ class TestDifference:
         generator = np.random.default_rng(5)
         gold = draw_labels(generator, 50)
         row = {"x": outcome(gold, {s: right_with(generator, gold, 0.5) for s in range(3)})}
-        difference = Bootstrap().difference(row, row, MACRO_F1)
+        difference = difference_of(Bootstrap(), row, row, MACRO_F1)
         assert (difference.mean, difference.low, difference.high) == (0, 0, 0)
         assert difference.p == 1
 
@@ -296,27 +305,27 @@ class TestDifference:
         worse = {"x": outcome(gold, {seed: ["a"] * 200 + ["b"] * 200 for seed in range(2)})}
         better = {"x": outcome(gold, {seed: ["a"] * 212 + ["b"] * 188 for seed in range(2)})}
         bootstrap = Bootstrap()
-        difference = bootstrap.difference(better, worse, ACCURACY)
+        difference = difference_of(bootstrap, better, worse, ACCURACY)
         assert difference.mean == pytest.approx(0.03)
         assert difference.low > 0
         assert difference.p is not None
         assert difference.p < 0.01
         # Unpaired, their intervals overlap by far: only the pairing can tell.
-        assert bootstrap.macro_average(worse, ACCURACY).high > bootstrap.macro_average(better, ACCURACY).low
-        opposite = bootstrap.difference(worse, better, ACCURACY)
+        assert average_of(bootstrap, worse, ACCURACY).high > average_of(bootstrap, better, ACCURACY).low
+        opposite = difference_of(bootstrap, worse, better, ACCURACY)
         assert (opposite.low, opposite.high) == pytest.approx((-difference.high, -difference.low))
         assert opposite.p == pytest.approx(difference.p)
 
     def test_pairs_seeds_where_they_are_the_same(self) -> None:
         gold = ["a"] * 100
 
-        def row(seeds: Sequence[int], extra: int) -> Row:
+        def row(seeds: Sequence[int], extra: int) -> Outcomes:
             right = {seed: 40 + 20 * place + extra for place, seed in enumerate(seeds)}
             return {"x": outcome(gold, {s: ["a"] * n + ["b"] * (100 - n) for s, n in right.items()})}
 
         bootstrap = Bootstrap()
-        paired = bootstrap.difference(row([0, 1], 8), row([0, 1], 0), ACCURACY)
-        apart = bootstrap.difference(row([0, 1], 8), row([5, 6], 0), ACCURACY)
+        paired = difference_of(bootstrap, row([0, 1], 8), row([0, 1], 0), ACCURACY)
+        apart = difference_of(bootstrap, row([0, 1], 8), row([5, 6], 0), ACCURACY)
         assert (paired.seeds_paired, apart.seeds_paired) == (True, False)
         assert paired.p is not None
         assert apart.p is not None
@@ -328,12 +337,12 @@ class TestDifference:
         one = outcome("ab", {0: list("aa")})
         other = outcome("ab", {0: list("aa")}, ids=["5", "6"])
         with pytest.raises(ValueError, match="not tested in the same languages"):
-            Bootstrap().difference({"x": one}, {"y": one}, ACCURACY)
+            difference_of(Bootstrap(), {"x": one}, {"y": one}, ACCURACY)
         with pytest.raises(ValueError, match="different examples of y"):
-            Bootstrap().difference({"x": one, "y": one}, {"x": one, "y": other}, ACCURACY)
+            difference_of(Bootstrap(), {"x": one, "y": one}, {"x": one, "y": other}, ACCURACY)
         mended = [outcome(gold, {0: list("aa")}, parallel=True) for gold in ("ab", "aa")]
         with pytest.raises(ValueError, match="different examples of x"):
-            Bootstrap().difference({"x": mended[0]}, {"x": mended[1]}, ACCURACY)
+            difference_of(Bootstrap(), {"x": mended[0]}, {"x": mended[1]}, ACCURACY)
 
 
 class TestManyTests:
@@ -342,25 +351,26 @@ class TestManyTests:
         gold = ["a"] * 400
         one = {"x": outcome(gold, dict.fromkeys(range(2), ["a"] * 230 + ["b"] * 170))}
         other = {"x": outcome(gold, dict.fromkeys(range(2), ["b"] * 30 + ["a"] * 214 + ["b"] * 156))}
-        difference = Bootstrap(resamples=4000).difference(one, other, ACCURACY)
+        difference = difference_of(Bootstrap(resamples=4000), one, other, ACCURACY)
         z = (30 - 14) / np.sqrt(30 + 14 - (30 - 14) ** 2 / 400)
         assert difference.mean == pytest.approx(16 / 400)
         assert difference.p == pytest.approx(math.erfc(z / math.sqrt(2)), rel=0.25)
 
     def test_p_without_doubt(self) -> None:
         one, other = ({"x": outcome(["a"] * 9, dict.fromkeys(range(2), [label] * 9))} for label in "ab")
-        assert Bootstrap().difference(one, one, ACCURACY).p == 1
-        assert Bootstrap().difference(one, other, ACCURACY).p == 0
+        assert difference_of(Bootstrap(), one, one, ACCURACY).p == 1
+        assert difference_of(Bootstrap(), one, other, ACCURACY).p == 0
 
     def test_p_is_the_level_whose_interval_touches_zero(self) -> None:
-        examples = Part(1.0, math.inf)
-        for parts in ([Part(4.0, 2)], [Part(4.0, 2), examples], [Part(1.0, 1), Part(0.2, 4), examples]):
+        several, examples = VarianceTerm(4.0, 2), VarianceTerm(1.0, math.inf)
+        for parts in ([several], [several, examples], [VarianceTerm(1.0, 1), VarianceTerm(0.2, 4), examples]):
             for mean in (-0.5, 3.0, 40.0):
                 level = two_sided(mean, parts)
                 assert half_width(parts, level) == pytest.approx(abs(mean), rel=1e-4)
-        assert two_sided(3.0, [Part(4.0, 2)]) == pytest.approx(0.2724, abs=1e-4)  # Student's table, t = 1.5
+        assert two_sided(3.0, [VarianceTerm(4.0, 2)]) == pytest.approx(0.2724, abs=1e-4)  # Student's table, t = 1.5
         # A part that is next to nothing changes next to nothing.
-        assert two_sided(3.0, [Part(4.0, 2), Part(1e-30, math.inf)]) == pytest.approx(two_sided(3.0, [Part(4.0, 2)]))
+        one, nothing = VarianceTerm(4.0, 2), VarianceTerm(1e-30, math.inf)
+        assert two_sided(3.0, [one, nothing]) == pytest.approx(two_sided(3.0, [one]))
 
     def test_languages_of_a_row_are_those_of_rows_of_their_own(self) -> None:
         generator = np.random.default_rng(8)
@@ -368,24 +378,18 @@ class TestManyTests:
         row = {x: outcome(gold, {s: right_with(generator, gold, 0.5) for s in range(2)}) for x in "xyz"}
         together = Bootstrap().resampled(row, MACRO_F1)
         for language, alone in row.items():
-            assert together.average([language]) == Bootstrap().macro_average({language: alone}, MACRO_F1)
+            assert together.average([language]) == average_of(Bootstrap(), {language: alone}, MACRO_F1)
         pair = {language: row[language] for language in "xz"}
-        assert together.average("xz").low == pytest.approx(Bootstrap().macro_average(pair, MACRO_F1).low)
-
-    def test_benjamini_hochberg_as_scipy_has_it(self) -> None:
-        scipy = pytest.importorskip("scipy.stats")
-        p_values = [*np.random.default_rng(9).random(50) ** 3, 0.0, 1.0, 0.5, 0.5]
-        assert benjamini_hochberg(p_values) == pytest.approx(scipy.false_discovery_control(p_values))
-        assert benjamini_hochberg([]) == []
+        assert together.average("xz").low == pytest.approx(average_of(Bootstrap(), pair, MACRO_F1).low)
 
 
 def test_refuses_uneven_rows() -> None:
     with pytest.raises(ValueError, match="same seeds"):
-        Bootstrap().macro_average(
-            {"x": outcome("ab", {0: list("aa")}), "y": outcome("ab", {1: list("aa")})}, ACCURACY
+        average_of(
+            Bootstrap(), {"x": outcome("ab", {0: list("aa")}), "y": outcome("ab", {1: list("aa")})}, ACCURACY
         )
     with pytest.raises(ValueError, match="no languages"):
-        Bootstrap().macro_average({}, ACCURACY)
+        average_of(Bootstrap(), {}, ACCURACY)
 
 
 @pytest.mark.parametrize("parallel", [True, False])
@@ -398,6 +402,6 @@ def test_is_fast_enough_for_all_of_sib_200(parallel: bool) -> None:
         predicted = {seed: draw_labels(generator, 204, list("abcdefgz")) for seed in range(3)}
         row[str(language)] = outcome(gold, predicted, ids)
     start = time.process_time()
-    average = Bootstrap().macro_average(row, MACRO_F1)
+    average = average_of(Bootstrap(), row, MACRO_F1)
     assert average.resampling == ("parallel" if parallel else "per language")
     assert time.process_time() - start < 5  # seconds of computing, however busy the machine; it takes about half of one

@@ -10,7 +10,7 @@ import pytest
 
 from framework.planning.plan import TaskStage
 from framework.slurm.cluster import queue
-from framework.slurm.place import Place
+from framework.slurm.stage_job import StageJob
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import Workspace
 from tests.slurm.conftest import ended, slurm, status_of, wait_until
@@ -24,10 +24,10 @@ COUNT = 'n=$(($(cat "$0.n" 2>/dev/null || echo 0) + 1)); echo $n >"$0.n"'
 Pretend = Callable[[str], None]
 
 
-def place_of(workspace: Workspace, stage: str = TASK) -> Place:
-    place = status_of(workspace, ONE)[stage].place
-    assert place is not None
-    return place
+def job_of(workspace: Workspace, stage: str = TASK) -> StageJob:
+    job = status_of(workspace, ONE)[stage].job
+    assert job is not None
+    return job
 
 
 def calls(workspace: Workspace) -> int:
@@ -40,9 +40,9 @@ def test_a_stage_that_crashes_is_tried_again(workspace: Workspace, modulingua: M
     modulingua("launch", workspace.write(ONE))
     ended()
     assert calls(workspace) == 5  # three times the task, the evaluation, the table
-    place = place_of(workspace)
-    assert place.ended().split()[0] == "0"
-    assert place.log.read_text().count("crashed with exit code 1; tried again") == 2
+    job = job_of(workspace)
+    assert job.ended().split()[0] == "0"
+    assert job.log.read_text().count("crashed with exit code 1; tried again") == 2
 
 
 def test_a_stage_that_goes_on_crashing_takes_its_dependents_with_it(
@@ -54,14 +54,14 @@ def test_a_stage_that_goes_on_crashing_takes_its_dependents_with_it(
     ended()
     assert calls(workspace) == 3
     rows = status_of(workspace, ONE)
-    assert [(row.kind, row.state, row.news) for row in rows.values()] == [
+    assert [(row.kind, row.state, row.detail) for row in rows.values()] == [
         ("task", "failed", "exit code 1"),
         ("evaluate", "cancelled", f"needs {TASK}, which failed"),
         ("table", "cancelled", f"needs {TASK}, which failed"),
     ]
     shown = modulingua("status", file)
     assert (shown.code, shown.err) == (0, "")
-    assert f"{TASK} · failed: {place_of(workspace).log}" in shown.out
+    assert f"{TASK} · failed: {job_of(workspace).log}" in shown.out
     assert "  RuntimeError: no more memory" in shown.out.splitlines()
     assert "loss 0.5" not in shown.out
 
@@ -83,7 +83,7 @@ def test_a_mistake_is_not_tried_again(workspace: Workspace, modulingua: Moduling
     modulingua("launch", workspace.write(ONE))
     ended()
     assert calls(workspace) == 1
-    assert status_of(workspace, ONE)[TASK].news == "exit code 2"
+    assert status_of(workspace, ONE)[TASK].detail == "exit code 2"
 
 
 def test_the_first_process_that_fails_says_how(workspace: Workspace, modulingua: Modulingua, pretend: Pretend) -> None:
@@ -91,7 +91,7 @@ def test_the_first_process_that_fails_says_how(workspace: Workspace, modulingua:
     changes = {**ONE, "trainer.devices": 2, "trainer.num_nodes": 2}
     modulingua("launch", workspace.write(changes))
     ended(40)
-    assert place_of(workspace).ended() == "2 RUNNING None"
+    assert job_of(workspace).ended() == "2 RUNNING None"
 
 
 def test_an_interrupted_stage_is_requeued_as_often_as_it_takes(
@@ -102,18 +102,18 @@ def test_an_interrupted_stage_is_requeued_as_often_as_it_takes(
     pretend(f"{COUNT}; [ $n = 3 ] && kill $$; [ $n -gt 8 ] || {{ sleep $SLURM_PROCID; exit 75; }}")
     modulingua("launch", workspace.write(changes))
     ended()
-    place = place_of(workspace)
-    assert place.ended().split()[0] == "0"
-    log = place.log.read_text()
+    job = job_of(workspace)
+    assert job.ended().split()[0] == "0"
+    log = job.log.read_text()
     assert log.count("the job is requeued") >= 4
-    assert log.count(f"job {place.shown} on ") == log.count("the job is requeued") + 1  # one log for all
+    assert log.count(f"job {job.shown} on ") == log.count("the job is requeued") + 1  # one log for all
 
 
 def test_a_cancelled_stage_is_not_requeued(workspace: Workspace, modulingua: Modulingua, pretend: Pretend) -> None:
     pretend(f"{COUNT}; trap 'exit 75' TERM; sleep 60 & wait")
     modulingua("launch", workspace.write(ONE))
     wait_until(lambda: calls(workspace) == 1)
-    slurm("scancel", place_of(workspace).shown)
+    slurm("scancel", job_of(workspace).shown)
     ended(30)
     assert calls(workspace) == 1
     assert status_of(workspace, ONE)[TASK].state == "cancelled"
@@ -126,10 +126,10 @@ def test_a_warning_reaches_the_processes_and_not_the_shell(
     pretend(f"{COUNT}; [ $n = 1 ] || exit 0; trap 'exit 75' {signal}; sleep 60 & wait")
     modulingua("launch", workspace.write(ONE))
     wait_until(lambda: calls(workspace) == 1)
-    slurm("scancel", f"--signal={signal}", place_of(workspace).shown)
+    slurm("scancel", f"--signal={signal}", job_of(workspace).shown)
     ended()
-    assert place_of(workspace).log.read_text().count("the job is requeued") == 1
-    assert place_of(workspace).ended().split()[0] == "0"
+    assert job_of(workspace).log.read_text().count("the job is requeued") == 1
+    assert job_of(workspace).ended().split()[0] == "0"
 
 
 def test_a_job_of_one_element_of_many_requeues_itself_alone(
@@ -164,10 +164,10 @@ def test_several_stages_in_one_element(workspace: Workspace, modulingua: Modulin
     assert "the job is requeued" in logs[1]
     assert [(launched / "ends" / f"task-{part}").read_text().split()[0] for part in parts] == ["0", "1", "0"]
     rows = status_of(workspace, changes)
-    assert rows["task · task adapter · seed 1"].news == "exit code 1"
+    assert rows["task · task adapter · seed 1"].detail == "exit code 1"
     # The element failed with its second stage, and what waited for it was cancelled: three evaluations and the table.
     cause = ("cancelled", "needs task · task adapter · seed 1, which failed")
-    assert [(row.state, row.news) for row in rows.values() if row.kind != "task"] == [cause] * 4
+    assert [(row.state, row.detail) for row in rows.values() if row.kind != "task"] == [cause] * 4
 
 
 def test_nothing_of_the_shell_that_submits_is_needed_or_taken_for_a_rank(

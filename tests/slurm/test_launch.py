@@ -37,7 +37,7 @@ def test_a_whole_plan_on_two_nodes_with_two_processes_each(
     rows = status_of(workspace, changes)
     assert {name: row.state for name, row in rows.items()} == dict.fromkeys(rows, "done")
     assert [row.kind for row in rows.values()] == ["data", "language", "language", "task", "evaluate", "table"]
-    printed = rows["table · combinations × languages"].place
+    printed = rows["table · combinations × languages"].job
     assert printed is not None
     assert "language prompt + task adapter" in printed.log.read_text()
     assert list((workspace.folder / "runs" / "tiny").glob("*.md"))
@@ -101,15 +101,15 @@ def test_what_was_cancelled_is_launched_again(workspace: Workspace, modulingua: 
     changes: dict[str, Any] = UNREAD | {"stages.task.training.steps": 100_000}
     modulingua("launch", workspace.write(changes))
     task = "task · task adapter · seed 0"
-    wait_until(lambda: re.match(r"\d+/100000  loss ", status_of(workspace, changes)[task].news))
+    wait_until(lambda: re.match(r"\d+/100000  loss ", status_of(workspace, changes)[task].detail))
     running = status_of(workspace, changes)[task]
     assert running.state == "running"
-    assert running.place is not None
+    assert running.job is not None
     # By hand, past `modulingua cancel`: the job must not take it for a preemption.
-    slurm("scancel", running.place.shown)
+    slurm("scancel", running.job.shown)
     ended()
     rows = status_of(workspace, changes)
-    states = {row.kind: (row.state, row.news) for row in rows.values()}
+    states = {row.kind: (row.state, row.detail) for row in rows.values()}
     assert states == {
         "language": ("done", ""),
         "task": ("cancelled", ""),
@@ -174,7 +174,7 @@ def test_a_folder_with_a_space_is_no_hindrance(
     modulingua("launch", workspace.write(changes))
     ended()
     language, *_ = status_of(workspace, changes).values()
-    assert (language.state, language.news) == ("failed", "exit code 3")
+    assert (language.state, language.detail) == ("failed", "exit code 3")
 
 
 @pytest.mark.parametrize("command", ["launch", "cancel"])

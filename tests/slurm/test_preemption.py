@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from framework.planning.plan import TaskStage
-from framework.slurm.place import Place
+from framework.slurm.stage_job import StageJob
 from tests.framework.conftest import Modulingua, workspace_in
 from tests.framework.tiny import Workspace, command_line
 from tests.slurm.conftest import ended, slurm, status_of, wait_until
@@ -28,14 +28,14 @@ LONG: dict[str, Any] = {
 TASK = "task · task adapter · seed 0"
 
 
-def place_of(workspace: Workspace, changes: dict[str, Any]) -> Place:
-    place = status_of(workspace, changes)[TASK].place
-    assert place is not None
-    return place
+def job_of(workspace: Workspace, changes: dict[str, Any]) -> StageJob:
+    job = status_of(workspace, changes)[TASK].job
+    assert job is not None
+    return job
 
 
-def step(place: Place) -> int:
-    return int(place.progress()[0] or 0)
+def step(job: StageJob) -> int:
+    return int(job.progress()[0] or 0)
 
 
 def weights(workspace: Workspace, changes: dict[str, Any]) -> str:
@@ -44,16 +44,16 @@ def weights(workspace: Workspace, changes: dict[str, Any]) -> str:
     return workspace.store.passport(task.id).weights_sha256
 
 
-def requeues(place: Place) -> int:
-    return place.log.read_text().count("the job is requeued") if place.log.is_file() else 0
+def requeues(job: StageJob) -> int:
+    return job.log.read_text().count("the job is requeued") if job.log.is_file() else 0
 
 
-def preempt(place: Place, signal: str) -> None:
+def preempt(job: StageJob, signal: str) -> None:
     """Waits until a stage goes on, asks it to stop, and waits until it did."""
-    seen, times = step(place), requeues(place)
-    wait_until(lambda: step(place) > seen)
-    slurm("scancel", f"--signal={signal}", place.shown)
-    wait_until(lambda: requeues(place) > times)
+    seen, times = step(job), requeues(job)
+    wait_until(lambda: step(job) > seen)
+    slurm("scancel", f"--signal={signal}", job.shown)
+    wait_until(lambda: requeues(job) > times)
 
 
 @pytest.fixture
@@ -75,14 +75,14 @@ def test_preempted_ten_times_in_a_row(
 ) -> None:
     changes = {**LONG, "trainer.devices": 2}
     modulingua("launch", workspace.write(changes))
-    place = place_of(workspace, changes)
+    job = job_of(workspace, changes)
     for turn in range(TIMES):
-        preempt(place, ("USR1", "USR2", "TERM")[turn % 3])
+        preempt(job, ("USR1", "USR2", "TERM")[turn % 3])
     ended()
     rows = status_of(workspace, changes)
     assert {row.state for row in rows.values()} == {"done"}
     assert weights(workspace, changes) == undisturbed(changes)
-    steps = [int(line.split("\t")[0]) for line in place.log.read_text().splitlines() if "\tloss" in line]
+    steps = [int(line.split("\t")[0]) for line in job.log.read_text().splitlines() if "\tloss" in line]
     assert steps == sorted(set(steps))  # no step was done twice
 
 
@@ -91,9 +91,9 @@ def test_a_node_that_fails(
 ) -> None:
     changes = {**LONG, "trainer.checkpoint_every": 0.2}
     modulingua("launch", workspace.write(changes))
-    place = place_of(workspace, changes)
-    wait_until(lambda: step(place) > 100)
-    node = slurm("squeue", "--noheader", f"--jobs={place.shown}", "--format=%N").strip()
+    job = job_of(workspace, changes)
+    wait_until(lambda: step(job) > 100)
+    node = slurm("squeue", "--noheader", f"--jobs={job.shown}", "--format=%N").strip()
     # Drained first: its slurmd lives and would take the job back at once, while the first copy is still stopping.
     slurm("scontrol", "update", f"nodename={node}", "state=drain", "reason=test")
     slurm("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
@@ -101,7 +101,7 @@ def test_a_node_that_fails(
         ended()
     finally:
         slurm("scontrol", "update", f"nodename={node}", "state=resume")
-    log = place.log.read_text()
+    log = job.log.read_text()
     lives = log.split("modulingua: 2")[1:]
     assert len(lives) == 2
     first = next(line for line in lives[1].splitlines() if "\tloss" in line)

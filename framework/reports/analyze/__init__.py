@@ -1,4 +1,4 @@
-"""Why does transfer work? Scores against features of the languages, and which source suits a target."""
+"""Relates scores to features of the languages, and ranks sources for a target."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 from datamodules import LANGUAGES, language
 from framework.errors import UserError
 from framework.reports.analyze import notes
-from framework.reports.analyze.analysis import Analysis, Setting
+from framework.reports.analyze.analysis import Analysis
 from framework.reports.analyze.correlations import correlate, holm
-from framework.reports.analyze.features import FEATURES, family_of, features_of, read_sizes
+from framework.reports.analyze.features import FEATURES, Features, family_of, features_of, read_sizes
 from framework.reports.analyze.regression import regress
 from framework.reports.analyze.scores import Scores, read_scores
 from framework.reports.analyze.sources import LEAST_SOURCES, Ranking, rank_sources
@@ -24,15 +24,15 @@ def analyze(
     sources: Sequence[str] = (),
     pretraining: str | None = None,
 ) -> Analysis:
-    """Sets scores against features of the languages, and ranks sources for a target.
+    """Relates scores to features of the languages, and ranks sources for a target.
 
     Args:
-        places: Run folders, or folders above them; without any, only sources are ranked, by distances.
+        places: Run folders, or folders above them; without any, sources are ranked by distances only.
         metric: One of the task's; None for its main one.
         target: FLORES code of the language that sources are ranked for; None for no ranking.
-        sources: FLORES codes of the candidates; none for the sources of the runs, where these have several, or else all
+        sources: FLORES codes of the candidates; none for the sources of the runs, if there are enough, or otherwise all
             languages.
-        pretraining: How much text the backbone was pretrained on: a published name or a CSV file.
+        pretraining: The amounts of the backbone's pretraining text: a published name or a CSV file.
 
     Raises:
         UserError: A language, metric or file is unknown, or there is nothing to do.
@@ -51,37 +51,40 @@ def analyze(
         assert target is not None
         return Analysis(f"sources for {target}", "", [], [], [], _rank(target, sources, []), [])
     scored, scores = read_scores(places, metric)
-    settings: dict[tuple[str, tuple[str, ...]], Setting] = {}
+    by_setting: dict[tuple[str, tuple[str, ...]], Features] = {}
     for one in scores:
         key = one.run.record.backbone, one.source
-        if key not in settings:
+        if key not in by_setting:
             alike = [other for other in scores if (other.run.record.backbone, other.source) == key]
             tested = sorted({code for other in alike for code in other.by_language})
-            settings[key] = Setting(one.source, features_of(one.source, tested, one.run, sizes))
-    of = {one.label: settings[one.run.record.backbone, one.source] for one in scores}
-    families = {code: family_of(code) for setting in settings.values() for code in setting.features.by_language}
-    correlations = holm(
-        [
-            correlate(one.label, name, of[one.label].column(name), one.by_language, families)
-            for one in scores
-            for name in FEATURES
-        ]
-    )
-    regressions = [regress(one.label, one.by_language, of[one.label].rows(one.by_language), families) for one in scores]
+            by_setting[key] = features_of(one.source, tested, one.run, sizes)
+    pairs = [(one, by_setting[one.run.record.backbone, one.source]) for one in scores]
+    families = {code: family_of(code) for features in by_setting.values() for code in features.by_language}
+    correlations = [
+        correlate(one.label, name, features.column(name), one.by_language, families)
+        for one, features in pairs
+        for name in FEATURES
+    ]
+    corrected = holm(correlations)
+    regressions = [
+        regress(one.label, one.by_language, {code: features.by_language[code] for code in one.by_language}, families)
+        for one, features in pairs
+    ]
     return Analysis(
         scored.title,
         scored.metric.name,
-        [(one, of[one.label]) for one in scores],
-        correlations,
+        pairs,
+        corrected,
         regressions,
         None if target is None else _rank(target, sources, scores),
-        notes.about([(one, of[one.label]) for one in scores], correlations, regressions),
+        list(notes.about(pairs, corrected, regressions)),
     )
 
 
 def _rank(target: str, sources: Sequence[str], scores: Sequence[Scores]) -> Ranking:
     tried = sorted({one.source[0] for one in scores if len(one.source) == 1})
-    default = tried if len(tried) >= LEAST_SOURCES else _all_but(target)
+    others = [code for code in LANGUAGES if code.split("_")[0] != target.split("_")[0]]  # without its other scripts
+    default = tried if len(tried) >= LEAST_SOURCES else others
     candidates = [code for code in dict.fromkeys(sources or default) if code != target]
     ranking = rank_sources(target, candidates, scores)
     if not ranking.candidates:
@@ -89,8 +92,3 @@ def _rank(target: str, sources: Sequence[str], scores: Sequence[Scores]) -> Rank
         unknown = ", ".join(names)
         raise UserError(f"no source can be ranked for {target}: its distance to {code} is not known ({unknown})")
     return ranking
-
-
-def _all_but(target: str) -> list[str]:
-    """All languages but the target in any script."""
-    return [code for code in LANGUAGES if code.split("_")[0] != target.split("_")[0]]

@@ -1,6 +1,6 @@
 """An analysis, ready to be printed and written."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,37 +10,17 @@ from rich.text import Text
 from datamodules import DISTANCES
 from framework.languages import name_of, script_of
 from framework.reports.analyze.correlations import Correlation
-from framework.reports.analyze.features import FEATURES, SAME_SCRIPT, Features, Values, family_of
+from framework.reports.analyze.features import FEATURES, SAME_SCRIPT, Features, family_of
 from framework.reports.analyze.regression import Refusal, Regression
 from framework.reports.analyze.scores import Scores
 from framework.reports.analyze.sources import Ranking
 from framework.reports.compare.layout import MISSING, Grid, number, signed
 from framework.reports.compare.rendering import blocks, csv_text, escape, markdown_table, rich_table
 from framework.system.files import write_changed
+from framework.wording import count
 
 MOST_CANDIDATES = 20
-"""So many of the ranked candidates are shown."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What combinations of one source and one backbone have in common."""
-
-    source: tuple[str, ...]
-    features: Features
-
-    @property
-    def families(self) -> int:
-        """How many families the languages are of."""
-        return len({family_of(code) for code in self.features.by_language})
-
-    def column(self, feature: str) -> dict[str, float | None]:
-        """One feature by language."""
-        return {code: own[feature] for code, own in self.features.by_language.items()}
-
-    def rows(self, languages: Collection[str]) -> dict[str, Values]:
-        """All features of some languages."""
-        return {code: self.features.by_language[code] for code in languages}
+"""Number of ranked candidates that are shown."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +29,7 @@ class Analysis:
 
     title: str
     metric: str
-    scored: list[tuple[Scores, Setting]]
+    scored: list[tuple[Scores, Features]]
     correlations: list[Correlation]
     """Each combination's, in the order of the features."""
     regressions: list[Regression | Refusal]
@@ -89,19 +69,19 @@ class Analysis:
         return list(files)
 
     def features_csv(self) -> str:
-        """Each combination's score in each language with the language's features; empty where there is none."""
+        """Returns each combination's score in each language with the language's features; empty if unknown."""
         about = ("combination", "source", "language", "name", "family", "script", "seeds", self.metric)
         lines: list[list[object]] = []
-        for one, setting in self.scored:
+        for one, features in self.scored:
             for code, score in one.by_language.items():
                 about_language = code, name_of(code), family_of(code), script_of(code)
                 known = [one.label, " ".join(one.source), *about_language, one.seeds, score]
-                own = setting.features.by_language[code]
+                own = features.by_language[code]
                 lines.append([*known, *(own[feature] for feature in FEATURES)])
         return csv_text([*about, *FEATURES], lines)
 
     def correlations_csv(self) -> str:
-        """Each correlation; what there is not is empty: a rho and all that follows, or an interval alone."""
+        """Returns each correlation; values that could not be computed are empty."""
         lines: list[list[object]] = []
         for one in self.correlations:
             found = [one.rho, one.low, one.high, one.p, one.p_holm] if one.rho is not None else [None] * 5
@@ -116,15 +96,15 @@ class Analysis:
             yield "How much do they explain together?", _fits(fitted)
             yield "By how much does the score change?", _coefficients(fitted)
         if self.ranking is not None:
-            yield f"Sources for {_named(self.ranking.target)}, {self.ranking.way}", _candidates(self.ranking)
+            yield f"Sources for {_named(self.ranking.target)}, {self.ranking.method}", _candidates(self.ranking)
         if self.ranking is not None and self.ranking.qualities:
             yield "How good is such a ranking for families that it has not seen?", _qualities(self.ranking)
 
     def _correlations(self) -> Grid:
-        by_place = {(one.combination, one.feature): one for one in self.correlations}
+        found = {(one.combination, one.feature): one for one in self.correlations}
         columns = [["", *FEATURES]]
         for scores, _ in self.scored:
-            cells = [by_place[scores.label, feature] for feature in FEATURES]
+            cells = [found[scores.label, feature] for feature in FEATURES]
             columns.append([scores.label, *map(_rho, cells)])
             columns.append(["n", *(str(one.languages) for one in cells)])
         return columns
@@ -138,7 +118,7 @@ def _rho(one: Correlation) -> str:
         return MISSING
     if one.low is None or one.high is None:
         return signed(one.rho)
-    return _interval(one.rho, one.low, one.high) + (" *" if one.stands_out else "")
+    return _interval(one.rho, one.low, one.high) + (" *" if one.significant else "")
 
 
 def _interval(value: float, low: float, high: float) -> str:
@@ -185,9 +165,9 @@ def _or_missing(value: float | None, text: Callable[[float], str]) -> str:
 
 
 def _qualities(ranking: Ranking) -> Grid:
-    ways: Mapping[str, str] = {"model": "the model", "distances": "mean place by distance", "chance": "by chance"}
+    words = {"model": "the model", "distances": "mean place by distance", "chance": "by chance"}
     return [
-        ["", *(ways[way] for way in ranking.qualities)],
+        ["", *(words[method] for method in ranking.qualities)],
         ["NDCG@3", *(number(one.ndcg) for one in ranking.qualities.values())],
         ["mean place of the best source", *(f"{one.best_at:.2f}" for one in ranking.qualities.values())],
     ]
@@ -214,8 +194,7 @@ def _about_ranking(ranking: Ranking) -> Iterator[str]:
         for code, names in ranking.left_out.items():
             by_names.setdefault(", ".join(names), []).append(code)
         listed = "; ".join(f"{names} ({', '.join(codes)})" for names, codes in by_names.items())
-        count = f"{len(ranking.left_out)} {'candidate' if len(ranking.left_out) == 1 else 'candidates'}"
-        yield f"Not ranked, a distance is missing, {count}: {listed}."
+        yield f"Not ranked, a distance is missing, {count(len(ranking.left_out), 'candidate')}: {listed}."
 
 
 def _named(code: str) -> str:

@@ -1,4 +1,4 @@
-"""What scores may depend on: a language's distance to the source, its script, tokens and pretraining text."""
+"""Features of languages that scores may depend on: distance to the source, script, tokens, pretraining text."""
 
 import csv
 import math
@@ -17,9 +17,9 @@ from datamodules import (
 )
 from datamodules.errors import NetworkError as NoData
 from datamodules.errors import first_line
-from framework.config.load import read_experiment
 from framework.errors import UserError, did_you_mean
 from framework.languages import script_of
+from framework.planning.reopen import reopen
 from framework.results.metrics.normalization import LETTERS
 from framework.results.run_folder import RunFolder
 from modules import ModulesError, inspect_backbone, load_tokenizer
@@ -33,7 +33,7 @@ TOKENS, UNKNOWN, TEXT = "tokens per word", "unknown tokens", "pretraining text"
 
 FEATURES = (*DISTANCES, SAME_FAMILY, SAME_SCRIPT, TOKENS, UNKNOWN, TEXT)
 REGRESSION = ("geographic", "genetic", "featural", SAME_SCRIPT, TOKENS, UNKNOWN, TEXT)
-"""What the regression is of: few, and none that is a part of another, as the syntactic distance is of the featural."""
+"""Features of the regression: few, and none that is part of another, as the syntactic distance is of the featural."""
 
 Values = dict[str, float | None]
 """A language's value for each of `FEATURES`; None where it has none."""
@@ -45,17 +45,26 @@ class Features:
 
     by_language: dict[str, Values]
     notes: list[str]
-    """Why a feature is missing altogether."""
+    """Why a feature is missing for all languages."""
+
+    @property
+    def families(self) -> int:
+        """The number of families of the languages."""
+        return len({family_of(code) for code in self.by_language})
+
+    def column(self, feature: str) -> dict[str, float | None]:
+        """Returns one feature by language."""
+        return {code: own[feature] for code, own in self.by_language.items()}
 
 
 def features_of(source: Collection[str], languages: Collection[str], run: RunFolder, sizes: Sizes | None) -> Features:
     """Collects the features of languages.
 
     Args:
-        source: FLORES codes that the task was trained on; of several, the nearest counts, for each distance anew.
+        source: FLORES codes that the task was trained on; for each distance the nearest counts.
         languages: FLORES codes of the targets.
-        run: A run whose tokenizer and texts say how long words become.
-        sizes: Pretraining text; None where it was not said.
+        run: A run with whose tokenizer and texts tokens are counted.
+        sizes: Pretraining text; None if unknown.
     """
     tokens, notes = _tokens(run, languages)
     if sizes is None:
@@ -74,7 +83,7 @@ def pair_features(source: Collection[str], target: str) -> Values:
     values: Values = {}
     for kind in DISTANCES:
         known = [distances[kind] for distances in measured]
-        # With a source left out for want of data, the nearest one might be the one that was left out.
+        # If the distance to one source is unknown, that source may be the nearest.
         values[kind] = None if None in known else min(value for value in known if value is not None)
     families = {family_of(code) for code in source}
     values[SAME_FAMILY] = float(family_of(target) in families) if target in LANGUAGES else None
@@ -84,16 +93,15 @@ def pair_features(source: Collection[str], target: str) -> Values:
 
 
 def family_of(code: str) -> str:
-    """A language's family; where it has none, or is unknown, a word for itself alone."""
+    """Returns a language's family; for a language without one, or an unknown one, a name of its own."""
     family = LANGUAGES[code].family if code in LANGUAGES else ""
     return family if family not in ("", "isolate", "constructed") else f"{code.split('_')[0]} alone"
 
 
 def _tokens(run: RunFolder, languages: Collection[str]) -> tuple[dict[str, Values], list[str]]:
-    """Counts tokens with the run's tokenizer on its test texts, where both can still be had."""
+    """Counts tokens with the run's tokenizer on its test texts, where both are still available."""
     try:
-        [variant] = read_experiment(run.path / "experiment.yaml", check=False)
-        experiment = variant.experiment
+        experiment = reopen(run)[0].experiment
         tokenizer = load_tokenizer(inspect_backbone(experiment.backbone))
         rows = tokenization_report(experiment.dataset, tokenizer, languages)
     except (UserError, DataError, ModulesError, NoData, NoBackbone, OSError) as error:
@@ -101,7 +109,7 @@ def _tokens(run: RunFolder, languages: Collection[str]) -> tuple[dict[str, Value
         return {}, [f"No {TOKENS} and no {UNKNOWN}: {run.path} needs its backbone's tokenizer and its data ({reason})."]
     counted: dict[str, Values] = {
         row.language: {
-            # What stands between blanks is no word there.
+            # Scripts without spaces between words have no count of words.
             TOKENS: None if script_of(row.language) in LETTERS else row.tokens_per_word,
             UNKNOWN: row.unknown_share,
         }
@@ -111,10 +119,10 @@ def _tokens(run: RunFolder, languages: Collection[str]) -> tuple[dict[str, Value
 
 
 def read_sizes(name: str | None) -> Sizes | None:
-    """Reads how much text a backbone was pretrained on.
+    """Reads the amount of text that a backbone was pretrained on.
 
     Args:
-        name: One of `PRETRAINING_TEXT`, or a CSV file with the columns `language` and `gib`; None for nothing.
+        name: One of `PRETRAINING_TEXT`, or a CSV file with the columns `language` and `gib`; None for unknown.
 
     Raises:
         UserError: There is no such name or file, or the file is no such table.

@@ -1,10 +1,9 @@
-"""Intervals where languages are related: a jackknife that leaves out one family at a time.
+"""Intervals for related languages: a jackknife that leaves out one family at a time.
 
-Relatives are no independent observations, and families are few and of very different sizes. There the percentiles of
-a bootstrap over families lie askew, and BCa, which should set them right, was tried and covers far too little. A
-jackknife over families with Student's t of families - 1 degrees of freedom holds the truth about as often as it says,
-which a test measures, and has the estimate within it (Tukey 1958; MacKinnon, Nielsen and Webb, Journal of Econometrics
-2023: CV3).
+Related languages are not independent observations, and families are few and of very different sizes. The percentiles of
+a bootstrap over families are biased then, and the coverage of BCa, which should correct this, is far too low. The
+jackknife over families with Student's t of families - 1 degrees of freedom has about the nominal coverage, which a test
+measures, and contains the estimate (Tukey 1958; MacKinnon, Nielsen and Webb, Journal of Econometrics 2023: CV3).
 """
 
 import math
@@ -21,29 +20,24 @@ LEAST_FAMILIES = 5
 """With fewer families, languages are left out instead."""
 
 
-def without_each(families: Sequence[str]) -> Floats:
-    """Which languages are left when one family after another is left out (one language, where families are few).
+def without_each(families: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Returns which languages remain without each family (without each language, if families are few).
 
     Args:
-        families: Each language's family.
+        families: The family of each language.
 
     Returns:
-        [times, languages], 0 or 1.
+        [times, languages].
     """
     names = list(dict.fromkeys(families))
     several = len(names) >= LEAST_FAMILIES
     groups = np.array([names.index(family) for family in families] if several else range(len(families)))
-    left: Floats = np.not_equal(groups, np.arange(groups.max() + 1)[:, None]).astype(np.float64)
-    return left
+    remaining: npt.NDArray[np.bool_] = np.not_equal(groups, np.arange(groups.max() + 1)[:, None])
+    return remaining
 
 
 def jackknife(estimate: float, without: Floats) -> tuple[float, float]:
-    """Returns the 95 % interval of an estimate.
-
-    Args:
-        estimate: Of everything.
-        without: The same estimate with each part left out, [times].
-    """
+    """Returns the 95 % interval of an estimate, given the estimates without each group, [times]."""
     from scipy.stats import t
 
     times = len(without)

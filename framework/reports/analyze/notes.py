@@ -1,35 +1,32 @@
-"""What must be said under the tables of an analysis: how to read them, what is missing, what is too little."""
+"""The notes under the tables of an analysis: how to read them, and what is missing."""
 
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
-from framework.reports.analyze.analysis import Setting
 from framework.reports.analyze.correlations import LEAST_LANGUAGES, PERMUTATIONS, Correlation
-from framework.reports.analyze.features import FEATURES
+from framework.reports.analyze.features import FEATURES, Features
 from framework.reports.analyze.intervals import LEAST_FAMILIES
 from framework.reports.analyze.regression import Refusal, Regression
 from framework.reports.analyze.scores import Scores
 from framework.reports.compare.layout import MISSING, number
 
+Scored = Sequence[tuple[Scores, Features]]
+
 NAMED = 12
 FEW_A_FEATURE = 10
-"""With fewer languages for each feature of a regression, its coefficients say little."""
+"""With fewer languages per feature, the coefficients of a regression are unreliable."""
 
 
 def about(
-    scored: Sequence[tuple[Scores, Setting]],
-    correlations: Sequence[Correlation],
-    regressions: Sequence[Regression | Refusal],
-) -> list[str]:
-    """All notes on scores, correlations and regressions."""
-    return [
-        *_about_correlations(scored, correlations),
-        *_about_features(scored),
-        *_about_regressions(scored, regressions),
-    ]
+    scored: Scored, correlations: Sequence[Correlation], regressions: Sequence[Regression | Refusal]
+) -> Iterator[str]:
+    """Yields the notes on features, correlations and regressions."""
+    yield from _about_correlations(scored, correlations)
+    yield from _about_features(scored)
+    yield from _about_regressions(scored, regressions)
 
 
-def _about_correlations(scored: Sequence[tuple[Scores, Setting]], correlations: Sequence[Correlation]) -> Iterator[str]:
+def _about_correlations(scored: Scored, correlations: Sequence[Correlation]) -> Iterator[str]:
     tests = [one for one in correlations if one.rho is not None]
     units = _left_out(scored)
     if not tests:
@@ -47,11 +44,11 @@ def _about_correlations(scored: Sequence[tuple[Scores, Setting]], correlations: 
     yield "Correlations are no causes: near languages also share a script, words, and text that the backbone has read."
 
 
-def _about_features(scored: Sequence[tuple[Scores, Setting]]) -> Iterator[str]:
-    yield from dict.fromkeys(note for _, setting in scored for note in setting.features.notes)
+def _about_features(scored: Scored) -> Iterator[str]:
+    yield from dict.fromkeys(note for _, features in scored for note in features.notes)
     missing: dict[str, str] = {}
-    for _, setting in scored:
-        by_language = setting.features.by_language
+    for _, features in scored:
+        by_language = features.by_language
         for name in FEATURES:
             without = [code for code, own in by_language.items() if own[name] is None]
             if 0 < len(without) < len(by_language):
@@ -60,9 +57,7 @@ def _about_features(scored: Sequence[tuple[Scores, Setting]]) -> Iterator[str]:
         yield f"Not known, and left out, never filled in: {'; '.join(missing.values())}."
 
 
-def _about_regressions(
-    scored: Sequence[tuple[Scores, Setting]], regressions: Sequence[Regression | Refusal]
-) -> Iterator[str]:
+def _about_regressions(scored: Scored, regressions: Sequence[Regression | Refusal]) -> Iterator[str]:
     units = _left_out(scored)
     if any(isinstance(one, Regression) for one in regressions):
         yield (
@@ -96,13 +91,13 @@ def _about_regressions(
             yield f"{one.label}: the features predict unseen families no better than the mean; no coefficient counts."
 
 
-def _left_out(scored: Sequence[tuple[Scores, Setting]]) -> str:
-    """What the intervals leave out."""
-    enough = min(setting.families for _, setting in scored) >= LEAST_FAMILIES
+def _left_out(scored: Scored) -> str:
+    """Returns what the jackknife of the intervals leaves out."""
+    enough = min(features.families for _, features in scored) >= LEAST_FAMILIES
     return "a family" if enough else f"a family (a language, where there are fewer than {LEAST_FAMILIES} families)"
 
 
 def some(codes: Sequence[str]) -> str:
-    """The first of some languages, and how many more there are; the CSV has all."""
+    """Lists the first languages, and the number of the others; the CSV has all."""
     shown = ", ".join(codes[:NAMED])
     return shown if len(codes) <= NAMED else f"{shown} and {len(codes) - NAMED} more, see features.csv"

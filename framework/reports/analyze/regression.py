@@ -1,8 +1,8 @@
-"""How much the features explain together: a ridge regression, judged on families that it has not seen.
+"""A ridge regression of scores on features, evaluated on unseen families.
 
-Relatives are alike in features and scores: with German, Dutch and Danish in the training, English would be guessed and
-not explained. So R² is that of predictions for families left out whole, one after another; beside it stands that of
-languages left out alone, which is higher where relatives leak.
+Related languages are similar in features and scores: with German, Dutch and Danish in the training, predicting English
+explains nothing. So R² is that of predictions for whole families left out one at a time; the R² for single languages
+left out is given too, and is higher where relatives leak.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,14 +20,14 @@ Floats = npt.NDArray[np.float64]
 LEAST_LANGUAGES = 10
 LEAST_FAMILIES = 3
 MOST_WITHOUT = 0.2
-"""A feature that a larger share of the languages lacks stays out: it would take too many of them with it."""
+"""A feature that a larger share of the languages lacks is not used, because these languages would be left out."""
 ALPHAS = tuple(10.0 ** (exponent / 2) for exponent in range(-6, 7))
-"""Strengths of the penalty, 0.001 to 1000; leave-one-out within the training languages chooses."""
+"""Strengths of the penalty, 0.001 to 1000; chosen by leave-one-out within the training languages."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The languages and features that a regression can be of."""
+    """The languages and features of a regression."""
 
     features: list[str]
     languages: list[str]
@@ -39,22 +39,21 @@ class Selection:
 
 @dataclass(frozen=True)
 class Regression:
-    """What the features explain of one combination's scores."""
+    """The regression of one combination's scores."""
 
     combination: str
     selection: Selection
-    """What it is of."""
     families: int
     r2: float
-    """Of families left out: 1 - their squared errors / the squared distances of the scores from their mean."""
+    """R² for families left out."""
     r2_of_mean: float
-    """The same where each family is predicted by the mean of the others; 0 at best."""
+    """R² if each family is predicted by the mean of the others; 0 at best."""
     r2_languages: float
-    """The same of languages left out alone."""
+    """R² for single languages left out."""
     error: float
-    """Mean absolute error in families left out."""
+    """Mean absolute error for families left out."""
     error_of_mean: float
-    """The same of the mean of the other families."""
+    """Mean absolute error if each family is predicted by the mean of the others."""
     coefficients: dict[str, tuple[float, float, float]]
     """By feature: change of the score by one standard deviation of the feature, with an interval over families."""
 
@@ -68,7 +67,7 @@ class Refusal:
 
 
 def select(by_language: Mapping[str, Values]) -> Selection:
-    """Chooses the features that most languages have, and the languages that have all of these."""
+    """Selects the features that most languages have, and the languages that have all of these."""
     unused = {}
     features = []
     for feature in REGRESSION:
@@ -87,14 +86,9 @@ def select(by_language: Mapping[str, Values]) -> Selection:
 def regress(
     combination: str, scores: Mapping[str, float], by_language: Mapping[str, Values], families: Mapping[str, str]
 ) -> Regression | Refusal:
-    """Fits scores by the features.
+    """Fits a combination's scores by features; scores, features and families are by language."""
+    from sklearn.metrics import r2_score
 
-    Args:
-        combination: Its label.
-        scores: By language.
-        by_language: The features of the same languages.
-        families: Each language's family.
-    """
     chosen = select(by_language)
     groups = [families[language] for language in chosen.languages]
     if reason := _too_few(chosen, len(set(groups))):
@@ -103,13 +97,14 @@ def regress(
     y = np.array([scores[language] for language in chosen.languages])
     predicted, mean = held_out(x, y, groups)
     languages, _ = held_out(x, y, chosen.languages)
+    r2 = [float(r2_score(y, found)) for found in (predicted, mean, languages)]
     return Regression(
         combination,
         selection=chosen,
         families=len(set(groups)),
-        r2=_r2(y, predicted),
-        r2_of_mean=_r2(y, mean),
-        r2_languages=_r2(y, languages),
+        r2=r2[0],
+        r2_of_mean=r2[1],
+        r2_languages=r2[2],
         error=float(np.abs(y - predicted).mean()),
         error_of_mean=float(np.abs(y - mean).mean()),
         coefficients=_coefficients(x, y, groups, chosen.features),
@@ -117,8 +112,8 @@ def regress(
 
 
 def ridge() -> Any:
-    """A ridge regression on standardised features that chooses its penalty itself."""
-    from sklearn.linear_model import RidgeCV  # late: a second to import, for this command alone
+    """Returns a ridge regression on standardised features that chooses its penalty itself."""
+    from sklearn.linear_model import RidgeCV  # slow to import
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
@@ -126,7 +121,7 @@ def ridge() -> Any:
 
 
 def held_out(x: Floats, y: Floats, groups: Sequence[str]) -> tuple[Floats, Floats]:
-    """Predicts each group by the others: by the features, and by the mean."""
+    """Predicts each group from the others: by the features, and by the mean."""
     from sklearn.dummy import DummyRegressor
     from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 
@@ -149,27 +144,15 @@ def _too_few(chosen: Selection, families: int) -> str | None:
     return None
 
 
-def _r2(y: Floats, predicted: Floats) -> float:
-    from sklearn.metrics import r2_score
-
-    return float(r2_score(y, predicted))
-
 
 def _coefficients(
     x: Floats, y: Floats, groups: Sequence[str], features: Sequence[str]
 ) -> dict[str, tuple[float, float, float]]:
-    """Standardised coefficients of all languages, with intervals over families at the same penalty."""
+    """Returns standardised coefficients of all languages, with intervals over families at the same penalty."""
+    from sklearn.linear_model import Ridge
+
     model = ridge().fit(x, y)
-    penalty = float(model[-1].alpha_)
-    scaled = model[0].transform(x)
-    without = np.array([_solve(scaled, y, weights, penalty) for weights in without_each(groups)])
+    scaled, same = model[0].transform(x), Ridge(alpha=float(model[-1].alpha_))
+    without = np.array([same.fit(scaled[kept], y[kept]).coef_ for kept in without_each(groups)])
     found = zip(features, model[-1].coef_.tolist(), without.T, strict=True)
     return {name: (value, *jackknife(value, others)) for name, value, others in found}
-
-
-def _solve(x: Floats, y: Floats, weights: Floats, penalty: float) -> Floats:
-    """Ridge regression with an intercept, each point as often as its weight says."""
-    centred = x - (weights @ x) / weights.sum()
-    weighted = centred.T * weights
-    solved: Floats = np.linalg.solve(weighted @ centred + penalty * np.eye(x.shape[1]), weighted @ y)
-    return solved

@@ -1,4 +1,4 @@
-"""What is to be explained: each combination's score in each language that it was tested on zero-shot."""
+"""The scores of each combination in each language that it was tested on zero-shot."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ class Scores:
     """One combination's scores, each the mean over its seeds."""
 
     label: str
-    """The combination in words, unlike that of any other."""
+    """The combination in words; unique."""
     run: RunFolder
-    """One of its runs; all but the seed holds for the others."""
+    """One of its runs; the others differ only in the seed."""
     seeds: int
     by_language: dict[str, float]
     """By FLORES code: the languages that all seeds were tested in and the task was not trained on."""
@@ -30,7 +30,7 @@ class Scores:
 
     @property
     def recipe(self) -> tuple[str, str, str]:
-        """What combinations have in common that differ in nothing but the source."""
+        """Equal for combinations that differ only in the source."""
         record = self.run.record
         # A run without its experiment still has the grid's values.
         grid = {key: value for key, value in record.settings.items() if key != SOURCE}
@@ -38,15 +38,7 @@ class Scores:
 
 
 def read_scores(places: Sequence[str | Path], metric: str | None) -> tuple[ScoredRuns, list[Scores]]:
-    """Reads the scores of runs that `compare` could lay side by side.
-
-    Args:
-        places: Run folders, or folders above them.
-        metric: One of the task's; None for its main one.
-
-    Raises:
-        UserError: As `compare` does.
-    """
+    """Reads the scores of runs that `compare` accepts; the arguments and errors are those of `scored_runs`."""
     scored = scored_runs(places, metric)
     runs = {group.label: group.runs[group.seeds[0]] for group in scored.groups}
     scores = [

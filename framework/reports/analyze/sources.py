@@ -1,8 +1,8 @@
-"""Which source language for a target? Candidates ranked by what runs taught, or by distances alone.
+"""Ranks source languages for a target, by a model fitted on runs or by distances alone.
 
 As in LangRank (Lin et al., ACL 2019), runs with several source languages show which sources suit which targets. Here
-a ridge regression learns it: how much better or worse than its fellows a source does in a target, from their distances
-and whether they share a script. It is judged by NDCG@3 on targets whose families were left out whole.
+a ridge regression predicts how much better or worse than the other sources a source is for a target, from their
+distances and whether they share a script. It is evaluated by NDCG@3 on targets of unseen families.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,9 +20,9 @@ from framework.reports.analyze.scores import Scores
 Floats = npt.NDArray[np.float64]
 
 RANKED_DISTANCES = ("geographic", "genetic", "featural")
-"""What candidates are ranked by; the other distances are parts of the featural one, and many languages lack them."""
+"""Candidates are ranked by these; the other distances are parts of the featural one, and many languages lack them."""
 PAIR_FEATURES = (*RANKED_DISTANCES, SAME_SCRIPT)
-"""What the regression is of."""
+"""Features of the regression."""
 LEAST_SOURCES = 3
 LEAST_TARGETS = 5
 LEAST_FAMILIES = 3
@@ -39,21 +39,21 @@ class Candidate:
     language: str
     features: Values
     distance: float
-    """Mean over `RANKED_DISTANCES` of its place among the candidates, from 0 (nearest) to 1."""
+    """Mean over `RANKED_DISTANCES` of its rank among the candidates, from 0 (nearest) to 1."""
     predicted: float | None = None
-    """How much better than the mean candidate it is predicted to do; None without a model."""
+    """Predicted score minus that of the mean candidate; None without a model."""
     measured: float | None = None
-    """Its score in the target, mean over combinations; None where the runs do not hold it."""
+    """Its score in the target, mean over combinations; None if there is no such run."""
 
 
 @dataclass(frozen=True)
 class Quality:
-    """How well a way to rank sources does on targets whose families it has not seen."""
+    """The quality of a ranking on targets of unseen families."""
 
     ndcg: float
     """NDCG@3, mean over targets (and combinations): 1 is the true order."""
     best_at: float
-    """Mean place that the truly best source is given; 1 is the first."""
+    """Mean rank of the truly best source; 1 is the first."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +63,16 @@ class Ranking:
     target: str
     candidates: list[Candidate]
     left_out: dict[str, list[str]]
-    """Candidates that cannot be ranked, with the distances that are not known of them."""
-    way: str
-    """What the ranking rests on, in a sentence."""
+    """Candidates that cannot be ranked, with the distances that are unknown."""
+    method: str
+    """The basis of the ranking, in a sentence."""
     qualities: dict[str, Quality]
-    """Held-out quality by way: `model`, `distances`, `chance`. Empty without a model."""
+    """Held-out quality by method: `model`, `distances`, `chance`. Empty without a model."""
 
 
 @dataclass(frozen=True)
 class _Group:
-    """The sources of one combination in one target: these are compared with each other."""
+    """The sources of one combination for one target, which are compared with each other."""
 
     target: str
     sources: list[str]
@@ -82,65 +82,53 @@ class _Group:
 
 
 def rank_sources(target: str, candidates: Sequence[str], scores: Sequence[Scores]) -> Ranking:
-    """Ranks candidate source languages for a target.
-
-    Args:
-        target: FLORES code.
-        candidates: FLORES codes.
-        scores: What runs have shown; empty for a ranking by distances.
+    """Ranks candidate source languages (FLORES codes) for a target; without scores, by distances.
 
     Raises:
-        UserError: Two combinations differ in nothing that is known of them, not even the source.
+        UserError: Two combinations have the same source and settings.
     """
     features = {code: pair_features([code], target) for code in candidates}
     lacking = {code: [name for name in PAIR_FEATURES if own[name] is None] for code, own in features.items()}
     left_out = {code: names for code, names in lacking.items() if names}
     known = {code: own for code, own in features.items() if code not in left_out}
-    places = place_by_distance(known)
+    ranks = rank_by_distance(known)
     measured = _measured(target, scores)
-    listed = [Candidate(code, own, places[code], measured=measured.get(code)) for code, own in known.items()]
+    listed = [Candidate(code, own, ranks[code], measured=measured.get(code)) for code, own in known.items()]
     groups, reason = _groups(scores)
     if reason or not listed:
         listed.sort(key=lambda one: one.distance)
         return Ranking(target, listed, left_out, f"by distances: {reason}", {})
-    # What the runs scored in the target and its relatives stays out, else "predicted" would know what was measured.
+    # Fitted without the scores of the target and its relatives, which "predicted" must not know.
     others = _without(family_of(target), groups)
     predicted = _fit(others).predict(_matrix(list(known.values())))
-    # Only differences between candidates were learnt.
+    # The model predicts only differences between candidates.
     differences = (predicted - predicted.mean()).tolist()
     listed = [replace(one, predicted=value) for one, value in zip(listed, differences, strict=True)]
     listed.sort(key=lambda one: -(one.predicted or 0.0))
     sources = {code for group in others for code in group.sources}
     targets = {group.target for group in others}
-    way = f"by a model fitted on {len(sources)} sources × {len(targets)} targets, none of them of its family"
-    return Ranking(target, listed, left_out, way, _qualities(groups))
+    method = f"by a model fitted on {len(sources)} sources × {len(targets)} targets, none of them of its family"
+    return Ranking(target, listed, left_out, method, _qualities(groups))
 
 
-def place_by_distance(features: Mapping[str, Values]) -> dict[str, float]:
-    """Ranks languages by each distance, and returns the mean place of each, from 0 (nearest) to 1 (farthest)."""
+def rank_by_distance(features: Mapping[str, Values]) -> dict[str, float]:
+    """Returns the mean rank of each language over the distances, from 0 (nearest) to 1 (farthest)."""
     from scipy.stats import rankdata
 
     measured = [[own[kind] for kind in RANKED_DISTANCES] for own in features.values()]
-    places = (rankdata(measured, axis=0) - 1) / max(1, len(measured) - 1) if measured else np.zeros((0, 1))
-    return dict(zip(features, places.mean(axis=1).tolist(), strict=True))
+    ranks = (rankdata(measured, axis=0) - 1) / max(1, len(measured) - 1) if measured else np.zeros((0, 1))
+    return dict(zip(features, ranks.mean(axis=1).tolist(), strict=True))
 
 
-def ndcg(relevance: Floats, order: Sequence[int], top: int = TOP) -> float:
-    """Normalised discounted cumulative gain at `top`, with the gains 2^relevance - 1.
+def ndcg(relevance: Floats, order: Sequence[int]) -> float:
+    """Returns NDCG@3 with the gains 2^relevance - 1, for an order of indices in `relevance`, best first."""
+    from sklearn.metrics import ndcg_score
 
-    Args:
-        relevance: Of each thing.
-        order: The things' places in `relevance`, best first.
-        top: How many of the order count.
-    """
-    gains = 2.0**relevance - 1
-    discounts = 1 / np.log2(np.arange(2, top + 2))[: len(gains)]
-    best = np.sort(gains)[::-1][:top] @ discounts[:top]
-    return float(gains[list(order)][:top] @ discounts[:top] / best)
+    return float(ndcg_score([2.0**relevance - 1], [-np.argsort(order)], k=TOP))
 
 
 def _groups(scores: Sequence[Scores]) -> tuple[list[_Group], str]:
-    """The comparisons that a model can learn from, and why there are too few of them."""
+    """Returns the groups to fit a model on, and why there are too few of them."""
     by_target: dict[tuple[tuple[str, ...], str], dict[str, tuple[Values, float]]] = {}
     for one in _single_sources(scores):
         for target, score in one.by_language.items():
@@ -169,11 +157,7 @@ def _groups(scores: Sequence[Scores]) -> tuple[list[_Group], str]:
 
 
 def _single_sources(scores: Sequence[Scores]) -> list[Scores]:
-    """The combinations of one source each; no two of one recipe may have the same.
-
-    Raises:
-        UserError: Two have.
-    """
+    """Returns the combinations with one source; `UserError` if two of one recipe have the same source."""
     found: dict[tuple[object, ...], Scores] = {}
     for one in scores:
         if len(one.source) == 1:
@@ -187,7 +171,7 @@ def _single_sources(scores: Sequence[Scores]) -> list[Scores]:
 
 
 def _without(family: str, groups: Sequence[_Group]) -> list[_Group]:
-    """The groups whose targets are of other families."""
+    """Returns the groups whose targets are of other families."""
     return [group for group in groups if family_of(group.target) != family]
 
 
@@ -210,7 +194,7 @@ def _measured(target: str, scores: Sequence[Scores]) -> dict[str, float]:
 
 
 def _qualities(groups: Sequence[_Group]) -> dict[str, Quality]:
-    """Judges the model, the distances and chance on the same targets; a target's family is never in the training."""
+    """Evaluates the model, the distances and chance on the same targets, always of unseen families."""
     orders: dict[str, list[tuple[Floats, list[int]]]] = {"model": [], "distances": []}
     chance: list[tuple[Floats, list[int]]] = []
     generator = np.random.default_rng(0)
@@ -219,13 +203,13 @@ def _qualities(groups: Sequence[_Group]) -> dict[str, Quality]:
         for group in (group for group in groups if family_of(group.target) == family):
             relevance = _relevance(group.scores)
             by_model = np.argsort(-model.predict(group.features), kind="stable")
-            near = place_by_distance({code: pair_features([code], group.target) for code in group.sources})
+            near = rank_by_distance({code: pair_features([code], group.target) for code in group.sources})
             by_distance = np.argsort([near[code] for code in group.sources], kind="stable")
             orders["model"].append((relevance, by_model.tolist()))
             orders["distances"].append((relevance, by_distance.tolist()))
             shuffles = max(1, SHUFFLES // len(groups))
             chance += [(relevance, generator.permutation(len(relevance)).tolist()) for _ in range(shuffles)]
-    return {way: _quality(own) for way, own in (orders | {"chance": chance}).items()}
+    return {method: _quality(own) for method, own in (orders | {"chance": chance}).items()}
 
 
 def _quality(orders: Sequence[tuple[Floats, list[int]]]) -> Quality:

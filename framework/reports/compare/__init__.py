@@ -1,7 +1,7 @@
-"""Runs side by side: combinations × languages, with intervals; as a table, Markdown, LaTeX and CSV.
+"""Compares runs: combinations × languages, with intervals; as a table, Markdown, LaTeX and CSV.
 
-A figure is shown only where all that it averages is there. A language that has not been tested with each of
-a combination's seeds shows "–", and so does the combination's macro average; a note says what is missing.
+An average is shown only if it is complete. A language that was not tested with each of a combination's seeds shows
+"–", and so does the combination's macro average; a note says what is missing.
 """
 
 from collections.abc import Callable, Iterable, Sequence, Set
@@ -25,7 +25,7 @@ __all__ = ["Comparison", "ScoredRuns", "check_places", "compare", "scored_runs"]
 
 @dataclass(frozen=True)
 class ScoredRuns:
-    """What runs have scored in each language, before anything is averaged over languages."""
+    """The scores of runs in each language, before averages over languages."""
 
     title: str
     metrics: list[str]
@@ -35,7 +35,7 @@ class ScoredRuns:
     groups: list[RunGroup]
     """The combinations."""
     empty: list[RunFolder]
-    """Runs that have no results yet."""
+    """Runs without results."""
     rows: list[Row]
     """Each combination, followed by its controls."""
 
@@ -49,23 +49,22 @@ def compare(
     rows_by: str | None = None,
     pretrained_on: str | None = None,
 ) -> Comparison:
-    """Lays runs side by side.
+    """Compares runs.
 
     Args:
-        places: Runs, or their folders, or folders above them.
+        places: Runs, their folders, or folders above them.
         metric: The name of one of the task's metrics, or of one of the user's own that all runs have; None for the
             task's main one.
         baseline: The label of the combination that the others are compared to; None for no such comparison.
-        group: Ways to group languages, of `framework.reports.compare.groups.GROUPINGS`; macro averages are over
-            each group too.
+        group: Groupings of languages, of `framework.reports.compare.groups.GROUPINGS`, for further macro averages.
         by: A key of the experiments, such as `combination.task.prompt.length`; its values are the columns of a table
             of macro averages.
         rows_by: The key of that table's rows; None for the combinations.
-        pretrained_on: What backbones that are not known by name were pretrained on, of `PRETRAINING_CORPORA`.
+        pretrained_on: The pretraining corpus, of `PRETRAINING_CORPORA`, of backbones that are not known by name.
 
     Raises:
         UserError: The metric, the baseline, a group or a key is unknown; a folder holds no runs; a file is damaged; or
-            the runs cannot stand in one table: they are of different datasets or tasks, or two pass for the same seed.
+            the runs do not fit into one table: their datasets or tasks differ, or two have the same seed.
     """
     if rows_by is not None and by is None:
         raise UserError(f"rows by '{rows_by}' need columns: say which with --by")
@@ -106,15 +105,7 @@ def compare(
 
 
 def scored_runs(places: Iterable[str | Path | RunFolder], metric: str | None = None) -> ScoredRuns:
-    """Reads the scores of runs that can stand in one table, but not what they predicted.
-
-    Args:
-        places: Runs, or their folders, or folders above them.
-        metric: As `compare` has it.
-
-    Raises:
-        UserError: As `compare` does.
-    """
+    """Reads the scores of runs that fit into one table, without predictions; see `compare`."""
     runs = read_runs(places)
     groups, empty = group_runs(runs)
     if not groups:
@@ -169,7 +160,7 @@ def _own_metric(name: str, groups: list[RunGroup]) -> Metric:
 
 
 def _refuse_other_scores(groups: list[RunGroup], metrics: Set[str]) -> None:
-    """Sees to it that all results have the task's metrics: one of a former target may be older than a metric."""
+    """Checks that all results have the task's metrics: results of former targets may be older than a metric."""
     for group in groups:
         for seed, result in group.by_seed():
             if result.scores.keys() & SHIPPED != metrics:

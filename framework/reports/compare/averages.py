@@ -11,12 +11,12 @@ from framework.reports.compare.rows import GroupAverage, Row, Tested
 from framework.results.metrics import SCORINGS, Metric
 from framework.results.run_folder import Control
 from framework.results.run_groups import RunGroup
-from framework.results.statistics import Bootstrap, Difference, Outcome, Resampled, TestSet, benjamini_hochberg
+from framework.results.statistics import Bootstrap, Difference, Examples, Outcome, Resampled
 
 Key = TypeVar("Key", bound=Hashable)
 
 MACRO, LANGUAGE = "macro", "language"
-"""Families of tests, as the file of averages calls them; each grouping is another."""
+"""Families of tests, by their names in `averages-<metric>.csv`; each grouping is another family."""
 
 
 def with_averages(
@@ -27,18 +27,18 @@ def with_averages(
     baseline: str | None,
     groupings: Sequence[Grouping] = (),
 ) -> tuple[list[Row], list[str]]:
-    """Adds averages and differences where all that they need is there, and says where it is not.
+    """Adds averages and differences where all predictions that they need exist.
 
     Args:
         rows: Without averages.
-        groups: The combinations that they are of.
-        languages: Those that the macro average is over.
+        groups: The combinations of the rows.
+        languages: Those of the macro average.
         metric: What is averaged.
         baseline: The label of the combination that the others are compared to.
-        groupings: What further averages are over.
+        groupings: Further averages, over each of their groups.
 
     Returns:
-        The rows in the same order, and sentences for the legend.
+        The rows in the same order, and sentences for the legend on what could not be computed.
     """
     by_label = {group.label: group for group in groups}
     bootstrap = Bootstrap()
@@ -46,31 +46,31 @@ def with_averages(
     averaged = list(rows)
     families: dict[str, dict[tuple[int, str], Difference]] = {}
     refusals: list[str] = []
-    # The baseline goes first: the others are compared to its outcomes.
-    for place in sorted(range(len(rows)), key=lambda place: (rows[place].combination != baseline, place)):
-        row = rows[place]
-        # A control of languages some of which have no components is averaged over the rest; a note says so.
+    # The baseline comes first: the others are compared to its outcomes.
+    for index in sorted(range(len(rows)), key=lambda index: rows[index].combination != baseline):
+        row = rows[index]
+        # A control is averaged over the languages that have components; a note names the others.
         present = [language for language in languages if language in row.cells and not row.missing]
         compared = row.control == "own" and baseline is not None
         wanted = list(row.cells) if compared else present
         if not wanted:
             continue
         scores = bootstrap.resampled(outcomes_of(by_label[row.combination], row.control, wanted, metric), metric)
-        row = averaged[place] = _with_own_averages(row, scores, present, groupings)
+        row = averaged[index] = _with_own_averages(row, scores, present, groupings)
         if compared and row.combination == baseline:
             reference = row, scores
         elif compared and reference is not None:
             zero_shot = [one for one in row.cells if row.zero_shot(one) and reference[0].zero_shot(one)]
             single, refused = _by_language(scores, reference[1], zero_shot)
             refusals += [f"No difference for {row.combination}: {why}." for why in refused]
-            families.setdefault(LANGUAGE, {}).update({(place, one): found for one, found in single.items()})
+            families.setdefault(LANGUAGE, {}).update({(index, one): found for one, found in single.items()})
             for family, name, members in _averages_of(row, present):
                 if single.keys() >= set(members):
-                    families.setdefault(family, {})[place, name] = scores.difference(reference[1], members)
+                    families.setdefault(family, {})[index, name] = scores.difference(reference[1], members)
     if baseline is not None and not any(row.macro for row in averaged if row.combination == baseline):
         refusals.append(f"No differences: {baseline} has no macro average.")
     tests = {family: _corrected(differences) for family, differences in families.items()}
-    return [_with_tests(row, place, tests) for place, row in enumerate(averaged)], refusals
+    return [_with_tests(row, index, tests) for index, row in enumerate(averaged)], refusals
 
 
 def _with_own_averages(row: Row, scores: Resampled, present: list[str], groupings: Sequence[Grouping]) -> Row:
@@ -88,7 +88,7 @@ def _with_own_averages(row: Row, scores: Resampled, present: list[str], grouping
 def _by_language(
     scores: Resampled, reference: Resampled, languages: Iterable[str]
 ) -> tuple[dict[str, Difference], list[str]]:
-    """The difference in each language, and why there is none in some."""
+    """Returns the difference in each language, and why there is none in others."""
     found: dict[str, Difference] = {}
     refused: list[str] = []
     for language in languages:
@@ -100,7 +100,7 @@ def _by_language(
 
 
 def _averages_of(row: Row, languages: Sequence[str]) -> Iterator[tuple[str, str, Sequence[str]]]:
-    """The family, name and languages of each average that a row has; the macro average is over the given ones."""
+    """Yields family, name and languages of each average of a row; the macro average is over the given languages."""
     if row.macro is not None:
         yield MACRO, "", languages
     for grouping, groups in row.groups.items():
@@ -109,16 +109,19 @@ def _averages_of(row: Row, languages: Sequence[str]) -> Iterator[tuple[str, str,
 
 def _corrected(family: Mapping[Key, Difference]) -> dict[Key, Tested]:
     """Corrects the tests of one family for their number."""
+    from scipy.stats import false_discovery_control  # slow to import
+
     p_values = {key: one.p for key, one in family.items() if one.p is not None}
-    adjusted = dict(zip(p_values, benjamini_hochberg(list(p_values.values())), strict=True))
-    return {key: Tested(one, adjusted.get(key)) for key, one in family.items()}
+    adjusted = false_discovery_control(list(p_values.values())).tolist() if p_values else []
+    by_key = dict(zip(p_values, adjusted, strict=True))
+    return {key: Tested(one, by_key.get(key)) for key, one in family.items()}
 
 
-def _with_tests(row: Row, place: int, tests: Mapping[str, Mapping[tuple[int, str], Tested]]) -> Row:
-    """Puts the tests of the row at a place of the table into it."""
+def _with_tests(row: Row, index: int, tests: Mapping[str, Mapping[tuple[int, str], Tested]]) -> Row:
+    """Adds its tests to the row with an index in the table."""
 
     def tested(family: str, name: str) -> Tested | None:
-        return tests.get(family, {}).get((place, name))
+        return tests.get(family, {}).get((index, name))
 
     groups = {
         grouping: {name: replace(one, tested=tested(grouping, name)) for name, one in found.items()}
@@ -129,16 +132,10 @@ def _with_tests(row: Row, place: int, tests: Mapping[str, Mapping[tuple[int, str
 
 
 def outcomes_of(group: RunGroup, control: Control, languages: Iterable[str], metric: Metric) -> dict[str, Outcome]:
-    """Reads what one combination predicted in some languages.
-
-    Args:
-        group: The combination.
-        control: Whose language components acted.
-        languages: Those that are read.
-        metric: What is averaged: its score of the predictions must be that of the result, which the table shows.
+    """Reads the predictions of one combination under one control.
 
     Raises:
-        UserError: A file is missing, or its predictions are not those of its result.
+        UserError: A file is missing, or its predictions do not have the result's score in the metric.
     """
     return {language: _outcome(group, control, language, metric) for language in languages}
 
@@ -161,7 +158,7 @@ def _outcome(group: RunGroup, control: Control, language: str, metric: Metric) -
                 f"{path}: {language} was tested on other examples than in {group.runs[group.seeds[0]].path}"
             )
     record = group.record
-    # Labels are the same in all languages, so they tell whether examples are; other gold cannot.
+    # Gold labels are equal in parallel test sets, so they are compared too; other gold is text in each language.
     parallel = record.parallel and not SCORINGS[record.task].gold_is_label
-    test_set = TestSet(language, first.id, first.gold, parallel=parallel)
-    return Outcome(test_set, {seed: one.predicted for seed, one in read.items()})
+    examples = Examples(language, first.id, first.gold, parallel=parallel)
+    return Outcome(examples, {seed: one.predicted for seed, one in read.items()})

@@ -1,4 +1,4 @@
-"""Runs side by side, ready to be printed and written."""
+"""A comparison of runs, ready to be printed and written."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -30,47 +30,44 @@ from framework.system.files import write_changed
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs side by side; `compare` makes it."""
+    """A comparison of runs; `compare` makes it."""
 
     metric: str
     """The name of the metric that the table shows: `span_f1`."""
     metric_shown: str
-    """What texts call it: `span F1`."""
+    """Its name in texts: `span F1`."""
     metrics: list[str]
     """The names of all metrics: those of the task, and of the user's own those that any of the runs has."""
     title: str
     languages: list[str]
     """FLORES codes, training sources first, else sorted."""
     macro_languages: list[str]
-    """The languages that the macro averages are over: the same for each row."""
+    """The languages of the macro averages: the same for each row."""
     rows: list[Row]
     """Each combination, followed by its controls."""
     baseline: str | None
     """The label of the combination that the others are compared to."""
     legend: list[str]
-    """What must be said under the table, a sentence or a list each."""
+    """The notes under the table, a sentence or a list each."""
     runs: list[tuple[str, RunFolder]] = field(repr=False)
     """Each run with its combination's label."""
     results: list[list[LanguageResult]] = field(repr=False)
-    """Of each of the runs the results that the table is made of."""
+    """The results of each run."""
 
     groupings: list[Grouping] = field(default_factory=list)
-    """The ways in which languages were grouped; the averages over the groups are in the rows."""
+    """The groupings of languages; the averages over the groups are in the rows."""
     pivot: Pivot | None = None
-    """Macro averages by two keys, where it was asked for."""
+    """Macro averages by two keys, if requested."""
 
     def explained(self, *signs: str) -> list[str]:
-        """Returns what the legend says of some signs."""
+        """Returns the lines of the legend on some signs."""
         return [line for line in self.legend if line.partition(":")[0] in signs]
 
     def print(self, console: Console) -> None:
-        """Prints the tables that were asked for and the legend.
-
-        Languages are columns where they are few and there is room; with a pivot or groups, these stand alone.
-        """
+        """Prints the pivot and the groups, or else the table of languages, and the legend."""
         console.print(Text(self.title, style="bold"), soft_wrap=True)
         console.print()
-        for caption, grid in self._asked() or self._by_language(console.width):
+        for caption, grid in self._requested() or self._by_language(console.width):
             if caption:
                 console.print(Text(caption), soft_wrap=True)
             for block in blocks(grid, console.width):
@@ -107,7 +104,7 @@ class Comparison:
     def averages_csv(self) -> str:
         """Returns every average and difference of the shown metric, one a line.
 
-        `over` says what a line is about: `macro`, `language`, or a grouping such as `script` with the group as `name`.
+        The column `over` is `macro`, `language`, or a grouping such as `script` with the group as `name`.
         """
         lines: list[list[object]] = []
         for row in self.rows:
@@ -125,7 +122,7 @@ class Comparison:
         return csv_text([*header, *tests], lines)
 
     def pivot_csv(self) -> str:
-        """Returns the pivot, a line for each of its rows; for each column the mean and the ends of its interval."""
+        """Returns the pivot with mean and interval for each column."""
         assert self.pivot is not None
         names = [name for column in self.pivot.columns for name in (column, f"{column} low", f"{column} high")]
         lines: list[list[object]] = []
@@ -136,18 +133,17 @@ class Comparison:
         return csv_text([f"{self.pivot.row_key} by {self.pivot.column_key}", *names], lines)
 
     def write(self, place: str | Path) -> list[Path]:
-        """Writes everything into a folder, or one kind of file.
+        """Writes everything into a folder, or one kind of file; unchanged files are not rewritten.
 
         Args:
-            place: A folder, which is made when it is not there; or a file that ends with a key of `FILES`.
+            place: A folder, which is made if necessary; or a file with a suffix of `FILES`.
 
         Returns:
-            The files: in a folder `table-<metric>.md` and `.tex`, `results.csv` and `averages-<metric>.csv`; where
-            there is a pivot, `pivot-<metric>.md`, `.tex` and `.csv`, so that the plain table stays as it was. One
-            that says the same already is left as it is.
+            The files: in a folder `table-<metric>.md` and `.tex`, `results.csv` and `averages-<metric>.csv`; with a
+            pivot `pivot-<metric>.md`, `.tex` and `.csv` in place of the table.
 
         Raises:
-            UserError: The file is of a kind that is not known.
+            UserError: The suffix is unknown.
         """
         [place] = check_places([Path(place)])
         texts: dict[Path, str] = {}
@@ -166,10 +162,10 @@ class Comparison:
         return list(texts)
 
     def _all(self) -> list[tuple[str, Grid]]:
-        return [*self._asked(), *self._by_language()]
+        return [*self._requested(), *self._by_language()]
 
-    def _asked(self) -> list[tuple[str, Grid]]:
-        """The tables that somebody asked for beside that of all languages, with their captions."""
+    def _requested(self) -> list[tuple[str, Grid]]:
+        """Returns the tables of pivot and groups, with their captions."""
         tables: list[tuple[str, Grid]] = []
         if self.pivot is not None:
             caption = f"macro averages: {self.pivot.row_key} (rows) × {self.pivot.column_key} (columns)"
@@ -181,7 +177,7 @@ class Comparison:
         return tables
 
     def _by_language(self, width: int | None = None) -> list[tuple[str, Grid]]:
-        """Lays the figures out for a page of so many letters a line, or of any width."""
+        """Arranges the scores for a page of a width in letters, or of any width."""
         shown = self.rows, self.languages, self.baseline
         as_columns = wide(*shown)
         fits = width is None or sum(column_width(column) + 2 for column in as_columns[1:]) + LABEL_WIDTH <= width
@@ -198,11 +194,7 @@ FILES: dict[str, Callable[[Comparison], str]] = {
 
 
 def check_places(places: Iterable[Path]) -> list[Path]:
-    """Sees to it that each place is one that `Comparison.write` takes, before any work is done.
-
-    Raises:
-        UserError: A file is of a kind that is not known.
-    """
+    """Checks that `Comparison.write` accepts each path, before any work is done; `UserError` if it does not."""
     checked = list(places)
     for place in checked:
         if _is_file(place) and place.suffix not in FILES:

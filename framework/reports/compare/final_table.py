@@ -7,7 +7,7 @@ from framework.reports.compare import compare
 
 
 def print_final_table(plan: Plan, console: Console) -> None:
-    """Compares the runs of a plan that is done: prints the table and writes it beside them; nothing without runs."""
+    """Prints and writes the comparison of a finished plan's runs, if there are any."""
     runs = plan.of_type(EvaluateStage)
     if not runs:
         return
@@ -15,8 +15,4 @@ def print_final_table(plan: Plan, console: Console) -> None:
     console.print()
     comparison.print(console)
     comparison.write(plan.folder)
-    console.print(
-        f"\n tables and predictions: {plan.folder}/   ·   modulingua compare {plan.folder}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    console.print(f"\n tables and predictions: {plan.folder}/   ·   modulingua compare {plan.folder}", soft_wrap=True)

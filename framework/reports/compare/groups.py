@@ -1,4 +1,4 @@
-"""Languages grouped by what is known of them: script, family, resources, and whether the backbone has seen them."""
+"""Groups languages by script, family, resources, and whether the backbone has seen them."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -14,33 +14,33 @@ from framework.results.run_groups import RunGroup
 
 @dataclass(frozen=True)
 class Grouping:
-    """Languages by one thing that is known of them."""
+    """Languages grouped by one property."""
 
     name: str
-    """What the command line calls it: `script`."""
+    """Its name on the command line: `script`."""
     groups: dict[str, list[str]]
     """FLORES codes by group; each language in one group at most."""
     ungrouped: list[str]
-    """Languages of which it is not known."""
+    """Languages whose property is unknown."""
     source: str
-    """Where the knowledge comes from, as a sentence."""
+    """The source of the property, as a sentence."""
     refusals: list[str] = field(default_factory=list)
-    """Why nothing is known, where that is so."""
+    """Why there are no groups."""
 
 
 def group_languages(
     names: Sequence[str], languages: Sequence[str], combinations: Sequence[RunGroup], pretrained_on: str | None = None
 ) -> list[Grouping]:
-    """Groups languages in several ways.
+    """Groups languages by several properties.
 
     Args:
-        names: The ways, of `GROUPINGS`.
+        names: Of `GROUPINGS`.
         languages: FLORES codes.
-        combinations: Those that are compared; their backbones have seen some languages.
-        pretrained_on: What backbones that are not known by name were pretrained on, of `PRETRAINING_CORPORA`.
+        combinations: Those that are compared, for the languages that their backbones have seen.
+        pretrained_on: The pretraining corpus, of `PRETRAINING_CORPORA`, of backbones that are not known by name.
 
     Raises:
-        UserError: There is no such way, or no such corpus.
+        UserError: A grouping or the corpus is unknown.
     """
     for name in names:
         if name not in GROUPINGS:
@@ -53,10 +53,10 @@ def group_languages(
     return [GROUPINGS[name](name, languages, combinations, pretrained_on) for name in dict.fromkeys(names)]
 
 
-Way = Callable[[str, Sequence[str], Sequence[RunGroup], str | None], Grouping]
+GroupBy = Callable[[str, Sequence[str], Sequence[RunGroup], str | None], Grouping]
 
 
-def _by(of: Callable[[str], str | None], source: str, *, by_size: bool) -> Way:
+def _by(of: Callable[[str], str | None], source: str, *, by_size: bool) -> GroupBy:
     def group(name: str, languages: Sequence[str], combinations: object, pretrained_on: object) -> Grouping:
         groups: dict[str, list[str]] = {}
         for language in languages:
@@ -76,29 +76,29 @@ def _class(code: str) -> str | None:
 
 
 COMMIT = "@"
-"""What stands before the commit of a backbone on the hub; a folder has none."""
+"""Separates name and commit of a backbone on the hub; a folder has none."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a backbone saw before the experiment's language and task stages."""
+    """The languages that a backbone saw before the experiment's language and task stages."""
 
     languages: frozenset[str]
     """FLORES codes."""
     name: str
-    """What tables call it."""
+    """Its name in tables."""
     source: str
-    """How that is known."""
+    """The source of this information."""
     tuned: bool = False
-    """Whether the backbone was, or may have been, tuned further on texts of other languages."""
+    """Whether the backbone was, or may have been, tuned on texts of other languages."""
 
 
 def seen_by(combination: RunGroup, pretrained_on: str | None = None) -> Seen | None:
-    """Returns what a combination's backbone saw in its pretraining; None where that is not known.
+    """Returns the languages that a combination's backbone saw in its pretraining; None if unknown.
 
-    The backbone is known by its name on the hub. A folder is not, whatever its `config.json` says: what is saved there
-    keeps the name of its parent, also when it was pretrained further. A pretraining stage of the experiment adds its
-    languages, and weights drawn from a seed saw no others.
+    The corpus follows from the backbone's name on the hub, but not from the name in the `config.json` of a folder,
+    which further pretraining does not change. A pretraining stage of the experiment adds its languages; weights that
+    were initialised from a seed saw no others.
     """
     experiment = combination.runs[combination.seeds[0]].experiment
     backbone = experiment.get("backbone") or {}
@@ -108,7 +108,7 @@ def seen_by(combination: RunGroup, pretrained_on: str | None = None) -> Seen | N
         return Seen(own, own_name, own_source)
     name = combination.record.backbone
     corpus = corpus_of_model(name) if COMMIT in name else None
-    tuned = corpus is None or was_tuned(name)  # what somebody says may not be all
+    tuned = corpus is None or was_tuned(name)  # a corpus given by the user may not be all
     if corpus is None and pretrained_on is not None:
         corpus = pretraining_corpus(pretrained_on)
     if corpus is None:
@@ -121,7 +121,7 @@ def seen_by(combination: RunGroup, pretrained_on: str | None = None) -> Seen | N
 def _seen(
     name: str, languages: Sequence[str], combinations: Sequence[RunGroup], pretrained_on: str | None
 ) -> Grouping:
-    # An experiment may pretrain a backbone further that another takes as it is.
+    # One experiment may pretrain a backbone further that another uses as published.
     found = dict.fromkeys((one.record.backbone, seen_by(one, pretrained_on)) for one in combinations)
     known = list({seen.languages: seen for _, seen in found if seen is not None}.values())
     unknown = [backbone for backbone, seen in found if seen is None]
@@ -131,7 +131,7 @@ def _seen(
     groups: dict[str, list[str]] = {}
     for language in languages:
         where = [seen.name for seen in known if language in seen.languages]
-        # With several backbones the same languages stand in each row all the same.
+        # With several backbones all rows still have the same groups.
         in_all, in_none = len(where) == len(known), not where
         words = "seen" if in_all else "unseen" if in_none else f"seen in {_and(where)} only"
         groups.setdefault(words, []).append(language)
@@ -147,7 +147,7 @@ def _and(names: Iterable[str]) -> str:
     return re.sub(r", ([^,]*)$", r" and \1", ", ".join(names))
 
 
-GROUPINGS: dict[str, Way] = {
+GROUPINGS: dict[str, GroupBy] = {
     "script": _by(script_of, "ISO 15924", by_size=True),
     "family": _by(family_of, "highest family in Glottolog's sense", by_size=True),
     "resource": _by(
@@ -155,4 +155,4 @@ GROUPINGS: dict[str, Way] = {
     ),
     "seen": _seen,
 }
-"""The ways to group languages."""
+"""Groupings by name."""

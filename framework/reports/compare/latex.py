@@ -1,7 +1,4 @@
-"""Tables for LaTeX, in the manner of the package booktabs.
-
-What comes out is read by a document's `input`; its first line says which packages the document needs.
-"""
+"""Tables for LaTeX in the style of booktabs, for a document's `input`; the first line names the packages needed."""
 
 import re
 from collections.abc import Iterable
@@ -12,9 +9,9 @@ from framework.reports.compare.rendering import blocks
 PACKAGES = "% needs \\usepackage{booktabs,longtable}, and to be read as UTF-8, as LaTeX does since 2018"
 ONE_COLUMN = "% in a document of two columns, \\onecolumn has to stand before the tables that are longer than a page"
 LETTERS_PER_LINE = 84
-"""How many letters have room side by side in a column of text, in small print; wider tables come in parts."""
+"""Letters on a line of small print; wider tables are split."""
 ROWS_PER_PAGE = 40
-"""A longer table goes on over the page."""
+"""Longer tables are set across pages."""
 
 SIGNS = {
     "\\": r"\textbackslash{}",
@@ -37,25 +34,19 @@ SIGNS = {
     "×": r"$\times$",
     "–": "--",
     "…": r"\dots{}",
-    "[": "{[}",  # after \\ a bracket would be taken for an argument
+    "[": "{[}",  # after \\ a bracket would begin an argument
     "]": "{]}",
 }
 
 
 def escape(text: str) -> str:
-    """Writes a text as LaTeX shows it."""
+    """Escapes a text for LaTeX."""
     written = "".join(SIGNS.get(sign, sign) for sign in text)
-    return re.sub(r"(?<![\w.-])-(?=[.\d])", r"$-$", written)  # a minus, no hyphen
+    return re.sub(r"(?<![\w.-])-(?=[.\d])", r"$-$", written)  # a minus, not a hyphen
 
 
 def latex(title: str, tables: Iterable[tuple[str, Grid]], legend: Iterable[str]) -> str:
-    """Returns tables, each with its caption, and below them the legend.
-
-    Args:
-        title: Said in the caption of each table.
-        tables: Caption (it may be empty) and columns.
-        legend: Sentences.
-    """
+    """Returns tables with captions, which begin with the title, and below them the legend."""
     written = [
         _table(". ".join(part for part in (title, caption) if part), block)
         for caption, grid in tables
@@ -74,7 +65,7 @@ def _table(caption: str, grid: Grid) -> str:
     head = [_line(line) for line in zip(*above, strict=True)]
     body = [_line(line) for line in zip(*(column[1:] for column in grid), strict=True)]
     columns, title = f"l{'r' * (len(grid) - 1)}", escape(caption)
-    # The group and the float keep their print and their spaces to themselves.
+    # The group, or the float, limits these settings to the table.
     small = r"\footnotesize\setlength{\tabcolsep}{4pt}"
     if len(body) <= ROWS_PER_PAGE:  # over both columns, where a document has two
         begin = [r"\begin{table*}\centering" + small, rf"\caption{{{title}}}", rf"\begin{{tabular}}{{{columns}}}"]
@@ -82,9 +73,7 @@ def _table(caption: str, grid: Grid) -> str:
     else:
         begin = [r"\begingroup" + small, rf"\begin{{longtable}}{{{columns}}}", rf"\caption{{{title}}}\\"]
         end_of_head, end = [r"\endhead"], [r"\end{longtable}", r"\endgroup"]
-    return "\n".join(
-        [*begin, r"\toprule", *head, r"\midrule", *end_of_head, *body, r"\bottomrule", *end]
-    )
+    return "\n".join([*begin, r"\toprule", *head, r"\midrule", *end_of_head, *body, r"\bottomrule", *end])
 
 
 def _line(cells: Iterable[str]) -> str:

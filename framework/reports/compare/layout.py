@@ -1,4 +1,4 @@
-"""Figures as text, laid out in grids: languages as columns where they are few, as rows where they are many."""
+"""Scores as text in grids: few languages are columns, many are rows."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,7 +9,7 @@ from framework.reports.compare.rows import GroupAverage, Row, Tested, is_source_
 from framework.results.statistics import MacroAverage
 
 Grid = list[list[str]]
-"""A table by columns; the first entry of each is its header."""
+"""A table by columns; the first item of each is its header."""
 MISSING = "–"
 SOURCE = "†"
 STAR = "*"
@@ -20,12 +20,12 @@ MOST_GROUP_COLUMNS = 6
 
 
 def prefers_wide(rows: Sequence[Row], languages: Sequence[object]) -> bool:
-    """Says whether languages (or groups of some) are better shown as columns."""
+    """Says whether languages (or groups) should be columns."""
     return len(languages) <= min(MOST_LANGUAGE_COLUMNS, len(rows))
 
 
 def wide(rows: Sequence[Row], languages: Sequence[str], baseline: str | None) -> Grid:
-    """Rows are rows, languages are columns."""
+    """Makes a table with a column for each language."""
     columns = [["", *(row.label for row in rows)]]
     for language in languages:
         everywhere = is_source_everywhere(rows, language)
@@ -35,7 +35,7 @@ def wide(rows: Sequence[Row], languages: Sequence[str], baseline: str | None) ->
 
 
 def tall(rows: Sequence[Row], languages: Sequence[str], baseline: str | None) -> list[Grid]:
-    """A table of the macro averages, and one with a row for each language."""
+    """Makes a table of the macro averages, and one with a row for each language."""
     averages = [["", *(row.label for row in rows)], *_summary(rows, baseline)]
     everywhere = {language: is_source_everywhere(rows, language) for language in languages}
     names = [_with_name(code, code, "  ") + (f" {SOURCE}" if everywhere[code] else "") for code in languages]
@@ -47,7 +47,7 @@ def tall(rows: Sequence[Row], languages: Sequence[str], baseline: str | None) ->
 
 
 def grouped(rows: Sequence[Row], grouping: Grouping, baseline: str | None) -> list[Grid]:
-    """A table of the averages over the groups of a grouping, and one of their differences to the baseline."""
+    """Makes a table of the averages over the groups of a grouping, and one of their differences to the baseline."""
     averages = _by_group(rows, grouping, lambda one: macro_text(one.average))
     if baseline is None:
         return [averages]
@@ -56,7 +56,7 @@ def grouped(rows: Sequence[Row], grouping: Grouping, baseline: str | None) -> li
 
 
 def group_sizes(rows: Sequence[Row], grouping: Grouping) -> dict[str, int]:
-    """Returns the groups that any row has an average over, and over how many languages."""
+    """Returns the groups that any row has an average over, and their numbers of languages."""
     found = [row.groups.get(grouping.name, {}) for row in rows]
     sizes = {
         name: max((len(groups[name].languages) for groups in found if name in groups), default=0)
@@ -78,7 +78,7 @@ def _by_group(rows: Sequence[Row], grouping: Grouping, text: Callable[[GroupAver
 
 
 def pivoted(pivot: Pivot) -> Grid:
-    """Macro averages: rows × columns; empty where there are no such runs."""
+    """Makes a table of macro averages, rows × columns; empty where there are no such runs."""
     columns = [["", *pivot.rows]]
     for column in pivot.columns:
         cells = [pivot.cells.get((row, column)) for row in pivot.rows]
@@ -116,13 +116,13 @@ def cell_text(row: Row, language: str, mark: bool) -> str:
 
 
 def number(value: float) -> str:
-    """Three decimals without the leading zero: `.912`, `1.000`, `-.012`."""
+    """Formats three decimals without the leading zero: `.912`, `1.000`, `-.012`."""
     text = f"{value:.3f}".replace("-0.", "-.")
     return ".000" if text == "-.000" else text.removeprefix("0")
 
 
 def signed(value: float) -> str:
-    """Three decimals with a sign: `+.912`, `-.012`."""
+    """Formats three decimals with a sign: `+.912`, `-.012`."""
     text = number(value)
     return text if text.startswith("-") or text == ".000" else f"+{text}"
 
@@ -144,6 +144,6 @@ def tested_text(tested: Tested | None) -> str:
 
 
 def _with_name(text: str, code: str, between: str, most: int | None = None) -> str:
-    """Adds a language's English name, where it is known and not longer than there is room."""
+    """Adds a language's English name, if it is known and short enough."""
     name = name_of(code)
     return text if not name or (most is not None and len(name) > most) else f"{text}{between}{name}"

@@ -1,4 +1,4 @@
-"""What must be said of a comparison: its title, how to read it, what is missing, what differs."""
+"""The title and the notes of a comparison: how to read it, what is missing, what differs."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -18,13 +18,13 @@ RESAMPLING = {
     "mixed": " (the same in those languages whose test sets are parallel)",
     "alone": "",
 }
-"""How the legend says what `MacroAverage.resampling` tells; a single language needs no such word."""
+"""Words of the legend for `MacroAverage.resampling`, and for a single language."""
 NAMED = 3
-"""A note that speaks of many languages names so many of them."""
+"""Number of languages that a note names."""
 
 
 def title(groups: list[RunGroup], rows: list[Row], languages: list[str], metric: Metric) -> str:
-    """Says what is compared: metric, dataset, backbone, and from which languages to how many."""
+    """Returns metric, dataset, backbone, source languages and number of target languages."""
     backbones = {group.record.backbone for group in groups}
     sources = {" + ".join(group.record.source) for group in groups}
     trained_on = {language for row in rows for language, cell in row.cells.items() if cell.source}
@@ -41,7 +41,7 @@ def title(groups: list[RunGroup], rows: list[Row], languages: list[str], metric:
 def how_to_read(
     groups: list[RunGroup], rows: list[Row], macro_languages: list[str], table: Pivot | None = None
 ) -> Iterator[str]:
-    """Says what the signs and intervals are, in the table of all rows and in a pivot."""
+    """Explains the signs and intervals in the table of all rows and in a pivot."""
     several = any(len(row.seeds) > 1 for row in rows)
     if several:
         yield "±: standard deviation over seeds."
@@ -58,13 +58,13 @@ def how_to_read(
             )
         yield f"macro: mean over {count(len(macro_languages), 'language')}, zero-shot; [95 % interval]: {how}."
         cells = [] if table is None else [(cell.label, cell.average) for cell in table.cells.values()]
-        shown = [*((row.combination, row.macro) for row in rows), *cells]
-        of_one = {label for label, average in shown if average is not None and len(average.seeds) == 1}
+        found = [*((row.combination, row.macro) for row in rows), *cells]
+        of_one = {label for label, average in found if average is not None and len(average.seeds) == 1}
         trained = any(group.label in of_one and group.record.trained for group in groups)
-        said = ["± 1.96 standard errors over the resamples"] if several else []
-        said += ["over test-set sampling only: variation over trainings is not covered"] if trained else []
-        if of_one and said:
-            yield f"With one seed the interval is {', and '.join(said)}."
+        limits = ["± 1.96 standard errors over the resamples"] if several else []
+        limits += ["over test-set sampling only: variation over trainings is not covered"] if trained else []
+        if of_one and limits:
+            yield f"With one seed the interval is {', and '.join(limits)}."
     if any(cell.source for row in rows for cell in row.cells.values()):
         yield f"{SOURCE}: the task was trained on this language; not zero-shot, not in the macro average."
     if any(row.control != "own" for row in rows):
@@ -72,7 +72,7 @@ def how_to_read(
 
 
 def about_differences(rows: list[Row], baseline: str | None) -> Iterator[str]:
-    """Says what a star means, what none means, and which differences are not paired by seeds."""
+    """Explains the stars, and says which differences are not paired by seeds."""
     compared = {row.combination: row.difference for row in rows if row.difference is not None}
     families = {
         "macro averages": list(compared.values()),
@@ -90,9 +90,7 @@ def about_differences(rows: list[Row], baseline: str | None) -> Iterator[str]:
             "averages, does not hold 0, and is corrected by Benjamini and Hochberg over each of these families of "
             f"tests: {listed}. The intervals are not corrected."
         )
-    untested = [
-        row.combination for row in rows if any(one.adjusted_p is None for one in row.by_language.values())
-    ]
+    untested = [row.combination for row in rows if any(one.adjusted_p is None for one in row.by_language.values())]
     if untested:
         yield (
             f"No test and no star, for one of the two has one seed: {_some(untested)}. One training cannot tell "
@@ -101,10 +99,10 @@ def about_differences(rows: list[Row], baseline: str | None) -> Iterator[str]:
     for row in rows:
         if row.by_language and row.combination not in untested:
             signs = [one.difference.mean > 0 for one in row.by_language.values() if one.significant]
-            untold = len(row.by_language) - len(signs)
+            others = len(row.by_language) - len(signs)
             yield (
                 f"Of {count(len(row.by_language), 'language')}, {row.combination} is better than {baseline} in "
-                f"{signs.count(True)} and worse in {signs.count(False)}; in {untold} the test finds no difference."
+                f"{signs.count(True)} and worse in {signs.count(False)}; in {others} the test finds no difference."
             )
     if listed:
         yield "No star: not significant at these numbers of examples and seeds, which is not evidence of no difference."
@@ -114,7 +112,7 @@ def about_differences(rows: list[Row], baseline: str | None) -> Iterator[str]:
 
 
 def about_groups(rows: list[Row], groupings: Sequence[Grouping], macro_languages: list[str]) -> Iterator[str]:
-    """Says where the knowledge of languages comes from, and which are in no group."""
+    """Names the sources of the groupings, and the languages in no group."""
     for grouping in groupings:
         yield from grouping.refusals
         if grouping.groups:
@@ -127,7 +125,7 @@ def about_groups(rows: list[Row], groupings: Sequence[Grouping], macro_languages
 
 
 def about_runs(groups: list[RunGroup], empty: list[RunFolder]) -> Iterator[str]:
-    """Says what the runs are; where they differ, which row is what."""
+    """Describes the runs; if they differ, by row."""
     facts: dict[str, Callable[[RunGroup], str]] = {
         "seeds": lambda group: ", ".join(map(str, group.seeds)),
         "examples a language": _examples,
@@ -160,7 +158,7 @@ def _examples(group: RunGroup) -> str:
 
 
 def about_gaps(rows: list[Row], languages: list[str], macro_languages: list[str]) -> Iterator[str]:
-    """Says what is still to test, and which languages no average is over."""
+    """Says which tests are missing, and which languages are not averaged."""
     if any(row.lacks(language) for row in rows for language in languages):
         yield f"{MISSING}: not tested, or not with all seeds."
     for row in rows:
@@ -183,7 +181,7 @@ def about_gaps(rows: list[Row], languages: list[str], macro_languages: list[str]
 
 
 def about_language_components(groups: list[RunGroup]) -> Iterator[str]:
-    """Says whose components served as the wrong ones, and which trainings of them no interval knows of."""
+    """Names the wrong languages' components, and says that intervals do not cover the training of components."""
     donors = {
         f"{result.component_language} in {result.language}"
         for result in _all_results(groups)
@@ -199,7 +197,7 @@ def about_language_components(groups: list[RunGroup]) -> Iterator[str]:
 
 
 def _shared_by_seeds(group: RunGroup) -> bool:
-    """Whether a language component is the same in several seeds."""
+    """Says whether a language component is the same in several seeds."""
     of_runs = [
         {identity for name, identity in run.record.components.items() if name.startswith("language ")}
         for run in group.runs.values()
@@ -208,7 +206,7 @@ def _shared_by_seeds(group: RunGroup) -> bool:
 
 
 def about_data(groups: list[RunGroup]) -> Iterator[str]:
-    """Says where figures of one table come from different versions of the test data, and what its examples share."""
+    """Names different versions of the test data, and dependences between examples."""
     by_language: dict[str, dict[str, list[str]]] = {}
     by_commit: dict[str, list[str]] = {}
     for group in groups:
@@ -228,12 +226,12 @@ def about_data(groups: list[RunGroup]) -> Iterator[str]:
 
 
 def _commit(data: str) -> str:
-    """Returns repository and commit of a fingerprint of the hub's data; nothing for that of a file."""
+    """Returns repository and commit of a fingerprint of the hub's data; empty for that of a file."""
     return data.rsplit("/", 2)[0] if "@" in data else ""
 
 
 def about_labels(groups: list[RunGroup], rows: list[Row], languages: list[str]) -> Iterator[str]:
-    """Says which labels a test set lacks, and how often they were predicted all the same."""
+    """Says which labels a test set lacks, and how often these were predicted."""
     labels = {result.language: set(result.labels) for result in _all_results(groups)}
     known = set().union(*labels.values())
     lacking: dict[str, list[str]] = {}
@@ -249,12 +247,12 @@ def about_labels(groups: list[RunGroup], rows: list[Row], languages: list[str]) 
 
 
 def about_unparsed(rows: list[Row]) -> Iterator[str]:
-    """Says how often a generated text was no answer."""
+    """Says how often a generated text could not be parsed."""
     yield from _rates("Answers that could not be read, and count as wrong", rows, lambda cell: cell.unparsed_rate)
 
 
 def _rates(what: str, rows: list[Row], rate_of: Callable[[Cell], float]) -> Iterator[str]:
-    """Says of each row in which languages something happens, the worst first."""
+    """Lists the languages with a nonzero rate for each row, the highest first."""
     for row in rows:
         rates = {language: rate_of(cell) for language, cell in row.cells.items() if rate_of(cell) > 0}
         if rates:
@@ -270,6 +268,6 @@ def _all_results(groups: list[RunGroup]) -> Iterator[LanguageResult]:
                 yield from of_seeds.values()
 
 
-def _some(things: Sequence[str]) -> str:
-    shown = ", ".join(things[:NAMED])
-    return shown if len(things) <= NAMED else f"{shown} and {len(things) - NAMED} more"
+def _some(items: Sequence[str]) -> str:
+    first = ", ".join(items[:NAMED])
+    return first if len(items) <= NAMED else f"{first} and {len(items) - NAMED} more"

@@ -13,9 +13,9 @@ from framework.results.run_groups import RunGroup, disambiguate, leaves, natural
 from framework.results.statistics import Bootstrap, MacroAverage
 
 COMBINATION = "combination"
-"""The key of the combinations themselves, which are the rows of a pivot that says nothing else."""
+"""The key of the combinations themselves, the default rows of a pivot."""
 NOT_SET = "not set"
-"""The value of a key that a run's experiment does not write."""
+"""The value of a key that is missing in a run's experiment."""
 
 FACTS: dict[str, Callable[[RunFolder], Any]] = {
     COMBINATION: lambda run: run.record.label.partition(" · ")[0],
@@ -24,7 +24,7 @@ FACTS: dict[str, Callable[[RunFolder], Any]] = {
     "backbone": lambda run: run.record.backbone,
     "languages.source": lambda run: run.record.source,
 }
-"""Keys that a run's record answers, whatever its experiment writes."""
+"""Keys whose value comes from a run's record, not from its experiment."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Pivot:
     row_key: str
     column_key: str
     rows: list[str]
-    """What is in the first column, a line each; unlike each other."""
+    """The first column; all different."""
     columns: list[str]
-    """The values of the column's key, in their natural order."""
+    """The values of the column's key, in natural order."""
     cells: dict[tuple[str, str], PivotCell]
     """By row and column; many may be empty."""
 
@@ -59,16 +59,16 @@ def pivot(
     column_key: str,
     row_key: str = COMBINATION,
 ) -> Pivot:
-    """Lays macro averages out by two keys.
+    """Arranges macro averages by two keys.
 
     Args:
         rows: The comparison's, with averages.
-        groups: The combinations that they are of.
-        languages: Those that macro averages are over.
+        groups: The combinations of the rows.
+        languages: Those of the macro averages.
         metric: What is averaged.
         column_key: A dotted key of the experiments (its last parts are enough), or one of `FACTS`; its values are the
             columns.
-        row_key: Another one; what two keys do not tell apart is told in the rows' labels.
+        row_key: Another one. Combinations that the two keys do not distinguish get distinct row labels.
 
     Raises:
         UserError: No run has such a key.
@@ -76,11 +76,7 @@ def pivot(
     row_key, column_key = full_key(row_key, groups), full_key(column_key, groups)
     if column_key == row_key:
         raise UserError(f"rows and columns are both '{row_key}'")
-    parts = [
-        (part, of_row, of_column)
-        for group in groups
-        for part, of_row, of_column in _split(group, row_key, column_key)
-    ]
+    parts = [part for group in groups for part in _split(group, row_key, column_key)]
     columns = _in_order(column_key, [column for _, _, column in parts])
     labels = disambiguate(
         [part for part, _, _ in parts], [row for _, row, _ in parts], [column for _, _, column in parts], column_key
@@ -97,13 +93,13 @@ def pivot(
 
 
 def _in_order(key: str, values: Sequence[str]) -> list[str]:
-    """Sorts values; combinations come small before large already."""
+    """Sorts values; combinations are sorted already, small before large."""
     distinct = list(dict.fromkeys(values))
     return distinct if key == COMBINATION else sorted(distinct, key=natural)
 
 
 def _split(group: RunGroup, row_key: str, column_key: str) -> Iterable[tuple[RunGroup, str, str]]:
-    """Divides the seeds of a combination by the values of two keys; mostly they have the same."""
+    """Splits the seeds of a combination by the values of two keys, which usually are the same for all seeds."""
     by_values: dict[tuple[str, str], list[int]] = {}
     for seed in group.seeds:
         run = group.runs[seed]
@@ -123,11 +119,11 @@ def _average(part: RunGroup, languages: Sequence[str], metric: Metric, bootstrap
     tested = part.results["own"]
     if not languages or any(tested.get(language, {}).keys() != set(part.seeds) for language in languages):
         return None
-    return bootstrap.macro_average(outcomes_of(part, "own", languages, metric), metric)
+    return bootstrap.resampled(outcomes_of(part, "own", languages, metric), metric).average(languages)
 
 
 def full_key(key: str, groups: Sequence[RunGroup]) -> str:
-    """Returns the whole key that somebody wrote, or its last parts alone, as labels do: `length`.
+    """Completes a key that may be given by its last parts, as labels do: `length`.
 
     Raises:
         UserError: No run has such a key, or the last parts are those of several.
@@ -147,7 +143,7 @@ def full_key(key: str, groups: Sequence[RunGroup]) -> str:
 
 
 def _value(run: RunFolder, key: str) -> str:
-    """A key's value in words."""
+    """Returns a key's value as text."""
     value = FACTS[key](run) if key in FACTS else _find(_settings(run), key)
     return NOT_SET if value is _ABSENT else shown(value)
 
@@ -156,7 +152,7 @@ _ABSENT = object()
 
 
 def _settings(run: RunFolder) -> dict[str, Any]:
-    """A run's experiment as it was written, with the defaults of its components."""
+    """Returns a run's experiment as it was written, with the defaults of its components."""
     return {**run.experiment, "combination": run.record.combination}
 
 
@@ -169,7 +165,7 @@ def _find(data: Any, key: str) -> Any:
 
 
 def _keys(data: Mapping[str, Any]) -> Iterable[str]:
-    """Every dotted key, those of whole sections too."""
+    """Yields every dotted key, including those of whole sections."""
     for key, _ in leaves(data):
         parts = key.split(".")
         yield from (".".join(parts[:end]) for end in range(2 if len(parts) > 1 else 1, len(parts) + 1))

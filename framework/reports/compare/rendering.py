@@ -12,17 +12,17 @@ from rich.text import Text
 from framework.reports.compare.layout import Grid
 
 LABEL_WIDTH = 30
-"""Longer labels of rows fold where the table leaves them no room."""
+"""Longer labels of rows are wrapped in a full table."""
 
 
 def column_width(column: list[str]) -> int:
-    """The width that folds no cell, nor a header within a word."""
+    """Returns the width that wraps no cell, nor a header within a word."""
     words = [len(word) for word in column[0].split()]
     return max([0, *words, *(len(cell) for cell in column[1:])])
 
 
 def blocks(grid: Grid, width: int) -> Iterator[Grid]:
-    """Cuts a table into ones that fit the width; each repeats the first column."""
+    """Splits a table into ones that fit the width; each repeats the first column."""
     first, *rest = grid
     block: Grid = []
     left = room = width - min(column_width(first), LABEL_WIDTH) - 2
@@ -37,14 +37,14 @@ def blocks(grid: Grid, width: int) -> Iterator[Grid]:
 
 
 def rich_table(grid: Grid) -> Table:
-    """Makes a table for the terminal whose cells do not fold."""
+    """Makes a table for the terminal without wrapped cells."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in grid:
         width = max(column_width(column), 1)
         header = [part for line in column[0].split("\n") for part in textwrap.wrap(line, width)]
         table.add_column(Text("\n".join(header)))
     for cells in zip(*(column[1:] for column in grid), strict=True):
-        table.add_row(*map(Text, cells))  # Text, for rich would take a label's "[...]" for markup
+        table.add_row(*map(Text, cells))  # Text, because "[...]" in a label is no markup
     return table
 
 
@@ -59,12 +59,12 @@ def markdown_table(grid: Grid) -> str:
 
 
 def escape(text: str) -> str:
-    """Keeps Markdown from taking letters of a text for its own signs."""
+    """Escapes Markdown's signs in a text."""
     return re.sub(r"([|*\\])", r"\\\1", text)
 
 
 def csv_text(header: Iterable[object], lines: Iterable[Iterable[object]]) -> str:
-    """Writes a table as CSV; None is empty."""
+    """Formats a table as CSV; None is empty."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)

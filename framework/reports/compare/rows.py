@@ -1,4 +1,4 @@
-"""The figures of a comparison: a row for each combination under each control, a cell for each language."""
+"""The scores of a comparison: a row for each combination under each control, a cell for each language."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -37,14 +37,13 @@ LEVEL = 0.05
 class Tested:
     """A difference to the baseline, tested together with the others of its family.
 
-    The differences of macro averages are a family, those of single languages (zero-shot ones) another, and those of
-    each grouping one.
+    The families are the differences of macro averages, those of single (zero-shot) languages, and those of each
+    grouping.
     """
 
     difference: Difference
     adjusted_p: float | None
-    """The difference's p, corrected for the number of tests in the family (Benjamini and Hochberg); None where it has
-    none."""
+    """p, corrected for the number of tests in the family (Benjamini and Hochberg); None without a p."""
 
     @property
     def significant(self) -> bool:
@@ -57,7 +56,7 @@ class GroupAverage:
     """The macro average over one group of languages."""
 
     languages: tuple[str, ...]
-    """Those of the group that the average is over."""
+    """Those of the group that have a score."""
     average: MacroAverage
     tested: Tested | None = None
     """Its difference to the baseline's average over the same languages."""
@@ -68,34 +67,34 @@ class Row:
     """One combination under one control."""
 
     combination: str
-    """The combination's label, unlike that of any other in the comparison."""
+    """The combination's label; unique in the comparison."""
     control: Control
     seeds: tuple[int, ...]
     cells: dict[str, Cell]
-    """For each language that all seeds were tested in."""
+    """By language, if all seeds were tested in it."""
     missing: dict[str, list[int]]
-    """For each language that should be there and is not: the seeds that lack it."""
+    """By language that is not complete: the seeds that lack it."""
     macro: MacroAverage | None = None
     difference: Tested | None = None
     """The macro average's difference to the baseline's."""
     by_language: dict[str, Tested] = field(default_factory=dict)
-    """The difference to the baseline in each language, zero-shot in both; only in rows that are compared to one."""
+    """The difference to the baseline by language, zero-shot in both; only in rows that are compared to one."""
     groups: dict[str, dict[str, GroupAverage]] = field(default_factory=dict)
-    """For each grouping the averages over its groups, by their names; none where the row has gaps."""
+    """Averages by grouping and group; empty if the row is not complete."""
 
     @property
     def label(self) -> str:
-        """What the table calls the row."""
+        """Its label in a table."""
         return CONTROL_LABELS[self.control] or self.combination
 
     @property
     def full_label(self) -> str:
-        """What a note calls the row."""
+        """Its label in a note."""
         return f"{self.combination} {CONTROL_LABELS[self.control]}".rstrip()
 
     def lacks(self, language: str) -> bool:
         """Whether the language should have a cell and has none."""
-        # A control of a language that has no components is not missing: there is nothing to control.
+        # Languages without components need no control.
         return language not in self.cells and (self.control == "own" or language in self.missing)
 
     def zero_shot(self, language: str) -> bool:
@@ -104,12 +103,12 @@ class Row:
 
 
 def rows_of(group: RunGroup, groups: list[RunGroup], metric: str) -> Iterator[Row]:
-    """The rows of one combination: its own, then the controls that were tested."""
-    # A run says what was tested, not what should be: the other runs of its experiment tell.
+    """Yields the rows of one combination: its own, then the controls that were tested."""
+    # A run records what was tested; what should be tested follows from the other runs of its experiment.
     experiment = [other for other in groups if other.record.experiment == group.record.experiment]
     expected = dict.fromkeys(language for other in experiment for language in other.results["own"])
     own = group.results["own"]
-    # A control says nothing of a language that has no components which it could take away.
+    # Languages without components need no control.
     controlled = [
         language
         for language in expected
@@ -152,6 +151,6 @@ def languages_of(rows: list[Row]) -> list[str]:
 
 
 def zero_shot_everywhere(rows: list[Row], languages: list[str]) -> list[str]:
-    """The languages to average over: what each combination without gaps has, and none was trained on."""
+    """Returns the languages of the macro average: all complete combinations have them zero-shot."""
     complete = [row for row in rows if row.control == "own" and not row.missing]
     return [language for language in languages if complete and all(row.zero_shot(language) for row in complete)]

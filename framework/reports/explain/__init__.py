@@ -1,1 +1,1 @@
-"""Says in full what an experiment is before it runs: settings, combinations, examples, optimisers, jobs."""
+"""Explains an experiment before it runs: settings, combinations, optimisers, examples, jobs."""

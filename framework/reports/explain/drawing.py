@@ -1,4 +1,4 @@
-"""A combination as a table: what sits where, and in which stage it learns."""
+"""A combination as a table: its components, where they act, and in which stages they are trained."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ TRAINED, FROZEN, ABSENT = "trained", "frozen", "–"
 
 
 def drawing(plan: Plan, variant: Variant) -> Table:
-    """Draws one combination: a line for each component, in the order in which they act, and for backbone and head."""
+    """Makes the table of one combination: a line for each component, and for backbone and head."""
     experiment = variant.experiment
     types: tuple[type[Stage], ...] = (PretrainStage, LanguageStage, TaskStage, EvaluateStage)
     kinds = [type_.kind for type_ in types if plan.of_type(type_)]
@@ -24,7 +24,7 @@ def drawing(plan: Plan, variant: Variant) -> Table:
     info = backbone.info
     tasks: list[TaskStage] = [stage.task for stage in plan.of_type(EvaluateStage) if stage.variant is variant]
 
-    # A source language may have no components, as the pivot of an alignment.
+    # A source language may have no components, for example the pivot of an alignment.
     under_task = ["task"] if any(any(task.language_components.values()) for task in tasks) else []
 
     def states(learns_in: str, present_in: tuple[str, ...]) -> list[str]:
@@ -52,7 +52,7 @@ def drawing(plan: Plan, variant: Variant) -> Table:
 
 
 def optimizers(plan: Plan) -> Table:
-    """Lists the groups of each training stage's optimiser; stages that are trained alike share their rows."""
+    """Lists the groups of each training stage's optimiser; stages with equal groups share their rows."""
     table = Table(box=None, header_style="bold")
     for column in ("stage", "group", "optimiser", "rate", "weight decay", "steps × batch", "warm-up, then", "clip"):
         table.add_column(column)

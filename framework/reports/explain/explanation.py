@@ -1,4 +1,4 @@
-"""The whole explanation, printed."""
+"""Prints the explanation of an experiment."""
 
 import json
 from pathlib import Path
@@ -16,12 +16,7 @@ from framework.reports.explain.origins import origins
 
 
 def explain(file: Path, overrides: list[str], console: Console) -> None:
-    """Prints what an experiment is; reads its data, trains nothing and writes nothing.
-
-    Args:
-        file: The experiment's YAML.
-        overrides: `key=value` words that win over it.
-        console: Where to print.
+    """Prints settings, combinations, optimisers, examples and jobs of an experiment, without training or writing.
 
     Raises:
         UserError: The experiment has mistakes.
@@ -38,11 +33,11 @@ def explain(file: Path, overrides: list[str], console: Console) -> None:
     console.print(optimizers(plan))
     _heading(console, "Examples as the model sees them")
     for title, parts in examples(plan):
-        console.print(title, style="bold", highlight=False)
+        console.print(title, style="bold")
         for what, text in parts:
             for number, line in enumerate(text.splitlines() or [""]):
                 label = what if not number else ""
-                console.print(f"  {label:<12}{line}", highlight=False, soft_wrap=True)
+                console.print(f"  {label:<12}{line}", soft_wrap=True)
         console.print()
     if "slurm" in variants[0].data:
         from framework.slurm.launch import launch_plan
@@ -52,7 +47,7 @@ def explain(file: Path, overrides: list[str], console: Console) -> None:
 
 
 def _settings(source: Source, variants: list[Variant]) -> Table:
-    """Lists the values of the first combination; those that the grid varies say so."""
+    """Lists the values of the first combination, and whether the grid varies them."""
     table = Table(box=None, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -70,4 +65,4 @@ def _text(value: object) -> str:
 
 
 def _heading(console: Console, text: str) -> None:
-    console.print(f"\n── {text}\n", style="bold", highlight=False)
+    console.print(f"\n── {text}\n", style="bold")

@@ -1,4 +1,4 @@
-"""Each value of an experiment with the place that it comes from."""
+"""Each value of an experiment with its origin in the YAML."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -10,16 +10,11 @@ from framework.identity import plain
 from framework.system.documents import Key
 
 Line = tuple[Key, Any, str]
-"""A key, its value, and where it was written; "default" where it was not."""
+"""A key, its value, and where it was written; "default" if it was not."""
 
 
 def origins(source: Source, experiment: Experiment) -> Iterator[Line]:
-    """Yields every value of a cell of the grid in the schema's order.
-
-    Args:
-        source: The experiment as it was written.
-        experiment: One of its cells, checked.
-    """
+    """Yields every value of an experiment's first cell, as written and as checked, in the schema's order."""
     cell = source.cells[0].data
     for field in dataclasses.fields(Experiment):
         value = getattr(experiment, field.name)
@@ -34,14 +29,14 @@ def _below(key: Key, value: Any, written: Any, source: Source) -> Iterator[Line]
 
     Args:
         key: The key.
-        value: What it means: plain data, or dataclasses with their defaults.
-        written: What stands in the YAML there; `_MISSING` where it is left out.
-        source: Knows the places.
+        value: Its value: plain data, or dataclasses with their defaults.
+        written: Its value in the YAML; `_MISSING` if there is none.
+        source: The YAML, for lines.
     """
     parts = _parts(value)
     if written is _MISSING and _is_empty(value):
-        parts = None  # such as the resources of a job that is not written of
-    # An objective and a way to answer are named by the one key above their settings.
+        parts = None  # for example the resources of a kind of job that the YAML does not name
+    # The settings of an objective and of an answer are below a key with its name.
     if parts is not None and isinstance(written, dict) and len(written) == 1 and not written.keys() & parts.keys():
         [(name, settings)] = written.items()
         key, written = (*key, name), {} if settings is None else settings
@@ -55,14 +50,14 @@ def _below(key: Key, value: Any, written: Any, source: Source) -> Iterator[Line]
 
 
 def _parts(value: Any) -> dict[str, Any] | None:
-    """Returns what a mapping or a dataclass holds; None for any other value."""
+    """Returns the items of a mapping or a dataclass; None for any other value."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     return value if isinstance(value, dict) else None
 
 
 def _is_empty(value: Any) -> bool:
-    """Says whether a dataclass holds nothing but null."""
+    """Says whether all values of a dataclass are null."""
     if not dataclasses.is_dataclass(value):
         return False
     parts = _parts(value) or {}

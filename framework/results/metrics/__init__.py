@@ -1,4 +1,4 @@
-"""Scores of one language's predictions: the metrics of each task, and how they are found by their names."""
+"""The metrics of each task, by their names."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from framework.results.metrics.tagging import SpanF1, SpanPrecision, SpanRecall
 __all__ = ["SCORINGS", "SHIPPED", "Metric", "Scoring", "Task", "metrics_of"]
 
 Task = Literal["classification", "tagging", "question answering"]
-"""The tasks of `datamodules.datasets.base`, said again: that imports torch, and tables of results do without."""
+"""The tasks of `datamodules.datasets.base`, which imports torch; tables of results do not need it."""
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """How the answers of a task are scored."""
+    """The scoring of a task's answers."""
 
     metrics: tuple[Metric, ...]
     """The main one first."""
     gold_is_label: bool = False
-    """Whether gold is a label's name: some languages may lack some, and a text and its translations have the same."""
+    """Whether gold is a label's name: a language may lack some, and a text and its translations have the same."""
     dependent: str = ""
-    """Why examples are not as independent as intervals take them to be, as a sentence; empty if nothing is known."""
+    """Why examples are less independent than intervals assume, as a sentence; empty if nothing is known."""
 
 
 SCORINGS: dict[Task, Scoring] = {
@@ -43,11 +43,6 @@ SHIPPED = frozenset(metric.name for scoring in SCORINGS.values() for metric in s
 
 
 def metrics_of(task: Task, positive: str | None = None) -> dict[str, Metric]:
-    """Returns a task's metrics by their names, the main one first.
-
-    Args:
-        task: The dataset's.
-        positive: The positive class, for datasets that are also scored by the F1 of one class.
-    """
-    sought = () if positive is None else (PositiveF1(positive),)
-    return {metric.name: metric for metric in (*SCORINGS[task].metrics, *sought)}
+    """Returns a task's metrics by name, the main one first; with a positive class also its F1."""
+    of_positive = () if positive is None else (PositiveF1(positive),)
+    return {metric.name: metric for metric in (*SCORINGS[task].metrics, *of_positive)}

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import override
 
 from framework.errors import UserError
 
@@ -25,18 +26,18 @@ class Metric(ABC):
     """A score of the answers in one language, between `least` and 1; the higher, the better."""
 
     name: str
-    """What files and the command line call it."""
+    """Its name in files and on the command line."""
     shown: str
-    """What tables call it."""
+    """Its name in tables."""
     least: float = 0.0
     """The lowest score that there can be: -1 for a correlation."""
 
     @abstractmethod
     def statistics(self, gold: Sequence[str], predicted: Sequence[str], language: str) -> Floats:
-        """Returns what each example contributes.
+        """Returns the contribution of each example.
 
         Args:
-            gold: The right answer of each example, as its dataset writes it.
+            gold: The correct answer of each example, as its dataset writes it.
             predicted: The predicted answers, in the same order.
             language: FLORES code of the answers' language.
 
@@ -60,8 +61,8 @@ class Metric(ABC):
         """Scores answers; the arguments are those of `statistics`.
 
         Raises:
-            ValueError: If there are no examples, or not as many predicted answers as gold ones.
-            UserError: If the metric does not keep to what is said of its methods.
+            ValueError: There are no examples, or numbers of gold and predicted answers differ.
+            UserError: The metric returns values of another shape, or a score outside its range.
         """
         if len(gold) != len(predicted):
             raise ValueError(f"{len(gold)} gold answers but {len(predicted)} predicted ones")
@@ -80,27 +81,27 @@ class Metric(ABC):
 
 
 class Mean(Metric):
-    """The mean of a score that each example has by itself."""
+    """The mean of a score of single examples."""
 
     @abstractmethod
     def of_each(self, gold: Sequence[str], predicted: Sequence[str], language: str) -> Sequence[float]:
         """Returns the score of each example, [examples]."""
 
+    @override
     def statistics(self, gold: Sequence[str], predicted: Sequence[str], language: str) -> Floats:
-        """The score of each example, and 1."""
         return np.array([self.of_each(gold, predicted, language), np.ones(len(gold))])
 
+    @override
     def value(self, sums: Floats) -> Floats:
-        """See `Metric.value`."""
         total, examples = sums
         return np.asarray(total / examples)
 
 
 def precision_of(right: Floats, predicted: Floats) -> Floats:
-    """Returns the share of what is predicted that is right, or 0 where nothing is; with gold, the recall."""
-    return right / np.maximum(predicted, 1)  # these are counts: what is below 1 is 0
+    """Returns the share of the predicted that is right, 0 if nothing is predicted; the recall if given gold counts."""
+    return right / np.maximum(predicted, 1)  # counts: below 1 is 0
 
 
 def f1_of(right: Floats, predicted: Floats, gold: Floats) -> Floats:
-    """Returns the harmonic mean of precision and recall, or 0 where nothing is predicted and nothing in gold."""
+    """Returns the harmonic mean of precision and recall; 0 if there are neither predicted nor gold ones."""
     return 2 * right / np.maximum(gold + predicted, 1)

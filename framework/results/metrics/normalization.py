@@ -1,9 +1,9 @@
-"""Answers as words, free of what does not matter: case, punctuation, articles and white space.
+"""Normalises answers: their words without case, punctuation, articles and white space.
 
-English follows SQuAD's evaluation (Rajpurkar et al., 2016), so that figures can be laid beside the literature's. The
-others follow MLQA's (Lewis et al., 2020), which knows Arabic, Chinese, German, Hindi, Spanish and Vietnamese. Of
-languages that neither knows, no article is taken away; in scripts that put no space between words, each letter is a
-word, as MLQA has it for Chinese.
+English follows SQuAD's evaluation (Rajpurkar et al., 2016), so that scores are comparable with published ones. The
+others follow MLQA's (Lewis et al., 2020), which covers Arabic, Chinese, German, Hindi, Spanish and Vietnamese. In
+further languages no article is removed; in scripts without spaces between words each letter is a word, as in MLQA's
+Chinese.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ ARTICLES = {
     "vie_Latn": r"\b(?:của|là|cái|chiếc|những)\b",
     "arb_Arab": "ال",
 }
-"""What is taken away, by language. Arabic's article is a prefix; MLQA takes its two letters away within words too, and
-counts the Vietnamese word for "of" and classifiers among the articles."""
+"""Removed, by language. The Arabic article is a prefix; MLQA also removes its two letters within words, and counts the
+Vietnamese word for "of" and classifiers as articles."""
 
 LETTERS = {
     "Hans": "[\u4e00-\u9fa5]",
@@ -35,17 +35,12 @@ LETTERS = {
     "Thai": "[\u0e00-\u0e7f]",
     "Tibt": "[\u0f00-\u0fff]",
 }
-"""What is a word by itself, in scripts without spaces between words; digits and foreign letters stay together."""
+"""A word each, in scripts without spaces between words; digits and foreign letters stay together."""
 
 
-@functools.lru_cache(maxsize=2**16)  # the same gold is met again with each seed and metric
+@functools.lru_cache(maxsize=2**16)  # the same gold occurs again with each seed and metric
 def normalized(text: str, language: str) -> Words:
-    """Returns the words of an answer.
-
-    Args:
-        text: The answer.
-        language: FLORES code.
-    """
+    """Returns the words of an answer in a language (FLORES code)."""
     text = "".join(letter for letter in text.lower() if not _is_punctuation(letter, language))
     if language in ARTICLES:
         text = re.sub(ARTICLES[language], " ", text)
@@ -56,5 +51,5 @@ def normalized(text: str, language: str) -> Words:
 
 
 def _is_punctuation(letter: str, language: str) -> bool:
-    # SQuAD knows ASCII's signs alone; MLQA adds all that Unicode calls punctuation, which some of those are not.
+    # SQuAD removes ASCII's signs only; MLQA also Unicode's punctuation, which does not include all of those.
     return letter in string.punctuation or (language != "eng_Latn" and unicodedata.category(letter).startswith("P"))

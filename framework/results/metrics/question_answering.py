@@ -1,7 +1,7 @@
 """Metrics of answers to questions, as SQuAD defines them (Rajpurkar et al., 2016, section 6.1; 2.0: 2018).
 
 An answer is compared to each of the gold answers, normalised as `framework.results.metrics.normalization` says, and
-the best comparison counts. A question without a gold answer is rightly answered by an empty text.
+the best comparison counts. The correct answer to a question without a gold answer is an empty text.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 
+from typing_extensions import override
+
 from framework.results.metrics.base import Mean
 from framework.results.metrics.normalization import Words, normalized
 
 
 class _BestOfGold(Mean):
-    """The mean over questions of the best comparison with a gold answer."""
+    """The mean over questions of the best comparison with a gold answer; gold holds JSON lists of answers."""
 
+    @override
     def of_each(self, gold: Sequence[str], predicted: Sequence[str], language: str) -> Sequence[float]:
-        """See `Mean.of_each`; gold holds JSON lists of answers."""
         return [
             max(
                 self.compared(normalized(right, language), normalized(answer, language))
@@ -38,8 +40,8 @@ class ExactMatch(_BestOfGold):
 
     name, shown = "exact_match", "exact match"
 
+    @override
     def compared(self, gold: Words, predicted: Words) -> float:
-        """See `_BestOfGold.compared`."""
         return float(gold == predicted)
 
 
@@ -48,8 +50,8 @@ class TokenF1(_BestOfGold):
 
     name, shown = "token_f1", "token F1"
 
+    @override
     def compared(self, gold: Words, predicted: Words) -> float:
-        """See `_BestOfGold.compared`."""
         if not gold or not predicted:
             return float(gold == predicted)
         shared = sum((Counter(gold) & Counter(predicted)).values())

@@ -9,6 +9,7 @@ import functools
 from collections.abc import Sequence
 
 import numpy as np
+from typing_extensions import override
 
 from framework.results.metrics.base import Floats, Metric, f1_of, precision_of
 
@@ -16,10 +17,10 @@ Span = tuple[str, int, int]
 
 
 class _SpanCounts(Metric):
-    """What is a function of how many spans are right, predicted and in gold."""
+    """A function of how many spans are right, predicted and in gold."""
 
+    @override
     def statistics(self, gold: Sequence[str], predicted: Sequence[str], language: str) -> Floats:
-        """How many spans of the sentence are right, how many are predicted, how many are in gold."""
         both = [(_spans(right), _answered(answer)) for right, answer in zip(gold, predicted, strict=True)]
         counts = [(len(right & answer), len(answer), len(right)) for right, answer in both]
         return np.array(counts, dtype=np.float64).reshape(-1, 3).T
@@ -30,8 +31,8 @@ class SpanF1(_SpanCounts):
 
     name, shown = "span_f1", "span F1"
 
+    @override
     def value(self, sums: Floats) -> Floats:
-        """See `Metric.value`."""
         return f1_of(*sums)
 
 
@@ -40,8 +41,8 @@ class SpanPrecision(_SpanCounts):
 
     name, shown = "span_precision", "span precision"
 
+    @override
     def value(self, sums: Floats) -> Floats:
-        """See `Metric.value`."""
         right, predicted, _ = sums
         return precision_of(right, predicted)
 
@@ -51,21 +52,21 @@ class SpanRecall(_SpanCounts):
 
     name, shown = "span_recall", "span recall"
 
+    @override
     def value(self, sums: Floats) -> Floats:
-        """See `Metric.value`."""
         right, _, gold = sums
         return precision_of(right, gold)
 
 
 def _answered(predicted: str) -> frozenset[Span]:
-    """Returns the predicted spans; what cannot be read is one that is wrong, also where there is nothing to find."""
-    from modules.training.task import UNPARSED  # here for the same reason
+    """Returns the predicted spans; an unparsed answer is one wrong span, even if gold has none."""
+    from modules.training.task import UNPARSED  # imports torch, which other tables do not need
 
     return frozenset({(UNPARSED, 0, 0)}) if predicted == UNPARSED else _spans(predicted)
 
 
-@functools.lru_cache(maxsize=2**16)  # the same gold is met again with each seed and metric
+@functools.lru_cache(maxsize=2**16)  # the same gold occurs again with each seed and metric
 def _spans(tags: str) -> frozenset[Span]:
-    from modules.training.bio import spans  # here, for it brings torch along, and tables of other tasks do without
+    from modules.training.bio import spans  # imports torch too
 
     return frozenset(spans(tags.split()))

@@ -1,7 +1,7 @@
-"""The panels, each kind in one function. Their ids follow from their place: a second call gives the same ones."""
+"""The panels, each kind in one function. Their ids are the same at each call."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import wandb_workspaces.reports.v2 as wr
@@ -12,9 +12,9 @@ from framework.tracking.dashboard.content import Content
 from framework.tracking.dashboard.heatmap import NAME as HEATMAP
 
 LANGUAGES_A_PANEL = 8
-"""More groups of bars than these cannot be read side by side."""
+"""Maximal number of groups of bars in a panel."""
 AXES = 12
-"""Most languages in a plot of parallel coordinates."""
+"""Maximal number of languages in a plot of parallel coordinates."""
 COMBINATION = wr.Config(names.COMBINATION)
 
 FULL, HALF = 24, 12
@@ -22,13 +22,14 @@ FULL, HALF = 24, 12
 
 
 def macro_bars(content: Content) -> wr.BarPlot:
-    """The mean over the zero-shot languages, a bar for each combination."""
+    """Shows the mean over the zero-shot languages, a bar for each combination."""
     return _bars(f"Macro {content.metric}, zero-shot languages", [names.macro(content.metric)], content)
 
 
 def language_bars(content: Content) -> list[wr.BarPlot]:
-    """Combinations × languages: for each language a bar of each combination, some languages a panel."""
-    parts = list(_parts(content.languages, LANGUAGES_A_PANEL))
+    """Shows combinations × languages: for each language a bar of each combination."""
+    starts = range(0, len(content.languages), LANGUAGES_A_PANEL)
+    parts = [content.languages[start : start + LANGUAGES_A_PANEL] for start in starts]
     titles = [f" · {part[0]} to {part[-1]}" if len(parts) > 1 else "" for part in parts]
     return [
         _bars(f"{content.metric} by language{title}", [names.score(code, content.metric) for code in part], content)
@@ -37,7 +38,7 @@ def language_bars(content: Content) -> list[wr.BarPlot]:
 
 
 def control_bars(content: Content) -> list[wr.BarPlot]:
-    """The same means without language components and with another language's; nothing where neither is tested."""
+    """Shows the means of the controls beside those of own components; empty if no control is tested."""
     if content.controls == ["own"]:
         return []
     titles = {"own": "own language's components", "none": "no language component", "wrong": "wrong language's"}
@@ -48,7 +49,7 @@ def control_bars(content: Content) -> list[wr.BarPlot]:
 
 
 def heat_map(content: Content, entity: str) -> wr.CustomChart:
-    """The mean over seeds of each combination and language."""
+    """Shows the mean over seeds of each combination and language."""
     return wr.CustomChart(
         query={"summaryTable": {"tableKey": names.TABLE}},
         chart_name=f"{entity}/{HEATMAP}",
@@ -64,50 +65,41 @@ def heat_map(content: Content, entity: str) -> wr.CustomChart:
 
 
 def result_table() -> wr.WeavePanelSummaryTable:
-    """All results of all runs, one row for each language, control and seed."""
+    """Shows all results of all runs, one row for each language, control and seed."""
     return wr.WeavePanelSummaryTable(table_name=names.TABLE, layout=wr.Layout(w=FULL, h=16))
 
 
 def parallel_coordinates(content: Content) -> wr.ParallelCoordinatesPlot:
-    """A line for each run from its combination over the mean to its languages, the first of them where they are many.
-
-    The axis of combinations comes first.
-    """
-    axes = [names.macro(content.metric), *(names.score(code, content.metric) for code in content.languages[:AXES])]
-    titles = ["macro", *content.languages[:AXES]]
+    """Shows a line for each run over its combination, its mean and its first languages."""
+    axes = {"combination": COMBINATION, "macro": wr.SummaryMetric(names.macro(content.metric))}
+    axes |= {code: wr.SummaryMetric(names.score(code, content.metric)) for code in content.languages[:AXES]}
     return wr.ParallelCoordinatesPlot(
         title=f"{content.metric} from combination to language",
-        columns=[
-            wr.ParallelCoordinatesPlotColumn(metric=COMBINATION, display_name="combination"),
-            *(
-                wr.ParallelCoordinatesPlotColumn(metric=wr.SummaryMetric(axis), display_name=title)
-                for axis, title in zip(axes, titles, strict=True)
-            ),
-        ],
+        columns=[wr.ParallelCoordinatesPlotColumn(metric=axis, display_name=title) for title, axis in axes.items()],
         layout=wr.Layout(w=FULL, h=10),
     )
 
 
 def run_comparer() -> wr.RunComparer:
-    """In what the runs' configurations and results differ."""
+    """Shows the differences between the runs' configurations and results."""
     return wr.RunComparer(diff_only="split", layout=wr.Layout(w=FULL, h=14))
 
 
 def learning_curves(content: Content) -> list[wr.LinePlot]:
-    """The loss of each kind of stage, and what the task's validation split says.
+    """Shows the loss of each kind of stage, and the metrics on the task's validation split.
 
-    Task stages of a combination are drawn as their mean and range over seeds; other stages singly.
+    Task stages of a combination are drawn as their mean and range over seeds; other stages separately.
     """
     plots = [_curves(stage, f"{stage} stage · loss", y=[names.curve(stage, "loss")]) for stage in content.stages]
     if "task" in content.stages:
-        # What is logged there depends on how the task is answered.
+        # The names of the metrics depend on the answer.
         validation = re.escape(names.curve("task", "validation/")) + ".*"
         plots.append(_curves("task", "task stage · validation", metric_regex=validation))
     return plots
 
 
 def placed(panels: Sequence[Any], where: str) -> list[Any]:
-    """Gives panels ids that follow from where they stand, in the place of random ones."""
+    """Replaces the random ids of panels by ones that follow from their position."""
     for number, panel in enumerate(panels):
         panel._id = identity(where=where, number=number)[:12]
     return list(panels)
@@ -138,6 +130,3 @@ def _curves(stage: str, title: str, **chosen: Any) -> wr.LinePlot:
         **(grouping if stage == "task" else {}),
     )
 
-
-def _parts(codes: Sequence[str], size: int) -> Iterable[Sequence[str]]:
-    return (codes[start : start + size] for start in range(0, len(codes), size))

@@ -1,4 +1,4 @@
-"""Puts a dashboard on the W&B server, or prints what it would put there."""
+"""Saves a dashboard on the W&B server, or prints its specification."""
 
 import json
 from collections.abc import Iterator
@@ -21,19 +21,14 @@ if TYPE_CHECKING:
     from wandb_workspaces.workspaces import Workspace
 
 DEFAULT_ENTITY = "<default entity>"
-"""Stands in a dry run for the login's entity, which only the server knows."""
+"""In a dry run, in place of the login's entity, which only the server knows."""
 
 
 def publish(plan: Plan, console: Console, *, dry_run: bool) -> None:
-    """Creates an experiment's views and report in W&B, or brings those of an earlier call up to date.
-
-    Args:
-        plan: What the runs are or will be.
-        console: Where to print the URLs, or the specification.
-        dry_run: Print what would be saved, as JSON; speak to no server.
+    """Creates or updates an experiment's views and report in W&B; a dry run prints the specification as JSON.
 
     Raises:
-        UserError: There is nothing to show, or the server cannot be spoken to.
+        UserError: There is nothing to show, or the server cannot be reached.
     """
     content = content_of(plan)
     tracking = plan.variants[0].experiment.tracking
@@ -44,10 +39,9 @@ def publish(plan: Plan, console: Console, *, dry_run: bool) -> None:
         raise UserError(f"{plan.name}: tracking.mode is off, so W&B has no runs to show; set it to online or offline")
     with _wandb_errors_as_user_errors():
         for what, url in _save(content, tracking, console):
-            console.print(f"{what}: {url}", highlight=False, soft_wrap=True)
+            console.print(f"{what}: {url}", soft_wrap=True)
     if tracking.mode == "offline":
-        note = "note: runs are tracked offline: they appear when `modulingua sync` has sent them"
-        console.print(note, highlight=False)
+        console.print("note: runs are tracked offline: they appear when `modulingua sync` has sent them")
 
 
 def specification(content: Content, tracking: TrackingConfig) -> dict[str, Any]:
@@ -90,7 +84,7 @@ def _save(content: Content, tracking: TrackingConfig, console: Console) -> Itera
 
 
 def _save_chart(api: "wandb.Api", entity: str, console: Console) -> None:
-    """Stores the heat map's chart; the server refuses a second one of its name, and then this one is there already."""
+    """Stores the heat map's chart; if the server refuses its name, the same chart is stored already."""
     from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
     try:
@@ -98,11 +92,11 @@ def _save_chart(api: "wandb.Api", entity: str, console: Console) -> None:
     except WandbApiFailedError as error:
         if error.response is None or error.response.http_status != HTTPStatus.CONFLICT:
             note = f"note: the server did not take the heat map's chart, so that it stays empty: {reason(error)}"
-            console.print(note, highlight=False, soft_wrap=True)
+            console.print(note, soft_wrap=True)
 
 
 def _id_of_view(view: "Workspace") -> str:
-    """Returns the id of the view of an earlier call; empty if there is none."""
+    """Returns the id of the existing view; empty if there is none."""
     from wandb_workspaces.workspaces import internal
 
     in_url = internal._internal_name_to_url_query_str(view._internal_name)
@@ -113,7 +107,7 @@ def _id_of_view(view: "Workspace") -> str:
 
 
 def _id_of_report(api: "wandb.Api", report: "Report") -> str:
-    """Returns the id of the report of an earlier call; empty if there is none."""
+    """Returns the id of the existing report; empty if there is none."""
     ours = [
         known
         for known in api.reports(f"{report.entity}/{report.project}")
@@ -129,7 +123,7 @@ def _spec(made: "Workspace | Report") -> Any:
 
 @contextmanager
 def _wandb_errors_as_user_errors() -> Iterator[None]:
-    """Turns what keeps the client from the server into a mistake of the user's, in a line."""
+    """Converts errors of the client and the server to a `UserError` in one line."""
     from framework.tracking.client import require_login
 
     require_login()
@@ -137,5 +131,5 @@ def _wandb_errors_as_user_errors() -> Iterator[None]:
         yield
     except UserError:
         raise
-    except Exception as error:  # whatever the client, its service process or the server may come up with
+    except Exception as error:  # of any type, from the client, its service process or the server
         raise UserError(f"W&B did not save the dashboard: {reason(error)}") from error

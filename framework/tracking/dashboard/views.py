@@ -1,7 +1,7 @@
-"""The saved views and the report that a dashboard consists of."""
+"""The saved views and the report of a dashboard."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import wandb_workspaces.reports.v2 as wr
 import wandb_workspaces.workspaces as ws
@@ -13,31 +13,33 @@ from framework.tracking.dashboard import panels
 from framework.tracking.dashboard.content import Content
 
 MADE_BY = "Made by `modulingua dashboard`"
-"""How the description of each report of ours begins; by it one is told from a report that a person wrote."""
+"""Begins the description of each report of ours, to distinguish it from others."""
 COLUMNS = 24
-"""Most languages with a column of their own in the table of runs."""
+"""Maximal number of languages with a column in the table of runs."""
+
+
+class Section(NamedTuple):
+    """Panels of the results, in the saved view and in the report."""
+
+    title: str
+    text: str
+    """How to read the panels; only in the report."""
+    panels: list[Any]
+    grouped: bool = False
+    """Whether the report groups the runs by combination."""
 
 
 def results_view(content: Content, entity: str, project: str) -> ws.Workspace:
     """Makes the saved view of the results: the table of runs grouped by combination, and the panels that compare."""
-    sections = {
-        "Combinations × languages": [panels.macro_bars(content), *panels.language_bars(content)],
-        "Heat map": [panels.heat_map(content, entity)],
-        "Controls": panels.control_bars(content),
-        "From combination to language": [panels.parallel_coordinates(content)],
-        "All results": [panels.result_table()],
-        "Runs compared": [panels.run_comparer()],
-    }
-    columns = [
-        names.macro(content.metric),
-        *(names.score(code, content.metric) for code in content.languages[:COLUMNS]),
-    ]
+    scores = (names.score(code, content.metric) for code in content.languages[:COLUMNS])
+    columns = [names.macro(content.metric), *scores]
     runs = ws.RunsetSettings(
         filters=_of_results(content),
         groupby=[expr.Config(names.COMBINATION)],
         order=[expr.Ordering(expr.Summary(names.macro(content.metric)), ascending=False)],
         pinned_columns=[f"summary:{column}" for column in columns],
     )
+    sections = {section.title: section.panels for section in _results(content, entity)}
     return _view(f"{content.experiment} results", sections, runs, entity, project)
 
 
@@ -50,7 +52,17 @@ def training_view(content: Content, entity: str, project: str) -> ws.Workspace:
 
 def report(content: Content, entity: str, project: str) -> wr.Report:
     """Makes the report: the same panels with a sentence on how each is read."""
-    blocks = [block for section in _sections(content, entity) for block in section]
+    results, combinations = _of_results(content), [f"config.{names.COMBINATION}"]
+    blocks: list[Any] = []
+    for section in _results(content, entity):
+        if section.panels:  # each grid needs a runset of its own
+            grouped = wr.Runset(name="combinations", filters=results, groupby=combinations)
+            runs = grouped if section.grouped else wr.Runset(name="runs", filters=results)
+            blocks += [wr.H1(section.title), wr.P(section.text), wr.PanelGrid(runsets=[runs], panels=section.panels)]
+    if curves := panels.learning_curves(content):
+        text = "Each stage over its own steps; task stages of a combination as mean and range over seeds."
+        training = wr.Runset(name="training", filters=_of_all_stages(content))
+        blocks += [wr.H1("Learning curves"), wr.P(text), wr.PanelGrid(runsets=[training], panels=curves)]
     for number, grid in enumerate(block for block in blocks if isinstance(block, wr.PanelGrid)):
         panels.placed(grid.panels, f"report {content.experiment} {number}")
         for runs in grid.runsets:
@@ -65,51 +77,39 @@ def report(content: Content, entity: str, project: str) -> wr.Report:
     )
 
 
-def _sections(content: Content, entity: str) -> Iterator[list[Any]]:
-    grouped = wr.Runset(name="combinations", filters=_of_results(content), groupby=[f"config.{names.COMBINATION}"])
-    single = wr.Runset(name="runs", filters=_of_results(content))
-    training = wr.Runset(name="training", filters=_of_all_stages(content))
+def _results(content: Content, entity: str) -> list[Section]:
     seeds = "one seed" if content.seeds == 1 else f"{content.seeds} seeds"
-    yield [
-        wr.H1("Combinations × languages"),
-        wr.P(f"Test {content.metric}: the mean over {seeds}, with their standard deviation."),
-        _grid(grouped, [panels.macro_bars(content), *panels.language_bars(content)]),
+    return [
+        Section(
+            "Combinations × languages",
+            f"Test {content.metric}: the mean over {seeds}, with their standard deviation.",
+            [panels.macro_bars(content), *panels.language_bars(content)],
+            grouped=True,
+        ),
+        Section(
+            "Heat map",
+            f"Mean test {content.metric} of each combination in each language, with the language's own components.",
+            [panels.heat_map(content, entity)],
+        ),
+        Section(
+            "Controls",
+            "A language component that helps scores higher than none, and higher than another language's: otherwise it "
+            "is only more parameters.",
+            panels.control_bars(content),
+            grouped=True,
+        ),
+        Section(
+            "From combination to language",
+            "A line is a run. Drag along an axis to keep some of them.",
+            [panels.parallel_coordinates(content)],
+        ),
+        Section(
+            "All results",
+            "A row for each run, language and control, with all metrics. Intervals: `modulingua compare`.",
+            [panels.result_table()],
+        ),
+        Section("Runs compared", "The settings and results in which the runs differ.", [panels.run_comparer()]),
     ]
-    yield [
-        wr.H1("Heat map"),
-        wr.P(f"Mean test {content.metric} of each combination in each language, with the language's own components."),
-        _grid(single, [panels.heat_map(content, entity)]),
-    ]
-    if controls := panels.control_bars(content):
-        yield [
-            wr.H1("What language components bring"),
-            wr.P(
-                "A language component that helps scores higher than none, and higher than another language's: else "
-                "it is only more parameters."
-            ),
-            _grid(grouped, controls),
-        ]
-    yield [
-        wr.H1("From combination to language"),
-        wr.P("A line is a run. Drag along an axis to keep some of them."),
-        _grid(single, [panels.parallel_coordinates(content)]),
-    ]
-    yield [
-        wr.H1("All results"),
-        wr.P("A row for each run, language and control, with all metrics. Intervals: `modulingua compare`."),
-        _grid(single, [panels.result_table()]),
-    ]
-    yield [
-        wr.H1("Runs compared"),
-        wr.P("The settings and results in which the runs differ."),
-        _grid(single, [panels.run_comparer()]),
-    ]
-    if curves := panels.learning_curves(content):
-        yield [
-            wr.H1("Learning curves"),
-            wr.P("Each stage over its own steps; task stages of a combination as mean and range over seeds."),
-            _grid(training, curves),
-        ]
 
 
 def _of_all_stages(content: Content) -> str:
@@ -120,14 +120,8 @@ def _of_results(content: Content) -> str:
     return f"{_of_all_stages(content)} and JobType = '{names.EVALUATE}'"
 
 
-def _grid(runs: wr.Runset, shown: Sequence[Any]) -> wr.PanelGrid:
-    """Makes a grid of its own runset: two grids must not share one."""
-    own = wr.Runset(name=runs.name, filters=runs.filters, groupby=runs.groupby)
-    return wr.PanelGrid(runsets=[own], panels=list(shown))
-
-
 def _view(
-    name: str, sections: dict[str, list[Any]], runs: ws.RunsetSettings, entity: str, project: str
+    name: str, sections: Mapping[str, list[Any]], runs: ws.RunsetSettings, entity: str, project: str
 ) -> ws.Workspace:
     view = ws.Workspace(
         entity=entity,
@@ -145,7 +139,7 @@ def _view(
         ],
         runset_settings=runs,
     )
-    # Else a random name: by this one the view is found again, and its URL stays.
+    # Not a random name, so that a later call finds the view, and its URL stays.
     view._internal_name = f"nw-{identity(entity=entity, project=project, view=name)[:11]}-v"
     view._internal_runset_id = identity(view=name)[:12]
     return view

@@ -17,6 +17,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from framework.answers import ClassificationHeadAnswer as OurAnswer
 from framework.objectives import MaskedObjective as OurObjective
+from framework.planning.plan import EvaluateStage, LanguageStage, TaskStage
 from framework.reports.compare import compare
 from framework.results.metrics.own import own_metric
 from framework.results.run_folder import RunFolder
@@ -239,12 +240,12 @@ def test_a_class_of_the_same_name_makes_other_components(workspace: Workspace) -
     )
     assert [stage.kind for stage in own.stages] == [stage.kind for stage in ours.stages]
     assert {stage.id for stage in own.stages}.isdisjoint(stage.id for stage in ours.stages)
-    assert own.of_kind("evaluate")[0].recipe != ours.of_kind("evaluate")[0].recipe
+    assert own.of_type(EvaluateStage)[0].recipe != ours.of_type(EvaluateStage)[0].recipe
     own_answer = workspace.plan(
         workspace.masked | {"stages.task.answer": {f"{__name__}.ClassificationHeadAnswer": answer}}
     )
-    assert own_answer.of_kind("language")[0].id == ours.of_kind("language")[0].id
-    assert own_answer.of_kind("task")[0].id != ours.of_kind("task")[0].id
+    assert own_answer.of_type(LanguageStage)[0].id == ours.of_type(LanguageStage)[0].id
+    assert own_answer.of_type(TaskStage)[0].id != ours.of_type(TaskStage)[0].id
 
 
 @pytest.mark.parametrize(

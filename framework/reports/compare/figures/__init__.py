@@ -1,7 +1,4 @@
-"""Figures of a comparison, as PDF for papers and as PNG.
-
-matplotlib is imported here and nowhere else: a table does without.
-"""
+"""Figures of a comparison, as PDF for papers and as PNG. Only this folder imports matplotlib."""
 
 import re
 from pathlib import Path
@@ -16,7 +13,7 @@ FIGURES = (averages.draw, heat_map.draw, by_language.draw, scatter.draw)
 
 
 def draw_figures(comparison: Comparison) -> list[Drawing]:
-    """Draws all figures for which there are figures."""
+    """Draws all figures that have something to show."""
     with styled():
         drawings = [drawing for draw in FIGURES if (drawing := draw(comparison)) is not None]
         for figure in (page for drawing in drawings for page in drawing.pages):
@@ -25,24 +22,20 @@ def draw_figures(comparison: Comparison) -> list[Drawing]:
 
 
 def write_figures(comparison: Comparison, drawings: list[Drawing], folder: str | Path) -> list[Path]:
-    """Writes each figure as a PDF and as a PNG; of several pages, a PNG each.
+    """Writes the figures of a comparison into a folder, each as a PDF and as a PNG for each page.
 
-    Args:
-        comparison: What is shown.
-        drawings: Its figures.
-        folder: Where to; it is made when it is not there.
+    Unchanged files are not rewritten; further pages of an earlier figure are removed.
 
     Returns:
-        The files: `<figure>-<metric>.pdf` and `<figure>-<metric>.png`, or `<figure>-<metric>-1.png` and so on. One
-        that says the same already is left as it is; pages that an earlier figure had too many are removed.
+        The files: `<figure>-<metric>.pdf` and `<figure>-<metric>.png`, or `<figure>-<metric>-1.png` and so on.
     """
     files: dict[Path, bytes] = {}
     for drawing in drawings:
         stem = f"{drawing.name}-{comparison.metric}"
         pngs = drawing.pngs()
         files[Path(folder) / f"{stem}.pdf"] = drawing.pdf()
-        for place, png in enumerate(pngs):
-            files[Path(folder) / (f"{stem}-{place + 1}.png" if len(pngs) > 1 else f"{stem}.png")] = png
+        for number, png in enumerate(pngs, start=1):
+            files[Path(folder) / (f"{stem}-{number}.png" if len(pngs) > 1 else f"{stem}.png")] = png
         for old in Path(folder).glob(f"{stem}*.png"):
             if old not in files and re.fullmatch(rf"{re.escape(stem)}(-\d+)?\.png", old.name):
                 old.unlink()

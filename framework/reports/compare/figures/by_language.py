@@ -1,6 +1,6 @@
-"""Each language's figures: bars where languages are few, else dots on a line a language, the best on top.
+"""The scores of each language: bars for few languages, otherwise a line of dots per language, the best on top.
 
-Controls stand in panels of their own, with the combinations in the same colours.
+Controls have panels of their own, with the combinations in the same colours.
 """
 
 from collections.abc import Collection, Sequence
@@ -26,23 +26,23 @@ from framework.reports.compare.figures.style import (
     MISSING,
     SMALL,
     SMALLEST,
-    counted,
     page,
     pale_lines,
     parts,
+    titled,
 )
 from framework.reports.compare.layout import SOURCE
 from framework.reports.compare.rows import Row, is_source_everywhere
 from framework.results.run_folder import Control
 
 MOST_LANGUAGES = 52
-"""Languages a page, where they stand below one another."""
+"""Languages on a page with a line for each."""
 Panels = dict[Control, dict[int, Row]]
-"""By control, and by the combination's place among those of the page."""
+"""By control, and by the combination's index among those of the page."""
 
 
 def draw(comparison: Comparison) -> Drawing | None:
-    """Draws bars or dots; nothing where no row has a figure."""
+    """Draws bars or dots; None if no row has a score."""
     if not any(row.cells for row in comparison.rows):
         return None
     few = len(comparison.languages) <= FEW
@@ -54,8 +54,7 @@ def draw(comparison: Comparison) -> Drawing | None:
     ]
     says = f"{'Bars' if few else 'Dots'}: each combination in each language, controls in panels of their own."
     drawing = Drawing("languages", says)
-    for place, (chosen, languages) in enumerate(blocks):
-        title = counted(comparison.title, place + 1, len(blocks))
+    for title, (chosen, languages) in titled(comparison.title, blocks):
         drawing.pages.append((_bars if few else _dots)(comparison, title, chosen, languages))
     return drawing
 
@@ -104,8 +103,8 @@ def _bars(comparison: Comparison, title: str, combinations: Sequence[str], langu
         axes.set(ylim=(least, 1.03), ylabel=comparison.metric_shown)
         axes.tick_params("x", length=0)
         for index, row in rows.items():
-            for place, language in enumerate(languages):
-                _bar(axes, place + (index - (len(combinations) - 1) / 2) * width, width, index, row, language)
+            for x, language in enumerate(languages):
+                _bar(axes, x + (index - (len(combinations) - 1) / 2) * width, width, index, row, language)
     names = [f"{code}\n{name_of(code)}".rstrip() for code in languages]
     aslant = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if len(languages) > 6 else {}
     subplots[-1].set_xticks(range(len(languages)), names, **aslant)
@@ -154,7 +153,7 @@ def _dots(comparison: Comparison, title: str, combinations: Sequence[str], langu
 
 
 def _range(rows: Sequence[Row]) -> tuple[float, float]:
-    """From the lowest to the highest figure, in steps of .1: the same on all pages."""
+    """Returns the range of all scores in steps of .1: the same on all pages."""
     cells = [cell for row in rows for cell in row.cells.values()]
     low = min(cell.mean - (cell.spread or 0) for cell in cells)
     high = max(cell.mean + (cell.spread or 0) for cell in cells)
@@ -167,15 +166,14 @@ def _marker(index: int) -> dict[str, Any]:
 
 def _dots_of(axes: Axes, index: int, row: Row, languages: Sequence[str], marked: Collection[str]) -> None:
     look = _marker(index)
-    found = [(place, row.cells[code]) for place, code in enumerate(languages) if code in row.cells]
-    places, means = [place for place, _ in found], [cell.mean for _, cell in found]
+    found = [(y, row.cells[code]) for y, code in enumerate(languages) if code in row.cells]
+    ys, means = [y for y, _ in found], [cell.mean for _, cell in found]
     spreads = [cell.spread or 0 for _, cell in found]
-    axes.errorbar(means, places, xerr=spreads, fmt="none", ecolor=look["color"], elinewidth=0.8, alpha=0.5)
-    axes.plot(means, places, linestyle="", **look)
-    gaps = [place for place, code in enumerate(languages) if row.lacks(code)]
+    axes.errorbar(means, ys, xerr=spreads, fmt="none", ecolor=look["color"], elinewidth=0.8, alpha=0.5)
+    axes.plot(means, ys, linestyle="", **look)
+    gaps = [y for y, code in enumerate(languages) if row.lacks(code)]
     edge = [axes.get_xlim()[0]] * len(gaps)
     axes.plot(edge, gaps, linestyle="", fillstyle="none", clip_on=False, in_layout=False, **look)
-    for place, cell in found:
-        if cell.source and languages[place] not in marked:
-            at = cell.mean, place
-            axes.annotate(SOURCE, at, (3, 0), textcoords="offset points", va="center", fontsize=SMALLEST)
+    for y, cell in found:
+        if cell.source and languages[y] not in marked:
+            axes.annotate(SOURCE, (cell.mean, y), (3, 0), textcoords="offset points", va="center", fontsize=SMALLEST)

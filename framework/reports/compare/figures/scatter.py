@@ -1,4 +1,4 @@
-"""Two combinations against each other, a dot a language: above the diagonal the one on the y axis is better."""
+"""Scatter plots of two combinations, a dot per language: above the diagonal the one on the y axis is better."""
 
 import textwrap
 from collections import Counter
@@ -20,24 +20,24 @@ from framework.reports.compare.figures.style import (
     MARKERS,
     SMALL,
     SMALLEST,
-    counted,
     page,
     pale_lines,
     parts,
+    titled,
 )
 from framework.reports.compare.layout import SOURCE
 from framework.reports.compare.rows import Row
 
 MOST = 6
-"""Pairs a page."""
+"""Plots on a page."""
 ACROSS = 2
 OTHERS = "other families"
 EXTREMES = 2
-"""So many languages of the greatest gain, and of the greatest loss, are named."""
+"""Number of languages with the greatest gain, and with the greatest loss, that are named."""
 
 
 def draw(comparison: Comparison) -> Drawing | None:
-    """Draws each combination against the baseline; against the first where there is none; nothing if it is alone."""
+    """Draws each combination against the baseline, or else the first combination; None if there are no others."""
     own = [row for row in comparison.rows if row.control == "own" and row.cells]
     own.sort(key=lambda row: row.combination != comparison.baseline)  # the baseline first, if it is there
     others = [row for row in own[1:] if row.cells.keys() & own[0].cells.keys()]
@@ -46,9 +46,7 @@ def draw(comparison: Comparison) -> Drawing | None:
     reference = own[0]
     says = f"Scatter: other combinations against {reference.combination}, a dot a language, with the diagonal."
     drawing = Drawing("scatter", says)
-    pages = parts(others, MOST)
-    for place, rows in enumerate(pages):
-        title = counted(comparison.title, place + 1, len(pages))
+    for title, rows in titled(comparison.title, parts(others, MOST)):
         drawing.pages.append(_page(comparison, title, reference, rows))
     return drawing
 
@@ -91,12 +89,12 @@ def _folded(label: str) -> str:
 
 
 def _looks(languages: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Colour and marker of each family; the small ones share the last."""
+    """Returns colour and marker of each family; small families share the last ones."""
     sizes = Counter(map(family_label, languages)).most_common()
     large = [family for family, _ in sizes]
     if len(large) > len(COLOURS):
         large = [*large[: len(COLOURS) - 1], OTHERS]
-    order = COLOURS[1:] + COLOURS[:1]  # black is left to the crowd of small families
+    order = COLOURS[1:] + COLOURS[:1]  # black for the small families
     return dict(zip(large, zip(order, MARKERS, strict=True), strict=False))
 
 
@@ -109,7 +107,7 @@ def _dots(axes: Axes, x: Row, y: Row, languages: Sequence[str], looks: dict[str,
 
 
 def _named(x: Row, y: Row, languages: Sequence[str], extremes: int) -> dict[str, str]:
-    """Returns what to write beside which language: the greatest gains and losses, and the sources."""
+    """Returns the labels of the languages with the greatest gains and losses, and of the sources."""
     by_gain = sorted(languages, key=lambda code: y.cells[code].mean - x.cells[code].mean)
     sources = [code for code in languages if x.cells[code].source or y.cells[code].source]
     losses = [code for code in by_gain[:extremes] if y.cells[code].mean < x.cells[code].mean]
@@ -119,7 +117,7 @@ def _named(x: Row, y: Row, languages: Sequence[str], extremes: int) -> dict[str,
 
 
 def _names(axes: Axes, x: Row, y: Row, named: dict[str, str], points: float) -> None:
-    """Writes names away from the diagonal, and none over another; `points` are those that 1 is long."""
+    """Writes names away from the diagonal without overlaps; `points` is the length of 1 on the axes."""
     for is_gain in (True, False):
         chosen = [code for code in named if (y.cells[code].mean > x.cells[code].mean) == is_gain]
         lowest = float("-inf")

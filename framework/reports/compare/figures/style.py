@@ -1,11 +1,11 @@
-"""What all figures share: size, colours that the colour-blind tell apart, a heading and the notes below.
+"""Common layout of all figures: size, colours that the colour-blind can distinguish, heading and notes.
 
-Figures have the size at which they are printed: as wide as the text of an A4 page with margins of 2.5 cm (and of ACL's
-style), not higher than a page, and without letters smaller than 6 points. What does not fit goes to another page.
+Figures have their printed size: as wide as the text of an A4 page with margins of 2.5 cm (and of ACL's style), not
+higher than a page, and without letters smaller than 6 points. What does not fit goes to another page.
 """
 
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from math import ceil
 from typing import Any, Literal, TypeVar
@@ -20,16 +20,16 @@ WIDTH = 6.3
 NORMAL, SMALL, SMALLEST = 8.0, 7.0, 6.0
 """Points."""
 
-# Okabe and Ito, Color Universal Design, 2008; black first, for what others are compared to stands out so, and yellow
-# last, for it is faint on paper.
+# Okabe and Ito, Color Universal Design, 2008; black first, for the baseline, and yellow last, because it is faint on
+# paper.
 COLOURS = ("#000000", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#F0E442")
-# Colour never speaks alone: what has a colour of its own has a marker and a hatch of its own.
+# Each colour has its own marker and hatch.
 MARKERS = ("o", "D", "s", "^", "v", "P", "X", "h")
 HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----", "oo", "++++")
 GREY = "#666666"
 PALE = "#D9D9D9"
 MISSING: dict[str, Any] = {"facecolor": "white", "edgecolor": "#AAAAAA", "hatch": "//////", "linewidth": 0}
-"""How a gap looks."""
+"""Style of missing values."""
 INK = "#333333"
 
 STYLE: dict[str, Any] = {
@@ -49,27 +49,19 @@ STYLE: dict[str, Any] = {
     "text.parse_math": False,  # a label with two dollar signs is no formula
     "pdf.fonttype": 42,  # TrueType: publishers refuse matplotlib's own, Type 3
     "svg.fonttype": "path",  # the page that shows it may not have the font
-    "svg.hashsalt": "modulingua",  # else the ids in it are random
+    "svg.hashsalt": "modulingua",  # otherwise its ids are random
 }
-"""Holds over matplotlib's defaults, whatever the user's own settings are."""
+"""Overrides matplotlib's defaults; the user's own settings are ignored."""
 
 T = TypeVar("T")
 Key = Mapping[str, Artist]
-"""What the marks of a figure stand for: a sample of each by its words."""
+"""The key of a figure: a sample mark by its label."""
 KEY_LINE = 0.155
 """Inches."""
 
 
 def page(height: float, title: str, notes: Iterable[str], key: Key | None = None, key_columns: int = 1) -> Figure:
-    """Makes an empty page with its heading, its key and its notes.
-
-    Args:
-        height: Inches for what is drawn; the rest comes on top.
-        title: What the page shows.
-        notes: What stands below, a paragraph each.
-        key: What the marks stand for.
-        key_columns: In how many columns the key is set.
-    """
+    """Makes an empty page with heading, key and notes (a paragraph each); `height` is in inches, without these."""
     heading = _folded([title], NORMAL)
     said = _folded(notes, SMALL)
     above, below = _inches(heading, NORMAL) + 0.06, _inches(said, SMALL) + 0.06
@@ -88,9 +80,9 @@ def page(height: float, title: str, notes: Iterable[str], key: Key | None = None
 
 
 def settle(figure: Figure) -> None:
-    """Lays a page out once and for all, whatever it is saved as."""
+    """Computes the layout of a page, which is then the same in all formats."""
     figure.draw_without_rendering()
-    figure.set_layout_engine(None)  # not "none", whose stand-in has each page drawn twice when it is saved
+    figure.set_layout_engine(None)  # not "none", whose placeholder draws each page twice when it is saved
 
 
 def _folded(paragraphs: Iterable[str], size: float) -> list[str]:
@@ -104,13 +96,7 @@ def _inches(lines: Sequence[str], size: float) -> float:
 
 
 def parts(things: Sequence[T], most: int, whole: Callable[[T], str] | None = None) -> list[list[T]]:
-    """Cuts a sequence into parts of at most so many.
-
-    Args:
-        things: What is cut.
-        most: The size of a part.
-        whole: Neighbours of which this says the same stay together, even if they are more.
-    """
+    """Splits a sequence into parts of at most `most` items; neighbours with the same `whole` stay together."""
     units = [[thing] for thing in things] if whole is None else [list(same) for _, same in groupby(things, whole)]
     cut: list[list[T]] = [[]]
     for unit in units:
@@ -120,12 +106,13 @@ def parts(things: Sequence[T], most: int, whole: Callable[[T], str] | None = Non
     return cut
 
 
-def counted(title: str, number: int, of: int) -> str:
-    """Adds to a page's title which of several it is."""
-    return title if of == 1 else f"{title} · page {number} of {of}"
+def titled(title: str, pages: Sequence[T]) -> Iterator[tuple[str, T]]:
+    """Yields each page with its title, numbered if there are several pages."""
+    for number, content in enumerate(pages, start=1):
+        yield title if len(pages) == 1 else f"{title} · page {number} of {len(pages)}", content
 
 
 def pale_lines(axes: Axes, along: Literal["x", "y", "both"]) -> None:
-    """Draws pale lines behind what is drawn, at the ticks of one axis or both."""
+    """Draws pale grid lines in the background, at the ticks of one axis or both."""
     axes.grid(axis=along, color=PALE, linewidth=0.5)
     axes.set_axisbelow(True)

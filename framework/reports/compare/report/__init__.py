@@ -1,7 +1,7 @@
-"""A comparison as one HTML page that needs nothing else: tables to sort, figures, and how to get all of it again.
+"""A comparison as one self-contained HTML page: sortable tables, figures, and how to reproduce them.
 
-The page asks no server for anything, and its Content-Security-Policy forbids it to: all that it shows is in it. Texts
-of the runs (labels, notes, YAML) are escaped, and no script but the page's own is allowed.
+The page loads nothing from a server, and its Content-Security-Policy forbids it. Texts of the runs (labels, notes,
+YAML) are escaped, and only the page's own script is allowed.
 """
 
 import base64
@@ -36,7 +36,7 @@ def report(comparison: Comparison, drawings: Iterable[Drawing]) -> str:
         commands=commands(comparison.runs),
         runs=runs_table(comparison.runs),
         versions=versions_table(comparison.runs),
-        # Ours, not a run's: they are not escaped, and the page's policy names them by their hashes.
+        # Not escaped, because they are ours; the page's policy allows them by their hashes.
         style=Markup(style),
         script=Markup(script),
         style_hash=_hash(style),
@@ -45,13 +45,7 @@ def report(comparison: Comparison, drawings: Iterable[Drawing]) -> str:
 
 
 def write_report(comparison: Comparison, drawings: Iterable[Drawing], folder: str | Path) -> Path:
-    """Writes `report.html`, and returns it; one that says the same already is left as it is.
-
-    Args:
-        comparison: What is shown.
-        drawings: Its figures.
-        folder: Where to; it is made when it is not there.
-    """
+    """Writes `report.html` into a folder, unless it is unchanged, and returns its path."""
     file = Path(folder) / FILE
     write_changed(file, report(comparison, drawings).encode())
     return file

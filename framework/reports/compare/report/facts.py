@@ -1,5 +1,6 @@
-"""What the report tells of the runs: what they are, what made them, and how to make them again."""
+"""The report's sections on the runs: their records, versions, and how to reproduce them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from framework.reports.compare.report.tables import Table
@@ -18,27 +19,24 @@ class Shared:
 
 
 def experiments(runs: Runs) -> list[Shared]:
-    """The resolved YAML of each run, equal ones once; runs that were not made by the runner have none."""
-    found: dict[str, list[str]] = {}
-    for label, run in runs:
-        file = run.path / "experiment.yaml"
-        if file.is_file():
-            found.setdefault(file.read_text(encoding="utf-8", errors="replace"), []).append(_name(label, run))
-    return _shared(found)
+    """Returns the distinct resolved YAMLs of the runs; runs that were not made by the runner have none."""
+    files = ((run.path / "experiment.yaml", label, run) for label, run in runs)
+    return _shared(
+        (file.read_text(encoding="utf-8", errors="replace"), label, run) for file, label, run in files if file.is_file()
+    )
 
 
 def commands(runs: Runs) -> list[Shared]:
-    """The command that makes each run again, with its commit, equal ones once."""
-    found: dict[str, list[str]] = {}
-    for label, run in runs:
-        if run.record.command:
-            at = f"# at commit {run.record.commit}\n" if run.record.commit else ""
-            found.setdefault(at + run.record.command, []).append(_name(label, run))
-    return _shared(found)
+    """Returns the distinct commands that reproduce the runs, with their commits."""
+    recorded = ((run.record, label, run) for label, run in runs if run.record.command)
+    return _shared(
+        ((f"# at commit {record.commit}\n" if record.commit else "") + record.command, label, run)
+        for record, label, run in recorded
+    )
 
 
 def runs_table(runs: Runs) -> Table:
-    """A row for each run."""
+    """Returns a row for each run."""
     of_run = ["run", "experiment", "combination", "seed"]
     columns = [*of_run, "backbone", "precision", "dataset", "source", "settings", "commit"]
     rows = [
@@ -60,7 +58,7 @@ def runs_table(runs: Runs) -> Table:
 
 
 def versions_table(runs: Runs) -> Table:
-    """A row for each library, with the versions that the runs were made with."""
+    """Returns a row for each library, with the versions of the runs."""
     found: dict[str, dict[str, None]] = {}
     for _, run in runs:
         for library, version in run.record.versions.items():
@@ -69,9 +67,8 @@ def versions_table(runs: Runs) -> Table:
     return Table("Versions", "Versions of the libraries that the runs were made with.", ["library", "version"], rows)
 
 
-def _name(label: str, run: RunFolder) -> str:
-    return f"{label}, seed {run.record.seed}"
-
-
-def _shared(found: dict[str, list[str]]) -> list[Shared]:
+def _shared(texts: Iterable[tuple[str, str, RunFolder]]) -> list[Shared]:
+    found: dict[str, list[str]] = {}
+    for text, label, run in texts:
+        found.setdefault(text, []).append(f"{label}, seed {run.record.seed}")
     return [Shared(text, "; ".join(names)) for text, names in found.items()]

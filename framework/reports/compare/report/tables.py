@@ -1,4 +1,4 @@
-"""The tables of the report: as in the terminal, but each row says by itself what it is, for it can be sorted."""
+"""The tables of the report: as in the terminal, but with self-contained rows, because they can be sorted."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ from framework.reports.compare.layout import (
     tested_text,
 )
 from framework.reports.compare.pivot import Pivot
-from framework.reports.compare.rows import GroupAverage, Row
+from framework.reports.compare.rows import Row
 
 HEADS = ["combination", "language components"]
-"""What stands above the cells that say which of the comparison's rows a row is."""
+"""Headers of the cells that identify a row of the comparison."""
 
 
 @dataclass(frozen=True)
@@ -38,23 +38,23 @@ class Table:
 
     @property
     def id(self) -> str:
-        """What the page's links call it."""
+        """The target of the page's links to it."""
         return self.name.lower().replace(" ", "-")
 
 
 @dataclass(frozen=True)
-class Thing:
-    """A language, or a group of some, that combinations are laid out against."""
+class Category:
+    """A language, or a group of languages: a column or a row of a table."""
 
     key: str
     header: str
-    """What stands above its column, where it is one."""
+    """The header of its column."""
     cells: list[str]
-    """What stands at the beginning of its row, where it is one."""
+    """The first cells of its row."""
 
 
 def tables(comparison: Comparison) -> Iterator[Table]:
-    """All tables: the averages, those that were asked for beside them, and the languages."""
+    """Yields all tables: the averages, pivot and groups if requested, and the languages."""
     yield average_table(comparison)
     if comparison.pivot is not None:
         yield pivot_table(comparison.pivot)
@@ -65,7 +65,7 @@ def tables(comparison: Comparison) -> Iterator[Table]:
 
 
 def average_table(comparison: Comparison) -> Table:
-    """A row for each combination and control, with its average and its difference to the baseline."""
+    """Makes a row for each combination and control, with its average and its difference to the baseline."""
     (_, *averages), _ = tall(comparison.rows, comparison.languages, comparison.baseline)
     columns = [
         *zip(HEADS, *map(_heads, comparison.rows), strict=True),
@@ -78,28 +78,25 @@ def average_table(comparison: Comparison) -> Table:
 
 
 def pivot_table(pivot: Pivot) -> Table:
-    """A row for each value of one key, a column for each of another."""
+    """Makes a row for each value of one key, and a column for each of another."""
     header, *rows = map(list, zip(*pivoted(pivot), strict=True))
     says = f"Macro averages: {pivot.row_key} (rows) × {pivot.column_key} (columns). Empty: there are no such runs."
     return Table("Pivot", says, [pivot.row_key, *header[1:]], rows)
 
 
 def group_tables(comparison: Comparison, grouping: Grouping) -> Iterator[Table]:
-    """The averages over the groups, and their differences to the baseline."""
+    """Yields the averages over the groups, and their differences to the baseline."""
     sizes = group_sizes(comparison.rows, grouping)
-    groups = [Thing(name, f"{name} ({size})", [name, str(size)]) for name, size in sizes.items()]
+    groups = [Category(name, f"{name} ({size})", [name, str(size)]) for name, size in sizes.items()]
     columns = [grouping.name, "languages"]
 
-    def found(row: Row, name: str) -> GroupAverage | None:
-        return row.groups.get(grouping.name, {}).get(name)
-
     def average(row: Row, name: str) -> str:
-        one = found(row, name)
-        return macro_text(one.average if one else None)
+        found = row.groups.get(grouping.name, {}).get(name)
+        return macro_text(found.average if found else None)
 
     def difference(row: Row, name: str) -> str:
-        one = found(row, name)
-        return tested_text(one.tested if one else None)
+        found = row.groups.get(grouping.name, {}).get(name)
+        return tested_text(found.tested if found else None)
 
     says = [f"Macro averages: {comparison.metric_shown}.", *comparison.explained(grouping.name, "In brackets")]
     cells = _crossed(comparison.rows, groups, columns, average)
@@ -111,10 +108,10 @@ def group_tables(comparison: Comparison, grouping: Grouping) -> Iterator[Table]:
 
 
 def language_tables(comparison: Comparison) -> Iterator[Table]:
-    """The figures of each language, and their differences to the baseline."""
+    """Yields the scores of each language, and their differences to the baseline."""
     columns = ["language", "name", "family", "script"]
     languages = [
-        Thing(code, " ".join(cells[:2]).rstrip(), cells)
+        Category(code, " ".join(cells[:2]).rstrip(), cells)
         for code in comparison.languages
         for cells in [[code, name_of(code), family_label(code), script_of(code) or ""]]
     ]
@@ -141,18 +138,18 @@ def _compared(comparison: Comparison) -> list[Row]:
 
 
 def _crossed(
-    rows: Sequence[Row], things: Sequence[Thing], columns: list[str], text: Callable[[Row, str], str]
+    rows: Sequence[Row], categories: Sequence[Category], columns: list[str], text: Callable[[Row, str], str]
 ) -> tuple[list[str], list[list[str]]]:
-    """Returns header and rows: what there is more of becomes the rows.
+    """Returns header and rows of a table, in which the more numerous of the two become the rows.
 
     Args:
         rows: The comparison's.
-        things: What they are laid out against.
-        columns: What stands above the things' own cells.
-        text: What stands in the cell of a row and a thing, by its key.
+        categories: Languages or groups.
+        columns: The headers of the categories' own cells.
+        text: Returns the cell of a row and a category's key.
     """
-    if prefers_wide(rows, things):
-        header = [*HEADS, *(thing.header for thing in things)]
-        return header, [[*_heads(row), *(text(row, thing.key) for thing in things)] for row in rows]
+    if prefers_wide(rows, categories):
+        header = [*HEADS, *(category.header for category in categories)]
+        return header, [[*_heads(row), *(text(row, category.key) for category in categories)] for row in rows]
     header = [*columns, *(row.full_label for row in rows)]
-    return header, [[*thing.cells, *(text(row, thing.key) for row in rows)] for thing in things]
+    return header, [[*category.cells, *(text(row, category.key) for row in rows)] for category in categories]

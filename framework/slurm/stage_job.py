@@ -1,4 +1,4 @@
-"""Where a stage is carried out, and what can be read there of how it fares."""
+"""The job of a stage: an element of a job array, with its log and its end."""
 
 import re
 from pathlib import Path
@@ -9,15 +9,15 @@ from pydantic.dataclasses import dataclass
 from framework.slurm.jobs import Element, part_of
 
 PROGRESS = re.compile(r"(\d+)\t(.*)")
-"""A step and its figures, as the first process of a stage prints them."""
+"""A step and its metrics, as the first process of a stage prints them."""
 TAIL = 64 * 1024
-"""Bytes at the end of a log that are looked at."""
+"""Bytes at the end of a log that are read."""
 CANCELLED = "– CANCELLED"
-"""How an element ended that never began."""
+"""The end of an element that never started."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Place:
+class StageJob:
     """A stage in an element of a job array, and the folder of its launch."""
 
     folder: str
@@ -27,11 +27,11 @@ class Place:
     """The array's job id."""
     index: int
     turn: int = 0
-    """Its number among the stages that the element carries out one after the other."""
+    """Its number among the stages of the element, which run one after the other."""
 
     @property
     def part(self) -> str:
-        """What the names of its files end with."""
+        """The suffix of the names of its files."""
         return part_of(self.index, self.turn)
 
     @property
@@ -46,25 +46,25 @@ class Place:
 
     @property
     def log(self) -> Path:
-        """What it prints."""
+        """The file of its output."""
         return Path(self.folder) / "logs" / f"{self.name}-{self.part}.log"
 
     @property
     def end(self) -> Path:
-        """Where its script writes how it ended."""
+        """The file in which its script records how it ended."""
         return Path(self.folder) / "ends" / f"{self.name}-{self.part}"
 
     def ended(self) -> str:
-        """Returns its exit code and what Slurm then said of the job; empty while it has not said how it ended."""
+        """Returns its exit code and Slurm's state of the job at that time; empty while it has not ended."""
         return self.end.read_text(encoding="utf-8", errors="replace").strip() if self.end.is_file() else ""
 
     def progress(self) -> tuple[str, str]:
-        """Returns the last step and its figures; both are empty before the first."""
+        """Returns the last step and its metrics; both are empty before the first."""
         found = [line for line in map(PROGRESS.fullmatch, self._tail()) if line]
         return (found[-1][1], found[-1][2]) if found else ("", "")
 
-    def last_words(self, count: int) -> list[str]:
-        """Returns the last lines of its log, progress left out."""
+    def log_tail(self, count: int) -> list[str]:
+        """Returns the last lines of its log without progress."""
         return [line for line in self._tail() if line.strip() and not PROGRESS.fullmatch(line)][-count:]
 
     def _tail(self) -> list[str]:

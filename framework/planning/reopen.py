@@ -1,0 +1,29 @@
+"""Reopens finished runs: the experiment and the component store of a run's folder."""
+
+from pathlib import Path
+
+from framework.config.load import read_experiment
+from framework.config.schema import Variant
+from framework.results.run_folder import RunFolder
+from framework.store.store import Store
+from framework.system.stored import Damaged
+
+
+def reopen(run: RunFolder, overrides: list[str] | None = None) -> tuple[Variant, Store]:
+    """Returns the experiment of a finished run and the store of its components.
+
+    The experiment is not checked: its data need not be available.
+
+    Args:
+        run: The run.
+        overrides: `key=value` words that override its `experiment.yaml`.
+
+    Raises:
+        UserError: `experiment.yaml` is missing, or has mistakes.
+        Damaged: It is the YAML of several experiments.
+    """
+    file = run.path / "experiment.yaml"
+    variants = read_experiment(file, overrides, check=False)
+    if len(variants) != 1:
+        raise Damaged(f"{file} was edited: a run is of one experiment, and this has a grid")
+    return variants[0], Store(Path(variants[0].experiment.store))
