@@ -7,7 +7,7 @@ from pathlib import Path
 
 from framework.config.draft import Draft
 from framework.config.sbatch_template import CONTROL, PLACEHOLDER, PLACEHOLDERS, REQUIRED, TEMPLATE, template_of
-from framework.config.schema import TrainerConfig, Variant
+from framework.config.schema import Experiment, TrainerConfig
 from framework.config.slurm import Resources, SlurmConfig, seconds
 from framework.errors import UserError, did_you_mean
 from framework.validation import Problem
@@ -26,13 +26,13 @@ HIDING = re.compile(r"^#SBATCH.*?\s(?:--job-name[=\s]\s*|-J\s*)[\"']?(bash|inter
 """A name of a job under which Lightning does not see that it runs under Slurm: each process would train alone."""
 
 
-def refuse_auto_precision(file: Path, variants: Iterable[Variant]) -> None:
+def refuse_auto_precision(file: Path, experiments: Iterable[Experiment]) -> None:
     """Refuses the precision `auto`: this machine and the jobs' nodes may choose differently, and so plan other stages.
 
     Raises:
         UserError: `backbone.precision` is `auto`.
     """
-    if any(variant.experiment.backbone.precision == "auto" for variant in variants):
+    if any(experiment.backbone.precision == "auto" for experiment in experiments):
         raise UserError(
             f"{file}: backbone.precision is auto, which depends on the machine, and jobs run on others than this one; "
             "set it to bf16 or 32"

@@ -5,17 +5,17 @@ from functools import cached_property
 from typing import Any
 
 from datamodules import DataError, LabelledDataset
-from framework.config.schema import Experiment
+from framework.config.schema import Sections
 from modules import BackboneInfo, ModulesError, special_tokens
 
-SECTIONS = frozenset(field.name for field in dataclasses.fields(Experiment))
+NAMES = frozenset(field.name for field in dataclasses.fields(Sections))
 
 
 class AbsentError(Exception):
     """A check needs what has mistakes of its own, which come first."""
 
 
-class Draft(Experiment):
+class Draft(Sections):
     """An experiment of which some sections are absent, and the backbone or the dataset may be unusable.
 
     Reading such a thing raises `AbsentError`, which ends the check that needs it: another check has said why.
@@ -26,7 +26,7 @@ class Draft(Experiment):
 
     def __getattribute__(self, name: str) -> Any:
         # A section with a default is an attribute of the class, which would be taken for it.
-        if name in SECTIONS and name not in super().__getattribute__("__dict__"):
+        if name in NAMES and name not in super().__getattribute__("__dict__"):
             raise AbsentError(name)
         return super().__getattribute__(name)
 

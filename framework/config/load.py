@@ -9,8 +9,8 @@ from datamodules import DataError, DatasetConfig, dataset_class
 from framework.answers import ANSWERS, Answer
 from framework.config.checks import check as find_problems
 from framework.config.registry import resolve_class
-from framework.config.schema import Experiment, PretrainConfig, StagesConfig, Variant, combination_name
-from framework.config.yaml_file import Cell, Source, dotted, read
+from framework.config.schema import Experiment, PretrainConfig, Sections, StagesConfig, combination_name
+from framework.config.yaml_file import ExperimentSource, GridCell, dotted, read
 from framework.errors import ExperimentError, Mistake, UserError, did_you_mean
 from framework.objectives import OBJECTIVES, LanguageModelingObjective, Objective
 from framework.system.documents import Key
@@ -29,7 +29,7 @@ COMBINATION_KEYS = ("combination", "combination.language", "combination.task")
 
 def read_experiment(
     file: Path, overrides: list[str] | None = None, *, here: bool = True, check: bool = True
-) -> list[Variant]:
+) -> list[Experiment]:
     """Reads and checks an experiment file.
 
     Args:
@@ -39,40 +39,40 @@ def read_experiment(
         check: Whether to look at the backbone and the data too; what a run saved of itself needs no data any more.
 
     Returns:
-        One variant per cell of the grid, in the grid's order.
+        One experiment per cell of the grid, in the grid's order.
 
     Raises:
         ExperimentError: The experiment has mistakes; all of them are in it.
     """
     source = read(file, overrides)
     problems: dict[Problem, None] = {}
-    experiments = []
+    found_sections = []
     for cell in source.cells:
         sections, found = _sections(cell)
         sections = _for_backbone(sections)
         found += find_problems(sections, here=here) if check else []
         problems.update(dict.fromkeys(found))
         if not found:
-            experiments.append(Experiment(**sections))
+            found_sections.append(sections)
     if problems:
         raise ExperimentError(str(file), [_mistake(source, problem) for problem in problems])
-    count = sum(len(experiment.seeds) for experiment in experiments)
+    count = sum(len(sections["seeds"]) for sections in found_sections)
     if count > RUNS:
         reason = f"{count:,} runs, one for each combination and seed, are more than {RUNS:,}"
         raise ExperimentError(str(file), [Mistake("seeds", reason, source.place(("seeds",)))])
-    labels = _labels(experiments, source.cells)
+    labels = _labels([Sections(**sections) for sections in found_sections], source.cells)
     return [
-        Variant(experiment, label, _outside_combination(cell.settings), cell.data)
-        for experiment, label, cell in zip(experiments, labels, source.cells, strict=True)
+        Experiment(**sections, label=label, grid_values=_outside_combination(cell.settings), document=cell.data)
+        for sections, label, cell in zip(found_sections, labels, source.cells, strict=True)
     ]
 
 
-def _sections(cell: Cell) -> tuple[dict[str, Any], list[Problem]]:
+def _sections(cell: GridCell) -> tuple[dict[str, Any], list[Problem]]:
     """Validates each section on its own, so that a mistake in one does not hide those in another."""
-    hints = get_type_hints(Experiment)
+    hints = get_type_hints(Sections)
     sections: dict[str, Any] = {}
     problems: list[Problem] = []
-    for field in dataclasses.fields(Experiment):
+    for field in dataclasses.fields(Sections):
         data = cell.data.get(field.name)
         if data is not None:
             read_section: SectionReader = SECTIONS.get(field.name, validate)
@@ -90,7 +90,7 @@ def _sections(cell: Cell) -> tuple[dict[str, Any], list[Problem]]:
             problems.append(((field.name,), "is required"))
     unknown = [name for name in cell.data if name not in hints]
     for name in unknown[:MOST]:
-        near = belongs(Experiment, name) or did_you_mean(name, hints)
+        near = belongs(Sections, name) or did_you_mean(name, hints)
         problems.append(((name,), f"unknown key{near} (known: {', '.join(sorted(hints))})"))
     if len(unknown) > MOST:
         problems.append(((), f"{len(unknown) - MOST:,} more keys are unknown"))
@@ -207,7 +207,7 @@ SECTIONS: dict[str, SectionReader] = {
 """Sections whose types depend on what they name."""
 
 
-def _mistake(source: Source, problem: Problem) -> Mistake:
+def _mistake(source: ExperimentSource, problem: Problem) -> Mistake:
     key, reason = problem
     return Mistake(dotted(key), reason, source.place(key))
 
@@ -216,7 +216,7 @@ def _outside_combination(settings: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if key.split(".")[0] != "combination"}
 
 
-def _labels(experiments: list[Experiment], cells: list[Cell]) -> list[str]:
+def _labels(experiments: list[Sections], cells: list[GridCell]) -> list[str]:
     """Names each cell by its components, and by the grid's values where components alone do not tell cells apart."""
     names = [_name(experiment) for experiment in experiments]
     varied = {key for cell in cells for key in cell.settings if key not in COMBINATION_KEYS}
@@ -227,7 +227,7 @@ def _labels(experiments: list[Experiment], cells: list[Cell]) -> list[str]:
     return labels
 
 
-def _name(experiment: Experiment) -> str:
+def _name(experiment: Sections) -> str:
     if not any(experiment.combination.values()) and experiment.data is not None and experiment.answer.needs_lm_head:
         return "no components"  # and no head of ours either
     return combination_name(experiment.combination)

@@ -178,8 +178,8 @@ class TrainerConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class Experiment:
-    """One cell of an experiment's grid: one combination with its settings, over all its seeds."""
+class Sections:
+    """The sections of an experiment's YAML, and what follows from them."""
 
     name: str
     """Name of the experiment and of the folder of its runs."""
@@ -246,17 +246,16 @@ class Experiment:
         return list(dict.fromkeys([*self.languages.source, *(self.targets if not translated else [])]))
 
 
-@dataclasses.dataclass(frozen=True)
-class Variant:
-    """An experiment of the grid as the plan and the runs need it."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment(Sections):
+    """One combination with its settings, over all its seeds: a YAML without a grid, or one cell of its grid."""
 
-    experiment: Experiment
     label: str
     """Names the combination on screen and in tables."""
-    settings: dict[str, Any]
+    grid_values: dict[str, Any]
     """The grid's values that made it, without those of the combination."""
-    data: dict[str, Any]
-    """The resolved experiment as plain data, saved with each run."""
+    document: dict[str, Any]
+    """The resolved YAML as plain data, saved with each run."""
 
 
 def combination_name(combination: dict[str, Components]) -> str:

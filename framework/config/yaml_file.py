@@ -31,7 +31,7 @@ PATH_KEYS: frozenset[str] = frozenset({"path", "file", "name", "template"})
 
 
 @dataclass(frozen=True)
-class Cell:
+class GridCell:
     """One cell of the grid: a whole experiment and the grid's values that made it."""
 
     data: dict[str, Any]
@@ -41,13 +41,13 @@ class Cell:
 
 
 @dataclass
-class Source:
+class ExperimentSource:
     """An experiment as it was written."""
 
     file: Path
     whole: dict[str, Any]
     """All of it as one file would hold it: what it extends and the overrides are in it, its grid is not spelt out."""
-    cells: list[Cell]
+    cells: list[GridCell]
     places: dict[Key, str] = field(default_factory=dict)
     """Where each key was written: `line 4`, `../data/sib200.yaml line 2` or the override itself."""
 
@@ -64,7 +64,7 @@ def dotted(key: Key) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key).lstrip(".")
 
 
-def read(file: Path, overrides: list[str] | None = None) -> Source:
+def read(file: Path, overrides: list[str] | None = None) -> ExperimentSource:
     """Reads an experiment file with all that it extends.
 
     Args:
@@ -87,7 +87,7 @@ def read(file: Path, overrides: list[str] | None = None) -> Source:
         reader.override(data, override)
     if reader.mistakes:
         raise ExperimentError(str(file), reader.mistakes)
-    source = Source(file, copy.deepcopy(data), [], reader.places)
+    source = ExperimentSource(file, copy.deepcopy(data), [], reader.places)
     grid = data.pop("grid", None) or {}
     # After the grid is spelt out: what refers to a key that the grid varies follows it.
     source.cells += [_interpolated(cell) for cell in _expand(file, data, grid, reader.places)]
@@ -233,13 +233,13 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _interpolated(cell: Cell) -> Cell:
+def _interpolated(cell: GridCell) -> GridCell:
     """Replaces every `${key}` in a cell by the value of that key."""
     data, unresolved = interpolate(cell.data)
-    return Cell(data, cell.settings, unresolved)
+    return GridCell(data, cell.settings, unresolved)
 
 
-def _expand(file: Path, data: dict[str, Any], grid: Any, places: dict[Key, str]) -> list[Cell]:
+def _expand(file: Path, data: dict[str, Any], grid: Any, places: dict[Key, str]) -> list[GridCell]:
     """Returns the product of the grid's lists, each value in the place of its key."""
     mistakes = []
     if not isinstance(grid, dict):
@@ -268,5 +268,5 @@ def _expand(file: Path, data: dict[str, Any], grid: Any, places: dict[Key, str])
                     target[parent] = {}
                 target = target[parent]
             target[last] = copy.deepcopy(value)
-        cells.append(Cell(cell, settings))
+        cells.append(GridCell(cell, settings))
     return cells

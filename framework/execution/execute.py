@@ -444,16 +444,16 @@ def _leaks(stage: EvaluateStage) -> list[str]:
 
 def _record(stage: EvaluateStage, store: Store) -> RunRecord:
     """Makes the record of a run, without the notes."""
-    experiment, variant = stage.experiment, stage.variant
+    experiment = stage.experiment
     assert experiment.data is not None
     passports = [store.passport(identity) for identity in stage.needs]
     return RunRecord(
         id=stage.id,
         experiment=experiment.name,
-        label=variant.label,
+        label=experiment.label,
         seed=stage.seed,
         combination=plain(experiment.combination),
-        settings={key: str(value) for key, value in variant.settings.items()},
+        settings={key: str(value) for key, value in experiment.grid_values.items()},
         backbone=stage.backbone.shown,
         precision=stage.backbone.config.precision,
         dataset=experiment.data.name,
@@ -475,7 +475,7 @@ def _finish(stage: EvaluateStage, store: Store, tracker: Tracker) -> None:
     """Writes the record and the experiment of a run whose results are complete."""
     if _rank() != 0:
         return
-    experiment, variant = stage.experiment, stage.variant
+    experiment = stage.experiment
     needed = dict.fromkeys([*filter(None, [stage.backbone.pretrained_by]), *stage.needs])
     notes = [note for identity in needed for note in store.passport(identity).told]
     notes += [*_leaks(stage), *notes_on_data(experiment)]
@@ -483,9 +483,9 @@ def _finish(stage: EvaluateStage, store: Store, tracker: Tracker) -> None:
     # Absolute paths, so that the run can be used from any folder; the targets, which [all] needs data for; and the
     # precision, because `auto` depends on the machine.
     folders = {"store": str(store.folder.resolve()), "runs": str(Path(experiment.runs).resolve())}
-    languages = {**variant.data["languages"], "targets": experiment.targets}
-    backbone = {**variant.data["backbone"], "precision": stage.backbone.config.precision}
-    resolved = {**variant.data, **folders, "languages": languages, "backbone": backbone}
+    languages = {**experiment.document["languages"], "targets": experiment.targets}
+    backbone = {**experiment.document["backbone"], "precision": stage.backbone.config.precision}
+    resolved = {**experiment.document, **folders, "languages": languages, "backbone": backbone}
     text = yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True)
     write_whole(stage.folder.path / "experiment.yaml", text.encode())
     record = dataclasses.replace(

@@ -148,8 +148,7 @@ def _stage(run: Path) -> tuple[EvaluateStage, Store]:
     folder = RunFolder(run)
     _refuse_folder_of_runs(run)
     record = folder.record
-    variant, store = reopen(folder)
-    experiment = variant.experiment
+    experiment, store = reopen(folder)
     refuse_edited_experiment(folder, experiment)
     if record.components and not store.folder.is_dir():
         raise UserError(
@@ -188,7 +187,6 @@ def _stage(run: Path) -> tuple[EvaluateStage, Store]:
         experiment=experiment,
         backbone=backbone,
         needs=tuple(record.components.values()),
-        variant=variant,
         seed=record.seed,
         task=task,
         language_components=language_components,

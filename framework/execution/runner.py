@@ -46,7 +46,7 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> Plan:
     if slurm_tasks() > 1:
         raise UserError(f"`run` starts its own processes, but Slurm started it {slurm_tasks()} times; use `launch`")
     plan = plan_experiment(file, overrides)
-    experiment = plan.variants[0].experiment
+    experiment = plan.shared
     runs = plan.of_type(EvaluateStage)
     if not plan.todo:
         what = f"{len(runs)} of {len(runs)} runs are" if runs else "every component is"

@@ -1,8 +1,8 @@
 """From an experiment to its stages: what has to be trained and tested, in order, and what is there already.
 
-The walk: every variant of the grid asks for the language stages of its source and target languages, for one task
+The walk: every cell of the grid needs the language stages of its source and target languages, one task
 stage per seed that stands on the sources' language components, and for one evaluation per seed that stands on all.
-A stage's identity hashes what determines its result, so stages that several variants or experiments ask for are one.
+A stage's identity hashes what determines its result, so stages that several cells or experiments need are one.
 """
 
 import dataclasses
@@ -22,7 +22,6 @@ from framework.config.schema import (
     LanguageStageConfig,
     PretrainConfig,
     TaskStageConfig,
-    Variant,
     combination_name,
 )
 from framework.identity import LENGTH, identity, plain
@@ -160,7 +159,6 @@ class EvaluateStage(Stage):
 
     kind = "evaluate"
 
-    variant: Variant
     seed: int
     task: TaskStage
     language_components: dict[str, tuple[str, ...]]
@@ -179,19 +177,25 @@ class EvaluateStage(Stage):
 class Plan:
     """All stages of an experiment, in an order in which each finds what it needs."""
 
-    variants: list[Variant]
+    experiments: list[Experiment]
+    """The cells of the grid."""
     stages: list[Stage]
     store: Store
 
     @property
+    def shared(self) -> Experiment:
+        """The first cell: its name, folders, trainer, SLURM settings and tracking are those of the whole plan."""
+        return self.experiments[0]
+
+    @property
     def name(self) -> str:
         """The experiment's name."""
-        return self.variants[0].experiment.name
+        return self.shared.name
 
     @property
     def folder(self) -> Path:
         """Where the runs' results lie."""
-        return Path(self.variants[0].experiment.runs) / self.name
+        return Path(self.shared.runs) / self.name
 
     @cached_property
     def done(self) -> frozenset[str]:
@@ -213,8 +217,8 @@ class Plan:
         """By label of the combination the seeds that make no run of their own, for nothing is drawn with them."""
         planned: dict[str, set[int]] = {}
         for run in self.of_type(EvaluateStage):
-            planned.setdefault(run.variant.label, set()).add(run.seed)
-        seeds = {variant.label: variant.experiment.seeds for variant in self.variants}
+            planned.setdefault(run.experiment.label, set()).add(run.seed)
+        seeds = {experiment.label: experiment.seeds for experiment in self.experiments}
         idle = {label: [seed for seed in seeds[label] if seed not in made] for label, made in planned.items()}
         return {label: left_out for label, left_out in idle.items() if left_out}
 
@@ -251,31 +255,30 @@ def plan_experiment(file: Path, overrides: list[str], *, here: bool = True) -> P
     return plan
 
 
-def make_plan(variants: list[Variant]) -> Plan:
-    """Plans the stages of an experiment's variants.
+def make_plan(experiments: list[Experiment]) -> Plan:
+    """Plans the stages of experiments, the cells of one grid.
 
     Args:
-        variants: The cells of the grid, checked.
+        experiments: They are checked.
 
     Returns:
-        The plan; stages that several variants share are in it once.
+        The plan; stages that several experiments share are in it once.
     """
     stages: dict[str, Stage] = {}
-    store = Store(Path(variants[0].experiment.store))
-    for variant in variants:
-        for stage in _stages(variant, store):
+    store = Store(Path(experiments[0].store))
+    for experiment in experiments:
+        for stage in _stages(experiment, store):
             stages.setdefault(stage.id, stage)
     order = ("pretrain", "language", "merge language", "task", "merge task", "evaluate")
     ordered = sorted(stages.values(), key=lambda stage: order.index(_stage_order(stage)))
-    return Plan(variants, ordered, store)
+    return Plan(experiments, ordered, store)
 
 
 def _stage_order(stage: Stage) -> str:
     return f"merge {stage.role}" if isinstance(stage, MergeStage) else stage.kind
 
 
-def _stages(variant: Variant, store: Store) -> Iterator[Stage]:
-    experiment = variant.experiment
+def _stages(experiment: Experiment, store: Store) -> Iterator[Stage]:
     backbone = BackboneChoice.of(experiment.backbone, experiment.trainer.accelerator)
     if experiment.pretrain is not None:
         pretrain = _pretrain_stage(experiment, backbone)
@@ -293,7 +296,7 @@ def _stages(variant: Variant, store: Store) -> Iterator[Stage]:
         elif task.trains:
             task, stages = _given_task(task, components, store)
             yield from stages
-        yield _evaluate_stage(variant, backbone, components, task)
+        yield _evaluate_stage(experiment, backbone, components, task)
 
 
 def _distinct(tasks: list[TaskStage]) -> list[TaskStage]:
@@ -483,9 +486,8 @@ def _task_stage(
 
 
 def _evaluate_stage(
-    variant: Variant, backbone: BackboneChoice, components: dict[str, tuple[str, ...]], task: TaskStage
+    experiment: Experiment, backbone: BackboneChoice, components: dict[str, tuple[str, ...]], task: TaskStage
 ) -> EvaluateStage:
-    experiment = variant.experiment
     settings = experiment.stages.language
     kinds = experiment.combination["language"]
     recipe = identity(
@@ -507,18 +509,17 @@ def _evaluate_stage(
         **_given_recipe(experiment, components, task),
     )
     run = identity(recipe=recipe, seed=task.seed)
-    folder = Path(experiment.runs) / experiment.name / f"{_slug(variant.label)}-seed{task.seed}-{run[:8]}"
+    folder = Path(experiment.runs) / experiment.name / f"{_slug(experiment.label)}-seed{task.seed}-{run[:8]}"
     # A task stage that trains stands on the pretraining itself.
     pretrained = [backbone.pretrained_by] if backbone.pretrained_by else []
     needed = dict.fromkeys([*([task.id] if task.trains else pretrained), *itertools.chain(*components.values())])
     tests = tuple(_tests(experiment, components, task))
     return EvaluateStage(
         id=run,
-        title=f"{variant.label} · seed {task.seed}",
+        title=f"{experiment.label} · seed {task.seed}",
         experiment=experiment,
         backbone=backbone,
         needs=tuple(needed),
-        variant=variant,
         seed=task.seed,
         task=task,
         language_components=components,

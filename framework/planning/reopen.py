@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from framework.config.load import read_experiment
-from framework.config.schema import Variant
+from framework.config.schema import Experiment
 from framework.results.run_folder import RunFolder
 from framework.store.store import Store
 from framework.system.stored import Damaged
 
 
-def reopen(run: RunFolder, overrides: list[str] | None = None) -> tuple[Variant, Store]:
+def reopen(run: RunFolder, overrides: list[str] | None = None) -> tuple[Experiment, Store]:
     """Returns the experiment of a finished run and the store of its components.
 
     The experiment is not checked: its data need not be available.
@@ -23,7 +23,7 @@ def reopen(run: RunFolder, overrides: list[str] | None = None) -> tuple[Variant,
         Damaged: It is the YAML of several experiments.
     """
     file = run.path / "experiment.yaml"
-    variants = read_experiment(file, overrides, check=False)
-    if len(variants) != 1:
+    experiment, *others = read_experiment(file, overrides, check=False)
+    if others:
         raise Damaged(f"{file} was edited: a run is of one experiment, and this has a grid")
-    return variants[0], Store(Path(variants[0].experiment.store))
+    return experiment, Store(Path(experiment.store))

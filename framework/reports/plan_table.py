@@ -29,10 +29,10 @@ def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
         console: Where to print.
         verbose: Print a line for each stage; otherwise stages that differ only by language or seed share one.
     """
-    first = plan.variants[0].experiment
+    first = plan.shared
     console.print(
         f"{plan.name} · {plan.stages[0].backbone.shown} · "
-        f"{count(len(plan.variants), 'combination')} × {count(len(first.seeds), 'seed')} · "
+        f"{count(len(plan.experiments), 'combination')} × {count(len(first.seeds), 'seed')} · "
         f"{', '.join(first.languages.source) or '–'} → {_some(first.targets)}\n"
     )
     table = Table(box=None, pad_edge=True, header_style="bold")
@@ -52,7 +52,7 @@ def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
         shown = ", ".join(labels[:SHOWN_LABELS]) + " …" * (len(labels) > SHOWN_LABELS)
         console.print(f" {count(len(labels), 'label')}: {shown}", soft_wrap=True)
     console.print(f" {total} · {places}", soft_wrap=True)
-    on_data = (note for variant in plan.variants for note in notes_on_data(variant.experiment))
+    on_data = (note for experiment in plan.experiments for note in notes_on_data(experiment))
     notes = [*_notes_on_precision(plan), *notes_on_vocabulary(plan), *on_data, *_notes_on_runs(plan)]
     for note in dict.fromkeys(notes):
         console.print(f" note: {note}", soft_wrap=True)
@@ -84,7 +84,7 @@ def _groups(stages: list[Stage], verbose: bool) -> list[list[Any]]:
 def _what(stage: Stage) -> tuple[str, str]:
     """Names a stage without its language or seed, to group stages."""
     if isinstance(stage, EvaluateStage):
-        return stage.kind, stage.variant.label
+        return stage.kind, stage.experiment.label
     return stage.kind, stage.title if isinstance(stage, MergeStage) else stage.title.rpartition(" · ")[0]
 
 
@@ -117,7 +117,7 @@ def _title(group: list[Any], verbose: bool) -> str:
     if isinstance(stage, EvaluateStage):
         tested = {test.language for test in stage.tests}
         controls = any(test.control != "own" for member in group for test in member.tests)
-        return f"{stage.variant.label} · {count(len(tested), 'language')}{' + controls' if controls else ''}"
+        return f"{stage.experiment.label} · {count(len(tested), 'language')}{' + controls' if controls else ''}"
     return f"{_what(stage)[1]} · {count(len(group), 'seed')}"
 
 
@@ -130,7 +130,7 @@ def print_tokenization(plan: Plan, console: Console) -> None:
     from framework.errors import UserError
     from modules import load_tokenizer
 
-    experiment = plan.variants[0].experiment
+    experiment = plan.shared
     if experiment.data is None:
         raise UserError(f"{experiment.name}: there is no data whose tokens could be counted")
     codes = list(dict.fromkeys([*experiment.languages.source, *experiment.targets]))

@@ -48,14 +48,14 @@ def launch(file: Path, overrides: list[str], console: Console, *, dry_run: bool)
 
 def launch_plan(plan: Plan, file: Path, overrides: list[str], console: Console, *, dry_run: bool) -> None:
     """Submits the missing stages of a plan that was made from `file` and `overrides`; see `launch`."""
-    refuse_auto_precision(file, plan.variants)
+    refuse_auto_precision(file, plan.experiments)
     _check_stages(plan, file, overrides)
     frozen = _frozen(file, overrides)
     if not dry_run:
         cluster.require()
     found, largest = _cluster(plan, console, dry_run)
     elements = {stage: job.element for stage, job in found.items()}
-    jobs = jobs_for(plan, elements, largest, check_data=plan.variants[0].experiment.slurm.check_data)
+    jobs = jobs_for(plan, elements, largest, check_data=plan.shared.slurm.check_data)
     waiting = [stage for stage in plan.todo if stage.id in found]
     folder = next_folder(plan)
     if not jobs:
@@ -79,7 +79,7 @@ def launch_plan(plan: Plan, file: Path, overrides: list[str], console: Console, 
 
 def _check_stages(plan: Plan, file: Path, overrides: list[str]) -> None:
     """Checks the experiment with the overrides of the stages that have their own resources."""
-    experiment = plan.variants[0].experiment
+    experiment = plan.shared
     kinds = dict.fromkeys(stage.kind for stage in plan.todo)
     words = {tuple(stage_overrides(experiment.slurm, kind, experiment.trainer)) for kind in kinds}
     for own in sorted(words - {()}):
@@ -127,7 +127,7 @@ def _submit(plan: Plan, jobs: list[Job], found: dict[str, StageJob], folder: Pat
     Raises:
         UserError: Slurm refuses a job, or nothing fits.
     """
-    experiment = plan.variants[0].experiment
+    experiment = plan.shared
     limits = Limits()
     limit = limits.tightest(experiment.slurm.resources(jobs[0].kind))
     if limit is not None and not limit.left:
@@ -200,7 +200,7 @@ def _how_to_go_on(jobs: list[Job], taken: _Submission) -> str:
 
 def _warn_of_memory(plan: Plan, jobs: list[Job], console: Console) -> None:
     """Warns of jobs that get little memory, because the experiment requests none."""
-    experiment = plan.variants[0].experiment
+    experiment = plan.shared
     for kind in dict.fromkeys(job.kind for job in jobs if job.kind not in LIGHT):
         resources = experiment.slurm.resources(kind)
         _, processes = size(resources, experiment.trainer)
@@ -224,7 +224,7 @@ def _record(plan: Plan, jobs: list[Job], found: dict[str, StageJob], ids: dict[s
 
 
 def _script(plan: Plan, job: Job, jobs: Iterable[Job], ids: dict[str, str], folder: Path) -> str:
-    experiment = plan.variants[0].experiment
+    experiment = plan.shared
     words = json.dumps(stage_overrides(experiment.slurm, job.kind, experiment.trainer))
     of_kind = {
         DATA: ["-m", "framework.cli", "plan", "--data", str(folder / FROZEN)],
@@ -243,7 +243,7 @@ def _script(plan: Plan, job: Job, jobs: Iterable[Job], ids: dict[str, str], fold
 
 
 def _print_jobs(plan: Plan, jobs: list[Job], ids: dict[str, str], console: Console) -> None:
-    experiment = plan.variants[0].experiment
+    experiment = plan.shared
     table = Table(box=None, header_style="bold")
     for column in ("job", "id", "stages", "nodes × processes", "after"):
         table.add_column(column, justify="right" if column == "stages" else "left")

@@ -50,7 +50,7 @@ def print_status(file: Path, overrides: list[str], console: Console) -> None:
         UserError: The experiment has mistakes.
     """
     plan = plan_experiment(file, overrides, here=False)
-    refuse_auto_precision(file, plan.variants)
+    refuse_auto_precision(file, plan.experiments)
     rows = statuses(plan, _queue(console))
     table = Table(box=None, header_style="bold")
     for column in ("stage", "what", "state", "", "job"):

@@ -118,8 +118,8 @@ def _of_plan(plan: Plan) -> Iterator[Configured]:
 
 def _of_run(run: RunFolder, overrides: list[str]) -> Iterator[Configured]:
     """Yields a run after those of its dependencies that are in the store."""
-    variant, store = reopen(run, [word for word in overrides if word.startswith("tracking.")])
-    config = variant.experiment.tracking
+    experiment, store = reopen(run, [word for word in overrides if word.startswith("tracking.")])
+    config = experiment.tracking
     for passport in _with_dependencies(run.record.components.values(), store, set()):
         yield entry_of_component(passport, store, about_run(run.record)), config
     yield entry_of_run(run, store), config

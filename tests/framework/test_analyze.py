@@ -213,13 +213,13 @@ def planned(workspace: Workspace, changes: dict[str, Any], folder: str = "made")
         experiment = stage.experiment
         run = make_run(
             workspace.folder / folder,
-            stage.variant.label,
+            stage.experiment.label,
             stage.seed,
             experiment=experiment.name,
             combination=plain(experiment.combination),
-            settings={key: str(value) for key, value in stage.variant.settings.items()},
+            settings={key: str(value) for key, value in stage.experiment.grid_values.items()},
             source=experiment.languages.source,
-            written=stage.variant.data,
+            written=stage.experiment.document,
         )
         [source] = experiment.languages.source
         for code in dict.fromkeys([*LANGUAGES, source]):

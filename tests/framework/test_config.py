@@ -5,18 +5,18 @@ from typing import Any
 import pytest
 
 from framework.config.load import read_experiment
-from framework.config.schema import Experiment, Variant, combination_name
+from framework.config.schema import Experiment, combination_name
 from framework.errors import ExperimentError
 from tests.framework.tiny import Workspace
 
 
-def variants(workspace: Workspace, **changes: Any) -> list[Variant]:
+def experiments(workspace: Workspace, **changes: Any) -> list[Experiment]:
     return read_experiment(workspace.write({key.replace("__", "."): value for key, value in changes.items()}))
 
 
 def experiment(workspace: Workspace, **changes: Any) -> Experiment:
-    [variant] = variants(workspace, **changes)
-    return variant.experiment
+    [found] = experiments(workspace, **changes)
+    return found
 
 
 def test_a_file_becomes_typed_settings_with_defaults(workspace: Workspace) -> None:
@@ -37,10 +37,10 @@ def test_whole_numbers_pass_for_numbers_and_nothing_else_is_converted(workspace:
     assert task.training.optimizer.lr == 1.0
     for wrong in ("1", True, [1]):
         with pytest.raises(ExperimentError, match="is not a number"):
-            variants(workspace, stages__task__training__optimizer__lr=wrong)
+            experiments(workspace, stages__task__training__optimizer__lr=wrong)
     for wrong in (4.5, "4", True):
         with pytest.raises(ExperimentError, match="is not a whole number"):
-            variants(workspace, stages__task__batch_size=wrong)
+            experiments(workspace, stages__task__batch_size=wrong)
 
 
 def test_all_is_every_language_of_the_dataset(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,9 +62,9 @@ def test_null_takes_a_component_away(workspace: Workspace, nothing: Any) -> None
 
 def test_the_components_of_a_class_of_the_users_own(workspace: Workspace) -> None:
     dotted = "modules.components.LoRA"
-    [variant] = variants(workspace, combination__task={dotted: {"rank": 3}})
-    assert variant.experiment.combination["task"][dotted].rank == 3
-    assert variant.label == "language prompt + task LoRA"
+    [found] = experiments(workspace, combination__task={dotted: {"rank": 3}})
+    assert found.combination["task"][dotted].rank == 3
+    assert found.label == "language prompt + task LoRA"
 
 
 def test_an_objective_of_a_class_of_the_users_own(workspace: Workspace) -> None:
@@ -85,8 +85,8 @@ def test_combinations_are_named_by_their_components() -> None:
 
 def test_cells_are_told_apart_by_what_the_grid_varies(workspace: Workspace) -> None:
     grid = {"combination.task": [{}, {"adapter": {}}], "stages.task.training.steps": [3, 4]}
-    found = variants(workspace, grid=grid)
-    assert [variant.label for variant in found] == [
+    found = experiments(workspace, grid=grid)
+    assert [one.label for one in found] == [
         "language prompt · steps=3",
         "language prompt · steps=4",
         "language prompt + task adapter · steps=3",
@@ -101,7 +101,7 @@ def test_cells_are_told_apart_by_what_the_grid_varies(workspace: Workspace) -> N
 
 def test_components_alone_name_the_cells_of_a_grid_of_components(workspace: Workspace) -> None:
     grid = {"combination.language": [{}, {"prompt": {"length": 2}}], "combination.task": [{}, {"adapter": {}}]}
-    assert [variant.label for variant in variants(workspace, grid=grid)] == [
+    assert [one.label for one in experiments(workspace, grid=grid)] == [
         "head only",
         "task adapter",
         "language prompt",
@@ -111,7 +111,7 @@ def test_components_alone_name_the_cells_of_a_grid_of_components(workspace: Work
 
 def test_settings_of_components_name_cells_of_the_same_components(workspace: Workspace) -> None:
     grid = {"combination.language.prompt.length": [2, 4]}
-    assert [variant.label for variant in variants(workspace, grid=grid)] == [
+    assert [one.label for one in experiments(workspace, grid=grid)] == [
         "language prompt + task adapter · length=2",
         "language prompt + task adapter · length=4",
     ]

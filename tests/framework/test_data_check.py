@@ -112,7 +112,7 @@ def test_a_share_that_leaves_nothing_to_train_or_validate_on_is_refused(
 
 
 def test_a_small_share_is_not_written_as_nothing(workspace: Workspace) -> None:
-    experiment = workspace.plan({"data.held_out": 0.0001}).variants[0].experiment
+    experiment = workspace.plan({"data.held_out": 0.0001}).shared
     assert "Validated on 0.01% of the train split, trained on the rest of it." in notes_on_data(experiment)
 
 
@@ -193,5 +193,5 @@ def test_files_that_all_languages_leave_out_are_said(workspace: Workspace, targe
     files = {"train": {SOURCE: "train.csv"}, "test": "test-{language}.csv"}
     data = {"name": "table", "path": str(folder), "files": files, "held_out": 0.25, "max_length": 16}
     plan = workspace.plan({"data": data, "combination.language": {}, "languages.targets": targets})
-    found = [note for note in notes_on_data(plan.variants[0].experiment) if "test-Yoruba.csv: unknown" in note]
+    found = [note for note in notes_on_data(plan.shared) if "test-Yoruba.csv: unknown" in note]
     assert len(found) == said

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from framework.config.schema import Experiment
+from framework.config.schema import Sections
 from framework.config.yaml_file import read
 from framework.planning.plan import EvaluateStage, Plan, PretrainStage, TaskStage, plan_experiment
 from framework.reports.plan_table import print_tokenization
@@ -91,7 +91,7 @@ def test_an_experiment_can_be_planned(
 @pytest.mark.parametrize("file", [file for file in FILES if not is_whole(file)], ids=name)
 def test_a_part_can_be_read(file: Path) -> None:
     for cell in read(file, ["data.path=somewhere", "data.text_prefix=x"]).cells:
-        assert set(cell.data) <= set(Experiment.__dataclass_fields__)
+        assert set(cell.data) <= set(Sections.__dataclass_fields__)
 
 
 def test_the_tokens_of_own_data_are_counted_though_its_source_has_no_test_split(
@@ -108,10 +108,10 @@ def test_the_tokens_of_own_data_are_counted_though_its_source_has_no_test_split(
 def test_all_combinations_are_sixteen(roomy_encoder: Path, real_data: Path) -> None:
     plan = planned(EXPERIMENTS / "sib200" / "all-combinations.yaml", roomy_encoder, real_data)
     kinds = {
-        (frozenset(variant.experiment.combination["language"]), frozenset(variant.experiment.combination["task"]))
-        for variant in plan.variants
+        (frozenset(experiment.combination["language"]), frozenset(experiment.combination["task"]))
+        for experiment in plan.experiments
     }
-    assert len(kinds) == len(plan.variants) == 16
+    assert len(kinds) == len(plan.experiments) == 16
 
 
 def test_adaptation_to_languages_is_planned(roomy_encoder: Path, real_data: Path) -> None:

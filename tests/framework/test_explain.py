@@ -41,9 +41,9 @@ class TestOrigins:
         file = workspace.folder / "top.yaml"
         file.write_text(yaml.safe_dump(top, sort_keys=False), encoding="utf-8")
         overrides = ["seeds=[0, 1]", "stages.task.choose=last"]
-        [variant] = read_experiment(file, overrides)
+        [experiment] = read_experiment(file, overrides)
         source = read(file, overrides)
-        found = {dotted(key): (value, place) for key, value, place in origins(source, variant.experiment)}
+        found = {dotted(key): (value, place) for key, value, place in origins(source, experiment)}
         assert found["name"] == ("top", "line 3")
         assert found["stages.task.batch_size"] == (8, "line 6")
         assert found["seeds"] == ([0, 1], "command line")
@@ -66,7 +66,7 @@ class TestOrigins:
 class TestDrawing:
     def test_parts_are_counted_where_they_learn(self, workspace: Workspace) -> None:
         plan = workspace.plan()
-        columns = [list(column.cells) for column in drawing(plan, plan.variants[0]).columns]
+        columns = [list(column.cells) for column in drawing(plan, plan.shared).columns]
         rows = {str(row[0]): row[2:] for row in zip(*columns, strict=True)}
         [language, task] = [plan.of_type(kind)[0] for kind in (LanguageStage, TaskStage)]
         # The source is the pivot, which has no components.
@@ -79,14 +79,15 @@ class TestDrawing:
 
     def test_components_of_the_source_are_under_the_task(self, workspace: Workspace) -> None:
         plan = workspace.plan(workspace.masked)
-        columns = [list(column.cells) for column in drawing(plan, plan.variants[0]).columns]
+        columns = [list(column.cells) for column in drawing(plan, plan.shared).columns]
         [row] = [row for row in zip(*columns, strict=True) if row[0] == "language prompt length=3"]
         assert row[3:] == ("trained", "frozen", "frozen")
 
     def test_each_combination_shows_its_own_backbone(self, workspace: Workspace) -> None:
         larger = build_encoder(workspace.folder / "larger", num_hidden_layers=3)
         plan = workspace.plan({"grid.backbone.name": [str(workspace.encoder), str(larger)]})
-        first = [[list(column.cells)[0] for column in drawing(plan, variant).columns] for variant in plan.variants]
+        tables = [drawing(plan, experiment) for experiment in plan.experiments]
+        first = [[list(column.cells)[0] for column in table.columns] for table in tables]
         assert [row[1] for row in first] == ["encoder", "larger"]
         assert "3 layers" in str(first[1][0])
         assert "3 layers" not in str(first[0][0])

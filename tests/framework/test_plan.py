@@ -211,4 +211,4 @@ def test_an_experiment_of_ten_lines_is_enough(workspace: Workspace, tmp_path: Pa
         f"extends: [{base.name}]\n" + SIXTEEN.replace("combination: {}\n", "combination: {language: null}\n")
     )
     assert len(file.read_text().splitlines()) == 11
-    assert len(plan_experiment(file, []).variants) == 16
+    assert len(plan_experiment(file, []).experiments) == 16

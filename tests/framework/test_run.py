@@ -603,7 +603,7 @@ def test_what_another_run_has_tested_is_taken_over(workspace: Workspace, monkeyp
     test = execute._test
 
     def spy(stage: Any, classifier: Any, data: Any, tests: Any) -> None:
-        tested.extend((stage.variant.label, one.control, code) for code, one in tests.items())
+        tested.extend((stage.experiment.label, one.control, code) for code, one in tests.items())
         test(stage, classifier, data, tests)
 
     monkeypatch.setattr(execute, "_test", spy)

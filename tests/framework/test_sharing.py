@@ -167,7 +167,7 @@ class TestFolders:
         }
         [run] = finished_run.plan().of_type(EvaluateStage)
         own = [result.scores["accuracy"] for result in run.folder.results() if result.control == "own"]
-        assert f"| tiny | {run.variant.label} | sib200 | 1 | 2 | accuracy {sum(own) / 2:.3f} |" in text
+        assert f"| tiny | {run.experiment.label} | sib200 | 1 | 2 | accuracy {sum(own) / 2:.3f} |" in text
         assert "licence unknown: check" in text
         assert "4 steps × 4" in text
         assert f'given: {{task: "{task}"}}' in text

@@ -95,7 +95,7 @@ def words(shared_files: Path, task: str, here: Path) -> list[str]:
 def test_the_whole_study_is_planned(shared_files: Path, tmp_path: Path, task: str) -> None:
     plan = plan_experiment(FOLDER / f"{task}.yaml", words(shared_files, task, tmp_path))
     check_identities(f"soft_language_prompts/{task}.yaml", plan)
-    combinations = {variant.label.partition(" · ")[0] for variant in plan.variants}
+    combinations = {experiment.label.partition(" · ")[0] for experiment in plan.experiments}
     assert combinations == {
         "no components",
         "task adapter",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from framework.config.yaml_file import Source, read
+from framework.config.yaml_file import ExperimentSource, read
 from framework.errors import ExperimentError, UserError
 
 Write = Callable[..., Path]
@@ -25,7 +25,7 @@ def write(tmp_path: Path) -> Write:
     return write
 
 
-def data(source: Source) -> dict[str, Any]:
+def data(source: ExperimentSource) -> dict[str, Any]:
     [cell] = source.cells
     return cell.data
 

@@ -101,7 +101,7 @@ def family_of(code: str) -> str:
 def _tokens(run: RunFolder, languages: Collection[str]) -> tuple[dict[str, Values], list[str]]:
     """Counts tokens with the run's tokenizer on its test texts, where both are still available."""
     try:
-        experiment = reopen(run)[0].experiment
+        experiment = reopen(run)[0]
         tokenizer = load_tokenizer(inspect_backbone(experiment.backbone))
         rows = tokenization_report(experiment.dataset, tokenizer, languages)
     except (UserError, DataError, ModulesError, NoData, NoBackbone, OSError) as error:

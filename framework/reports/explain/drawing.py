@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from framework.config.schema import Variant
+from framework.config.schema import Experiment
 from framework.planning.plan import EvaluateStage, LanguageStage, Plan, PretrainStage, Stage, TaskStage, describe
 from framework.store.backbone_choice import BackboneChoice
 from modules import ROLES, count_parameters, trained_parameters
@@ -12,17 +12,16 @@ from modules import ROLES, count_parameters, trained_parameters
 TRAINED, FROZEN, ABSENT = "trained", "frozen", "–"
 
 
-def drawing(plan: Plan, variant: Variant) -> Table:
+def drawing(plan: Plan, experiment: Experiment) -> Table:
     """Makes the table of one combination: a line for each component, and for backbone and head."""
-    experiment = variant.experiment
     types: tuple[type[Stage], ...] = (PretrainStage, LanguageStage, TaskStage, EvaluateStage)
     kinds = [type_.kind for type_ in types if plan.of_type(type_)]
-    table = Table(box=None, header_style="bold", title=variant.label, title_justify="left", title_style="bold")
+    table = Table(box=None, header_style="bold", title=experiment.label, title_justify="left", title_style="bold")
     for column in ("part", "place", "parameters", *kinds):
         table.add_column(column, justify="right" if column == "parameters" else "left")
     backbone = BackboneChoice.of(experiment.backbone, experiment.trainer.accelerator)
     info = backbone.info
-    tasks: list[TaskStage] = [stage.task for stage in plan.of_type(EvaluateStage) if stage.variant is variant]
+    tasks: list[TaskStage] = [stage.task for stage in plan.of_type(EvaluateStage) if stage.experiment is experiment]
 
     # A source language may have no components, for example the pivot of an alignment.
     under_task = ["task"] if any(any(task.language_components.values()) for task in tasks) else []

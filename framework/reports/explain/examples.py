@@ -22,7 +22,7 @@ def examples(plan: Plan) -> Iterator[tuple[str, list[Description]]]:
     Raises:
         DataError: The data cannot be read.
     """
-    fullest = max(plan.variants, key=lambda variant: sum(map(len, variant.experiment.combination.values())))
+    fullest = max(plan.experiments, key=lambda experiment: sum(map(len, experiment.combination.values())))
     alone = make_plan([fullest])  # a plan of all would keep a shared stage for the first combination only
     types: tuple[type[Stage], ...] = (PretrainStage, LanguageStage, TaskStage, EvaluateStage)
     for type_ in types:

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from framework.config.load import read_experiment
-from framework.config.schema import Variant
-from framework.config.yaml_file import Source, dotted, read
+from framework.config.schema import Experiment
+from framework.config.yaml_file import ExperimentSource, dotted, read
 from framework.planning.plan import make_plan
 from framework.reports.explain.drawing import drawing, optimizers
 from framework.reports.explain.examples import examples
@@ -21,13 +21,13 @@ def explain(file: Path, overrides: list[str], console: Console) -> None:
     Raises:
         UserError: The experiment has mistakes.
     """
-    variants = read_experiment(file, overrides, here=False)
-    plan = make_plan(variants)
+    experiments = read_experiment(file, overrides, here=False)
+    plan = make_plan(experiments)
     _heading(console, "Settings")
-    console.print(_settings(read(file, overrides), variants))
-    _heading(console, "Combinations" if len(variants) > 1 else "Combination")
-    for variant in variants:
-        console.print(drawing(plan, variant))
+    console.print(_settings(read(file, overrides), experiments))
+    _heading(console, "Combinations" if len(experiments) > 1 else "Combination")
+    for experiment in experiments:
+        console.print(drawing(plan, experiment))
         console.print()
     _heading(console, "Optimisers")
     console.print(optimizers(plan))
@@ -39,23 +39,24 @@ def explain(file: Path, overrides: list[str], console: Console) -> None:
                 label = what if not number else ""
                 console.print(f"  {label:<12}{line}", soft_wrap=True)
         console.print()
-    if "slurm" in variants[0].data:
+    if "slurm" in plan.shared.document:
         from framework.slurm.launch import launch_plan
 
         _heading(console, "Jobs")
         launch_plan(plan, file, overrides, console, dry_run=True)
 
 
-def _settings(source: Source, variants: list[Variant]) -> Table:
+def _settings(source: ExperimentSource, experiments: list[Experiment]) -> Table:
     """Lists the values of the first combination, and whether the grid varies them."""
     table = Table(box=None, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")
-    for key, value, place in origins(source, variants[0].experiment):
+    for key, value, place in origins(source, experiments[0]):
         varied = [name for name in source.cells[0].settings if f"{dotted(key)}.".startswith(f"{name}.")]
         if varied:
-            place = f"{source.place(key)}, grid" + (f": 1 of {len(variants)} combinations" if len(variants) > 1 else "")
+            others = f": 1 of {len(experiments)} combinations" if len(experiments) > 1 else ""
+            place = f"{source.place(key)}, grid{others}"
         table.add_row(dotted(key), _text(value), place, style="dim" if place == "default" else None)
     return table
 

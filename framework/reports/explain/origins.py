@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from framework.config.schema import Experiment
-from framework.config.yaml_file import Source
+from framework.config.schema import Experiment, Sections
+from framework.config.yaml_file import ExperimentSource
 from framework.identity import plain
 from framework.system.documents import Key
 
@@ -13,10 +13,10 @@ Line = tuple[Key, Any, str]
 """A key, its value, and where it was written; "default" if it was not."""
 
 
-def origins(source: Source, experiment: Experiment) -> Iterator[Line]:
+def origins(source: ExperimentSource, experiment: Experiment) -> Iterator[Line]:
     """Yields every value of an experiment's first cell, as written and as checked, in the schema's order."""
     cell = source.cells[0].data
-    for field in dataclasses.fields(Experiment):
+    for field in dataclasses.fields(Sections):
         value = getattr(experiment, field.name)
         yield from _below((field.name,), value, cell.get(field.name, _MISSING), source)
 
@@ -24,7 +24,7 @@ def origins(source: Source, experiment: Experiment) -> Iterator[Line]:
 _MISSING = object()
 
 
-def _below(key: Key, value: Any, written: Any, source: Source) -> Iterator[Line]:
+def _below(key: Key, value: Any, written: Any, source: ExperimentSource) -> Iterator[Line]:
     """Yields the values at and below a key.
 
     Args:

@@ -49,11 +49,11 @@ def content_of(plan: Plan) -> Content:
     done = [test for stage in tests for test in stage.tests]
     return Content(
         experiment=plan.name,
-        combinations=[variant.label for variant in plan.variants],
+        combinations=[experiment.label for experiment in plan.experiments],
         languages=list(dict.fromkeys(test.language for test in done)),
         metric=metrics[0],
         metrics=metrics,
         controls=sorted({test.control for test in done}, key=CONTROLS.index),
         stages=list(dict.fromkeys(stage.kind for stage in plan.stages if isinstance(stage, LanguageStage | TaskStage))),
-        seeds=len(plan.variants[0].experiment.seeds),
+        seeds=len(plan.shared.seeds),
     )

@@ -31,7 +31,7 @@ def publish(plan: Plan, console: Console, *, dry_run: bool) -> None:
         UserError: There is nothing to show, or the server cannot be reached.
     """
     content = content_of(plan)
-    tracking = plan.variants[0].experiment.tracking
+    tracking = plan.shared.tracking
     if dry_run:
         console.print_json(json.dumps(specification(content, tracking)))
         return

@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 
 from datamodules import DATASETS, DatasetConfig, LabelledDataset
 from framework.answers import ANSWERS
-from framework.config.schema import Experiment
+from framework.config.schema import Sections
 from framework.objectives import OBJECTIVES
 from framework.validation import dataclass_in
 from modules import CONFIGS
@@ -89,7 +89,7 @@ def page() -> str:
     """
     places = places_of_sections()
     titles = {type_: title_of(found) for type_, found in places.items()}
-    lines = [HEAD, *section("Experiment", "the top of the file", Experiment, titles)]
+    lines = [HEAD, *section("Experiment", "the top of the file", Sections, titles)]
     for type_, found in places.items():
         lines += section(titles[type_], ", ".join(f"`{place}`" for place in found), type_, titles)
     for group in GROUPS:
@@ -102,7 +102,7 @@ def page() -> str:
 
 def places_of_sections() -> dict[Any, list[str]]:
     """Returns the places of every dataclass that stands below another one."""
-    found = list(sections(Experiment))
+    found = list(sections(Sections))
     for group in GROUPS:
         for name, type_ in group.known.items():
             found += sections(type_, group.place.replace("<name>", name))

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from framework.config.schema import Experiment
+from framework.config.schema import Sections
 from tests.framework.docs.configuration import GROUPS, PAGE, keys_of, page, sections
 
 
@@ -17,7 +17,7 @@ def test_the_page_says_what_is() -> None:
 
 def test_every_key_has_a_row() -> None:
     rows = set(re.findall(r"^\| `(\w+)` \|", page(), flags=re.MULTILINE))
-    types = [Experiment, *(inner for _, inner in sections(Experiment))]
+    types = [Sections, *(inner for _, inner in sections(Sections))]
     for group in GROUPS:
         for type_ in group.known.values():
             types += [type_, *(inner for _, inner in sections(type_))]
