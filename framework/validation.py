@@ -42,6 +42,32 @@ RANGES = {
 """Pydantic's error types of ranges, in words, and where the error has the bound."""
 
 
+RENAMED: dict[tuple[str, ...], str] = {
+    ("given",): "reuse",
+    ("data", "positive"): "positive_class",
+}
+"""Keys of an experiment that had another name in earlier versions: the former key and its present last part."""
+
+
+def rename_keys(document: dict[str, Any]) -> list[Problem]:
+    """Gives renamed keys of an experiment their present names; returns a problem for each that it holds."""
+    problems: list[Problem] = []
+    for (*sections, former), name in RENAMED.items():
+        holder: Any = document
+        for section in sections:
+            holder = holder.get(section) if isinstance(holder, dict) else None
+        if isinstance(holder, dict) and former in holder:
+            holder.setdefault(name, holder.pop(former))
+            problems.append(((*sections, former), f"was renamed to {name}"))
+    return problems
+
+
+def present_name(key: str) -> str:
+    """Returns the present name of a dotted key."""
+    *sections, last = key.split(".")
+    return ".".join([*sections, RENAMED.get((*sections, last), last)])
+
+
 def validate(type_: type[T], data: Any, key: Key = ()) -> tuple[T | None, list[Problem]]:
     """Builds a dataclass from plain data, without any conversion between types.
 

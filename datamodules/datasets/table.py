@@ -71,7 +71,7 @@ class TableConfig(DatasetConfig):
     """Names of the columns."""
     labels: list[str] | None = None
     """Names of the labels in their order; null uses those of the training split, sorted."""
-    positive: str | None = None
+    positive_class: str | None = None
     """The positive class; results then have its F1 too."""
 
     def __post_init__(self) -> None:
@@ -114,7 +114,7 @@ class Table(ClassificationDataset):
         self._labels = tuple(map(in_one_form, config.labels or ()))
         self._found: dict[str, LanguageFiles] = {}
         self._spoken: dict[str, tuple[str, ...]] = {}
-        self.positive = None if config.positive is None else in_one_form(config.positive)
+        self.positive = None if config.positive_class is None else in_one_form(config.positive_class)
 
     @classmethod
     @override
@@ -162,7 +162,7 @@ class Table(ClassificationDataset):
     def verify(self) -> None:
         if self.positive is not None and self.positive not in self.labels:
             near, known = nearest(self.positive, self.labels), comma_list(self.labels)
-            raise DataError(f"positive: no label of the table is called {self.positive!r}{near}; known: {known}")
+            raise DataError(f"positive_class: no label of the table is called {self.positive!r}{near}; known: {known}")
         errors: dict[str, RowError] = {}  # a row without a language is in each of them
         for split in self.files:
             languages = self._languages_in(split)

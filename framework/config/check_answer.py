@@ -31,7 +31,7 @@ def check_answer(draft: Draft) -> Iterator[Problem]:
         yield key, f"{info.name} has no trained language-modelling head to answer with; use a head of our own"
     if answer.needs_lm_head and pretrain is not None and pretrain.reduce_vocabulary:
         yield ("pretrain", "reduce_vocabulary"), f"{name} needs the whole vocabulary to answer from; use a head"
-    if draft.trains and draft.stages.task.training is None and draft.given.task is None:
+    if draft.trains and draft.stages.task.training is None and draft.reuse.task is None:
         yield ("stages", "task", "training"), "is required: the task stage has something to train"
     yield from (((*key, *place), reason) for place, reason in answer.problems(dataset, info, draft.trains))
     if draft.trainer.shard_backbone and answer.max_new_tokens:

@@ -111,7 +111,7 @@ def check_leaks(draft: Draft) -> Iterator[Problem]:
             )
 
 
-def check_reuse(draft: Draft) -> Iterator[Problem]:
+def check_shared_splits(draft: Draft) -> Iterator[Problem]:
     """No language is tested on what another language is trained on."""
     dataset, languages = draft.dataset, draft.languages
     known = set(dataset.languages)

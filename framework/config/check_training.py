@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 from datamodules import LANGUAGES, DataError
-from framework.config.check_given import trained_languages
+from framework.config.check_reused import trained_languages
 from framework.config.draft import AbsentError, Draft
 from framework.objectives import OBJECTIVES, CausalObjective, MonolingualObjective, Objective
 from framework.system.documents import Key
@@ -73,7 +73,7 @@ def check_optimizers(draft: Draft) -> Iterator[Problem]:
 def check_stages(draft: Draft) -> Iterator[Problem]:
     """Every stage that the combination asks for has settings, and there is something to train."""
     combination, languages, data = draft.combination, draft.languages, draft.data
-    trained = trained_languages([*languages.source, *languages.targets], draft.given)
+    trained = trained_languages([*languages.source, *languages.targets], draft.reuse)
     if combination["language"] and draft.stages.language is None and trained:
         yield ("stages", "language"), "is required: the combination has language components"
     if data is not None and draft.stages.task is None:
@@ -103,7 +103,7 @@ def check_text(draft: Draft) -> Iterator[Problem]:
         for kind, config in components.items():
             if reason := config.packing_incompatibility():
                 yield ("combination", "language", kind), reason
-    trained = [code for code in trained_languages(draft.component_languages, draft.given) if code in LANGUAGES]
+    trained = [code for code in trained_languages(draft.component_languages, draft.reuse) if code in LANGUAGES]
     trained = [code for code in trained if code not in objective.languages_without_components]
     yield from _check_objective(objective, trained, info, ("stages", "language", "objective"))
 

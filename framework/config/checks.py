@@ -15,9 +15,9 @@ from framework.config.check_data import (
     check_language_codes,
     check_languages_of_data,
     check_leaks,
-    check_reuse,
+    check_shared_splits,
 )
-from framework.config.check_given import check_given
+from framework.config.check_reused import check_reused
 from framework.config.check_slurm import check_slurm
 from framework.config.check_training import (
     check_backbone,
@@ -83,13 +83,13 @@ CHECKS: list[Callable[[Draft], Iterator[Problem]]] = [
     check_language_codes,
     check_languages_of_data,
     check_leaks,
-    check_reuse,
+    check_shared_splits,
     check_components,
     check_stages,
     check_text,
     check_answer,
     check_demonstrations,
-    check_given,
+    check_reused,
     check_optimizers,
     check_metrics,
     check_pretraining,

@@ -14,7 +14,7 @@ from framework.config.yaml_file import ExperimentSource, GridCell, dotted, read
 from framework.errors import ExperimentError, Mistake, UserError, did_you_mean
 from framework.objectives import OBJECTIVES, LanguageModelingObjective, Objective
 from framework.system.documents import Key
-from framework.validation import MOST, Problem, belongs, validate
+from framework.validation import MOST, Problem, belongs, rename_keys, validate
 from modules import ROLES, ModulesError, component_config, inspect_backbone
 
 SectionReader = Callable[[Any, Any, Key], tuple[Any, list[Problem]]]
@@ -48,7 +48,9 @@ def read_experiment(
     problems: dict[Problem, None] = {}
     found_sections = []
     for cell in source.cells:
+        renamed = rename_keys(cell.data)
         sections, found = _sections(cell)
+        found += renamed if check else []
         sections = _for_backbone(sections)
         found += find_problems(sections, here=here) if check else []
         problems.update(dict.fromkeys(found))

@@ -141,7 +141,7 @@ class StagesConfig:
 
 
 @dataclass(frozen=True, config=SCHEMA)
-class GivenConfig:
+class ReuseConfig:
     """Components that are taken as they are, or made of others, instead of being trained.
 
     A value is the id of a component in the store, or its beginning; or a formula such as `0.5*A + 0.5*B`, whose names
@@ -194,7 +194,7 @@ class Sections:
     """The labelled data; without it the experiment ends with its language stage."""
     seeds: list[int] = dataclasses.field(default_factory=lambda: [0])
     """One run per seed; a single run if nothing is trained or drawn at random."""
-    given: GivenConfig = dataclasses.field(default_factory=GivenConfig)
+    reuse: ReuseConfig = dataclasses.field(default_factory=ReuseConfig)
     """Existing components to use instead of training them."""
     trainer: TrainerConfig = TrainerConfig()
     slurm: SlurmConfig = SlurmConfig()

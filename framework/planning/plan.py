@@ -291,10 +291,10 @@ def _stages(experiment: Experiment, store: Store) -> Iterator[Stage]:
     if experiment.data is None:
         return
     for task in _distinct([_task_stage(experiment, backbone, components, seed) for seed in experiment.seeds]):
-        if task.trains and experiment.given.task is None:
+        if task.trains and experiment.reuse.task is None:
             yield task
         elif task.trains:
-            task, stages = _given_task(task, components, store)
+            task, stages = _reused_task(task, components, store)
             yield from stages
         yield _evaluate_stage(experiment, backbone, components, task)
 
@@ -307,7 +307,7 @@ def _distinct(tasks: list[TaskStage]) -> list[TaskStage]:
     """
     experiment = tasks[0].experiment
     if tasks[0].trains:
-        return tasks if experiment.given.task is None else tasks[:1]
+        return tasks if experiment.reuse.task is None else tasks[:1]
     return tasks if experiment.answer.demonstration_splits(experiment.languages.source, "") else tasks[:1]
 
 
@@ -324,7 +324,7 @@ def _language_components(
 ) -> tuple[tuple[str, ...], list[Stage]]:
     """Returns which components serve a language, and the stages that make them."""
     kinds = experiment.combination["language"]
-    text = experiment.given.language.get(language)
+    text = experiment.reuse.language.get(language)
     if text is None or not kinds:
         trained = list(_language_stages(experiment, backbone, language, kinds))
         return tuple(stage.id for stage in trained), [*trained]
@@ -354,13 +354,13 @@ def _language_components(
     return (made, *(stage.id for stage in trained)), [*stages, *trained]
 
 
-def _given_task(
+def _reused_task(
     task: TaskStage, components: dict[str, tuple[str, ...]], store: Store
 ) -> tuple[TaskStage, list[Stage]]:
     """Returns a task stage that stands for components that are given, and the stages that make them."""
     experiment = task.experiment
-    assert experiment.given.task is not None
-    formula = parse(experiment.given.task)
+    assert experiment.reuse.task is not None
+    formula = parse(experiment.reuse.task)
     terms: list[tuple[float, tuple[str, ...]]] = []
     stages: list[Stage] = []
     for weight, name in formula.terms:
@@ -506,7 +506,7 @@ def _evaluate_stage(
         language_stage=[settings.jointly, _language_recipe(_for_kinds(settings, kinds))]
         if settings and kinds
         else None,
-        **_given_recipe(experiment, components, task),
+        **_reuse_recipe(experiment, components, task),
     )
     run = identity(recipe=recipe, seed=task.seed)
     folder = Path(experiment.runs) / experiment.name / f"{_slug(experiment.label)}-seed{task.seed}-{run[:8]}"
@@ -529,12 +529,12 @@ def _evaluate_stage(
     )
 
 
-def _given_recipe(
+def _reuse_recipe(
     experiment: Experiment, components: dict[str, tuple[str, ...]], task: TaskStage
 ) -> dict[str, Any]:
-    """Returns what is given: nothing where all is trained, so that such runs keep their identities."""
-    languages = {code: components[code] for code in experiment.given.language if components.get(code)}
-    given = {"language": languages, "task": task.id if experiment.given.task and task.trains else None}
+    """Returns what is reused, under the key's former name; nothing if all is trained, so that identities stay."""
+    languages = {code: components[code] for code in experiment.reuse.language if components.get(code)}
+    given = {"language": languages, "task": task.id if experiment.reuse.task and task.trains else None}
     return {"given": given} if any(given.values()) else {}
 
 

@@ -29,6 +29,7 @@ from framework.errors import UserError
 from framework.results.metrics import SCORINGS, Metric, Task, metrics_of
 from framework.system.files import names_in, write_whole
 from framework.system.stored import Damaged, first_line, read_stored, read_stored_yaml, stored_bytes
+from framework.validation import rename_keys
 
 Control = Literal["own", "none", "wrong"]
 """Which language components act in a test: the language's own, none, or another language's."""
@@ -272,6 +273,7 @@ class RunFolder:
             for key in ("backbone", "pretrain", "data"):
                 if not isinstance(found.get(key) or {}, dict):
                     raise Damaged(f"{path} is damaged: {key} is no mapping")
+            rename_keys(found)
             self._experiment = found
         return self._experiment
 

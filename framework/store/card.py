@@ -134,4 +134,4 @@ def _use(passport: Passport, place: str) -> Iterator[str]:
     # Quoted, or YAML would take an id such as 12e45678 for a number.
     named = f'"{passport.id}"'
     given = named if role == "task" else f"{{{', '.join(f'{code}: {named}' for code in passport.languages)}}}"
-    yield f"```yaml\ncombination: {combination}\ngiven: {{{role}: {given}}}\n```"
+    yield f"```yaml\ncombination: {combination}\nreuse: {{{role}: {given}}}\n```"

@@ -143,7 +143,7 @@ def import_component(
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of the backbone.")] = None,
     store: StoreFolder = Path("store"),
 ) -> None:
-    """Put what `adapters` (AdapterHub) or PEFT saved into the store, for `given` in an experiment."""
+    """Put what `adapters` (AdapterHub) or PEFT saved into the store, for `reuse` in an experiment."""
     from datamodules import language as known_language
     from framework.store.conversion import import_saved
     from framework.store.store import Store

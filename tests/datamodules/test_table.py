@@ -102,11 +102,11 @@ def test_the_positive_label_is_one_of_the_labels(tmp_path: Path) -> None:
     (tmp_path / "eng_Latn.csv").write_text("claim,verdict\nw1,yes\nw2,no\n")
     settings: dict[str, Any] = {"files": {"test": "{language}.csv"}, "labels": ["no", "yes"]}
     assert table(tmp_path, **settings).positive is None
-    found = table(tmp_path, **settings, positive="yes")
+    found = table(tmp_path, **settings, positive_class="yes")
     found.verify()
     assert found.positive == "yes"
-    with pytest.raises(DataError, match=r"positive: no label of the table is called 'yess'; did you mean 'yes'\?"):
-        table(tmp_path, **settings, positive="yess").verify()
+    with pytest.raises(DataError, match=r"positive_class: no label .* is called 'yess'; did you mean 'yes'\?"):
+        table(tmp_path, **settings, positive_class="yess").verify()
 
 
 def test_labels_are_those_of_what_is_trained_on(tmp_path: Path) -> None:
@@ -504,7 +504,7 @@ def test_labels_are_compared_in_one_unicode_form(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text(f"claim,verdict\nw1,{COMPOSED}\nw2,{DECOMPOSED}\nw3,sport\n")
     (tmp_path / "test.csv").write_text(f"claim,verdict\nw4,{DECOMPOSED}\n")
     files = {"train": {"eng_Latn": "train.csv"}, "test": {"spa_Latn": "test.csv"}}
-    found = table(tmp_path, files=files, positive=DECOMPOSED)
+    found = table(tmp_path, files=files, positive_class=DECOMPOSED)
     found.verify()
     assert (found.labels, found.positive) == ((COMPOSED, "sport"), COMPOSED)
     assert [example.label for example in found.examples("spa_Latn", "test")] == [0]

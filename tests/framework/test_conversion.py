@@ -8,11 +8,11 @@ from pathlib import Path
 import adapters
 import pytest
 import torch
+from tests.framework.test_given import state
 
 from framework.planning.plan import LanguageStage, TaskStage
 from framework.store.store import WEIGHTS
 from tests.framework.conftest import Modulingua
-from tests.framework.test_given import state
 from tests.framework.tiny import SOURCE, Workspace, outcome, runs
 
 
@@ -36,7 +36,7 @@ def test_an_imported_prompt_is_used_and_found_again(
     assert identity != imported(trained, modulingua, folder, "--as", "language", "--language", "hau_Latn")
     assert all(torch.equal(tensor, state(trained, swh.id)[name]) for name, tensor in state(trained, identity).items())
     assert modulingua("components", "verify", identity, "--store", trained.store.folder).code == 0
-    given = {"given": {"language": {"swh_Latn": identity, "hau_Latn": hau.id}}}
+    given = {"reuse": {"language": {"swh_Latn": identity, "hau_Latn": hau.id}}}
     trained.run(given)
     [mine], [theirs] = runs(trained.plan(given)), runs(finished_run.plan())
     assert {place: found[1] for place, found in outcome(mine).items()} == {
@@ -69,7 +69,7 @@ def test_mad_x_adapters_of_the_library_serve_whole(workspace: Workspace, modulin
         model.save_adapter(str(workspace.folder / code), code, with_head=False)
         ids[code] = imported(workspace, modulingua, workspace.folder / code, "--as", "language", "--language", code)
     kinds = {"adapter": {"reduction_factor": 8}, "invertible": {"place": "embeddings"}}
-    changes = {"combination.language": kinds, "given": {"language": ids}, "stages.language": None}
+    changes = {"combination.language": kinds, "reuse": {"language": ids}, "stages.language": None}
     workspace.run(changes)
     [run] = runs(workspace.plan(changes))
     found = outcome(run)
@@ -88,16 +88,16 @@ def test_a_task_component_without_a_head_where_one_answers(trained: Workspace, m
     assert modulingua("components", "export", task.id, folder, "--format", "adapters", *places).code == 0
     identity = imported(trained, modulingua, folder, "--as", "task")
     for given in (identity, f"0.5*{identity} + 0.5*{task.id}"):
-        answer = modulingua("plan", trained.write({"given": {"task": given}}))
+        answer = modulingua("plan", trained.write({"reuse": {"task": given}}))
         assert answer.code == 2
-        assert "given.task" in answer.err
+        assert "reuse.task" in answer.err
         assert f"{identity} holds no head, and a head answers here: take one that was trained" in answer.err
     whole = state(trained, task.id)
     fewer = {name: tensor[:3] if name.startswith("head/") else tensor for name, tensor in whole.items()}
     trained.store.write(dataclasses.replace(trained.store.passport(task.id), id="e" * 16), fewer, [])
-    answer = modulingua("plan", trained.write({"given": {"task": "e" * 16}}))
+    answer = modulingua("plan", trained.write({"reuse": {"task": "e" * 16}}))
     assert f"{'e' * 16} holds a head of 99 parameters; this task's head has 231" in answer.err
-    assert modulingua("plan", trained.write({"given": {"task": task.id}})).code == 0
+    assert modulingua("plan", trained.write({"reuse": {"task": task.id}})).code == 0
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,7 @@ class TestNames:
 
 class TestContent:
     def test_sums_have_no_curve(self, workspace: Workspace) -> None:
-        plan = workspace.plan({"given": {"language": {"swh_Latn": "0.5*eng_Latn + 0.5*hau_Latn"}}, **workspace.masked})
+        plan = workspace.plan({"reuse": {"language": {"swh_Latn": "0.5*eng_Latn + 0.5*hau_Latn"}}, **workspace.masked})
         assert plan.of_type(MergeStage)
         assert content_of(plan).stages == ["language", "task"]
 

@@ -179,7 +179,7 @@ class TestCommand:
         assert rates == [("adapter", "0.01"), ("head", "0.01"), ("adapter", "0.5"), ("head", "0.5")]
 
     def test_a_sum_is_explained(self, workspace: Workspace, modulingua: Modulingua) -> None:
-        given = {"given": {"language": {"swh_Latn": "0.5*eng_Latn + 0.5*hau_Latn"}}, **workspace.masked}
+        given = {"reuse": {"language": {"swh_Latn": "0.5*eng_Latn + 0.5*hau_Latn"}}, **workspace.masked}
         answer = modulingua("explain", workspace.write(given))
         assert (answer.code, answer.err) == (0, "")
         assert "Examples as the model sees them" in answer.out

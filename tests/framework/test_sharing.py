@@ -170,7 +170,7 @@ class TestFolders:
         assert f"| tiny | {run.experiment.label} | sib200 | 1 | 2 | accuracy {sum(own) / 2:.3f} |" in text
         assert "licence unknown: check" in text
         assert "4 steps × 4" in text
-        assert f'given: {{task: "{task}"}}' in text
+        assert f'reuse: {{task: "{task}"}}' in text
 
     def test_needs_come_along(self, pretrained: Workspace, workspace: Workspace, modulingua: Modulingua) -> None:
         task, shared = self.task(pretrained), workspace.folder / "shared"

@@ -144,7 +144,7 @@ class TestJobs:
 
     def test_a_sum_stands_between_what_is_summed_and_what_it_serves(self, workspace: Workspace) -> None:
         given = {"language": {"swh_Latn": "1*hau_Latn"}, "task": "mean(seed0, seed1)"}
-        plan = workspace.plan({"given": given, "languages.source": ["swh_Latn"], "languages.targets": ["swh_Latn"]})
+        plan = workspace.plan({"reuse": given, "languages.source": ["swh_Latn"], "languages.targets": ["swh_Latn"]})
         jobs = jobs_for(plan, {}, MOST)
         assert [(job.name, job.awaited, len(job.work)) for job in jobs] == [
             ("language", "–", 1),
@@ -286,7 +286,7 @@ class TestScripts:
 
     def test_a_sum_is_a_job_with_resources_of_its_own(self, dry_run: Callable[..., str]) -> None:
         slurm = {"partition": "gpus", "stages": {"merge": {"partition": "short", "time": 10}}}
-        given = {"combination.language": {}, "given.task": "mean(seed0, seed1)"}
+        given = {"combination.language": {}, "reuse.task": "mean(seed0, seed1)"}
         out = dry_run({**given, "slurm": slurm})
         task, merge, evaluate, _ = out.split("#!/bin/bash")[1:]
         assert "#SBATCH --dependency=afterok:task\n" in merge

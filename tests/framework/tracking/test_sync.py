@@ -30,7 +30,7 @@ def test_what_is_given_is_sent_before_what_stands_on_it(
 ) -> None:
     parts = [stage.id for stage in trained.plan().of_type(LanguageStage)]
     given = merge(trained.store, [f"0.5*{parts[0]} + 0.5*{parts[1]}"], HAU).id
-    changes = {"languages.targets": [HAU], "given.language": {HAU: given}}
+    changes = {"languages.targets": [HAU], "reuse.language": {HAU: given}}
     trained.run(changes)
     task, evaluation = (stage.id for stage in trained.plan(changes).stages)
     answer = modulingua("sync", trained.write(changes))

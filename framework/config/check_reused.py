@@ -1,4 +1,4 @@
-"""Refuses components that are given and cannot serve: they are looked up before anything is trained."""
+"""Refuses components that are to be reused and cannot be: they are looked up before anything is trained."""
 
 import contextlib
 import itertools
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from framework.config.draft import AbsentError, Draft
-from framework.config.schema import GivenConfig
+from framework.config.schema import ReuseConfig
 from framework.errors import UserError
 from framework.identity import plain
 from framework.store.compatibility import TaskSignature
@@ -16,30 +16,30 @@ from framework.system.documents import Key
 from framework.validation import Problem
 
 
-def check_given(draft: Draft) -> Iterator[Problem]:
-    """What is given is in the store, fits combination and backbone, and is asked for."""
-    given, languages, stage = draft.given, draft.languages, draft.stages.language
-    if not given.language and given.task is None:
+def check_reused(draft: Draft) -> Iterator[Problem]:
+    """Reused components are in the store, fit combination and backbone, and are needed."""
+    reuse, languages, stage = draft.reuse, draft.languages, draft.stages.language
+    if not reuse.language and reuse.task is None:
         return
     spoken = {*languages.source, *languages.targets}
     with contextlib.suppress(AbsentError):  # said already
         spoken |= set(draft.targets)
     look = _FormulaChecker(draft)
     without = stage.objective.languages_without_components if stage is not None else ()
-    for code, text in given.language.items():
-        key = ("given", "language", code)
+    for code, text in reuse.language.items():
+        key = ("reuse", "language", code)
         if code not in spoken:
             yield key, f"{code} is neither a source nor a target of this experiment"
-        yield from look.at(key, text, "language", {other: _refused(other, given, without) for other in _codes(text)})
+        yield from look.at(key, text, "language", {other: _refused(other, reuse, without) for other in _codes(text)})
         if reason := look.of_other_kinds(text):
             yield key, reason
         formula = _parsed(text)
         if formula and formula.single and not is_language(formula.single):
             yield from look.serves(key, formula.single, code)
-    if given.task is not None:
-        yield from look.at(("given", "task"), given.task, "task", {})
-        if reason := look.learnt_elsewhere(given.task, languages.source):
-            yield ("given", "task"), reason
+    if reuse.task is not None:
+        yield from look.at(("reuse", "task"), reuse.task, "task", {})
+        if reason := look.learnt_elsewhere(reuse.task, languages.source):
+            yield ("reuse", "task"), reason
 
 
 class _FormulaChecker:
@@ -95,7 +95,7 @@ class _FormulaChecker:
             yield key, f"{passport.id} is of {theirs}; to use it for {code} anyway, write 1*{name}"
 
     def learnt_elsewhere(self, text: str, sources: list[str]) -> str | None:
-        """Says which other languages than the sources taught what is given: they would pass for zero-shot."""
+        """Says which other languages than the sources trained what is reused: they would pass for zero-shot."""
         formula = _parsed(text)
         learnt: set[str] = set()
         for _, name in formula.terms if formula else ():
@@ -141,10 +141,10 @@ def _codes(text: str) -> list[str]:
     return [name for _, name in formula.terms if is_language(name)] if formula else []
 
 
-def _refused(code: str, given: GivenConfig, without: tuple[str, ...]) -> str | None:
+def _refused(code: str, reuse: ReuseConfig, without: tuple[str, ...]) -> str | None:
     """Returns why a language's components cannot be summands, or None when they can."""
-    if code in given.language:
-        return f"{code} is given itself: name what it is made of"
+    if code in reuse.language:
+        return f"{code} is reused itself: name what it is made of"
     if code in without:
         return f"{code} has no components of its own with this objective"
     return None
@@ -157,12 +157,12 @@ def _parsed(text: str) -> Formula | None:
         return None
 
 
-def trained_languages(wanted: list[str], given: GivenConfig) -> list[str]:
-    """Returns the languages whose components are to be trained: without those given, with those that formulas name.
+def trained_languages(wanted: list[str], reuse: ReuseConfig) -> list[str]:
+    """Returns the languages whose components are to be trained: without reused ones, with those that formulas name.
 
     Args:
         wanted: Languages whose components act.
-        given: The section of that name.
+        reuse: The section of that name.
     """
-    named = [other for code in wanted for other in _codes(given.language.get(code, ""))]
-    return list(dict.fromkeys([*(code for code in wanted if code not in given.language), *named]))
+    named = [other for code in wanted for other in _codes(reuse.language.get(code, ""))]
+    return list(dict.fromkeys([*(code for code in wanted if code not in reuse.language), *named]))

@@ -13,6 +13,8 @@ from safetensors.torch import load_file
 from framework.errors import UserError
 from framework.execution.predict import predict_lines
 from framework.planning.plan import EvaluateStage, LanguageStage, MergeStage, TaskStage
+from framework.planning.reopen import reopen
+from framework.results.run_folder import RunFolder
 from framework.store.formula import parse
 from framework.store.store import WEIGHTS
 from tests.framework.conftest import Modulingua
@@ -150,7 +152,7 @@ class TestTheCommand:
 
 class TestExperiments:
     def test_one_that_is_given_is_not_trained(self, trained: Workspace, finished_run: Workspace) -> None:
-        given = {"given": {"language": {HAU: language_ids(trained)[HAU][:10]}}, "stages.language.seed": 5}
+        given = {"reuse": {"language": {HAU: language_ids(trained)[HAU][:10]}}, "stages.language.seed": 5}
         plan = trained.plan(given)
         assert [stage.languages for stage in plan.of_type(LanguageStage)] == [[SWH]]  # of another seed
         trained.run(given)
@@ -162,7 +164,7 @@ class TestExperiments:
         ids = language_ids(trained)
         source = dataclasses.replace(trained.store.passport(ids[SWH]), id="e" * 16, languages=["eng_Latn"])
         trained.store.write(source, state(trained, ids[SWH]), [])
-        given = {"given": {"language": {**ids, "eng_Latn": "e" * 16}}, "stages.language": None}
+        given = {"reuse": {"language": {**ids, "eng_Latn": "e" * 16}}, "stages.language": None}
         trained.run(given)
         [stage] = trained.plan(given).of_type(EvaluateStage)
         assert stage.language_components == {"eng_Latn": ("e" * 16,), SWH: (ids[SWH],), HAU: (ids[HAU],)}
@@ -170,7 +172,7 @@ class TestExperiments:
     def test_one_made_of_other_languages(self, trained: Workspace) -> None:
         changes: dict[str, Any] = {
             "languages.targets": [HAU, "eng_Latn"],
-            "given": {"language": {"eng_Latn": f"0.5*{HAU} + 0.5*{SWH}"}},
+            "reuse": {"language": {"eng_Latn": f"0.5*{HAU} + 0.5*{SWH}"}},
         }
         trained.run(changes)
         plan = trained.plan(changes)
@@ -184,7 +186,7 @@ class TestExperiments:
         assert len(list(predict_lines(run.path, "eng_Latn", ["w5 w6", "w9"]))) == 2
 
     def test_task_components_averaged_over_seeds(self, workspace: Workspace) -> None:
-        changes = {"combination.language": {}, "given": {"task": "mean(seed0, seed1)"}}
+        changes = {"combination.language": {}, "reuse": {"task": "mean(seed0, seed1)"}}
         workspace.run(changes)
         plan = workspace.plan(changes)
         assert [len(plan.of_type(kind)) for kind in (TaskStage, MergeStage, EvaluateStage)] == [2, 1, 1]
@@ -201,10 +203,10 @@ class TestExperiments:
         workspace.run({**bare, "languages": {"source": [SWH], "targets": [HAU]}})
         [task] = workspace.store.identities()
         for given, of in ((task, SWH), (f"0.5*seed0 + 0.5*{task}", f"eng_Latn, {SWH}")):
-            answer = modulingua("plan", workspace.write({**bare, "given.task": given}))
+            answer = modulingua("plan", workspace.write({**bare, "reuse.task": given}))
             assert answer.code == 2
-            assert f"given.task  {given} was trained on {of}, and languages.source says eng_Latn" in answer.err
-        agreed = {**bare, "given.task": task, "languages": {"source": [SWH], "targets": [SWH, HAU]}}
+            assert f"reuse.task  {given} was trained on {of}, and languages.source says eng_Latn" in answer.err
+        agreed = {**bare, "reuse.task": task, "languages": {"source": [SWH], "targets": [SWH, HAU]}}
         workspace.run(agreed)
         [run] = runs(workspace.plan(agreed))
         assert {result.language: result.source for result in run.results()} == {SWH: True, HAU: False}
@@ -218,13 +220,13 @@ class TestExperiments:
             ({}, "has a head, and its passport does not say for which labels"),
         ):
             trained.store.write(dataclasses.replace(mine, id="a" * 16, answers=answers), state(trained, task.id), [])
-            answer = modulingua("plan", trained.write({"given.task": "a" * 16}))
+            answer = modulingua("plan", trained.write({"reuse.task": "a" * 16}))
             assert answer.code == 2
             assert f"{'a' * 16} {reason}" in answer.err
 
     def test_one_task_for_all_seeds_is_one_run(self, trained: Workspace, modulingua: Modulingua) -> None:
         [task] = trained.plan().of_type(TaskStage)
-        changes = {"given.task": task.id, "seeds": [0, 1, 2]}
+        changes = {"reuse.task": task.id, "seeds": [0, 1, 2]}
         assert [stage.seed for stage in trained.plan(changes).of_type(EvaluateStage)] == [0]
         said = modulingua("plan", trained.write(changes)).out
         assert "one run, without seeds 1, 2: nothing is trained or drawn there" in said
@@ -232,20 +234,20 @@ class TestExperiments:
     def test_runs_without_anything_given_keep_their_identities(
         self, workspace: Workspace, finished_run: Workspace
     ) -> None:
-        ids = [[stage.id for stage in workspace.plan(changes).stages] for changes in ({}, {"given": {}})]
+        ids = [[stage.id for stage in workspace.plan(changes).stages] for changes in ({}, {"reuse": {}})]
         assert ids[0] == ids[1] == [stage.id for stage in finished_run.plan().stages]
 
     @pytest.mark.parametrize(
         ("given", "key", "said"),
         [
-            ({"language": {HAU: "zz"}}, "given.language.hau_Latn", "no component begins with 'zz'"),
-            ({"language": {HAU: "SWH"}}, "given.language.hau_Latn", "is of swh_Latn; to use it for hau_Latn"),
-            ({"language": {"zul_Latn": "SWH"}}, "given.language.zul_Latn", "neither a source nor a target"),
-            ({"language": {HAU: "a b"}}, "given.language.hau_Latn", "is no formula"),
-            ({"language": {HAU: "0.5*eng_Latn + 0.5*swh_Latn"}}, "given.language.hau_Latn", "no components of its own"),
-            ({"language": {HAU: "TASK"}}, "given.language.hau_Latn", "from a task stage"),
-            ({"language": {HAU: f"1*{SWH}", SWH: f"1*{HAU}"}}, "given.language.hau_Latn", "is given itself"),
-            ({"task": "SWH"}, "given.task", "comes from a language stage"),
+            ({"language": {HAU: "zz"}}, "reuse.language.hau_Latn", "no component begins with 'zz'"),
+            ({"language": {HAU: "SWH"}}, "reuse.language.hau_Latn", "is of swh_Latn; to use it for hau_Latn"),
+            ({"language": {"zul_Latn": "SWH"}}, "reuse.language.zul_Latn", "neither a source nor a target"),
+            ({"language": {HAU: "a b"}}, "reuse.language.hau_Latn", "is no formula"),
+            ({"language": {HAU: "0.5*eng_Latn + 0.5*swh_Latn"}}, "reuse.language.hau_Latn", "no components of its own"),
+            ({"language": {HAU: "TASK"}}, "reuse.language.hau_Latn", "from a task stage"),
+            ({"language": {HAU: f"1*{SWH}", SWH: f"1*{HAU}"}}, "reuse.language.hau_Latn", "is reused itself"),
+            ({"task": "SWH"}, "reuse.task", "comes from a language stage"),
         ],
     )
     def test_mistakes(self, trained: Workspace, modulingua: Modulingua, given: Any, key: str, said: str) -> None:
@@ -256,7 +258,7 @@ class TestExperiments:
                 return {code: named(one) for code, one in value.items()}
             return ids.get(value, value)
 
-        answer = modulingua("plan", trained.write({"given": named(given)}))
+        answer = modulingua("plan", trained.write({"reuse": named(given)}))
         assert answer.code == 2
         assert key in answer.err
         assert said in answer.err
@@ -265,16 +267,16 @@ class TestExperiments:
         swh = language_ids(trained)[SWH]
         both = {"language": {"prompt": {"length": 3}, "adapter": {"reduction_factor": 8}}}
         given = {"language": {HAU: f"0.5*{swh} + 0.5*{SWH}"}}
-        answer = modulingua("plan", trained.write({"combination": both, "given": given}))
+        answer = modulingua("plan", trained.write({"combination": both, "reuse": given}))
         assert answer.code == 2
-        assert f"given.language.hau_Latn  {swh} and swh_Latn cannot be summed: the one is prompt, " in answer.err
+        assert f"reuse.language.hau_Latn  {swh} and swh_Latn cannot be summed: the one is prompt, " in answer.err
         assert "the other adapter + prompt" in answer.err
-        bare = {"combination.language": {}, "given": given}  # a cell of a grid in which nothing of it is used
+        bare = {"combination.language": {}, "reuse": given}  # a cell of a grid in which nothing of it is used
         assert modulingua("plan", trained.write(bare)).code == 0
 
     def test_other_settings_are_a_mistake(self, trained: Workspace, modulingua: Modulingua) -> None:
         given = {"language": {HAU: language_ids(trained)[HAU]}}
-        answer = modulingua("plan", trained.write({"combination.language.prompt.length": 4, "given": given}))
+        answer = modulingua("plan", trained.write({"combination.language.prompt.length": 4, "reuse": given}))
         assert answer.code == 2
         assert "has prompt.length 3; combination.language.prompt says 4" in answer.err
 
@@ -282,3 +284,26 @@ class TestExperiments:
 def test_paths_are_no_part_of_it(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is no formula"):
         parse(str(tmp_path))
+
+
+class TestFormerNames:
+    def test_a_renamed_key_is_said(self, workspace: Workspace, modulingua: Modulingua) -> None:
+        answer = modulingua("plan", workspace.write({"given.task": "a" * 16}))
+        assert answer.code == 2
+        [line] = [line for line in answer.err.splitlines() if "was renamed" in line]
+        assert line.split()[2:] == ["given", "was", "renamed", "to", "reuse"]
+        assert "unknown key" not in answer.err
+
+    def test_a_run_that_was_saved_with_it_is_still_read(
+        self, finished_run: Workspace, workspace: Workspace, modulingua: Modulingua
+    ) -> None:
+        workspace.copy_of(finished_run.folder / "store", "store")
+        stage = workspace.plan().of_type(TaskStage)[0]
+        changes = {"reuse.task": stage.id}
+        workspace.run(changes)
+        [run] = runs(workspace.plan(changes))
+        file = run.path / "experiment.yaml"
+        file.write_text(file.read_text().replace("\nreuse:", "\ngiven:"))
+        assert "given" not in RunFolder(run.path).experiment
+        assert RunFolder(run.path).experiment["reuse"] == {"task": stage.id}
+        assert reopen(run)[0].reuse.task == stage.id
