@@ -92,11 +92,11 @@ def test_cells_are_told_apart_by_what_the_grid_varies(workspace: Workspace) -> N
         "language prompt + task adapter · steps=3",
         "language prompt + task adapter · steps=4",
     ]
-    assert found[1].settings == {"stages.task.training.steps": 4}
-    assert found[1].experiment.stages.task.training.steps == 4
+    assert found[1].grid_values == {"stages.task.training.steps": 4}
+    assert found[1].stages.task.training.steps == 4
     # What is saved with a run is the cell, so that the run can be made again from it alone.
-    assert found[1].data["stages"]["task"]["training"]["steps"] == 4
-    assert "grid" not in found[1].data
+    assert found[1].document["stages"]["task"]["training"]["steps"] == 4
+    assert "grid" not in found[1].document
 
 
 def test_components_alone_name_the_cells_of_a_grid_of_components(workspace: Workspace) -> None:
