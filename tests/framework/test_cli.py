@@ -33,16 +33,30 @@ finally:
         ["components", "list", "--store", "STORE"],
         ["components", "show", "TASK", "--store", "STORE", "--runs", "RUNS"],
         ["compare", "RUNS", "--group", "family", "--out", "TABLE"],
+        ["plan", "EXPERIMENT"],
+        ["plan", "EXPERIMENT", "seeds=[0, 1]", "combination.task.lora.rank=2"],
+        ["plan", "EXPERIMENT", "seed=[0]"],
+        ["status", "EXPERIMENT"],
     ],
-    ids=lambda words: " ".join(words[:2]),
+    ids=lambda words: " ".join(words[:3]),
 )
-def test_what_reads_results_imports_no_heavy_library(finished_run: Workspace, tmp_path: Path, words: list[str]) -> None:
+def test_what_trains_nothing_imports_no_heavy_library(
+    finished_run: Workspace, tmp_path: Path, modulingua: Modulingua, words: list[str]
+) -> None:
     """Whether it does is what a command's start takes its time for: 1 s without, 10 s with all of them."""
+    # This process finds out what the backbone is, and how large the components are.
     [task] = finished_run.plan().of_type(TaskStage)
-    places = {"STORE": finished_run.folder / "store", "RUNS": finished_run.folder / "runs", "TASK": task.id}
-    given = [places.get(word, word) for word in words]
-    done = command_line(*(tmp_path / "table.md" if word == "TABLE" else word for word in given), code=CODE)
-    assert done.returncode == 0, done.stderr
+    for overrides in ([], ["combination.task.lora.rank=2"]):
+        assert modulingua("plan", finished_run.write(), *overrides).code == 0
+    places = {
+        "STORE": finished_run.folder / "store",
+        "RUNS": finished_run.folder / "runs",
+        "TASK": task.id,
+        "TABLE": tmp_path / "table.md",
+        "EXPERIMENT": finished_run.write(),
+    }
+    done = command_line(*(places.get(word, word) for word in words), code=CODE)
+    assert done.returncode == (2 if "seed=[0]" in words else 0), done.stderr
     assert done.stdout.splitlines()[-1].strip() == "imported:"
 
 
