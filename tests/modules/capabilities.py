@@ -15,12 +15,12 @@ from tests.modules.slots import fill, possible
 PAGE = Path(__file__).parents[2] / "docs" / "capabilities.md"
 HEAD = """# What works on what
 
-Found out on a tiny model of each type by `make capabilities`; a test fails when this page is not true any more.
+Measured on a tiny model of each type by `make capabilities`; a test fails if this page is outdated.
 **yes**: the component changes the hidden states, in either role beside another one of its kind in the other role, and
 every one of its parameters gets a gradient. **no**: `plan` refuses it with the reason, before anything is loaded.
-`full` is for the task role and `pretrain` only. **generate**: texts are written and continuations scored with all its
-kinds together, as likely behind what was read before as read in one pass. Language-stage objectives go by the family:
-see [experiments.md](experiments.md).
+`full` is for the task role and `pretrain` only. **generate**: with all its kinds together, texts are generated, and
+continuations get the same likelihood from the KV cache as in one pass. Objectives of the language stage depend on the
+family: see [experiments.md](experiments.md).
 """
 
 

@@ -26,10 +26,10 @@ from modules import CONFIGS
 PAGE = Path(__file__).parents[3] / "docs" / "configuration.md"
 HEAD = """# Configuration reference
 
-Every key that a YAML may have, as the program knows it: `make docs` writes this page, and a test fails when it is not
-true any more. What the words mean stands in [concepts.md](concepts.md), how to put files together in
-[experiments.md](experiments.md). A key whose default is **required** must be there; sections that are not named keep
-their defaults. On the command line a key is written with dots: `stages.task.batch_size=8`.
+Every key of an experiment's YAML. `make docs` generates this page from the schema, and a test fails if it is outdated.
+[concepts.md](concepts.md) defines the terms; [experiments.md](experiments.md) explains how to write an experiment. A key
+whose default is **required** must be set; sections that are left out keep their defaults. On the command line, keys are
+written with dots: `stages.task.batch_size=8`.
 """
 
 WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", type(None): "null", Any: "anything"}
@@ -71,12 +71,12 @@ GROUPS = (
     Group("Datasets with settings of their own", "data", own_settings(), besides=DatasetConfig),
     Group("Components", "combination.<role>.<name>", CONFIGS),
     Group("Objectives", "stages.language.objective.<name>", dict(OBJECTIVES)),
-    Group("Ways to answer", "stages.task.answer.<name>", dict(ANSWERS)),
+    Group("Answer types", "stages.task.answer.<name>", dict(ANSWERS)),
 )
 CHOICES = {
     "combination": "[components](#components) by role",
     "objective": "one of the [objectives](#objectives)",
-    "answer": "one of the [ways to answer](#ways-to-answer)",
+    "answer": "one of the [answer types](#answer-types)",
 }
 """What the type of a key says that names one of a group."""
 
@@ -137,7 +137,7 @@ def section(
 ) -> list[str]:
     """Returns the lines of one section."""
     known = {field.name for field in dataclasses.fields(besides)} if besides else set()
-    lines = [f"{level} {title}", "", f"{first_paragraph(type_)} Stands at {places}.", ""]
+    lines = [f"{level} {title}", "", f"{first_paragraph(type_)} Key: {places}.", ""]
     keys = [key for key in keys_of(type_, titles) if key.name not in known]
     if besides:
         lines += ["The keys of `data`, and:", ""]
@@ -243,7 +243,7 @@ def default_of(field: dataclasses.Field[Any]) -> str:
         default = factory()
     if default is dataclasses.MISSING or default is ... or repr(default) == "PydanticUndefined":
         return "**required**"
-    return "its own" if dataclasses.is_dataclass(default) else f"`{yaml_of(default)}`"
+    return "see there" if dataclasses.is_dataclass(default) else f"`{yaml_of(default)}`"
 
 
 def yaml_of(value: Any) -> str:
