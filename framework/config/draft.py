@@ -2,11 +2,15 @@
 
 import dataclasses
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
-from datamodules import DataError, LabelledDataset
+from typing_extensions import override
+
+from datamodules import DataError, LabelledDataset, labelled_dataset
 from framework.config.schema import Sections
-from modules import BackboneInfo, ModulesError, special_tokens
+from modules import BackboneInfo, ModulesError, inspect_backbone, special_tokens
+
+T = TypeVar("T")
 
 NAMES = frozenset(field.name for field in dataclasses.fields(Sections))
 
@@ -30,24 +34,40 @@ class Draft(Sections):
             raise AbsentError(name)
         return super().__getattribute__(name)
 
-    @cached_property
+    @property
+    @override
     def info(self) -> BackboneInfo:
-        """What is known of the backbone, which can be used and has a tokenizer that can."""
+        return _present(self._info)
+
+    @property
+    @override
+    def dataset(self) -> LabelledDataset:
+        return _present(self._dataset)
+
+    @cached_property
+    def _info(self) -> BackboneInfo | None:
+        """The backbone, if it can be used and has a tokenizer that can."""
         try:
-            info = super().info
+            info = inspect_backbone(self.backbone)
             special_tokens(info)
-        except ModulesError as error:
-            raise AbsentError from error
+        except ModulesError:
+            return None
         return info
 
     @cached_property
-    def dataset(self) -> LabelledDataset:
-        """The labelled data; a check that needs it ends where there is none."""
+    def _dataset(self) -> LabelledDataset | None:
+        """The labelled data, if there is some that can be used."""
         if self.data is None:
-            raise AbsentError
+            return None
         try:
-            dataset = super().dataset
+            dataset = labelled_dataset(self.data)
             dataset.verify()
-        except DataError as error:
-            raise AbsentError from error
+        except DataError:
+            return None
         return dataset
+
+
+def _present(found: T | None) -> T:
+    if found is None:
+        raise AbsentError
+    return found

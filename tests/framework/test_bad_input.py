@@ -228,7 +228,7 @@ MISTAKES: dict[str, Case] = {
         {"stages.language.objective": {"json.JSONDecoder": {}}},
         "stages.language.objective.json.JSONDecoder",
         "json.JSONDecoder:",
-        ("is not a dataclass of settings",),
+        ("is not a subclass of framework.objectives.base.Objective",),
     ),
     # types and numbers
     "text for a list": Case({"seeds": "banana"}, "seeds", "seeds:", ('"banana" is not a list',)),

@@ -188,7 +188,7 @@ def test_auto_precision_counts_as_the_one_that_is_chosen(
     fast_at_bf16: bool, chosen: str, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = identities(workspace.plan({"backbone.precision": chosen}))
-    monkeypatch.setattr("modules.backbone.backbone._is_fast_at_bf16", lambda accelerator: fast_at_bf16)
+    monkeypatch.setattr("modules.backbone.devices._is_fast_at_bf16", lambda accelerator: fast_at_bf16)
     assert identities(workspace.plan({"backbone.precision": "auto"})) == written
     assert identities(workspace.plan({"backbone": {"name": str(workspace.encoder)}})) == written
 

@@ -512,7 +512,7 @@ def test_machines_that_choose_another_precision_make_other_runs(
     changes: dict[str, Any] = {"backbone.precision": "auto", "combination.language": {}}
     found = {}
     for fast_at_bf16, precision in ((True, "bf16"), (False, "32")):
-        monkeypatch.setattr("modules.backbone.backbone._is_fast_at_bf16", lambda accelerator, fast=fast_at_bf16: fast)
+        monkeypatch.setattr("modules.backbone.devices._is_fast_at_bf16", lambda accelerator, fast=fast_at_bf16: fast)
         file = workspace.write(changes)
         assert f"note: backbone.precision: auto is {precision} on this machine" in modulingua("plan", file).out
         workspace.run(changes)

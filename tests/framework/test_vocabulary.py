@@ -123,7 +123,7 @@ def test_a_plan_reads_no_text(workspace: Workspace, monkeypatch: pytest.MonkeyPa
 def test_prefetch_reads_the_text_for_its_tokens(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[str]] = []
     monkeypatch.setattr(
-        "framework.objectives.monolingual.seen_tokens", lambda text, tokenizer, languages: asked.append(languages)
+        "datamodules.seen_tokens", lambda text, tokenizer, languages: asked.append(languages)
     )
     prefetch_experiment(workspace.write(changes(workspace)), [], Console(file=io.StringIO()))
     assert asked == [[SOURCE]]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from modules import BackboneConfig, disk_cache, inspect_backbone
+from modules import BackboneConfig, count_parameters, disk_cache, inspect_backbone
 from modules.backbone import inspection
 from modules.disk_cache import cached
 from tests.modules import tiny
@@ -115,7 +115,7 @@ def test_a_backbone_is_inspected_once_and_then_without_torch(
     info = inspect_backbone(BackboneConfig(name=str(path)))
     assert inspection.special_tokens(info) == 2
     assert inspection.text_tokens(info, tiny.WORDS[0]) >= 1
-    parameters = inspection.count_parameters(info)
+    parameters = count_parameters(info)
     code = (
         "import sys\n"
         "from modules import BackboneConfig, disk_cache, count_parameters, inspect_backbone, special_tokens\n"

@@ -27,9 +27,9 @@ PAGE = Path(__file__).parents[3] / "docs" / "configuration.md"
 HEAD = """# Configuration reference
 
 Every key of an experiment's YAML. `make docs` generates this page from the schema, and a test fails if it is outdated.
-[concepts.md](concepts.md) defines the terms; [experiments.md](experiments.md) explains how to write an experiment. A key
-whose default is **required** must be set; sections that are left out keep their defaults. On the command line, keys are
-written with dots: `stages.task.batch_size=8`.
+[concepts.md](concepts.md) defines the terms; [experiments.md](experiments.md) explains how to write an experiment. A
+key whose default is **required** must be set; sections that are left out keep their defaults. On the command line, keys
+are written with dots: `stages.task.batch_size=8`.
 """
 
 WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", type(None): "null", Any: "anything"}

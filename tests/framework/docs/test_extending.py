@@ -21,7 +21,7 @@ from framework.planning.plan import EvaluateStage, LanguageStage, TaskStage
 from framework.reports.compare import compare
 from framework.results.metrics.own import own_metric
 from framework.results.run_folder import RunFolder
-from framework.results.statistics import Outcome, TestSet, scores_under_weights
+from framework.results.statistics import Examples, Outcome, scores_under_weights
 from framework.store.store import Passport
 from framework.tracking.dashboard.content import content_of
 from tests.framework.conftest import Modulingua
@@ -121,7 +121,7 @@ class TestMetric:
         gold, predicted = (generator.choice(labels, size=30).tolist() for labels in (["a", "b", "c"], [*"abcd"]))
         drawn = [generator.integers(30, size=30) for _ in range(50)]
         weights = np.stack([np.bincount(one, minlength=30) for one in drawn]).astype(np.float32)
-        outcome = Outcome(TestSet("eng_Latn", [f"{number:02d}" for number in range(30)], gold), {0: predicted})
+        outcome = Outcome(Examples("eng_Latn", [f"{number:02d}" for number in range(30)], gold), {0: predicted})
         found = scores_under_weights([outcome], [0], weights, metric)[:, 0, 0]
         expected = [cohen_kappa_score([gold[n] for n in one], [predicted[n] for n in one]) for one in drawn]
         assert found == pytest.approx(expected, abs=1e-9)

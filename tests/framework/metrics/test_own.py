@@ -14,7 +14,7 @@ from framework.errors import UserError
 from framework.reports.compare import compare
 from framework.reports.compare.figures import averages, by_language
 from framework.results.metrics.base import Floats, Mean, Metric
-from framework.results.statistics import Bootstrap, Outcome, TestSet
+from framework.results.statistics import Bootstrap, Examples, Outcome
 from framework.store.store import Store
 from framework.tracking.entry import entry_of_run
 from tests.framework.made_runs import add, make_run
@@ -65,19 +65,19 @@ SIGNED = {"signed": f"{__name__}.Signed"}
 
 
 def outcome(predicted: str, gold: str = "aaaaabbbbb") -> dict[str, Outcome]:
-    return {"x": Outcome(TestSet("x", [f"{number:03d}" for number in range(len(gold))], [*gold]), {0: [*predicted]})}
+    return {"x": Outcome(Examples("x", [f"{number:03d}" for number in range(len(gold))], [*gold]), {0: [*predicted]})}
 
 
 class TestRange:
     def test_intervals_end_where_the_metric_does(self) -> None:
-        average = Bootstrap().macro_average(outcome("aaabbaaaaa"), Signed())  # 3 of 10 are right
+        average = Bootstrap().resampled(outcome("aaabbaaaaa"), Signed()).average(["x"])  # 3 of 10 are right
         assert average.mean == pytest.approx(-0.4)
         assert -1 <= average.low < average.mean < average.high < 1
-        assert Bootstrap().macro_average(outcome("bbbbbaaaab"), Signed()).low == -1
+        assert Bootstrap().resampled(outcome("bbbbbaaaab"), Signed()).average(["x"]).low == -1
 
     def test_differences_may_be_as_large_as_the_range(self) -> None:
         right, wrong = outcome("aaaaabbbbb"), outcome("bbbbbaaaaa")
-        difference = Bootstrap().difference(right, wrong, Signed())
+        difference = Bootstrap().resampled(right, Signed()).difference(Bootstrap().resampled(wrong, Signed()), ["x"])
         assert (difference.mean, difference.low, difference.high) == (2, 2, 2)
 
     def test_figures_reach_below_zero(self, tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ class TestRefused:
 
     def test_no_score_on_a_resample(self) -> None:
         with pytest.raises(UserError, match="metric recall_of_a: no score on some resamples of x"):
-            Bootstrap().macro_average(outcome("aab", "abb"), RecallOfA())
+            Bootstrap().resampled(outcome("aab", "abb"), RecallOfA()).average(["x"])
 
 
 class TestCompare:
