@@ -19,8 +19,6 @@ Evaluation has no epochs: `evaluation_batches` sorts all rows by length and cuts
 once over all ranks, and every batch has a row for each rank: ranks that share a backbone must keep pace.
 """
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import itertools

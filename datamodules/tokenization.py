@@ -1,7 +1,5 @@
 """Texts to token ids and rows to tensors; `labelled/windows.py` cuts texts that are longer than a row."""
 
-from __future__ import annotations
-
 import bisect
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Validation data held out of the split that is trained on, for datasets that lack a split."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 

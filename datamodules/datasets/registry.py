@@ -1,7 +1,5 @@
 """The datasets that have a name, and how a name in a config becomes a dataset."""
 
-from __future__ import annotations
-
 import importlib
 
 from datamodules.datasets.afrisenti import AfriSenti

@@ -1,7 +1,5 @@
 """SIB-200: topics of 1,004 sentences in 205 languages (Adelani et al. 2024)."""
 
-from __future__ import annotations
-
 from typing_extensions import override
 
 from datamodules.datasets.base import ClassificationDataset, Example

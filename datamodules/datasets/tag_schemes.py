@@ -1,7 +1,5 @@
 """The schemes in which tags mark spans: BIO, which labels are in, and those that are converted to it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from datamodules.errors import DataError

@@ -1,7 +1,5 @@
 """Training on one dataset and testing on another."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterator
 

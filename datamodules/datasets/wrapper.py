@@ -1,7 +1,5 @@
 """Base of datasets that recombine the splits of other datasets and keep their labels and answers."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from typing_extensions import override

@@ -1,7 +1,5 @@
 """Renders texts with a prompt template and demonstrations."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 

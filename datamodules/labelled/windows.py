@@ -1,7 +1,5 @@
 """Questions and their contexts to rows of tokens: a context that is too long gives several, which overlap."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 

@@ -5,8 +5,6 @@ GB of Oromo. It says nothing of dialects and little of scripts: only what a list
 Arabic is unseen where a list says "Arabic". Text that crept in unnamed is not known.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from functools import cache

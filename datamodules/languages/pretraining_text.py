@@ -1,7 +1,5 @@
 """How much text of each language a backbone was pretrained on, where that has been published."""
 
-from __future__ import annotations
-
 _XLM_R = """
 eng_Latn 300.8, vie_Latn 137.3, rus_Cyrl 278, ind_Latn 148.3, pes_Arab 111.6, swe_Latn 85, ron_Latn 61.4, deu_Latn 66.6,
 fra_Latn 56.8, spa_Latn 53.3, nob_Latn 49, por_Latn 49.1, dan_Latn 45.6, hun_Latn 58.4, ukr_Cyrl 84.6, fin_Latn 54.3,

@@ -13,8 +13,6 @@ Wikipedia is written in, Chinese to both; other scripts had no text of their own
 as languages that somebody made up.
 """
 
-from __future__ import annotations
-
 from datamodules.languages.table import LANGUAGES
 
 CLASSES: dict[str, str] = {

@@ -5,8 +5,6 @@ SIB-200 and those that the other datasets add. Datasets have codes of their own 
 them in its own file.
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Collection
 from dataclasses import dataclass

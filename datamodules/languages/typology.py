@@ -9,8 +9,6 @@ A notebook needs no YAML:
     typology().distances("eng_Latn", "fra_Latn")["geographic"]   # 0.03 of half the Earth's circumference
 """
 
-from __future__ import annotations
-
 import csv
 import functools
 import importlib.util

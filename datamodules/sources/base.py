@@ -1,7 +1,5 @@
 """Where rows come from: what every source does, and the local folder."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import json

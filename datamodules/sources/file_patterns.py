@@ -1,7 +1,5 @@
 """Finds the files that a name with `{language}` in it means: one file per language."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 import re

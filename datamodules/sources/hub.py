@@ -1,7 +1,5 @@
 """The Hugging Face hub as a source of rows."""
 
-from __future__ import annotations
-
 import functools
 from pathlib import Path
 

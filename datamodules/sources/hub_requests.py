@@ -1,7 +1,5 @@
 """Requests to the Hugging Face hub, and the meaning of its errors."""
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Iterator

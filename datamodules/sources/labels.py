@@ -1,7 +1,5 @@
 """Labels as files hold them: which one a value is, or why it is none of them."""
 
-from __future__ import annotations
-
 import math
 import re
 import unicodedata

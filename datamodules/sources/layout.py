@@ -20,8 +20,6 @@ of the config `default` also outside of any; a split there is one of
 or `<split>/<config>.jsonl`, a folder of each split.
 """
 
-from __future__ import annotations
-
 import itertools
 import re
 from collections import defaultdict

@@ -4,8 +4,6 @@ Local parquet files are read with pyarrow and not with `datasets`, which refuses
 (UUID) even in columns that nobody reads, and takes brackets and stars in a path for a pattern.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Iterable, Iterator

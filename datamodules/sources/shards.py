@@ -1,7 +1,5 @@
 """Whether the files of a split that are numbered `00000-of-00002` are all there, each once."""
 
-from __future__ import annotations
-
 import itertools
 import re
 from collections import defaultdict

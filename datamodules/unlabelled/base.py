@@ -7,8 +7,6 @@ of rows is a matter of the `Batching`, of which there are several, each in a fil
 and resuming.
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 import random

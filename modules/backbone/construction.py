@@ -5,8 +5,6 @@ long. Then the model is built on the meta device, where tensors have shapes but 
 names and shapes of the weight files into it. What fails there would fail in a run.
 """
 
-from __future__ import annotations
-
 import contextlib
 import inspect
 import math

@@ -1,7 +1,5 @@
 """What the errors of the Hugging Face hub's client mean: the user's mistakes, or a failure of the network."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterable, Iterator
 

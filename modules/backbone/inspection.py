@@ -1,7 +1,5 @@
 """What is known of a backbone before it is loaded; found out once, and then read from the cache."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar

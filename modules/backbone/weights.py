@@ -5,8 +5,6 @@ Safetensors come first. A PyTorch pickle (`pytorch_model.bin`) is read by the re
 closed). A file that names anything else is refused.
 """
 
-from __future__ import annotations
-
 import functools
 import os
 import re

@@ -1,7 +1,5 @@
 """A backbone and the components in its slots, as one model."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 from collections import defaultdict

@@ -1,7 +1,5 @@
 """KV cache for generating and scoring continuations of an encoded text."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from typing import Any, Self

@@ -1,7 +1,5 @@
 """Base LightningModule of all training stages."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any

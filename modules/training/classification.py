@@ -1,7 +1,5 @@
 """Text classification with a head."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from torch import Tensor

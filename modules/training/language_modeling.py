@@ -1,7 +1,5 @@
 """Language modelling objectives: masked, span corruption, causal."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import ClassVar
 

@@ -1,7 +1,5 @@
 """Tasks answered in words: by the likeliest label words, or by generation."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 from torch import Tensor

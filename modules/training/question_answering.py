@@ -1,7 +1,5 @@
 """Extractive question answering with a span head."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

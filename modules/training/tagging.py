@@ -1,7 +1,5 @@
 """Token classification of words, such as named entity recognition."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch
