@@ -4,8 +4,6 @@ A new dataset is one small file with a subclass of `ClassificationDataset`, anot
 texts without labels, and its class in `registry.py`. Or the subclass stands anywhere and is named by its dotted path.
 """
 
-# no `from __future__ import annotations` here: pydantic reads the annotations of the config
-
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType

@@ -1,7 +1,5 @@
 """A user's own labelled texts in files whose columns the YAML names."""
 
-# no `from __future__ import annotations` here: pydantic reads the annotations of the config
-
 import dataclasses
 import functools
 import hashlib

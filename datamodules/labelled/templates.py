@@ -1,7 +1,5 @@
 """Prompt templates, with few-shot demonstrations before the text where they are configured."""
 
-# no `from __future__ import annotations` here: pydantic reads the annotations of the configs
-
 import dataclasses
 import string
 from collections import defaultdict

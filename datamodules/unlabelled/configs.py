@@ -1,7 +1,5 @@
 """Settings of text without labels: which text, and what batches are made of it. Nothing here needs torch."""
 
-# no `from __future__ import annotations` here: pydantic reads the annotations of the configs
-
 import itertools
 import pkgutil
 from pathlib import Path
