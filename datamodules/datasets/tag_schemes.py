@@ -20,12 +20,9 @@ def type_of(tag: str) -> str:
 
 
 def to_bio(tags: Sequence[str]) -> list[str]:
-    """Converts the tags of a sentence to BIO.
+    """Converts the tags of a sentence's words to BIO: `O`, or a letter of a scheme and the type, such as `S-PER`.
 
     A span begins at a tag that begins one, after the end of another span, and where the type changes.
-
-    Args:
-        tags: One for each word: `O`, or a letter of a scheme and the type, such as `S-PER`.
     """
     converted = []
     before = OUTSIDE

@@ -19,10 +19,6 @@ class Transfer(DatasetWrapper):
     def __init__(self, tested: LabelledDataset, learnt: LabelledDataset) -> None:
         """Checks that both datasets fit together.
 
-        Args:
-            tested: Has the test split; its name and labels are those of the whole.
-            learnt: Has the training and validation splits.
-
         Raises:
             DataError: If one task or its labels are not the other's.
         """

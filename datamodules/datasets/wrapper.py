@@ -11,11 +11,6 @@ class DatasetWrapper(LabelledDataset):
     """Has the task, labels and answers of another dataset; a subclass names the dataset of each split."""
 
     def __init__(self, asked: LabelledDataset) -> None:
-        """Copies the attributes of the task.
-
-        Args:
-            asked: The other dataset.
-        """
         self.asked = asked
         self.name = asked.name
         self.task = asked.task

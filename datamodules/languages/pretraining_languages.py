@@ -112,12 +112,10 @@ def pretraining_corpus(name: str) -> PretrainingCorpus:
 def corpus_of_model(model: str) -> PretrainingCorpus | None:
     """Returns what a model on the hub was pretrained on; for one that was tuned further, what its base model was.
 
-    Args:
-        model: Its name, such as `FacebookAI/xlm-roberta-base`; a revision after `@` is no matter.
+    A revision after `@` is no matter. Somebody else's model is not known by its name: `me/mt5-small` may be anything.
 
     Returns:
-        The corpus; None where it is not known. Somebody else's model is not known by its name: `me/mt5-small` may be
-        anything.
+        The corpus; None where it is not known.
     """
     owner, _, name = model.partition("@")[0].rpartition("/")
     if owner not in OWNERS:
@@ -129,11 +127,7 @@ def corpus_of_model(model: str) -> PretrainingCorpus | None:
 
 
 def was_tuned(model: str) -> bool:
-    """Whether a published model saw more text after its pretraining, in languages that its corpus does not tell.
-
-    Args:
-        model: Its name on the hub, as for `corpus_of_model`.
-    """
+    """Whether a published model saw more text after its pretraining, in languages that its corpus does not tell."""
     return _is_one_of(model.partition("@")[0].rpartition("/")[2], TUNED)
 
 

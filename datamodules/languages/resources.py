@@ -43,9 +43,6 @@ OTHER_SCRIPTS = frozenset({"ace_Arab", "arb_Latn", "bjn_Arab", "kas_Deva", "min_
 def resource_class(code: str) -> str | None:
     """Returns a language's class, `5` to `0`.
 
-    Args:
-        code: FLORES code.
-
     Returns:
         The class; None for a language that is not in `LANGUAGES`, for `OTHER_SCRIPTS`, and for languages that are drawn
         from a seed.

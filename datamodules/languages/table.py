@@ -47,10 +47,7 @@ class Language:
 
 
 def language(code: str) -> Language:
-    """Looks a language up.
-
-    Args:
-        code: FLORES code.
+    """Looks a language up by its FLORES code.
 
     Raises:
         DataError: If no such language is known, with the nearest ones.
@@ -128,10 +125,7 @@ MEANINGS: dict[str, tuple[str, ...]] = _meanings()
 
 
 def flores_code(code: str) -> str:
-    """Returns the FLORES code that a code of a language means.
-
-    Args:
-        code: As a user's files have it: `swh_Latn`, `swh`, `swa` or `sw`.
+    """Returns the FLORES code that a code in a user's files means: `swh_Latn`, `swh`, `swa` or `sw`.
 
     Raises:
         DataError: If it means none, or several.

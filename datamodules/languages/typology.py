@@ -37,10 +37,7 @@ class Typology:
     """What is known of the world's languages."""
 
     def __init__(self, folder: Path) -> None:
-        """Reads the database.
-
-        Args:
-            folder: That of the package `urielplus`.
+        """Reads the database in the folder of the package `urielplus`.
 
         Raises:
             DataError: If its files are not there.

@@ -16,9 +16,7 @@ _SHOWN = 3
 def check_shards(where: str, files: Sequence[str]) -> None:
     """Checks the files of a split, where they are numbered; other files are of no concern.
 
-    Args:
-        where: The repository or folder, for messages.
-        files: Their paths. They may be of several series, each with a folder or a name of its own.
+    They may be of several series, each with a folder or a name of its own.
 
     Raises:
         DataError: A part is missing (they count from 0 or from 1) or there twice, or files are of series of two

@@ -45,10 +45,6 @@ class TextConfig:
     def batching(self, tokenizer: "PreTrainedTokenizerBase", seed: int) -> Any:
         """Returns the `Batching` of the text; its module, which needs torch, is imported only here.
 
-        Args:
-            tokenizer: Of the backbone.
-            seed: With a row's number in the stream, it determines all that is drawn for the row.
-
         Raises:
             DataError: If the tokenizer does not suit.
         """

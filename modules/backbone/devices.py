@@ -23,12 +23,7 @@ def gpu_count() -> int:
 
 
 def resolve_precision(config: BackboneConfig, accelerator: Accelerator = "auto") -> BackboneConfig:
-    """Replaces the precision `auto` by the one that suits this machine, `bf16` or `32`; keeps any other.
-
-    Args:
-        config: The backbone.
-        accelerator: The device that computes; `auto` is a GPU where there is one.
-    """
+    """Replaces the precision `auto` by the one that suits the accelerator, `bf16` or `32`; keeps any other."""
     if config.precision != "auto":
         return config
     return dataclasses.replace(config, precision="bf16" if _is_fast_at_bf16(accelerator) else "32")
