@@ -255,7 +255,7 @@ class Dataset:
         return [example.id for example in self.examples(language, second) if _stripped(example) in known]
 
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
-        """Makes an example of a raw row; `row_id` is for datasets whose rows have no id of their own.
+        """Makes an example of a raw row; `row_id`, its split and number, is for datasets whose rows have no id.
 
         Raises:
             RowError: The row cannot be used.

@@ -47,7 +47,7 @@ class Construction:
 
 
 def examine(name: str, model_type: str, settings: dict[str, Any], weights: Weights | None) -> Construction:
-    """Builds a model on the meta device and returns what is known of it; without weight files, weights are drawn.
+    """Builds a model on the meta device and returns what is known of it; `weights` is None where all are drawn.
 
     Raises:
         ModulesError: If a setting cannot be used, or the weights do not fit the settings.

@@ -23,7 +23,10 @@ def gpu_count() -> int:
 
 
 def resolve_precision(config: BackboneConfig, accelerator: Accelerator = "auto") -> BackboneConfig:
-    """Replaces the precision `auto` by the one that suits the accelerator, `bf16` or `32`; keeps any other."""
+    """Replaces the precision `auto` by the one that suits the accelerator, `bf16` or `32`; keeps any other.
+
+    The accelerator `auto` is a GPU where there is one.
+    """
     if config.precision != "auto":
         return config
     return dataclasses.replace(config, precision="bf16" if _is_fast_at_bf16(accelerator) else "32")

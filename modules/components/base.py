@@ -63,7 +63,8 @@ class Component(nn.Module):
         """Returns its tensors on the meta device, without values, by their names in `own_tensors`.
 
         This creates one on a backbone that has neither values nor a tokenizer; a kind whose `create` needs them
-        returns its outline in its own way. Only the whole backbone trains a language model head.
+        returns its outline in its own way. `with_lm_head` says whether the stage uses the language model head, which
+        only the whole backbone trains.
         """
         backbone = skeleton(info, with_lm_head)
         with torch.device("meta"):
