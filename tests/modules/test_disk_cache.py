@@ -13,6 +13,7 @@ import pytest
 
 from modules import BackboneConfig, disk_cache, inspect_backbone
 from modules.backbone import inspection
+from modules.backbone.size import count_parameters
 from modules.disk_cache import cached
 from tests.modules import tiny
 
@@ -115,7 +116,7 @@ def test_a_backbone_is_inspected_once_and_then_without_torch(
     info = inspect_backbone(BackboneConfig(name=str(path)))
     assert inspection.special_tokens(info) == 2
     assert inspection.text_tokens(info, tiny.WORDS[0]) >= 1
-    parameters = inspection.count_parameters(info)
+    parameters = count_parameters(info)
     code = (
         "import sys\n"
         "from modules import BackboneConfig, disk_cache, count_parameters, inspect_backbone, special_tokens\n"
