@@ -1,53 +1,52 @@
-from .datasets.base import (
-    ClassificationDataset,
-    Dataset,
-    DatasetConfig,
-    Example,
-    LabelledDataset,
-    Task,
-    TrainOnConfig,
-)
-from .datasets.questions import Question, QuestionDataset, QuestionsConfig
-from .datasets.registry import DATASETS, dataset, dataset_class, labelled_dataset
-from .datasets.tagged import TaggedSentence, TaggingDataset
-from .errors import DataError, RowError
-from .labelled.base import TaskData
-from .labelled.classification import ClassificationData
-from .labelled.generation import GenerationData
-from .labelled.label_words import LabelWordData
-from .labelled.prompted import PromptedData
-from .labelled.question_answering import QuestionData
-from .labelled.tagging import TaggingData
-from .labelled.templates import ExamplesConfig, PromptBuilder, TemplateConfig, draw_examples
-from .labelled.tokenization_report import LanguageTokens, tokenization_report
-from .languages.pretraining_text import PRETRAINING_TEXT
-from .languages.table import LANGUAGES, Language, language, nearest_languages
-from .languages.typology import DISTANCES, typology
-from .sources.hub_cache import downloading_to_cache
-from .sources.row import Row
-from .unlabelled.base import MonolingualData
-from .unlabelled.configs import (
-    CausalConfig,
-    MaskingConfig,
-    PackingConfig,
-    ParallelConfig,
-    PrefixLMConfig,
-    SpanCorruptionConfig,
-    TextConfig,
-)
-from .unlabelled.pairs import ParallelText
-from .unlabelled.parallel import ParallelData
-from .unlabelled.seen_tokens import seen_tokens
-from .unlabelled.text import MonolingualText
-
-__all__ = [
-    "DATASETS", "DISTANCES", "LANGUAGES", "PRETRAINING_TEXT", "CausalConfig", "ClassificationData",
-    "ClassificationDataset", "DataError", "Dataset", "DatasetConfig", "Example", "ExamplesConfig", "GenerationData",
-    "LabelWordData", "LabelledDataset", "Language", "LanguageTokens", "MaskingConfig", "MonolingualData",
-    "MonolingualText", "PackingConfig", "ParallelConfig", "ParallelData", "ParallelText", "PrefixLMConfig",
-    "PromptBuilder", "PromptedData", "Question", "QuestionData", "QuestionDataset", "QuestionsConfig", "Row",
-    "RowError", "SpanCorruptionConfig", "TaggedSentence", "TaggingData", "TaggingDataset", "Task", "TaskData",
-    "TemplateConfig", "TextConfig", "TrainOnConfig", "dataset", "dataset_class", "draw_examples",
-    "downloading_to_cache", "labelled_dataset", "language", "nearest_languages", "seen_tokens", "tokenization_report",
-    "typology",
-]
+from .datasets.base import ClassificationDataset as ClassificationDataset
+from .datasets.base import Dataset as Dataset
+from .datasets.base import DatasetConfig as DatasetConfig
+from .datasets.base import Example as Example
+from .datasets.base import LabelledDataset as LabelledDataset
+from .datasets.base import Task as Task
+from .datasets.base import TrainOnConfig as TrainOnConfig
+from .datasets.questions import Question as Question
+from .datasets.questions import QuestionDataset as QuestionDataset
+from .datasets.questions import QuestionsConfig as QuestionsConfig
+from .datasets.registry import DATASETS as DATASETS
+from .datasets.registry import dataset as dataset
+from .datasets.registry import dataset_class as dataset_class
+from .datasets.registry import labelled_dataset as labelled_dataset
+from .datasets.tagged import TaggedSentence as TaggedSentence
+from .datasets.tagged import TaggingDataset as TaggingDataset
+from .errors import DataError as DataError
+from .errors import RowError as RowError
+from .labelled.base import TaskData as TaskData
+from .labelled.classification import ClassificationData as ClassificationData
+from .labelled.generation import GenerationData as GenerationData
+from .labelled.label_words import LabelWordData as LabelWordData
+from .labelled.prompted import PromptedData as PromptedData
+from .labelled.question_answering import QuestionData as QuestionData
+from .labelled.tagging import TaggingData as TaggingData
+from .labelled.templates import ExamplesConfig as ExamplesConfig
+from .labelled.templates import PromptBuilder as PromptBuilder
+from .labelled.templates import TemplateConfig as TemplateConfig
+from .labelled.templates import draw_examples as draw_examples
+from .labelled.tokenization_report import LanguageTokens as LanguageTokens
+from .labelled.tokenization_report import tokenization_report as tokenization_report
+from .languages.pretraining_text import PRETRAINING_TEXT as PRETRAINING_TEXT
+from .languages.table import LANGUAGES as LANGUAGES
+from .languages.table import Language as Language
+from .languages.table import language as language
+from .languages.table import nearest_languages as nearest_languages
+from .languages.typology import DISTANCES as DISTANCES
+from .languages.typology import typology as typology
+from .sources.hub_cache import downloading_to_cache as downloading_to_cache
+from .sources.row import Row as Row
+from .unlabelled.base import MonolingualData as MonolingualData
+from .unlabelled.configs import CausalConfig as CausalConfig
+from .unlabelled.configs import MaskingConfig as MaskingConfig
+from .unlabelled.configs import PackingConfig as PackingConfig
+from .unlabelled.configs import ParallelConfig as ParallelConfig
+from .unlabelled.configs import PrefixLMConfig as PrefixLMConfig
+from .unlabelled.configs import SpanCorruptionConfig as SpanCorruptionConfig
+from .unlabelled.configs import TextConfig as TextConfig
+from .unlabelled.pairs import ParallelText as ParallelText
+from .unlabelled.parallel import ParallelData as ParallelData
+from .unlabelled.seen_tokens import seen_tokens as seen_tokens
+from .unlabelled.text import MonolingualText as MonolingualText

@@ -19,8 +19,6 @@ Evaluation has no epochs: `evaluation_batches` sorts all rows by length and cuts
 once over all ranks, and every batch has a row for each rank: ranks that share a backbone must keep pace.
 """
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import itertools
@@ -123,10 +121,7 @@ def global_batches(
 def evaluation_batches(rows: Iterable[R], batch_size: int, ranks: int = 1) -> Iterator[list[R]]:
     """Cuts rows into batches of like length, the longest first, so that a lack of memory shows at once.
 
-    Args:
-        rows: All of them.
-        batch_size: Rows in a batch, over all ranks.
-        ranks: Number of processes that share each batch: a rest of fewer rows goes into the last full batch.
+    Rows that are too few for the `ranks` that share each batch go into the last full batch.
     """
     batches = list(_chunks(sorted(rows, key=_length, reverse=True), max(batch_size, ranks)))
     if len(batches) > 1 and len(batches[-1]) < ranks:
@@ -136,7 +131,10 @@ def evaluation_batches(rows: Iterable[R], batch_size: int, ranks: int = 1) -> It
 
 
 class Batches(IterableDataset[Batch]):
-    """A rank's part of a stream of global batches."""
+    """The part of `rank` in a stream of global batches, without the first `skip` of them.
+
+    The stream starts from the first batch, and is the same on all ranks and workers.
+    """
 
     def __init__(
         self,
@@ -147,15 +145,6 @@ class Batches(IterableDataset[Batch]):
         ranks: int = 1,
         skip: int = 0,
     ) -> None:
-        """Sets the stream and this rank's part of it.
-
-        Args:
-            stream: Starts the global batches from the first one; the same on all ranks and workers.
-            collate: Makes a batch of this rank's rows.
-            rank: This process among `ranks`.
-            ranks: Number of processes that share each global batch.
-            skip: Number of global batches to leave out.
-        """
         self.stream = stream
         self.collate = collate
         self.rank = rank
@@ -225,12 +214,7 @@ def evaluation_loader(
 
 
 def row_generator(seed: int, number: int) -> torch.Generator:
-    """Returns the random generator of a row: the same on any rank and worker, and after an interruption.
-
-    Args:
-        seed: Of the stream.
-        number: Of the row in the stream of all global batches.
-    """
+    """Returns the generator of a row of this number in the stream: the same on any rank, and after an interruption."""
     digest = hashlib.sha256(f"{seed}/{number}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 

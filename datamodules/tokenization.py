@@ -1,7 +1,5 @@
 """Texts to token ids and rows to tensors; `labelled/windows.py` cuts texts that are longer than a row."""
 
-from __future__ import annotations
-
 import bisect
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -168,15 +166,9 @@ def padded(rows: Sequence[Sequence[int]], pad_id: int | None, length: int | None
 
 
 def filled(rows: Sequence[Sequence[int]], value: int, length: int | None = None) -> torch.Tensor:
-    """Puts rows into one tensor.
+    """Puts rows, at least one, into a tensor [len(rows), T] long, with a value behind their ends.
 
-    Args:
-        rows: At least one.
-        value: Stands where a row has ended.
-        length: T; without it that of the longest row.
-
-    Returns:
-        [len(rows), T] long.
+    T is the length, without it that of the longest row.
     """
     tensor = torch.full((len(rows), length or max(map(len, rows))), value)
     for place, row in enumerate(rows):

@@ -1,65 +1,35 @@
-from .backbone.architectures import Family
-from .backbone.backbone import (
-    Backbone,
-    fetch_backbone,
-    load_backbone,
-    save_backbone,
-)
-from .backbone.devices import gpu_count, resolve_precision
-from .backbone.info import Accelerator, BackboneConfig, BackboneInfo
-from .backbone.inspection import inspect_backbone, of_tokenizer, special_tokens, text_tokens
-from .backbone.size import count_parameters
-from .backbone.tokenizer import load_tokenizer, tokenizer_of
-from .combination.combination import Combination
-from .components.base import Component
-from .components.config import ROLES, ComponentConfig
-from .components.registry import CONFIGS, component_class, component_config, trained_parameters
-from .errors import ModulesError
-from .training.configs import (
-    AlignmentConfig,
-    ClassificationHeadConfig,
-    OptimizationConfig,
-    OptimizerConfig,
-    SpanHeadConfig,
-    TaggingHeadConfig,
-)
-from .training.heads import ClassificationHead, TaggingHead
-from .training.span_head import SpanHead
-
-__all__ = [
-    "CONFIGS",
-    "ROLES",
-    "Accelerator",
-    "AlignmentConfig",
-    "Backbone",
-    "BackboneConfig",
-    "BackboneInfo",
-    "ClassificationHead",
-    "ClassificationHeadConfig",
-    "Combination",
-    "Component",
-    "ComponentConfig",
-    "Family",
-    "ModulesError",
-    "OptimizationConfig",
-    "OptimizerConfig",
-    "SpanHead",
-    "SpanHeadConfig",
-    "TaggingHead",
-    "TaggingHeadConfig",
-    "component_class",
-    "component_config",
-    "count_parameters",
-    "fetch_backbone",
-    "gpu_count",
-    "inspect_backbone",
-    "load_backbone",
-    "load_tokenizer",
-    "of_tokenizer",
-    "resolve_precision",
-    "save_backbone",
-    "special_tokens",
-    "text_tokens",
-    "tokenizer_of",
-    "trained_parameters",
-]
+from .backbone.architectures import Family as Family
+from .backbone.backbone import Backbone as Backbone
+from .backbone.backbone import fetch_backbone as fetch_backbone
+from .backbone.backbone import load_backbone as load_backbone
+from .backbone.backbone import save_backbone as save_backbone
+from .backbone.devices import gpu_count as gpu_count
+from .backbone.devices import resolve_precision as resolve_precision
+from .backbone.info import Accelerator as Accelerator
+from .backbone.info import BackboneConfig as BackboneConfig
+from .backbone.info import BackboneInfo as BackboneInfo
+from .backbone.inspection import inspect_backbone as inspect_backbone
+from .backbone.inspection import of_tokenizer as of_tokenizer
+from .backbone.inspection import special_tokens as special_tokens
+from .backbone.inspection import text_tokens as text_tokens
+from .backbone.size import count_parameters as count_parameters
+from .backbone.tokenizer import load_tokenizer as load_tokenizer
+from .backbone.tokenizer import tokenizer_of as tokenizer_of
+from .combination.combination import Combination as Combination
+from .components.base import Component as Component
+from .components.config import ROLES as ROLES
+from .components.config import ComponentConfig as ComponentConfig
+from .components.registry import CONFIGS as CONFIGS
+from .components.registry import component_class as component_class
+from .components.registry import component_config as component_config
+from .components.registry import trained_parameters as trained_parameters
+from .errors import ModulesError as ModulesError
+from .training.configs import AlignmentConfig as AlignmentConfig
+from .training.configs import ClassificationHeadConfig as ClassificationHeadConfig
+from .training.configs import OptimizationConfig as OptimizationConfig
+from .training.configs import OptimizerConfig as OptimizerConfig
+from .training.configs import SpanHeadConfig as SpanHeadConfig
+from .training.configs import TaggingHeadConfig as TaggingHeadConfig
+from .training.heads import ClassificationHead as ClassificationHead
+from .training.heads import TaggingHead as TaggingHead
+from .training.span_head import SpanHead as SpanHead

@@ -1,7 +1,5 @@
 """AfriSenti: sentiment of tweets in 14 languages of Africa (Muhammad et al. 2023)."""
 
-from __future__ import annotations
-
 from typing_extensions import override
 
 from datamodules.datasets.base import TRAIN, ClassificationDataset, Example

@@ -1,7 +1,5 @@
 """AfriXNLI: natural language inference in 16 languages of Africa, English and French (Adelani et al. 2024)."""
 
-from __future__ import annotations
-
 from datamodules.datasets.base import TEST, VALIDATION
 from datamodules.datasets.nli import NaturalLanguageInference
 

@@ -1,7 +1,5 @@
 """AmericasNLI: natural language inference in ten indigenous languages of the Americas (Ebrahimi et al. 2022)."""
 
-from __future__ import annotations
-
 from datamodules.datasets.base import TEST, VALIDATION
 from datamodules.datasets.nli import NaturalLanguageInference
 

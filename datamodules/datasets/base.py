@@ -4,8 +4,6 @@ A new dataset is one small file with a subclass of `ClassificationDataset`, anot
 texts without labels, and its class in `registry.py`. Or the subclass stands anywhere and is named by its dotted path.
 """
 
-# no `from __future__ import annotations` here: pydantic reads the annotations of the config
-
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -128,12 +126,7 @@ class Dataset:
     """What `examples` does at a row that cannot be used; see `DatasetConfig`."""
 
     def __init__(self, path: str | None = None, revision: str | None = None) -> None:
-        """Sets the source of the rows; reads nothing yet.
-
-        Args:
-            path: Local folder; None for the hub.
-            revision: Branch, tag or commit on the hub.
-        """
+        """Sets the source: a local folder, or the hub at a branch, tag or commit. Reads nothing yet."""
         self.source: Source
         if path is not None:
             self.source = Folder(path, quotes=self.quotes)
@@ -202,11 +195,7 @@ class Dataset:
         return self.fingerprint(language, split)
 
     def examples(self, language: str, split: str) -> Iterator[Example]:
-        """Streams the examples of one split in the dataset's order.
-
-        Args:
-            language: FLORES code.
-            split: `train`, `validation` or `test`.
+        """Streams the examples of one split, `train`, `validation` or `test`, in the dataset's order.
 
         Raises:
             DataError: If the language, split or a column is missing, or the file cannot be read.
@@ -248,11 +237,6 @@ class Dataset:
     def check_example(self, example: Example, row: Row, split: str) -> None:
         """Checks what `to_example` made of a row, so that classes of the user's own are checked too.
 
-        Args:
-            example: The example.
-            row: The row, for the error.
-            split: `train`, `validation` or `test`.
-
         Raises:
             RowError: The example cannot be used in this split.
         """
@@ -263,11 +247,6 @@ class Dataset:
     def overlap(self, language: str, first: str, second: str) -> list[str]:
         """Finds texts that two splits share, such as test texts that are trained on.
 
-        Args:
-            language: FLORES code.
-            first: A split.
-            second: Another split.
-
         Returns:
             Ids of the second split's examples whose text (or pair of texts), but for white space at its ends, is in
             the first.
@@ -276,12 +255,7 @@ class Dataset:
         return [example.id for example in self.examples(language, second) if _stripped(example) in known]
 
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
-        """Makes an example of a raw row.
-
-        Args:
-            row: By column.
-            row_id: Split and number of the row, for datasets whose rows have no id of their own.
-            language: FLORES code.
+        """Makes an example of a raw row; `row_id`, its split and number, is for datasets whose rows have no id.
 
         Raises:
             RowError: The row cannot be used.
@@ -330,21 +304,11 @@ class LabelledDataset(Dataset):
         return example.label is not None
 
     def answer(self, example: Example, words: Sequence[str]) -> str:
-        """The gold answer of an example, as a language model should write it.
-
-        Args:
-            example: With gold.
-            words: What each of the labels is called.
-        """
+        """The gold answer of an example, as a language model should write it; `words` is what each label is called."""
         raise NotImplementedError
 
     def read_answer(self, written: str, text: str, words: Sequence[str]) -> str | None:
-        """Reads what a language model wrote.
-
-        Args:
-            written: Its answer.
-            text: The (first) text of the example.
-            words: What each of the labels is called.
+        """Reads what a language model wrote about the (first) text of an example; `words` is what each label is called.
 
         Returns:
             The answer as `gold` writes it; None if nothing can be made of it.
@@ -387,11 +351,7 @@ class LabelledDataset(Dataset):
             raise row.error(self.without_gold)
 
     def label_index(self, row: Row, column: str) -> int:
-        """Returns the index of a row's label.
-
-        Args:
-            row: The row.
-            column: The column that holds the label's name, or its number where the dataset numbers its labels.
+        """Returns the index of the label that a column holds by its name, or by its number where labels are numbered.
 
         Raises:
             RowError: It is none of the dataset's labels.
@@ -434,13 +394,8 @@ def _stripped(example: Example) -> tuple[str, ...]:
 def refuse_test_split(split: str, what: str, field: str = "split") -> None:
     """Keeps test texts out of the training of language components.
 
-    Args:
-        split: The split.
-        what: What would read it.
-        field: The field of a config that names it.
-
     Raises:
-        DataError: If the split is the test split.
+        DataError: If a field names the test split; the message says what would read it.
     """
     if split == TEST:
         raise DataError(f"{field} names the test split: {what} may not use a test split; use {TRAIN} or {VALIDATION}")

@@ -1,7 +1,5 @@
 """Validation data held out of the split that is trained on, for datasets that lack a split."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterator
 
@@ -15,18 +13,11 @@ from datamodules.errors import DataError, RowError
 class HeldOut(DatasetWrapper):
     """A dataset whose training and validation data are two parts of one of its splits; its test data is its own.
 
-    Groups of examples (see `LabelledDataset.group_of`) are held out by the rank of a hash of each. So the parts
-    depend neither on a run's seed nor on the order of reading, and share no group.
+    A share, between 0 and 1, of the groups of examples (see `LabelledDataset.group_of`) is held out, by the rank of a
+    hash of each. So the parts depend neither on a run's seed nor on the order of reading, and share no group.
     """
 
     def __init__(self, whole: LabelledDataset, split: str, share: float) -> None:
-        """Sets what is divided; reads nothing yet.
-
-        Args:
-            whole: The dataset.
-            split: Its split that is divided.
-            share: Of the split's groups that are held out, between 0 and 1.
-        """
         super().__init__(whole)
         self.split = split
         self.share = share

@@ -1,7 +1,5 @@
 """MasakhaNER 2.0: named entities in the news, in 20 languages of Africa (Adelani et al. 2022)."""
 
-from __future__ import annotations
-
 from datamodules.datasets.tagged import TaggingDataset
 
 

@@ -1,7 +1,5 @@
 """MasakhaNEWS: topics of news articles in 16 languages of Africa (Adelani et al. 2023)."""
 
-from __future__ import annotations
-
 from typing_extensions import override
 
 from datamodules.datasets.base import ClassificationDataset, Example

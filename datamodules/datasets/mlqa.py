@@ -1,7 +1,5 @@
 """MLQA: questions about paragraphs of Wikipedia in seven languages (Lewis et al. 2020)."""
 
-from __future__ import annotations
-
 from typing_extensions import override
 
 from datamodules.datasets.base import TRAIN

@@ -1,7 +1,5 @@
 """What the datasets of natural language inference share: does a premise entail a hypothesis?"""
 
-from __future__ import annotations
-
 from typing_extensions import override
 
 from datamodules.datasets.base import ClassificationDataset, Example

@@ -1,7 +1,5 @@
 """NusaX: sentiment in ten local languages of Indonesia, Indonesian and English (Winata et al. 2023)."""
 
-from __future__ import annotations
-
 from typing_extensions import override
 
 from datamodules.datasets.base import ClassificationDataset, Example

@@ -1,7 +1,5 @@
 """What the datasets of extractive question answering share: which words of a context answer a question?"""
 
-# no `from __future__ import annotations` here: pydantic reads the annotations of the config
-
 import dataclasses
 import json
 from collections.abc import Sequence

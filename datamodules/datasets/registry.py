@@ -1,7 +1,5 @@
 """The datasets that have a name, and how a name in a config becomes a dataset."""
 
-from __future__ import annotations
-
 import importlib
 
 from datamodules.datasets.afrisenti import AfriSenti
@@ -38,10 +36,7 @@ DECLARED = ("name", "columns", "task")
 
 
 def dataset_class(name: str) -> type[Dataset]:
-    """The class that a name in a config means.
-
-    Args:
-        name: Registered name, or dotted path of a subclass of `Dataset`.
+    """The class that a name in a config means: a registered name, or the dotted path of a subclass of `Dataset`.
 
     Raises:
         DataError: If there is no such dataset.
@@ -50,12 +45,7 @@ def dataset_class(name: str) -> type[Dataset]:
 
 
 def dataset(name: str, path: str | None = None, revision: str | None = None) -> Dataset:
-    """Makes a dataset ready to be read.
-
-    Args:
-        name: Registered name, or dotted path of a subclass of `Dataset`: `my_package.my_file.MyDataset`.
-        path: Local folder; None for the hub.
-        revision: Branch, tag or commit on the hub.
+    """Makes a dataset that reads from a local folder, or from the hub at a branch, tag or commit; see `dataset_class`.
 
     Raises:
         DataError: If there is no such dataset.

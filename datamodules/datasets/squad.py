@@ -1,7 +1,5 @@
 """SQuAD 1.1: questions about paragraphs of English Wikipedia articles (Rajpurkar et al. 2016)."""
 
-from __future__ import annotations
-
 from datamodules.datasets.base import TEST, TRAIN
 from datamodules.datasets.questions import QuestionDataset
 

@@ -12,8 +12,6 @@ from, other ones in each. Languages A to D are meant for pretraining a backbone,
 and G to be new to both.
 """
 
-from __future__ import annotations
-
 import functools
 import random
 import zlib

@@ -6,8 +6,6 @@ Its vocabulary holds all syllables and the commonest words of the languages that
 words of other languages are cut finer, as multilingual tokenizers do with languages that they have seen little of.
 """
 
-from __future__ import annotations
-
 import itertools
 import sys
 from collections import Counter

@@ -1,7 +1,5 @@
 """A user's own labelled texts in files whose columns the YAML names."""
 
-# no `from __future__ import annotations` here: pydantic reads the annotations of the config
-
 import dataclasses
 import functools
 import hashlib
@@ -316,12 +314,7 @@ class _Texts(NamedTuple):
 
 
 def _read(file: Path, columns: ColumnsConfig, language: str | None = None) -> _Texts:
-    """Reads a file, once for as long as its size and time stay the same.
-
-    Args:
-        file: Of one split.
-        columns: What they are called.
-        language: Of all rows; None reads it in each.
+    """Reads a file, once for as long as its size and time stay the same; without a language, each row names its own.
 
     Raises:
         DataError: If the file or a column is missing, or the file cannot be read.
@@ -349,13 +342,7 @@ def _read_version(
 
 
 def _text(row: Row, columns: ColumnsConfig, ids: dict[str, str]) -> _Text | RowError:
-    """Reads the cells of a row.
-
-    Args:
-        row: Of one language.
-        columns: What they are called.
-        ids: By id the place of each row before; this one's is added.
-    """
+    """Reads the cells of a row; `ids` has the place of each row before of its language by id, and gets this one's."""
     try:
         text = _Text(
             row.place,

@@ -1,7 +1,5 @@
 """The schemes in which tags mark spans: BIO, which labels are in, and those that are converted to it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from datamodules.errors import DataError
@@ -22,12 +20,9 @@ def type_of(tag: str) -> str:
 
 
 def to_bio(tags: Sequence[str]) -> list[str]:
-    """Converts the tags of a sentence to BIO.
+    """Converts the tags of a sentence's words to BIO: `O`, or a letter of a scheme and the type, such as `S-PER`.
 
     A span begins at a tag that begins one, after the end of another span, and where the type changes.
-
-    Args:
-        tags: One for each word: `O`, or a letter of a scheme and the type, such as `S-PER`.
     """
     converted = []
     before = OUTSIDE

@@ -1,7 +1,5 @@
 """Sentences whose words have a tag each, such as those of named entity recognition."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar

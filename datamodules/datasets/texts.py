@@ -1,7 +1,5 @@
 """Texts without labels, for training language components."""
 
-from __future__ import annotations
-
 from typing_extensions import override
 
 from datamodules.datasets.base import TEST, VALIDATION, Dataset, Example

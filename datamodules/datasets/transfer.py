@@ -1,7 +1,5 @@
 """Training on one dataset and testing on another."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterator
 
@@ -20,10 +18,6 @@ class Transfer(DatasetWrapper):
 
     def __init__(self, tested: LabelledDataset, learnt: LabelledDataset) -> None:
         """Checks that both datasets fit together.
-
-        Args:
-            tested: Has the test split; its name and labels are those of the whole.
-            learnt: Has the training and validation splits.
 
         Raises:
             DataError: If one task or its labels are not the other's.

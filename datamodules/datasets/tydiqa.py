@@ -1,7 +1,5 @@
 """TyDi QA, gold passage task: questions of people who wanted to know, in nine languages (Clark et al. 2020)."""
 
-from __future__ import annotations
-
 from typing_extensions import override
 
 from datamodules.datasets.base import TEST, TRAIN

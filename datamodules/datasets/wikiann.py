@@ -1,7 +1,5 @@
 """WikiANN: named entities in Wikipedia, tagged by its links (Pan et al. 2017, split by Rahimi et al. 2019)."""
 
-from __future__ import annotations
-
 from datamodules.datasets.tagged import TaggingDataset
 from datamodules.languages.table import LANGUAGES
 

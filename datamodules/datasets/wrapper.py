@@ -1,7 +1,5 @@
 """Base of datasets that recombine the splits of other datasets and keep their labels and answers."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from typing_extensions import override
@@ -13,11 +11,6 @@ class DatasetWrapper(LabelledDataset):
     """Has the task, labels and answers of another dataset; a subclass names the dataset of each split."""
 
     def __init__(self, asked: LabelledDataset) -> None:
-        """Copies the attributes of the task.
-
-        Args:
-            asked: The other dataset.
-        """
         self.asked = asked
         self.name = asked.name
         self.task = asked.task

@@ -1,7 +1,5 @@
 """XNLI: natural language inference in 15 languages (Conneau et al. 2018)."""
 
-from __future__ import annotations
-
 from datamodules.datasets.base import Example
 from datamodules.datasets.nli import NaturalLanguageInference
 

@@ -1,7 +1,5 @@
 """XQuAD: a part of SQuAD's validation split in 12 languages (Artetxe, Ruder and Yogatama 2020)."""
 
-from __future__ import annotations
-
 from datamodules.datasets.base import TEST
 from datamodules.datasets.questions import QuestionDataset
 

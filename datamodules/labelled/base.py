@@ -1,7 +1,5 @@
 """Base data module of labelled tasks."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence

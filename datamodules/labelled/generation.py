@@ -1,7 +1,5 @@
 """Batches for generation: a prompt and the tokens of its answer."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """A few examples per class."""
 
-from __future__ import annotations
-
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Batches for label words: a prompt, and for each label the words that answer it."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 

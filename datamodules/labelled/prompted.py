@@ -1,7 +1,5 @@
 """Renders texts with a prompt template and demonstrations."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -48,19 +46,12 @@ class PromptedData(TaskData):
 
     @override
     def test_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
-        """Translations are asked about in the language that they are in."""
         return self.rows(examples, self.config.max_length, self.sources[0] if self.config.translated else None)
 
     def rows(
         self, examples: Sequence[Example], max_length: int, prompt_language: str | None = None
     ) -> Sequence[HasLength]:
-        """Puts examples to the model.
-
-        Args:
-            examples: What is asked about.
-            max_length: Longest row in tokens.
-            prompt_language: The language that all of them are in; None for each one's own.
-        """
+        """Puts examples to the model, all in one language, or each in its own."""
         raise NotImplementedError
 
     def words(self, language: str) -> list[str]:

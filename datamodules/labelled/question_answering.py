@@ -1,7 +1,5 @@
 """Batches for training and testing extractive question answering."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 

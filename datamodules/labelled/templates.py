@@ -1,7 +1,5 @@
 """Prompt templates, with few-shot demonstrations before the text where they are configured."""
 
-# no `from __future__ import annotations` here: pydantic reads the annotations of the configs
-
 import dataclasses
 import string
 from collections import defaultdict
@@ -134,13 +132,7 @@ class PromptBuilder:
         }
 
     def ids(self, example: Example, language: str, max_length: int, prefix: str = "") -> list[int]:
-        """Returns the tokens of a prompt; if it is too long, the longer of its texts is truncated.
-
-        Args:
-            example: The input.
-            language: FLORES code of the language of the prompt.
-            max_length: Longest row in tokens.
-            prefix: Put in front of the prompt.
+        """Returns the tokens of a prompt in a language; if they are too many, the longer of its texts is truncated.
 
         Raises:
             DataError: If there is no room for any of the texts.
@@ -165,12 +157,7 @@ class PromptBuilder:
             texts[place] = texts[place][: kept[-1]].rstrip()
 
     def answer_ids(self, answer: str, *, ends: bool) -> list[int]:
-        """Returns the tokens of an answer as they follow the question.
-
-        Args:
-            answer: The text.
-            ends: Whether the end-of-text token closes it.
-        """
+        """Returns the tokens of an answer as they follow the question, and the end-of-text token if it `ends`."""
         if not answer:
             ids: list[int] = []
         elif self.is_decoder:

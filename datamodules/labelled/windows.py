@@ -1,7 +1,5 @@
 """Questions and their contexts to rows of tokens: a context that is too long gives several, which overlap."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -34,10 +32,7 @@ class Window(NamedTuple):
         return self.first - 1
 
     def tokens_of(self, place: tuple[int, int] | None) -> tuple[int, int]:
-        """Finds the tokens that hold a part of the context.
-
-        Args:
-            place: Its beginning and end in the context, in characters.
+        """Finds the tokens that hold a part of the context, which begins and ends at these characters.
 
         Returns:
             Places of its first and last token in the row; twice `nowhere` where the window does not hold all of it.

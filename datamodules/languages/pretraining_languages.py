@@ -5,14 +5,13 @@ GB of Oromo. It says nothing of dialects and little of scripts: only what a list
 Arabic is unseen where a list says "Arabic". Text that crept in unnamed is not known.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from datamodules.errors import DataError, nearest
-from datamodules.languages.table import LANGUAGES
+from datamodules.languages.table import LANGUAGES, rows_of
 
 
 @dataclass(frozen=True)
@@ -23,16 +22,16 @@ class PretrainingCorpus:
     """What tables call it: `CC-100`."""
     source: str
     """Where the list is published."""
-    codes: str
+    codes: tuple[str, ...]
     """The languages as codes of Wikipedias (mostly ISO 639-1) where there is one in `LANGUAGES`, else as FLORES codes;
-    those that Modulingua has no datasets in are listed too."""
+    those that Modulingua has no datasets in are listed too. `pretraining_languages.tsv` holds them."""
     models: tuple[str, ...]
     """Patterns (regular expressions) of the hub names of models that were pretrained on it, without their owner."""
 
     @property
     def languages(self) -> frozenset[str]:
         """The languages as FLORES codes; what is not in `LANGUAGES` is left out."""
-        return frozenset(_flores()[code] for code in self.codes.split() if code in _flores())
+        return frozenset(_flores()[code] for code in self.codes if code in _flores())
 
 
 @cache
@@ -41,16 +40,22 @@ def _flores() -> dict[str, str]:
     return known | {one.wikipedia: one.code for one in LANGUAGES.values() if one.wikipedia}
 
 
+def _codes() -> dict[str, tuple[str, ...]]:
+    codes: dict[str, tuple[str, ...]] = {}
+    for row in rows_of(Path(__file__).with_name("pretraining_languages.tsv")):
+        for corpus in row["corpora"].split():
+            codes[corpus] = (*codes.get(corpus, ()), row["code"])
+    return codes
+
+
+_CODES = _codes()
+
 PRETRAINING_CORPORA: dict[str, PretrainingCorpus] = {
     # Five languages are there in Latin letters too, and Burmese in Zawgyi; such text is in none of our languages.
     "cc100": PretrainingCorpus(
         name="CC-100",
         source="Conneau et al., ACL 2020, table 6",
-        codes="""
-        af am ar as az be bg bn br bs ca cs cy da de el en eo es et eu fa fi fr fy ga gd gl gu ha he hi hr hu hy id
-        is it ja jv ka kk km kn ko ku ky la lo lt lv mg mk ml mn mr ms my ne nl no om or pa pl ps pt ro ru sa sd si
-        sk sl so sq sr su sv sw ta te th tl tr ug uk ur uz vi xh yi zh zho_Hant
-        """,
+        codes=_CODES["cc100"],
         # E5 was initialised from XLM-R, its small model from a MiniLM that was distilled from XLM-R on its languages
         # (Wang et al., arXiv:2402.05672); mDeBERTa was pretrained on CC-100 itself.
         models=(r"xlm-roberta-.*", r"multilingual-e5-(small|base|large)", r"multilingual-minilm-.*", r"mdeberta-v3-.*"),
@@ -59,48 +64,33 @@ PRETRAINING_CORPORA: dict[str, PretrainingCorpus] = {
     "mc4": PretrainingCorpus(
         name="mC4",
         source="Xue et al., NAACL 2021, table 6",
-        codes="""
-        af am ar az be bg bn ca ceb co cs cy da de el en eo es et eu fa fi fr fy ga gd gl gu ha haw he hi hmn ht hu
-        hy id ig is it ja jv ka kk km kn ko ku ky la lb lo lt lv mg mi mk ml mn mr ms mt my ne nl no ny pa pl ps pt
-        ro ru sd si sk sl sm sn so sq sr st su sv sw ta te tg th tl tr uk ur uz vi xh yi yo zh zho_Hant zu
-        """,
+        codes=_CODES["mc4"],
         models=(r"mt5-.*", r"mt0-.*"),
     ),
     "wikipedia104": PretrainingCorpus(
         name="the 104 largest Wikipedias",
         source="Devlin et al., multilingual.md of google-research/bert",
-        codes="""
-        af an ar ast az azb ba bar be bg bn bpy br bs ca ce ceb cs cv cy da de el en es et eu fa fi fr fy ga gl gu
-        he hi hr ht hu hy id io is it ja jv ka kk kn ko ky la lb lmo lt lv mg min mk ml mn mr ms my nds ne new nl nn
-        no oc pa pl pms pnb pt ro ru scn sco sh sk sl sq sr su sv sw ta te tg th tl tr tt uk ur uz vi vo war yo zh
-        zho_Hant
-        """,
+        codes=_CODES["wikipedia104"],
         models=(r"(distil)?bert-base-multilingual-cased",),
     ),
     "roots": PretrainingCorpus(
         name="ROOTS",
         source="Laurençon et al., NeurIPS 2022, table 1; model card of BLOOM",
-        codes="""
-        ar as bn ca en es eu fon fr gu hi id ig ki kn lg ln ml mr ne nso ny or pa pt rn rw sn st sw ta te tn ts tum
-        tw ur vi wo xh yo zh zho_Hant zu bm aka_Latn
-        """,
+        codes=_CODES["roots"],
         models=(r"bloomz?(-.*)?",),
     ),
     # Chinese is listed without its script, so it counts in both.
     "cc100-xl": PretrainingCorpus(
         name="CC100-XL",
         source="Lin et al., EMNLP 2022, table 1",
-        codes="en ru zh zho_Hant de es fr ja it pt el ko fi id tr ar vi th bg ca hi et bn ta ur sw te eu my ht qu",
+        codes=_CODES["cc100-xl"],
         # XGLM of 4.5B parameters saw 134 languages, of which no list is published.
         models=(r"xglm-(564M|1\.7B|2\.9B|7\.5B)",),
     ),
     "mbart50": PretrainingCorpus(
         name="the 50 languages of mBART-50",
         source="Tang et al., Findings of ACL 2021, table 1; tokenizer of transformers",
-        codes="""
-        ar cs de en es et fi fr gu hi it ja kk ko lt lv my ne nl ro ru si tr vi zh af az bn fa he hr id ka km mk ml
-        mn mr pl ps pt sv sw ta te th tl uk ur xh gl sl
-        """,
+        codes=_CODES["mbart50"],
         models=(r"mbart-large-50(-.*)?",),
     ),
 }
@@ -122,12 +112,10 @@ def pretraining_corpus(name: str) -> PretrainingCorpus:
 def corpus_of_model(model: str) -> PretrainingCorpus | None:
     """Returns what a model on the hub was pretrained on; for one that was tuned further, what its base model was.
 
-    Args:
-        model: Its name, such as `FacebookAI/xlm-roberta-base`; a revision after `@` is no matter.
+    A revision after `@` is no matter. Somebody else's model is not known by its name: `me/mt5-small` may be anything.
 
     Returns:
-        The corpus; None where it is not known. Somebody else's model is not known by its name: `me/mt5-small` may be
-        anything.
+        The corpus; None where it is not known.
     """
     owner, _, name = model.partition("@")[0].rpartition("/")
     if owner not in OWNERS:
@@ -139,11 +127,7 @@ def corpus_of_model(model: str) -> PretrainingCorpus | None:
 
 
 def was_tuned(model: str) -> bool:
-    """Whether a published model saw more text after its pretraining, in languages that its corpus does not tell.
-
-    Args:
-        model: Its name on the hub, as for `corpus_of_model`.
-    """
+    """Whether a published model saw more text after its pretraining, in languages that its corpus does not tell."""
     return _is_one_of(model.partition("@")[0].rpartition("/")[2], TUNED)
 
 

@@ -13,8 +13,6 @@ Wikipedia is written in, Chinese to both; other scripts had no text of their own
 as languages that somebody made up.
 """
 
-from __future__ import annotations
-
 from datamodules.languages.table import LANGUAGES
 
 CLASSES: dict[str, str] = {
@@ -44,9 +42,6 @@ OTHER_SCRIPTS = frozenset({"ace_Arab", "arb_Latn", "bjn_Arab", "kas_Deva", "min_
 
 def resource_class(code: str) -> str | None:
     """Returns a language's class, `5` to `0`.
-
-    Args:
-        code: FLORES code.
 
     Returns:
         The class; None for a language that is not in `LANGUAGES`, for `OTHER_SCRIPTS`, and for languages that are drawn

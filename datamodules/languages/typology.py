@@ -9,20 +9,17 @@ A notebook needs no YAML:
     typology().distances("eng_Latn", "fra_Latn")["geographic"]   # 0.03 of half the Earth's circumference
 """
 
-from __future__ import annotations
-
-import csv
 import functools
 import importlib.util
 import itertools
 import math
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from datamodules.errors import DataError
+from datamodules.languages.table import rows_of
 
 TYPOLOGICAL = {"syntactic": "S_", "phonological": "P_", "inventory": "INV_", "featural": ""}
 """Distances between vectors of attested features, with the beginning of these features' names."""
@@ -40,18 +37,15 @@ class Typology:
     """What is known of the world's languages."""
 
     def __init__(self, folder: Path) -> None:
-        """Reads the database.
-
-        Args:
-            folder: That of the package `urielplus`.
+        """Reads the database in the folder of the package `urielplus`.
 
         Raises:
             DataError: If its files are not there.
         """
         tables, features = folder / "database" / "urielplus_csvs", folder / "database" / "original_uriel"
         try:
-            codes = {row["iso_code"].strip(): row["glottocode"] for row in _rows(tables / "uriel_glottocode_map.csv")}
-            places = {row["language_id"]: row for row in _rows(tables / "lang_fam_geo.csv")}
+            codes = {row["iso_code"].strip(): row["glottocode"] for row in rows_of(tables / "uriel_glottocode_map.csv")}
+            places = {row["language_id"]: row for row in rows_of(tables / "lang_fam_geo.csv")}
             with np.load(features / "features.npz", allow_pickle=False) as archive:
                 names, known = archive["feats"].astype(str), archive["langs"].astype(str)
                 self._attested = archive["data"]  # [languages, features, sources]; -1 is not attested
@@ -147,8 +141,3 @@ def _iso(code: str) -> str:
 
 def _angle(cosine: float) -> float:
     return 2 * math.acos(min(1.0, cosine)) / math.pi
-
-
-def _rows(file: Path) -> list[Mapping[str, str]]:
-    with file.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))

@@ -1,7 +1,5 @@
 """Where rows come from: what every source does, and the local folder."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import json
@@ -98,12 +96,6 @@ class Folder(FileSource):
     """A local folder, in any of the layouts that repositories on the hub have; see `datamodules.sources.layout`."""
 
     def __init__(self, path: str | Path, *, quotes: bool = True) -> None:
-        """Keeps the path; the folder is read on first use.
-
-        Args:
-            path: The folder.
-            quotes: Whether cells of TSV files may be quoted.
-        """
         self.path = user_path(path)
         self.quotes = quotes
 

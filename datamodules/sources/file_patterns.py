@@ -1,7 +1,5 @@
 """Finds the files that a name with `{language}` in it means: one file per language."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 import re
@@ -74,12 +72,9 @@ def _reason(code: str, file: Path) -> str:
 
 
 def _matches(folder: Path, parts: tuple[str, ...], code: str | None) -> Iterator[tuple[str, Path]]:
-    """Yields the code and the path of everything below a folder whose name matches.
+    """Yields the code and the path of everything below a folder that the rest of a pattern matches.
 
-    Args:
-        folder: Whose content is looked at.
-        parts: The rest of the pattern, folders and a file.
-        code: What the placeholder stands for, once a folder's name has told.
+    The code is what the placeholder stands for, once a folder's name has told.
     """
     part, rest = parts[0], parts[1:]
     if PLACEHOLDER not in part:

@@ -4,8 +4,6 @@ The system's refusals (no permission, a name that is too long, a circle of links
 path, and only regular files are opened: opening a named pipe would wait for ever.
 """
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Iterator

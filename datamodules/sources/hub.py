@@ -1,7 +1,5 @@
 """The Hugging Face hub as a source of rows."""
 
-from __future__ import annotations
-
 import functools
 from pathlib import Path
 
@@ -22,13 +20,6 @@ class Hub(FileSource):
     """
 
     def __init__(self, hub_id: str, revision: str | None = None, *, quotes: bool = True) -> None:
-        """Keeps the names; the first request is sent on first use.
-
-        Args:
-            hub_id: Such as `Davlan/sib200`.
-            revision: Branch, tag or commit; None for the main branch.
-            quotes: Whether cells of TSV files may be quoted.
-        """
         self.hub_id = hub_id
         self.revision = revision or "main"
         self.quotes = quotes

@@ -1,7 +1,5 @@
 """Requests to the Hugging Face hub, and the meaning of its errors."""
 
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Iterator
@@ -60,18 +58,11 @@ def list_files(hub_id: str, revision: str) -> tuple[str, dict[str, int | None]]:
 
 
 def download(hub_id: str, commit: str, path: str, size: int | None, target: BinaryIO) -> None:
-    """Asks for a file; one request, unless the connection breaks.
-
-    Args:
-        hub_id: The dataset repository.
-        commit: Its commit.
-        path: The file in it.
-        size: In bytes, as the list of files has it; None where it has none.
-        target: A new file, open for writing.
+    """Writes a file of a commit into `target`, a new file; one request, unless the connection breaks.
 
     Raises:
         DataError: The hub refuses.
-        NetworkError: It cannot be asked, or what came is not this file.
+        NetworkError: It cannot be asked, or what came is not this file: it has not the size in bytes that is listed.
     """
     address = hf_hub_url(hub_id, path, repo_type="dataset", revision=commit, endpoint=constants.ENDPOINT)
     with _hub_errors(hub_id, path):
@@ -103,12 +94,7 @@ def _receive(address: str, target: BinaryIO) -> None:
 
 @contextmanager
 def _hub_errors(hub_id: str, what: str) -> Iterator[None]:
-    """Turns the errors of the hub's client into one line each.
-
-    Args:
-        hub_id: The dataset repository.
-        what: What of it was asked for: a revision or a file.
-    """
+    """Turns the errors of the hub's client, which was asked for a revision or a file, into one line each."""
     try:
         yield
     except HFValidationError as error:

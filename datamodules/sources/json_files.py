@@ -1,7 +1,5 @@
 """The rows of JSON files: an object in each line, or one list of objects."""
 
-from __future__ import annotations
-
 import functools
 import json
 import re

@@ -1,7 +1,5 @@
 """Labels as files hold them: which one a value is, or why it is none of them."""
 
-from __future__ import annotations
-
 import math
 import re
 import unicodedata
@@ -21,13 +19,7 @@ _NUMBER = re.compile("[0-9]{1,9}")
 
 
 def index_of(value: Any, labels: Sequence[str], *, numbered: bool) -> int | None:
-    """Returns the index of the label that a value means, or None where it is none of them.
-
-    Args:
-        value: Of a cell, as the file holds it.
-        labels: All that the dataset knows.
-        numbered: Whether the value may be a label's number too.
-    """
+    """Returns the index of the label that a cell names, or numbers where labels are `numbered`; None if it is none."""
     if isinstance(value, str):
         if value not in labels:  # at most in another Unicode form
             value, labels = in_one_form(value), [in_one_form(label) for label in labels]
@@ -37,11 +29,7 @@ def index_of(value: Any, labels: Sequence[str], *, numbered: bool) -> int | None
 
 
 def named(value: Any, labels: Sequence[str]) -> Any:
-    """Turns the number of a label, or a list of such numbers, into names.
-
-    Args:
-        value: Of a cell. In CSV and TSV a number is a text.
-        labels: By number.
+    """Turns the number of a label, or a list of such numbers, into names. In CSV and TSV a number is a text.
 
     Returns:
         The name or names; what is not the number of a label stays as it is, so that it is refused later. A fraction is
@@ -54,13 +42,7 @@ def named(value: Any, labels: Sequence[str]) -> Any:
 
 
 def unknown_label(value: Any, labels: Sequence[str], *, numbered: bool = False) -> str:
-    """Returns why a value is none of the labels, with the likely cause; the words continue "the column 'label' …".
-
-    Args:
-        value: Of a cell, as the file holds it.
-        labels: All that the dataset knows.
-        numbered: Whether a label's number would be right too.
-    """
+    """Returns why a cell holds none of the labels, with the likely cause; the words continue "the column 'label' …"."""
     if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         return "is empty"
     if isinstance(value, list | tuple | dict | set):

@@ -20,8 +20,6 @@ of the config `default` also outside of any; a split there is one of
 or `<split>/<config>.jsonl`, a folder of each split.
 """
 
-from __future__ import annotations
-
 import itertools
 import re
 from collections import defaultdict
@@ -101,16 +99,9 @@ class Listed(Tree):
 
 
 class Layout:
-    """Finds the files of splits."""
+    """Finds the files of splits, by the header of the README (empty if there is none) and by their names."""
 
     def __init__(self, where: str, tree: Tree, card: Card) -> None:
-        """Reads the entries of the card.
-
-        Args:
-            where: The repository or folder, for messages.
-            tree: Its files.
-            card: The header of its README; empty if it has none.
-        """
         self.where = where
         self.tree = tree
         self._entries = _by_config(card.get("configs"))
@@ -253,11 +244,7 @@ def card_of(readme: Path) -> Card:
 
 
 def read_card(text: str, file: str) -> Card:
-    """Reads the header of a README's text.
-
-    Args:
-        text: The README.
-        file: For messages.
+    """Reads the header of a README's text; messages name the file.
 
     Raises:
         DataError: It begins with a header that is not YAML, or no mapping.

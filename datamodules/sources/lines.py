@@ -1,7 +1,5 @@
 """The lines of text files, which may be compressed with gzip."""
 
-from __future__ import annotations
-
 import codecs
 import gzip
 import re

@@ -4,8 +4,6 @@ Local parquet files are read with pyarrow and not with `datasets`, which refuses
 (UUID) even in columns that nobody reads, and takes brackets and stars in a path for a pattern.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Iterable, Iterator
@@ -27,11 +25,6 @@ ROWS_AT_A_TIME = 1000
 def parquet_rows(file: Path, columns: tuple[str, ...], optional: tuple[str, ...] = ()) -> Rows:
     """Reads the wanted columns of a parquet file; see `datamodules.sources.base.Source.rows`.
 
-    Args:
-        file: As pyarrow, `datasets` or others write it.
-        columns: Columns that must be there.
-        optional: Columns that are read where they are there.
-
     Raises:
         DataError: The file cannot be read, or a column is missing or there twice.
     """
@@ -45,13 +38,7 @@ def parquet_rows(file: Path, columns: tuple[str, ...], optional: tuple[str, ...]
 
 
 def arrow_rows(tables: Iterable[pyarrow.Table | pyarrow.RecordBatch], names: dict[str, list[str]], file: str) -> Rows:
-    """Turns tables of Arrow into rows.
-
-    Args:
-        tables: In their order.
-        names: By column the names of the labels whose numbers it holds, alone or in lists.
-        file: For messages.
-    """
+    """Turns tables into rows; `names` has those of labels whose numbers a column holds, alone or in lists."""
     number = 0
     for table in tables:
         columns = {column: _values(table.column(column)) for column in table.schema.names}

@@ -20,16 +20,9 @@ from datamodules.errors import DataError, RowError, comma_list, nearest
 
 
 class Row(dict[str, Any]):
-    """The cells of one row by column name, as the file holds them."""
+    """The cells of one row by column name, as the file holds them, and its position there: "line 3", "row 17"."""
 
     def __init__(self, cells: Mapping[str, Any], *, file: str, place: str) -> None:
-        """Keeps the cells and their position.
-
-        Args:
-            cells: By column name.
-            file: The file, or repository, config and split.
-            place: The position in the file: "line 3", "row 17".
-        """
         super().__init__(cells)
         self.file = file
         self.place = place
@@ -76,13 +69,9 @@ Rows = Iterator[Row | RowError]
 def wanted_columns(
     found: Collection[str], columns: Collection[str], optional: Collection[str], error: Callable[[str], DataError]
 ) -> list[str]:
-    """Chooses the columns to read.
+    """Chooses of a file's columns those that must be there, and the optional ones that are there.
 
-    Args:
-        found: All columns of the file, in its order.
-        columns: Columns that must be there.
-        optional: Columns that are read where they are there.
-        error: Makes the error to raise of its reason: that a column is missing, or that two have its name.
+    `error` makes the error to raise of its reason: that a column is missing, or that two have its name.
     """
     found = list(found)
     for column in columns:

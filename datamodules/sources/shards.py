@@ -1,7 +1,5 @@
 """Whether the files of a split that are numbered `00000-of-00002` are all there, each once."""
 
-from __future__ import annotations
-
 import itertools
 import re
 from collections import defaultdict
@@ -18,9 +16,7 @@ _SHOWN = 3
 def check_shards(where: str, files: Sequence[str]) -> None:
     """Checks the files of a split, where they are numbered; other files are of no concern.
 
-    Args:
-        where: The repository or folder, for messages.
-        files: Their paths. They may be of several series, each with a folder or a name of its own.
+    They may be of several series, each with a folder or a name of its own.
 
     Raises:
         DataError: A part is missing (they count from 0 or from 1) or there twice, or files are of series of two

@@ -1,7 +1,5 @@
 """The rows of a file, each with its position for messages: CSV, TSV, JSON, JSONL or parquet."""
 
-from __future__ import annotations
-
 import csv
 import functools
 import itertools

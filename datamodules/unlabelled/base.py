@@ -7,8 +7,6 @@ of rows is a matter of the `Batching`, of which there are several, each in a fil
 and resuming.
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 import random
@@ -53,11 +51,7 @@ class Batching(ABC, Generic[Row]):
     """One way to make batches of monolingual text; `TextConfig.batching_class` names it."""
 
     def __init__(self, config: TextConfig, tokenizer: PreTrainedTokenizerBase, seed: int) -> None:
-        """Keeps what `TextConfig.batching` takes.
-
-        Raises:
-            DataError: If the tokenizer does not suit.
-        """
+        """Raises DataError if the tokenizer does not suit."""
         self.config = config
         self.tokenizer = tokenizer
         self.seed = seed
@@ -68,11 +62,9 @@ class Batching(ABC, Generic[Row]):
 
     @abstractmethod
     def __call__(self, rows: Sequence[Row], numbers: Sequence[int]) -> Batch:
-        """Makes a batch.
+        """Makes a batch of at least one row.
 
-        Args:
-            rows: At least one.
-            numbers: Number of each row in the stream: with the seed, it determines what is drawn for the row.
+        With the seed, a row's number in the stream determines what is drawn for it.
         """
 
 

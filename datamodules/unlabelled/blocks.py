@@ -4,8 +4,6 @@ Documents are joined and cut into blocks by a number of *characters*, estimated 
 tokens of a row. Each rank thus tokenises only the blocks that are its own, and a resumed run none of those before.
 """
 
-from __future__ import annotations
-
 import bisect
 import dataclasses
 import functools

@@ -1,7 +1,5 @@
 """Causal language modelling: every token is predicted from those before it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from typing_extensions import override

@@ -1,7 +1,5 @@
 """Settings of text without labels: which text, and what batches are made of it. Nothing here needs torch."""
 
-# no `from __future__ import annotations` here: pydantic reads the annotations of the configs
-
 import itertools
 import pkgutil
 from pathlib import Path
@@ -46,10 +44,6 @@ class TextConfig:
 
     def batching(self, tokenizer: "PreTrainedTokenizerBase", seed: int) -> Any:
         """Returns the `Batching` of the text; its module, which needs torch, is imported only here.
-
-        Args:
-            tokenizer: Of the backbone.
-            seed: With a row's number in the stream, it determines all that is drawn for the row.
 
         Raises:
             DataError: If the tokenizer does not suit.

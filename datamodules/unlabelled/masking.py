@@ -1,7 +1,5 @@
 """Masked language modelling (Devlin et al. 2019, arXiv:1810.04805)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """The translations that settings name, read and fingerprinted without torch."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path

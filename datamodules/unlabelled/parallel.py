@@ -1,7 +1,5 @@
 """Batches of sentences and their translations, for aligning a language with a pivot."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any

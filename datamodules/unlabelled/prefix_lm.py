@@ -1,7 +1,5 @@
 """Prefix language modelling (Raffel et al. 2020, arXiv:1910.10683, section 3.2.1): the end from the beginning."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

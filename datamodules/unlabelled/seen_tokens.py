@@ -1,7 +1,5 @@
 """The tokens that occur in the text of some languages."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Iterator, Sequence
 

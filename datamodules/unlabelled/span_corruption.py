@@ -1,7 +1,5 @@
 """Span corruption, the objective of T5 (Raffel et al. 2020, arXiv:1910.10683, section 3.1.4) and mT5."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """The text that settings name, read and fingerprinted without torch."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from datamodules.datasets.registry import dataset

@@ -3,8 +3,6 @@
 A new model is one entry here; the tests run every combination of components on every entry.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Literal

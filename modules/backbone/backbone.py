@@ -94,13 +94,7 @@ class ReducedVocabulary(nn.Module):
     """The row of each token [vocabulary size]; that of the unknown token where it was dropped."""
 
     def __init__(self, kept: Tensor, size: int, unknown: int) -> None:
-        """Numbers the rows.
-
-        Args:
-            kept: Ids of the tokens that are left [number], ascending.
-            size: Number of tokens that there were.
-            unknown: Id of the unknown token.
-        """
+        """Numbers the rows of `kept` ids, ascending, of `size` tokens; `unknown` is that of the unknown token."""
         super().__init__()
         self.register_buffer("kept", kept, persistent=False)
         own = torch.arange(len(kept), device=kept.device)
@@ -110,7 +104,7 @@ class ReducedVocabulary(nn.Module):
 
 
 class Backbone(nn.Module):
-    """A frozen transformer, its tokenizer and, where asked for, its language model head."""
+    """A frozen transformer, its tokenizer and, where asked for, its language model head; `load_backbone` makes it."""
 
     def __init__(
         self,
@@ -120,7 +114,6 @@ class Backbone(nn.Module):
         info: BackboneInfo,
         precision: str,
     ) -> None:
-        """Takes the parts; use `load_backbone`."""
         super().__init__()
         self.model: Any = model
         """The base model of transformers, prepared by the `adapters` library."""

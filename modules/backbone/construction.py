@@ -5,8 +5,6 @@ long. Then the model is built on the meta device, where tensors have shapes but 
 names and shapes of the weight files into it. What fails there would fail in a run.
 """
 
-from __future__ import annotations
-
 import contextlib
 import inspect
 import math
@@ -49,13 +47,7 @@ class Construction:
 
 
 def examine(name: str, model_type: str, settings: dict[str, Any], weights: Weights | None) -> Construction:
-    """Builds a model on the meta device and returns what is known of it.
-
-    Args:
-        name: The backbone, for messages.
-        model_type: A key of `ARCHITECTURES`.
-        settings: The known settings of `config.json`.
-        weights: What the weight files hold; None where all weights are drawn.
+    """Builds a model on the meta device and returns what is known of it; `weights` is None where all are drawn.
 
     Raises:
         ModulesError: If a setting cannot be used, or the weights do not fit the settings.

@@ -23,11 +23,9 @@ def gpu_count() -> int:
 
 
 def resolve_precision(config: BackboneConfig, accelerator: Accelerator = "auto") -> BackboneConfig:
-    """Replaces the precision `auto` by the one that suits this machine, `bf16` or `32`; keeps any other.
+    """Replaces the precision `auto` by the one that suits the accelerator, `bf16` or `32`; keeps any other.
 
-    Args:
-        config: The backbone.
-        accelerator: The device that computes; `auto` is a GPU where there is one.
+    The accelerator `auto` is a GPU where there is one.
     """
     if config.precision != "auto":
         return config

@@ -1,7 +1,5 @@
 """What the errors of the Hugging Face hub's client mean: the user's mistakes, or a failure of the network."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterable, Iterator
 
@@ -41,11 +39,7 @@ HUB_FAILURES = (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSEr
 
 @contextlib.contextmanager
 def hub_errors(where: str, known: Iterable[tuple[type[Exception], str]] = HUB_ERRORS) -> Iterator[None]:
-    """Turns the errors of the hub's client into one line each.
-
-    Args:
-        where: What the line begins with, such as `backbone 'google/mt5-small'`.
-        known: What the errors mean.
+    """Turns the errors of the hub's client into one line each, such as `backbone 'google/mt5-small': …`.
 
     Raises:
         NetworkError: The network failed, or the hub.

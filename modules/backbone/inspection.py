@@ -1,7 +1,5 @@
 """What is known of a backbone before it is loaded; found out once, and then read from the cache."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -65,14 +63,7 @@ def text_tokens(info: BackboneInfo, text: str) -> int:
 
 
 def of_tokenizer(type_: type[T], find: Callable[[], T], info: BackboneInfo, *key: object) -> T:
-    """Returns what `find` finds out with the tokenizer of a backbone; see `cached`.
-
-    Args:
-        type_: Of what is found.
-        find: Finds it out.
-        info: The backbone.
-        *key: What else it depends on, beginning with what it is.
-    """
+    """Returns what `find` finds out with a backbone's tokenizer; `key` is what else it depends on. See `cached`."""
     return cached(type_, find, files=pretrained_files.files_of(info.folder), tokenizer=info.name, of=key)
 
 

@@ -1,7 +1,5 @@
 """Calls of transformers, which is imported in them, and what its errors mean."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Rows of several documents, each of which sees itself and the prompts, and nothing of the others."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The tokenizer of a backbone, loaded, tried, and held against the embeddings that it names rows of."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import json

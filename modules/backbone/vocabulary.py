@@ -5,8 +5,6 @@ The tokenizer stays as it is, and whoever speaks of tokens does so by its ids; o
 of the language model have other rows, one for each token that is kept.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

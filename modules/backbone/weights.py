@@ -5,8 +5,6 @@ Safetensors come first. A PyTorch pickle (`pytorch_model.bin`) is read by the re
 closed). A file that names anything else is refused.
 """
 
-from __future__ import annotations
-
 import functools
 import os
 import re
@@ -110,12 +108,7 @@ class WeightFormat:
 
 
 def without_values(shape: Sequence[int], dtype: str, shown: str) -> Tensor:
-    """Returns a tensor on the meta device.
-
-    Args:
-        shape: Its shape.
-        dtype: Its type, by its name in safetensors.
-        shown: The name of the tensor in messages.
+    """Returns a tensor on the meta device; its type is given by its name in safetensors.
 
     Raises:
         ModulesError: If the type is none that is read.
@@ -178,12 +171,7 @@ def choose_format(names: Sequence[str]) -> tuple[WeightFormat, list[str]]:
 
 
 def missing_weights(name: str, files: Sequence[str]) -> ModulesError:
-    """Returns the error of a checkpoint without weights that can be read.
-
-    Args:
-        name: The backbone.
-        files: The names of all its files.
-    """
+    """Returns the error of a checkpoint of which none of the files holds weights that can be read."""
     others = (f"; {file} {reason}" for known, reason in UNREAD for file in sorted(files) if known.fullmatch(file))
     hint = next(others, "")
     return ModulesError(f"backbone {name!r} has no weights: neither model.safetensors nor pytorch_model.bin{hint}")

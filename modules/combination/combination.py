@@ -1,7 +1,5 @@
 """A backbone and the components in its slots, as one model."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 from collections import defaultdict
@@ -27,7 +25,6 @@ class Combination(nn.Module):
     """A backbone with components: those of a row's language act on it, and those without a language on every row."""
 
     def __init__(self, backbone: Backbone) -> None:
-        """Starts without components."""
         super().__init__()
         self.backbone = backbone
         self._components = nn.ModuleDict()
@@ -98,11 +95,7 @@ class Combination(nn.Module):
         )
 
     def train_only(self, components: Iterable[Component], *modules: nn.Module) -> None:
-        """Makes exactly these trainable; nothing else decides what is.
-
-        Args:
-            components: Components of this combination.
-            modules: What else learns, such as a head.
+        """Makes exactly these components and modules, such as a head, trainable; nothing else decides what is.
 
         Raises:
             ModulesError: If nothing would be trained.
@@ -158,12 +151,7 @@ class Combination(nn.Module):
         return hidden if decoder_input_ids is not None or not padding.any() else rolled(hidden, -padding)
 
     def _mixed(self, languages: Sequence[str], run: Callable[[Sequence[Component], list[int]], Tensor]) -> Tensor:
-        """Returns what the backbone gives for rows of these languages, each group of them in a pass of its own.
-
-        Args:
-            languages: One of each row.
-            run: Returns it for the rows of these numbers, through the components that act on them.
-        """
+        """Returns what `run` gives for each row, those that the same components act on in one pass."""
         groups = self._groups(languages) or {(): []}
         found = put_together([(rows, run(acting, rows)) for acting, rows in groups.items()])
         for _ in range(self.synchronised_passes(len(groups)) - len(groups)):
@@ -442,10 +430,7 @@ class Combination(nn.Module):
     def _embedding_last(self, acting: Sequence[Component], front: int, behind: int) -> Iterator[None]:
         """Has components that embed last change the text's embeddings on their way into the layers.
 
-        Args:
-            acting: The components that act.
-            front: How many vectors of prompts stand in front of the first token.
-            behind: How many stand right behind it.
+        So many vectors of prompts stand in front of the first token, and right behind it.
         """
         last = [component for component in acting if component.after_embedding_layer]
         if not last:

@@ -1,7 +1,5 @@
 """Greedy and beam search from a cached prefix."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """KV cache for generating and scoring continuations of an encoded text."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from typing import Any, Self
@@ -33,7 +31,6 @@ class DecodingState:
     def __init__(
         self, backbone: Backbone, embed: Embed, cache: DynamicCache | EncoderDecoderCache, mask: Tensor
     ) -> None:
-        """Takes what all families have."""
         self._backbone = backbone
         self._embed = embed
         self._cache = cache
@@ -69,7 +66,6 @@ class DecoderState(DecodingState):
     """A decoder's: what it goes on behind is the text itself."""
 
     def __init__(self, backbone: Backbone, embed: Embed, embeddings: Tensor, mask: Tensor) -> None:
-        """Reads prompts and text; see `DECODING_STATES`."""
         # Without sizes the cache keeps everything; the model's own masks narrow sliding windows.
         super().__init__(backbone, embed, DynamicCache(), mask[:, :0])
         # All rows end together, so that what comes next stands right behind each: a sliding window counts places.
@@ -96,7 +92,6 @@ class EncoderDecoderState(DecodingState):
     """An encoder-decoder's: the encoder has read the text, and the decoder goes on behind its start token."""
 
     def __init__(self, backbone: Backbone, embed: Embed, embeddings: Tensor, mask: Tensor) -> None:
-        """Reads prompts and text, and the start token; see `DECODING_STATES`."""
         super().__init__(backbone, embed, EncoderDecoderCache(DynamicCache(), DynamicCache()), mask)
         start = backbone.shifted(mask[:, :1])
         read = self._read(start, inputs_embeds=embeddings)

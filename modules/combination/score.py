@@ -1,7 +1,5 @@
 """How likely continuations of texts are: the sums of their tokens' log-likelihoods."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,43 +1,21 @@
-from .base import Component
-from .bottleneck import Bottleneck
-from .config import ROLES, ComponentConfig
-from .configs import (
-    BottleneckConfig,
-    FullConfig,
-    IA3Config,
-    InvertibleConfig,
-    LoRAConfig,
-    PrefixConfig,
-    SoftPromptConfig,
-)
-from .full import Full
-from .ia3 import IA3
-from .invertible import Invertible
-from .lora import LoRA
-from .prefix import Prefix
-from .registry import CONFIGS, component_class, component_config, trained_parameters
-from .soft_prompt import SoftPrompt
-
-__all__ = [
-    "CONFIGS",
-    "IA3",
-    "ROLES",
-    "Bottleneck",
-    "BottleneckConfig",
-    "Component",
-    "ComponentConfig",
-    "Full",
-    "FullConfig",
-    "IA3Config",
-    "Invertible",
-    "InvertibleConfig",
-    "LoRA",
-    "LoRAConfig",
-    "Prefix",
-    "PrefixConfig",
-    "SoftPrompt",
-    "SoftPromptConfig",
-    "component_class",
-    "component_config",
-    "trained_parameters",
-]
+from .base import Component as Component
+from .bottleneck import Bottleneck as Bottleneck
+from .config import ROLES as ROLES
+from .config import ComponentConfig as ComponentConfig
+from .configs import BottleneckConfig as BottleneckConfig
+from .configs import FullConfig as FullConfig
+from .configs import IA3Config as IA3Config
+from .configs import InvertibleConfig as InvertibleConfig
+from .configs import LoRAConfig as LoRAConfig
+from .configs import PrefixConfig as PrefixConfig
+from .configs import SoftPromptConfig as SoftPromptConfig
+from .full import Full as Full
+from .ia3 import IA3 as IA3
+from .invertible import Invertible as Invertible
+from .lora import LoRA as LoRA
+from .prefix import Prefix as Prefix
+from .registry import CONFIGS as CONFIGS
+from .registry import component_class as component_class
+from .registry import component_config as component_config
+from .registry import trained_parameters as trained_parameters
+from .soft_prompt import SoftPrompt as SoftPrompt

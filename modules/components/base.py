@@ -63,12 +63,8 @@ class Component(nn.Module):
         """Returns its tensors on the meta device, without values, by their names in `own_tensors`.
 
         This creates one on a backbone that has neither values nor a tokenizer; a kind whose `create` needs them
-        returns its outline in its own way.
-
-        Args:
-            config: An instance of `Config`.
-            info: The inspected backbone.
-            with_lm_head: Whether the stage uses the language model head, which only the whole backbone trains.
+        returns its outline in its own way. `with_lm_head` says whether the stage uses the language model head, which
+        only the whole backbone trains.
         """
         backbone = skeleton(info, with_lm_head)
         with torch.device("meta"):
@@ -79,11 +75,7 @@ class Component(nn.Module):
 
     @classmethod
     def summed(cls, states: Sequence[dict[str, Tensor]], weights: Sequence[float]) -> dict[str, Tensor]:
-        """Returns the weighted sum of trained components of this kind, as `components merge` writes it.
-
-        Args:
-            states: What `own_state` returned of each; they have the same names and shapes.
-            weights: The factor of each.
+        """Returns the weighted sum of what `own_state` returned of several, as `components merge` writes it.
 
         Raises:
             ModulesError: If these cannot be summed.

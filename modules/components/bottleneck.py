@@ -16,7 +16,6 @@ class Bottleneck(LibraryComponent):
     @classmethod
     @override
     def library_config(cls, config: BottleneckConfig) -> Any:
-        """Returns the library's configuration object."""
         from adapters import CompacterConfig, DoubleSeqBnConfig, SeqBnConfig
 
         types = {"seq_bn": SeqBnConfig, "double_seq_bn": DoubleSeqBnConfig, "compacter": CompacterConfig}

@@ -1,7 +1,5 @@
 """What the settings of every kind of component have in common. No torch is needed to read and check an experiment."""
 
-from __future__ import annotations
-
 from typing import ClassVar
 
 from modules.backbone.info import BackboneInfo

@@ -1,7 +1,5 @@
 """The settings of each kind of component; the file of the kind's name holds what is trained."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field

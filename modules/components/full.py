@@ -26,10 +26,8 @@ class Full(Component):
     @classmethod
     @override
     def create(cls, config: FullConfig, backbone: Backbone, *, name: str, language: str | None) -> Self:
-        """Refers to the backbone."""
         return cls(backbone)
 
     @override
     def own_parameters(self) -> dict[str, nn.Parameter]:
-        """Returns the backbone's own parameters by their Hugging Face names; tied ones come once."""
         return self._backbone[0].own_parameters()

@@ -16,7 +16,6 @@ class IA3(LibraryComponent):
     @classmethod
     @override
     def library_config(cls, config: IA3Config) -> Any:
-        """Returns the library's configuration object."""
         from adapters import IA3Config as LibraryConfig
 
         return LibraryConfig(leave_out=list(config.leave_out))

@@ -30,13 +30,11 @@ class LibraryComponent(Component):
     @classmethod
     @override
     def create(cls, config: Any, backbone: Backbone, *, name: str, language: str | None) -> Self:
-        """Adds it to the backbone's layers."""
         backbone.model.add_adapter(name, config=cls.library_config(config))
         return cls(backbone, name)
 
     @override
     def detach(self) -> None:
-        """Takes it out of the backbone's layers."""
         self._model[0].delete_adapter(self.stack_name)
 
     @override

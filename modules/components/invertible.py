@@ -16,7 +16,6 @@ class Invertible(Component):
     Config = InvertibleConfig
 
     def __init__(self, config: InvertibleConfig, coupling: nn.Module) -> None:
-        """Takes its settings and the coupling block."""
         super().__init__()
         self.coupling = coupling
         self.after_embedding_layer = config.place == "embeddings"
@@ -35,12 +34,10 @@ class Invertible(Component):
 
     @override
     def embed(self, embeddings: Tensor) -> Tensor:
-        """Changes the embeddings of the text [batch, time, embedding size]."""
         changed: Tensor = self.coupling(embeddings)
         return changed
 
     @override
     def unembed(self, vectors: Tensor) -> Tensor:
-        """Undoes the change on vectors [number, embedding size]."""
         undone: Tensor = self.coupling(vectors.unsqueeze(0), rev=True).squeeze(0)
         return undone

@@ -67,7 +67,6 @@ class LoRA(Component):
     note_on_sums = "The two factors of LoRAs were summed each by itself, which is not the sum of their products."
 
     def __init__(self) -> None:
-        """Starts without any product."""
         super().__init__()
         self.layers = nn.ModuleDict()
         self._hooks: list[RemovableHandle] = []
@@ -98,7 +97,6 @@ class LoRA(Component):
 
     @override
     def detach(self) -> None:
-        """Takes its hooks off the backbone's linear layers."""
         for hook in self._hooks:
             hook.remove()
 

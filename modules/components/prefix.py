@@ -16,7 +16,6 @@ class Prefix(LibraryComponent):
     @classmethod
     @override
     def library_config(cls, config: PrefixConfig) -> Any:
-        """Returns the library's configuration object."""
         from adapters import PrefixTuningConfig
 
         if config.bottleneck_size is None:

@@ -37,10 +37,7 @@ CONFIGS: dict[str, type[ComponentConfig]] = {config.kind: config for config in C
 
 
 def component_config(kind: str) -> type[ComponentConfig]:
-    """Returns the settings of a kind of component.
-
-    Args:
-        kind: One of `CONFIGS`, or the dotted path of a subclass of `Component`, such as `my_package.MyComponent`.
+    """Returns the settings of a kind: one of `CONFIGS`, or the dotted path of a subclass of `Component`.
 
     Raises:
         ModulesError: If there is no such class; the message names the nearest kind and all known ones.
@@ -71,11 +68,7 @@ def component_class(kind: str) -> type[Component]:
 def trained_parameters(kind: str, config: ComponentConfig, info: BackboneInfo, *, with_lm_head: bool = False) -> int:
     """Returns the number of parameters that a component would train on a backbone; no weights are loaded.
 
-    Args:
-        kind: As in `component_config`.
-        config: Its settings.
-        info: The inspected backbone.
-        with_lm_head: Whether the stage uses the language model head, which only the whole backbone trains.
+    `with_lm_head` says whether the stage uses the language model head, which only the whole backbone trains.
     """
 
     def find() -> int:

@@ -55,7 +55,6 @@ class SoftPrompt(Component):
 
     @override
     def prompt(self) -> Tensor:
-        """Returns the prompt [length, embedding size]."""
         vectors: Tensor = self.through(self.table)
         return vectors
 

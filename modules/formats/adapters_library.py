@@ -118,10 +118,7 @@ class AdaptersFormat:
 def _parts(backbone: Backbone, name: str, kind: str) -> dict[str, dict[str, nn.Parameter]]:
     """Returns the parameters of an adapter of the library by the kinds that they are to us, under our names.
 
-    Args:
-        backbone: What carries it.
-        name: Its name there.
-        kind: What it is to us beside an invertible adapter.
+    `kind` is what it is to us beside an invertible adapter.
     """
     own = LibraryComponent(backbone, name).own_parameters()
     inner = {path.partition(INVERTIBLE)[2]: one for path, one in own.items() if INVERTIBLE in path}
@@ -132,14 +129,7 @@ def _parts(backbone: Backbone, name: str, kind: str) -> dict[str, dict[str, nn.P
 
 
 def _unused(backbone: Backbone, loader: Any, tensors: dict[str, Tensor], name: str) -> list[str]:
-    """Returns the tensors of a file that are none of the adapter which the library made of it.
-
-    Args:
-        backbone: What carries the adapter.
-        loader: The library's, which knows the names that tensors once had.
-        tensors: What the file holds.
-        name: The adapter's name in the file.
-    """
+    """Returns the tensors of a file that are none of the adapter which the library's loader made of it."""
     now = loader.rename_func(name, NAME)
     prefix = f"{backbone.model.base_model_prefix}."
     inside = prefix if any(path.startswith(prefix) for path in tensors) else ""  # saved under a model with heads

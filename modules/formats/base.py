@@ -39,13 +39,7 @@ class Format(Protocol):
     """How another library keeps components."""
 
     def write(self, backbone: Backbone, parts: Parts, folder: Path, name: str) -> None:
-        """Writes components into a folder.
-
-        Args:
-            backbone: What carries them.
-            parts: The components.
-            folder: A folder that is there.
-            name: What the other library is to call them.
+        """Writes components into a folder that is there, under the name that the other library is to call them by.
 
         Raises:
             ModulesError: The other library has no such components.
@@ -87,13 +81,9 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def refuse_unknown(settings: dict[str, Any], known: Collection[str], folder: Path, library: str) -> None:
-    """Refuses settings that this version does not know, except at values at which they do nothing.
+    """Refuses settings of a library that this version does not know, except at values at which they do nothing.
 
-    Args:
-        settings: Those of a folder's `adapter_config.json`.
-        known: The names of those that are honoured, or change nothing of what trained weights compute.
-        folder: Where they lie.
-        library: What saved them, in messages.
+    Known are those that are honoured, or change nothing of what trained weights compute.
 
     Raises:
         ModulesError: There is one; the message names it.

@@ -1,23 +1,12 @@
-from .alignment import Alignment
-from .base import StageModule
-from .classification import TextClassification
-from .language_modeling import CausalLanguageModeling, LanguageModeling, MaskedLanguageModeling, SpanCorruption
-from .prompted import Generation, LabelWords
-from .question_answering import QuestionAnswering
-from .tagging import Tagging
-from .task import TaskModule
-
-__all__ = [
-    "Alignment",
-    "CausalLanguageModeling",
-    "Generation",
-    "LabelWords",
-    "LanguageModeling",
-    "MaskedLanguageModeling",
-    "QuestionAnswering",
-    "SpanCorruption",
-    "StageModule",
-    "Tagging",
-    "TaskModule",
-    "TextClassification",
-]
+from .alignment import Alignment as Alignment
+from .base import StageModule as StageModule
+from .classification import TextClassification as TextClassification
+from .language_modeling import CausalLanguageModeling as CausalLanguageModeling
+from .language_modeling import LanguageModeling as LanguageModeling
+from .language_modeling import MaskedLanguageModeling as MaskedLanguageModeling
+from .language_modeling import SpanCorruption as SpanCorruption
+from .prompted import Generation as Generation
+from .prompted import LabelWords as LabelWords
+from .question_answering import QuestionAnswering as QuestionAnswering
+from .tagging import Tagging as Tagging
+from .task import TaskModule as TaskModule

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchmetrics import MeanMetric
+from torchmetrics import MeanMetric, Metric
 from typing_extensions import override
 
 from modules.combination.combination import Combination
@@ -32,8 +32,6 @@ class Alignment(StageModule):
     ) -> None:
         super().__init__(combination, components, optimization, seed=seed)
         self.config = config
-        self._validation_loss = MeanMetric()
-        self._validation_cosine = MeanMetric()
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Returns unit vectors [batch, hidden size] of the sentences and of their translations."""
@@ -50,13 +48,16 @@ class Alignment(StageModule):
         candidates, first = gathered(translations)
         return self._losses(sentences, translations, candidates, first)
 
+    @override
+    def validation_metrics(self) -> dict[str, Metric]:
+        return {"loss": MeanMetric(), "cosine": MeanMetric()}
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Logs `validation/loss`, contrasted within each rank's batch, and `validation/cosine`."""
         sentences, translations = self(batch)
-        self._validation_loss(self._losses(sentences, translations, translations, first=0))
-        self._validation_cosine((sentences * translations).sum(-1))
-        self.log("validation/loss", self._validation_loss)
-        self.log("validation/cosine", self._validation_cosine)
+        self.metrics["loss"](self._losses(sentences, translations, translations, first=0))
+        self.metrics["cosine"]((sentences * translations).sum(-1))
+        self.log_validation()
 
     def _losses(self, sentences: Tensor, translations: Tensor, candidates: Tensor, first: int) -> Tensor:
         """Returns the loss of each sentence [batch]; their translations are the candidates from number `first`."""

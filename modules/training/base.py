@@ -1,7 +1,5 @@
 """Base LightningModule of all training stages."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +10,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn import functional
 from torch.optim import Optimizer
+from torchmetrics import Metric
 
 from modules.combination.combination import Combination
 from modules.components import Component
@@ -27,9 +26,9 @@ Batch = dict[str, Any]
 class StageModule(lightning.LightningModule):
     """Trains components of a combination, and a head where there is one; everything else stays as it is.
 
-    A subclass defines `losses`. A checkpoint holds what is trained, and not the rest of the backbone. Random
-    numbers are drawn anew for each batch from the seed, the rank and the number of the batch, so that an interrupted
-    run goes on exactly as it would have.
+    A subclass defines `losses`, and for validation `validation_metrics` and `validation_step`. A checkpoint holds what
+    is trained, and not the rest of the backbone. Random numbers are drawn anew for each batch from the seed, the rank
+    and the number of the batch, so that an interrupted run goes on exactly as it would have.
 
     >>> from modules import BackboneConfig, Combination, OptimizationConfig, load_backbone
     >>> from modules.components import SoftPromptConfig
@@ -73,6 +72,9 @@ class StageModule(lightning.LightningModule):
         self.optimization = optimization
         self.seed = seed
         self.strict_loading = False
+        self.metrics = self.validation_metrics()
+        """The validation metrics, which `validation_step` updates, by name."""
+        self._metric_modules = nn.ModuleDict(self.metrics)  # moved to the device with the module
         if optimization is None:
             combination.requires_grad_(False)
             components = []
@@ -152,6 +154,15 @@ class StageModule(lightning.LightningModule):
         """Returns the loss of each row or token of a batch, which may have none."""
         raise NotImplementedError
 
+    def validation_metrics(self) -> dict[str, Metric]:
+        """Returns new metrics by name; by default none."""
+        return {}
+
+    def log_validation(self) -> None:
+        """Logs each of `metrics` as `validation/NAME`, over all rows of all ranks."""
+        for name, metric in self.metrics.items():
+            self.log(f"validation/{name}", metric)
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Returns the mean of the losses over all ranks, and logs it as `loss`."""
         loss = global_mean(self.losses(batch))
@@ -166,11 +177,8 @@ class StageModule(lightning.LightningModule):
 def global_mean(losses: Tensor) -> Tensor:
     """Returns this rank's part of the mean of a loss over the entries that all ranks hold.
 
-    Ranks may hold different numbers of entries. The average of the parts, which data-parallel training takes of their
-    gradients, is the mean over all entries.
-
-    Args:
-        losses: One entry for each row or token of this rank, which may have none.
+    Ranks may hold different numbers of entries, or none. The average of the parts, which data-parallel training takes
+    of their gradients, is the mean over all entries.
     """
     count = torch.tensor(losses.numel(), device=losses.device)
     if _distributed():

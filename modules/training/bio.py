@@ -1,7 +1,5 @@
 """The spans that tags of words mark, in the BIO scheme (Ramshaw and Marcus, 1995; B- at each span's first word)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 OUTSIDE = "O"

@@ -1,19 +1,12 @@
 """Text classification with a head."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-
 from torch import Tensor
 from torch.nn import functional
-from torchmetrics import MeanMetric
+from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 from typing_extensions import override
 
-from modules.combination.combination import Combination
-from modules.components import Component
 from modules.training.base import Batch
-from modules.training.configs import OptimizationConfig
 from modules.training.heads import ClassificationHead
 from modules.training.task import Prediction, TaskModule
 
@@ -28,20 +21,14 @@ class TextClassification(TaskModule):
     chosen_by = "validation/accuracy"
     head: ClassificationHead
 
-    def __init__(
-        self,
-        combination: Combination,
-        components: Sequence[Component],
-        optimization: OptimizationConfig | None,
-        *,
-        head: ClassificationHead,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(combination, components, optimization, head=head, seed=seed)
-        classes = len(head.labels)
-        self._validation_loss = MeanMetric()
-        self._validation_accuracy = MulticlassAccuracy(classes, average="micro")
-        self._validation_f1 = MulticlassF1Score(classes, average="macro")
+    @override
+    def validation_metrics(self) -> dict[str, Metric]:
+        classes = len(self.head.labels)
+        return {
+            "loss": MeanMetric(),
+            "accuracy": MulticlassAccuracy(classes, average="micro"),
+            "macro_f1": MulticlassF1Score(classes, average="macro"),
+        }
 
     def forward(self, batch: Batch) -> Tensor:
         """Returns logits [batch, labels]."""
@@ -59,12 +46,10 @@ class TextClassification(TaskModule):
         """Logs `validation/loss`, `validation/accuracy` and `validation/macro_f1` over all rows of all ranks."""
         logits = self(batch)
         labels = batch["labels"]
-        self._validation_loss(functional.cross_entropy(logits, labels), weight=len(labels))
-        self._validation_accuracy(logits, labels)
-        self._validation_f1(logits, labels)
-        self.log("validation/loss", self._validation_loss)
-        self.log("validation/accuracy", self._validation_accuracy)
-        self.log("validation/macro_f1", self._validation_f1)
+        self.metrics["loss"](functional.cross_entropy(logits, labels), weight=len(labels))
+        self.metrics["accuracy"](logits, labels)
+        self.metrics["macro_f1"](logits, labels)
+        self.log_validation()
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
         """Returns the most probable label of each row."""

@@ -1,7 +1,5 @@
 """Settings of training: optimisation, heads and the alignment loss. Nothing here needs torch."""
 
-# no `from __future__ import annotations` here: pydantic reads the annotations of the configs
-
 from collections.abc import Iterable
 from typing import Literal
 

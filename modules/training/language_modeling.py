@@ -1,13 +1,11 @@
 """Language modelling objectives: masked, span corruption, causal."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import ClassVar
 
 from torch import Tensor
 from torch.nn import functional
-from torchmetrics import MeanMetric
+from torchmetrics import MeanMetric, Metric
 from typing_extensions import override
 
 from modules.backbone.architectures import Family
@@ -49,8 +47,6 @@ class LanguageModeling(StageModule):
         if backbone.lm_head is None:
             raise ModulesError("language modelling needs a backbone loaded with its language model head")
         super().__init__(combination, components, optimization, seed=seed)
-        self._validation_loss = MeanMetric()
-        self._validation_accuracy = MeanMetric()
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Returns the logits [number, rows of the output layer] and the right rows [number], where there is a label."""
@@ -66,13 +62,16 @@ class LanguageModeling(StageModule):
         logits, tokens = self(batch)
         return functional.cross_entropy(logits, tokens, reduction="none")
 
+    @override
+    def validation_metrics(self) -> dict[str, Metric]:
+        return {"loss": MeanMetric(), "accuracy": MeanMetric()}
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Logs `validation/loss` and `validation/accuracy` over all predicted tokens of all ranks."""
         logits, tokens = self(batch)
-        self._validation_loss(functional.cross_entropy(logits, tokens, reduction="none"))
-        self._validation_accuracy((logits.argmax(-1) == tokens).float())
-        self.log("validation/loss", self._validation_loss)
-        self.log("validation/accuracy", self._validation_accuracy)
+        self.metrics["loss"](functional.cross_entropy(logits, tokens, reduction="none"))
+        self.metrics["accuracy"]((logits.argmax(-1) == tokens).float())
+        self.log_validation()
 
 
 class MaskedLanguageModeling(LanguageModeling):

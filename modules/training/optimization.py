@@ -21,11 +21,7 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
 
 
 def build(config: OptimizationConfig, parameters: Mapping[str, Iterable[nn.Parameter]]) -> tuple[Optimizer, LambdaLR]:
-    """Returns an optimiser with a group for each kind of parameters, and the schedule of its learning rates.
-
-    Args:
-        config: How to train.
-        parameters: Kind of component, or "head" -> what is trained of it.
+    """Returns an optimiser with a group for each kind of component, or "head", and the schedule of its learning rates.
 
     Raises:
         ModulesError: If something is set for a kind that is not trained, or kinds have different optimisers.

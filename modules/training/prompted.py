@@ -1,12 +1,9 @@
 """Tasks answered in words: by the likeliest label words, or by generation."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 from torch import Tensor
-from torchmetrics import MeanMetric
-from torchmetrics.classification import MulticlassAccuracy
+from torchmetrics import MeanMetric, Metric
 from typing_extensions import override
 
 from modules.combination.combination import Combination
@@ -36,8 +33,10 @@ class LabelWords(TaskModule):
     ) -> None:
         super().__init__(combination, components, optimization, seed=seed)
         self.labels = list(labels)
-        self._validation_loss = MeanMetric()
-        self._validation_accuracy = MulticlassAccuracy(len(labels), average="micro")
+
+    @override
+    def validation_metrics(self) -> dict[str, Metric]:
+        return {"loss": MeanMetric(), "accuracy": MeanMetric()}
 
     def forward(self, batch: Batch) -> Tensor:
         """Returns the mean log-likelihood of a token of each label's words, [batch, labels] float32."""
@@ -52,10 +51,9 @@ class LabelWords(TaskModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Logs `validation/loss` and `validation/accuracy` over all rows of all ranks."""
         scores, labels = self(batch), batch["labels"]
-        self._validation_loss(-scores.gather(1, labels[:, None]))
-        self._validation_accuracy(scores, labels)
-        self.log("validation/loss", self._validation_loss)
-        self.log("validation/accuracy", self._validation_accuracy)
+        self.metrics["loss"](-scores.gather(1, labels[:, None]))
+        self.metrics["accuracy"]((scores.argmax(1) == labels).float())
+        self.log_validation()
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
         """Returns the likeliest label of each row; its confidence is its share among the labels."""
@@ -65,7 +63,9 @@ class LabelWords(TaskModule):
 
 
 class Generation(TaskModule):
-    """Generates the answer.
+    """Generates an answer of at most `max_new_tokens`, by a search of so many `beams` (1 is greedy).
+
+    `read` makes an answer, or None, of what was written, the text asked about and the language it is asked in.
 
     Trains on the gold answers. A batch holds `input_ids`, `attention_mask`, `language`, `answers` (for each row the
     token ids of the right answer), `text`, `prompt_language` (the language in which each row is asked) and `id`.
@@ -84,22 +84,14 @@ class Generation(TaskModule):
         beams: int,
         seed: int = 0,
     ) -> None:
-        """Makes exactly the components trainable; see `StageModule`.
-
-        Args:
-            combination: Backbone and components.
-            components: Those of them that are trained.
-            optimization: How they are trained; None where nothing is.
-            read: Makes of what was written, the text asked about and the language it is asked in an answer, or None.
-            max_new_tokens: Most tokens of an answer.
-            beams: Beams of the search; 1 is greedy.
-            seed: Draws the dropout.
-        """
         super().__init__(combination, components, optimization, seed=seed)
         self.read = read
         self.max_new_tokens = max_new_tokens
         self.beams = beams
-        self._validation_log_likelihood = MeanMetric()
+
+    @override
+    def validation_metrics(self) -> dict[str, Metric]:
+        return {"log_likelihood": MeanMetric()}
 
     @override
     def losses(self, batch: Batch) -> Tensor:
@@ -107,8 +99,8 @@ class Generation(TaskModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Logs `validation/log_likelihood`, a right answer's mean per token, over all rows of all ranks."""
-        self._validation_log_likelihood(self._right(batch))
-        self.log("validation/log_likelihood", self._validation_log_likelihood)
+        self.metrics["log_likelihood"](self._right(batch))
+        self.log_validation()
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
         """Returns what was read from what was written; its confidence is the mean probability of a token."""

@@ -1,19 +1,12 @@
 """Extractive question answering with a span head."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchmetrics import MeanMetric
+from torchmetrics import MeanMetric, Metric
 from typing_extensions import override
 
-from modules.combination.combination import Combination
-from modules.components import Component
 from modules.training.base import Batch
-from modules.training.configs import OptimizationConfig
 from modules.training.span_head import SpanHead, best_spans
 from modules.training.task import Prediction, TaskModule
 
@@ -35,19 +28,9 @@ class QuestionAnswering(TaskModule):
     chosen_by = "validation/span_f1"
     head: SpanHead
 
-    def __init__(
-        self,
-        combination: Combination,
-        components: Sequence[Component],
-        optimization: OptimizationConfig | None,
-        *,
-        head: SpanHead,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(combination, components, optimization, head=head, seed=seed)
-        self._validation_loss = MeanMetric()
-        self._validation_accuracy = MeanMetric()
-        self._validation_f1 = MeanMetric()
+    @override
+    def validation_metrics(self) -> dict[str, Metric]:
+        return {"loss": MeanMetric(), "span_accuracy": MeanMetric(), "span_f1": MeanMetric()}
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Returns log-probabilities of the answer's first and last token, [batch, time] each."""
@@ -70,16 +53,14 @@ class QuestionAnswering(TaskModule):
         mean F1 of its tokens: what of them is the answer's, and what of the answer's they are.
         """
         start, end = self(batch)
-        self._validation_loss(_losses(start, end, batch))
+        self.metrics["loss"](_losses(start, end, batch))
         first, last, _ = best_spans(start, end, batch["in_context"], self.head.max_answer_length)
         shared = (torch.minimum(last, batch["end"]) - torch.maximum(first, batch["start"]) + 1).clamp(min=0)
         f1 = 2 * shared / (last - first + 1 + batch["end"] - batch["start"] + 1)
         holding = batch["start"] != batch["nowhere"]
-        self._validation_accuracy((f1[holding] == 1).float())
-        self._validation_f1(f1[holding])
-        self.log("validation/loss", self._validation_loss)
-        self.log("validation/span_accuracy", self._validation_accuracy)
-        self.log("validation/span_f1", self._validation_f1)
+        self.metrics["span_accuracy"]((f1[holding] == 1).float())
+        self.metrics["span_f1"](f1[holding])
+        self.log_validation()
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
         """Returns the text of each window's most probable span, with its probability: its start's times its end's."""

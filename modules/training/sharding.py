@@ -40,13 +40,9 @@ class ShardedBackbone(DDPStrategy):
 
 
 def share_out(combination: Combination, devices: DeviceMesh) -> None:
-    """Shards each layer's frozen weights across ranks (FSDP); not reversible.
+    """Shards the weights of each layer of a frozen backbone across the ranks of devices (FSDP); not reversible.
 
     From then on all ranks must encode equally often; `Combination.encode` sees to that within a batch.
-
-    Args:
-        combination: Its backbone must be frozen.
-        devices: Whose ranks share.
     """
     backbone = combination.backbone
     own = set(backbone.own_parameters().values())

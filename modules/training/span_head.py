@@ -11,7 +11,6 @@ class SpanHead(nn.Module):
     """A linear layer over each token (Devlin et al. 2019, section 4.2)."""
 
     def __init__(self, hidden_size: int, config: SpanHeadConfig) -> None:
-        """Draws the layer from torch's global generator."""
         super().__init__()
         self.max_answer_length = config.max_answer_length
         self.dropout = nn.Dropout(config.dropout)

@@ -1,7 +1,5 @@
 """Token classification of words, such as named entity recognition."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch
@@ -10,11 +8,8 @@ from torch.nn import functional
 from torchmetrics import MeanMetric, Metric
 from typing_extensions import override
 
-from modules.combination.combination import Combination
-from modules.components import Component
 from modules.training.base import Batch
 from modules.training.bio import OUTSIDE, spans
-from modules.training.configs import OptimizationConfig
 from modules.training.heads import TaggingHead
 from modules.training.task import Prediction, TaskModule
 
@@ -33,23 +28,13 @@ class Tagging(TaskModule):
     chosen_by = "validation/span_f1"
     head: TaggingHead
 
-    def __init__(
-        self,
-        combination: Combination,
-        components: Sequence[Component],
-        optimization: OptimizationConfig | None,
-        *,
-        head: TaggingHead,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(combination, components, optimization, head=head, seed=seed)
-        self._read_at = "first_tokens" if combination.backbone.info.family == "encoder" else "last_tokens"
-        self._validation_loss = MeanMetric()
-        self._validation_f1 = SpanF1()
+    @override
+    def validation_metrics(self) -> dict[str, Metric]:
+        return {"loss": MeanMetric(), "span_f1": SpanF1()}
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Returns logits [number, tags] for the words that are read, their rows [number] and their places [number]."""
-        tokens = batch[self._read_at]
+        tokens = batch["first_tokens" if self.combination.backbone.info.family == "encoder" else "last_tokens"]
         rows, places = (tokens >= 0).nonzero(as_tuple=True)
         hidden = self.combination.encode(batch["input_ids"], batch["attention_mask"], self.languages(batch))
         return self.head(hidden[rows, tokens[rows, places]]), rows, places
@@ -63,13 +48,12 @@ class Tagging(TaskModule):
         """Logs `validation/loss` over the words, and `validation/span_f1` over the sentences, of all ranks."""
         logits, rows, places = self(batch)
         labels = batch["labels"]
-        self._validation_loss(functional.cross_entropy(logits, labels[rows, places], reduction="none"))
+        self.metrics["loss"](functional.cross_entropy(logits, labels[rows, places], reduction="none"))
         answers = self._sentences(batch, logits.argmax(-1), rows, places)
         counts = batch["words"].tolist()
         gold = [self._names(tags[:count]) for tags, count in zip(labels.tolist(), counts, strict=True)]
-        self._validation_f1(answers, gold)
-        self.log("validation/loss", self._validation_loss)
-        self.log("validation/span_f1", self._validation_f1)
+        self.metrics["span_f1"](answers, gold)
+        self.log_validation()
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:
         """Returns the most probable tag of each word, and as confidence the probability that all of them are right.

@@ -1,7 +1,5 @@
 """Base module of all tasks."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import ClassVar, TypedDict
 

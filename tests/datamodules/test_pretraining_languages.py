@@ -26,7 +26,7 @@ from datamodules.languages.resources import CLASSES, resource_class
     ],
 )
 def test_a_list_is_as_long_as_its_authors_say(corpus: str, languages: int) -> None:
-    codes = PRETRAINING_CORPORA[corpus].codes.split()
+    codes = PRETRAINING_CORPORA[corpus].codes
     assert len(codes) == len(set(codes)) == languages
 
 
@@ -37,7 +37,7 @@ def test_a_list_is_of_our_languages() -> None:
     for corpus in PRETRAINING_CORPORA.values():
         assert corpus.languages <= LANGUAGES.keys()
         # Only what no dataset here has may be left out.
-        assert len(corpus.languages) >= len(corpus.codes.split()) - 16
+        assert len(corpus.languages) >= len(corpus.codes) - 16
 
 
 @pytest.mark.parametrize(
