@@ -30,7 +30,7 @@ Task = Literal["classification", "tagging", "question answering"]
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class TrainOnConfig:
-    """Another dataset, which is trained and validated on in place of the one that is tested on."""
+    """Another dataset for training and validation; `data` itself is then for testing only."""
 
     name: str
     """Registered name or dotted path of a class, of the same task."""
@@ -42,7 +42,7 @@ class TrainOnConfig:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class DatasetConfig:
-    """A labelled dataset and how its texts are fed."""
+    """A labelled dataset, and how its texts are tokenised."""
 
     name: str
     """Registered name (`sib200`) or dotted path of a class; some datasets have additional settings."""

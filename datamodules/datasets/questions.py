@@ -19,7 +19,7 @@ SPECIAL_TOKENS = 4
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class QuestionsConfig(DatasetConfig):
-    """A dataset of questions, and how its long contexts are cut into windows."""
+    """A question-answering dataset, and how long contexts are split into windows."""
 
     max_length: int = Field(default=384, ge=4, le=2**17)
     """Longest window in tokens, with the question, special tokens and prefix."""

@@ -60,7 +60,7 @@ def _refuse_same_columns(text: str, second_text: str | None, label: str, where: 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
 class TableConfig(DatasetConfig):
-    """A user's own files; `path` is the folder that their names are seen from."""
+    """Tables of your own; `path` is the folder of the files."""
 
     files: dict[Literal["train", "validation", "test"], str | dict[str, str]]
     """For each split its file (CSV, TSV, JSON, JSONL or parquet): one for all languages; a name with `{language}` in it

@@ -36,18 +36,18 @@ class ExamplesConfig:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class TemplateConfig:
-    """How a text, or a pair of texts, is put to a language model, and what its labels are called there."""
+    """A prompt template with a verbalizer."""
 
     template: str
     """Holds `{text}` and, for the second of a pair (or a question's context), `{second_text}`. The answer follows."""
     templates: dict[str, str] = dataclasses.field(default_factory=dict)
     """Other templates for single languages, by FLORES code."""
     words: dict[str, str] = dataclasses.field(default_factory=dict)
-    """What a label is called; its own name without it."""
+    """Verbalizer: the words of each label; without it the label's own name."""
     words_in: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
-    """What labels are called in single languages, by FLORES code."""
+    """Verbalizers of single languages, by FLORES code."""
     examples: ExamplesConfig | None = None
-    """What stands before each text; nothing without it."""
+    """Demonstrations placed before each text; null for none."""
 
     def __post_init__(self) -> None:
         """Checks that each template has the right places."""

@@ -53,7 +53,7 @@ class TextConfig:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class MaskingConfig(TextConfig):
-    """Text, and how it is masked."""
+    """Text for masked language modelling, and how it is masked."""
 
     batching_class: ClassVar[str] = "datamodules.unlabelled.masking.Masking"
 
@@ -65,7 +65,7 @@ class MaskingConfig(TextConfig):
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class SpanCorruptionConfig(TextConfig):
-    """Text, and how its spans are corrupted; `max_length` is that of the input, sentinels and EOS included."""
+    """Text for span corruption, and how it is corrupted; `max_length` counts the input with sentinels and EOS."""
 
     batching_class: ClassVar[str] = "datamodules.unlabelled.span_corruption.SpanCorruption"
 
@@ -106,14 +106,14 @@ class SpanCorruptionConfig(TextConfig):
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class CausalConfig(TextConfig):
-    """Text, all of whose tokens are to be predicted."""
+    """Text for causal language modelling."""
 
     batching_class: ClassVar[str] = "datamodules.unlabelled.causal.Causal"
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class PrefixLMConfig(TextConfig):
-    """Text, the end of which is to be predicted."""
+    """Text for prefix language modelling: the end of each row is predicted."""
 
     batching_class: ClassVar[str] = "datamodules.unlabelled.prefix_lm.PrefixLM"
 
@@ -127,7 +127,7 @@ class PackingConfig(TextConfig):
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class ParallelConfig:
-    """Translations: of a dataset whose rows are translations of each other, or of a file of one's own."""
+    """Parallel sentences: of a dataset whose rows are translations of each other, or of a file."""
 
     dataset: str | None = None
     """Registered name of a parallel dataset (`sib200`) or dotted path of a class; labels are not used."""

@@ -102,7 +102,7 @@ def _refusal_of_pairs(info: BackboneInfo) -> str:
 
 @dataclass(frozen=True, config=SETTINGS)
 class ClassificationHeadAnswer(Head, ClassificationHeadConfig):
-    """A label for each text, or pair of texts, from its pooled hidden states."""
+    """A linear head on the pooled hidden states of a text, or of a pair of texts."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("classification",)
 
@@ -129,7 +129,7 @@ class ClassificationHeadAnswer(Head, ClassificationHeadConfig):
 
 @dataclass(frozen=True, config=SETTINGS)
 class TaggingHeadAnswer(Head, TaggingHeadConfig):
-    """A tag for each word of a sentence."""
+    """A linear head that tags each word of a sentence."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("tagging",)
 
@@ -150,7 +150,7 @@ class TaggingHeadAnswer(Head, TaggingHeadConfig):
 
 @dataclass(frozen=True, config=SETTINGS)
 class SpanHeadAnswer(Head, SpanHeadConfig):
-    """Words of a context, from where they begin and where they end."""
+    """A linear head that predicts where in the context the answer begins and ends."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("question answering",)
 

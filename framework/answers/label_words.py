@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class LabelWordsAnswer(PromptedAnswer):
-    """Classifies by label words: a verbaliser, as a template and its label words are called too."""
+    """Classifies by the likelihood of label words under a template (a verbalizer)."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("classification",)
 

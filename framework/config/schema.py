@@ -40,7 +40,7 @@ LARGEST_BATCH = 2**14
 
 @dataclass(frozen=True, config=SCHEMA)
 class LanguagesConfig:
-    """Which languages the task is learnt in and tested on, as FLORES codes."""
+    """Source and target languages of the task, as FLORES codes."""
 
     targets: list[str]
     """Languages to test on; `[all]` are those of the dataset."""
@@ -50,7 +50,7 @@ class LanguagesConfig:
 
 @dataclass(frozen=True, config=SCHEMA)
 class PretrainConfig:
-    """A language stage that trains the whole backbone before anything else, on several languages together."""
+    """Continued pretraining of the whole backbone on several languages, before all other stages."""
 
     languages: list[str]
     """Languages of the text, mixed."""
@@ -68,7 +68,7 @@ class PretrainConfig:
 
 @dataclass(frozen=True, config=SCHEMA)
 class LanguageStageConfig:
-    """How the components of one language are trained."""
+    """Training of the components of one language."""
 
     objective: SkipValidation[Objective]
     """One objective and its settings, such as `{alignment: {...}}` or `{masked: {...}}`."""
@@ -84,7 +84,7 @@ class LanguageStageConfig:
 
 @dataclass(frozen=True, config=SCHEMA)
 class TaskStageConfig:
-    """How the task components and the head are trained on the source languages."""
+    """Training of the task components and the head on the source languages."""
 
     training: OptimizationConfig | None = None
     """Steps, optimiser and schedule; null if nothing is trained."""
@@ -121,7 +121,7 @@ class TaskStageConfig:
 
 @dataclass(frozen=True, config=SCHEMA)
 class EvaluateStageConfig:
-    """How the targets are tested."""
+    """Evaluation on the target languages."""
 
     batch_size: int = Field(default=64, ge=1, le=LARGEST_BATCH)
     """Rows per batch, over all devices."""
@@ -142,7 +142,7 @@ class StagesConfig:
 
 @dataclass(frozen=True, config=SCHEMA)
 class ReuseConfig:
-    """Components that are taken as they are, or made of others, instead of being trained.
+    """Existing components, or sums of them, that are used instead of training new ones.
 
     A value is the id of a component in the store, or its beginning; or a formula such as `0.5*A + 0.5*B`, whose names
     are ids, languages of the experiment (for its language components) or seeds as `seed0` (for its task components).
@@ -156,7 +156,7 @@ class ReuseConfig:
 
 @dataclass(frozen=True, config=SCHEMA)
 class TrainerConfig:
-    """Where the work is done; nothing here changes a result's identity."""
+    """Devices, processes and checkpoints; nothing here changes a result's identity."""
 
     devices: int = Field(default=1, ge=1)
     """Devices per machine; several train under DDP, one process each."""

@@ -22,7 +22,7 @@ TIME = re.compile(r"(?:(?P<days>\d+)-)?(?P<first>\d+)(?::(?P<second>\d+))?(?::(?
 
 @dataclass(frozen=True, config=SCHEMA)
 class Resources:
-    """What the job of one stage asks for; null leaves it to the section, to `trainer` or to the cluster."""
+    """Resources of one stage's job; null uses those of the section, of `trainer` or of the cluster."""
 
     partition: str | None = None
     """Slurm partition, as for `sbatch --partition`."""
@@ -68,7 +68,7 @@ class Resources:
 
 @dataclass(frozen=True, config=SCHEMA)
 class StageResources:
-    """What single kinds of stages ask for beside or instead of the section's own resources."""
+    """Resources of single kinds of stages, which override those of the section."""
 
     data: Resources = Resources()
     """The first job, which reads all rows on one core; see `check_data`."""
@@ -83,7 +83,7 @@ class StageResources:
 
 @dataclass(frozen=True, config=SCHEMA)
 class SlurmConfig(Resources):
-    """How the plan runs as SLURM jobs; the resources here are those of every kind of stage."""
+    """How the plan runs as SLURM jobs; these resources are the defaults of every kind of stage."""
 
     stages: StageResources = StageResources()
     """Resources by kind of stage."""

@@ -1,4 +1,4 @@
-"""Whether and where stages are shown in W&B."""
+"""Logging to Weights & Biases."""
 
 import re
 from dataclasses import field
@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class TrackingConfig:
-    """Whether and where stages are shown in W&B."""
+    """Logging to Weights & Biases."""
 
     mode: Literal["offline", "online", "off"] = "offline"
     """`offline` writes files that can be uploaded later; `online` needs a login; `off` writes nothing."""

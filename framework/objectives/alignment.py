@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class AlignmentObjective(Objective):
-    """Learns to bring a sentence's vector to the frozen backbone's vector of its translation in the pivot language."""
+    """Aligns sentence embeddings with the frozen backbone's embeddings of their translations in the pivot language."""
 
     families: ClassVar[tuple[Family, ...]] = get_args(Family)
     needs_bare_backbone: ClassVar[bool] = True

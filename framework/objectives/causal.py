@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class CausalObjective(MonolingualObjective):
-    """Learns to predict every token from those before it, on a decoder."""
+    """Causal language modelling, for decoders."""
 
     name = "causal"
     families: ClassVar[tuple[Family, ...]] = ("decoder",)

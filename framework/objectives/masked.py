@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class MaskedObjective(MonolingualObjective):
-    """Learns to predict masked tokens, on an encoder."""
+    """Masked language modelling, for encoders."""
 
     name = "masked"
     families: ClassVar[tuple[Family, ...]] = ("encoder",)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class PrefixLMObjective(MonolingualObjective):
-    """Learns to continue texts: predicts the tokens behind a random place, on a decoder."""
+    """Prefix language modelling, for decoders: predicts the tokens after a random position."""
 
     name = "prefix_lm"
     families: ClassVar[tuple[Family, ...]] = ("decoder",)

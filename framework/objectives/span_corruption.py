@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class SpanCorruptionObjective(MonolingualObjective):
-    """Learns to restore the spans that a text was stripped of, on an encoder-decoder with sentinels."""
+    """Span corruption, for encoder-decoders with sentinel tokens."""
 
     name = "span_corruption"
     families: ClassVar[tuple[Family, ...]] = ("encoder-decoder",)

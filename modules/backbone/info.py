@@ -15,7 +15,7 @@ Accelerator = Literal["auto", "cpu", "gpu"]
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class BackboneConfig:
-    """Which pretrained model everything stands on."""
+    """The pretrained model."""
 
     name: str
     """A folder in the Hugging Face layout, or a repository on the hub, such as `FacebookAI/xlm-roberta-base`."""

@@ -98,8 +98,8 @@ class InvertibleConfig(ComponentConfig):
     """Half the embedding size divided by the hidden size of the two coupling networks."""
     place: Literal["words", "embeddings"] = "words"
     """Which embeddings it changes: those of the words alone, or (encoders) what the layers read, with positions added
-    and normalised, as the `adapters` library and so AdapterHub's MAD-X adapters have it. Its inverse always stands
-    just before the output embeddings."""
+    and normalised, as the `adapters` library and so AdapterHub's MAD-X adapters have it. Its inverse is always
+    applied just before the output embeddings."""
 
     @override
     def incompatibility(self, info: BackboneInfo) -> str | None:
@@ -182,7 +182,7 @@ class IA3Config(ComponentConfig):
 
 @dataclass(frozen=True, config=SETTINGS)
 class FullConfig(ComponentConfig):
-    """The backbone's own weights have no settings."""
+    """The backbone's own weights; there are no settings."""
 
     kind: ClassVar[str] = "full"
     location: ClassVar[str] = "all of the backbone"

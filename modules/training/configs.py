@@ -14,7 +14,7 @@ LARGEST_RATE = 1e30
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class OptimizerConfig:
-    """Which optimiser changes the parameters."""
+    """The optimiser and its settings."""
 
     name: Literal["adamw", "adafactor"] = "adamw"
     """`adafactor` keeps less state, and limits each step's root mean square to the rate (Shazeer and Stern, 2018)."""
@@ -26,7 +26,7 @@ class OptimizerConfig:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class OptimizationConfig:
-    """How long and how fast a stage trains."""
+    """Optimisation of a stage: steps, learning rates, schedule."""
 
     steps: int = Field(ge=1, le=10**9)
     """Optimiser steps."""
@@ -77,9 +77,9 @@ class ClassificationHeadConfig:
     """Settings of a classification head."""
 
     pooling: Literal["mean", "cls", "last"] = "mean"
-    """Reads the mean of the text's hidden states, that of its first token, or that of its last."""
+    """`mean` of the text's hidden states, that of the first token (`cls`), or that of the `last`."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
-    """Share of the pooled vector that is dropped in training."""
+    """Dropout probability of the pooled vector."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -87,7 +87,7 @@ class TaggingHeadConfig:
     """Settings of a tagging head."""
 
     dropout: float = Field(default=0.1, ge=0, lt=1)
-    """Share of each word's vector that is dropped in training."""
+    """Dropout probability of each word's vector."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -95,9 +95,9 @@ class SpanHeadConfig:
     """Settings of a head that finds answers."""
 
     dropout: float = Field(default=0.1, ge=0, lt=1)
-    """Share of each hidden state that is dropped in training."""
+    """Dropout probability of each hidden state."""
     max_answer_length: int = Field(default=30, ge=1)
-    """Longest answer in tokens that is looked for; longer ones are learnt from all the same."""
+    """Longest predicted answer in tokens; longer ones still count in training."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

@@ -13,7 +13,6 @@ import pytest
 
 from modules import BackboneConfig, count_parameters, disk_cache, inspect_backbone
 from modules.backbone import inspection
-from modules.backbone.size import count_parameters
 from modules.disk_cache import cached
 from tests.modules import tiny
 
