@@ -81,10 +81,12 @@ def _state(file: Path) -> tuple[str, int, int, float, float] | None:
 
 
 @functools.cache
-def _code() -> list[Any]:
-    """Names the versions of the libraries, and the state of our own code, which has one version while it is edited."""
-    own = max(os.stat(file).st_mtime_ns for file in Path(__file__).parent.rglob("*.py"))
-    return [own, *(importlib.metadata.version(library) for library in LIBRARIES)]
+def _code() -> list[str]:
+    """Returns the versions of the libraries, and a hash of our own code, which changes while it keeps its version."""
+    own = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
+        own.update(file.read_bytes())
+    return [own.hexdigest(), *(importlib.metadata.version(library) for library in LIBRARIES)]
 
 
 def _write(file: Path, content: bytes) -> None:

@@ -48,7 +48,7 @@ def check_language_codes(draft: Draft) -> Iterator[Problem]:
 
 def check_languages_of_data(draft: Draft) -> Iterator[Problem]:
     """The dataset has the splits that are needed of every language."""
-    data, languages, dataset = draft.data, draft.languages, None
+    data, languages = draft.data, draft.languages
     if data is None and languages.targets == ["all"]:
         yield ("languages", "targets"), "[all] means the languages of the dataset, and there is no data"
     dataset, answer = draft.dataset, draft.answer

@@ -12,6 +12,7 @@ from framework.validation import Problem
 from modules import (
     BackboneInfo,
     ModulesError,
+    OptimizationConfig,
     component_config,
     gpu_count,
     inspect_backbone,
@@ -59,15 +60,19 @@ def check_components(draft: Draft) -> Iterator[Problem]:
 
 def check_optimizers(draft: Draft) -> Iterator[Problem]:
     """What is trained together has one optimiser."""
-    combination, language, task = draft.combination, draft.stages.language, draft.stages.task
-    together = {"language": (language, [*combination["language"]] if language is not None and language.jointly else [])}
-    has_head = draft.data is not None and not draft.answer.needs_lm_head
-    for name, (stage, kinds) in {**together, "task": (task, [*combination["task"], *["head"] * has_head])}.items():
-        if stage is not None and stage.training is not None:
-            try:
-                stage.training.optimizer_of(kinds)
-            except ModulesError as error:
-                yield ("stages", name, "training", "optimizers"), str(error)
+    language, task = draft.stages.language, draft.stages.task
+    if language is not None and language.jointly:
+        yield from _check_one_optimizer(language.training, [*draft.combination["language"]], "language")
+    if task is not None and task.training is not None:
+        head = ["head"] if draft.data is not None and not draft.answer.needs_lm_head else []
+        yield from _check_one_optimizer(task.training, [*draft.combination["task"], *head], "task")
+
+
+def _check_one_optimizer(training: OptimizationConfig, kinds: list[str], stage: str) -> Iterator[Problem]:
+    try:
+        training.optimizer_of(kinds)
+    except ModulesError as error:
+        yield ("stages", stage, "training", "optimizers"), str(error)
 
 
 def check_stages(draft: Draft) -> Iterator[Problem]:
