@@ -17,8 +17,8 @@ from .backbone.tokenizer import load_tokenizer as load_tokenizer
 from .backbone.tokenizer import tokenizer_of as tokenizer_of
 from .combination.combination import Combination as Combination
 from .components.base import Component as Component
-from .components.config import ROLES as ROLES
-from .components.config import ComponentConfig as ComponentConfig
+from .components.base_config import ROLES as ROLES
+from .components.base_config import ComponentConfig as ComponentConfig
 from .components.registry import CONFIGS as CONFIGS
 from .components.registry import component_class as component_class
 from .components.registry import component_config as component_config

@@ -16,7 +16,7 @@ from datamodules.datasets.squad import Squad
 from datamodules.datasets.synthetic import Synthetic, SyntheticText
 from datamodules.datasets.table import Table
 from datamodules.datasets.texts import FloresPlus, FolderTexts, Wikipedia
-from datamodules.datasets.transfer import Transfer
+from datamodules.datasets.train_on import Transfer
 from datamodules.datasets.tydiqa import TydiQa
 from datamodules.datasets.wikiann import WikiAnn
 from datamodules.datasets.xnli import Xnli

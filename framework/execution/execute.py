@@ -18,7 +18,7 @@ from datamodules.datasets.overlap import find_leak
 from framework.answers import AnswerContext
 from framework.config.schema import Experiment
 from framework.errors import UserError
-from framework.execution.agreement import answering_keys
+from framework.execution.run_integrity import answering_keys
 from framework.execution.trainer import History, ProgressCallback, fit, make_trainer
 from framework.identity import plain
 from framework.objectives import MonolingualObjective

@@ -11,8 +11,8 @@ import torch
 from datamodules import Example, language
 from datamodules.sources.row import is_blank, text_of
 from framework.errors import UserError
-from framework.execution.agreement import refuse_edited_experiment, refuse_edited_record, refuse_missing_component
 from framework.execution.execute import add_language, load_task, most_confident, stage_data
+from framework.execution.run_integrity import refuse_edited_experiment, refuse_edited_record, refuse_missing_component
 from framework.planning.plan import EvaluateStage, TaskStage
 from framework.planning.reopen import reopen
 from framework.results.run_folder import RunFolder

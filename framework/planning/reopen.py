@@ -6,7 +6,7 @@ from framework.config.load import read_experiment
 from framework.config.schema import Experiment
 from framework.results.run_folder import RunFolder
 from framework.store.store import Store
-from framework.system.stored import Damaged
+from framework.system.stored_files import Damaged
 
 
 def reopen(run: RunFolder, overrides: list[str] | None = None) -> tuple[Experiment, Store]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from framework.errors import UserError
 from framework.results.run_folder import CONTROLS, Control, LanguageResult, RunFolder, RunRecord
-from framework.system.stored import disagreement
+from framework.system.stored_files import disagreement
 
 MOST_SETTINGS = 3
 """A label names all settings that differ if there are no more than these, otherwise as few as distinguish it."""

@@ -22,7 +22,7 @@ from framework.planning.plan import Plan
 from framework.slurm.cluster import Queued
 from framework.slurm.stage_job import StageJob
 from framework.system.files import write_whole
-from framework.system.stored import read_stored
+from framework.system.stored_files import read_stored
 
 RECORD = "launch.json"
 Part = Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$")]

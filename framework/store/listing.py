@@ -10,7 +10,7 @@ from rich.table import Table
 from framework.errors import UserError, file_error
 from framework.store.store import WEIGHTS, Passport, Store, backbone_name
 from framework.store.usage import counted, runs_with
-from framework.system.stored import Unreadable
+from framework.system.stored_files import Unreadable
 
 STAGES = ("pretrain", "language", "task")
 """The order in which components are listed."""

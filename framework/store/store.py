@@ -28,7 +28,7 @@ from typing_extensions import TypedDict  # pydantic reads that of `typing` from 
 
 from framework.errors import UserError, did_you_mean
 from framework.system.files import names_in, remove_folder, sha256, whole_folder
-from framework.system.stored import Damaged, first_reason, read_stored, read_stored_lines
+from framework.system.stored_files import Damaged, first_reason, read_stored, read_stored_lines
 
 if TYPE_CHECKING:  # lists of components need no torch
     from torch import Tensor

@@ -12,7 +12,7 @@ from framework.errors import UserError
 from framework.store.identities import recomputed
 from framework.store.passport_configs import backbone_config, component_configs
 from framework.store.store import HEAD, KEPT_TOKENS, WEIGHTS, Passport, is_intact, parameter_count, read_passport
-from framework.system.stored import Unreadable
+from framework.system.stored_files import Unreadable
 from modules import ModulesError, component_class, inspect_backbone
 
 

@@ -20,8 +20,8 @@ from modules.backbone.construction import build_model, load_model, model_class
 from modules.backbone.devices import resolve_precision
 from modules.backbone.info import BackboneConfig, BackboneInfo
 from modules.backbone.inspection import inspect_files
-from modules.backbone.library import build_config, quiet, reason_of
 from modules.backbone.tokenizer import load_tokenizer
+from modules.backbone.transformers_calls import build_config, quiet, reason_of
 from modules.backbone.weights import load_weights, not_finite, weight_files
 from modules.errors import ModulesError
 

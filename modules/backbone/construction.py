@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from modules.backbone.architectures import ARCHITECTURES, Architecture
-from modules.backbone.library import build_config, quiet, reason_of, shown
+from modules.backbone.transformers_calls import build_config, quiet, reason_of, shown
 from modules.backbone.weights import FLOATS, Weights
 from modules.errors import ModulesError
 

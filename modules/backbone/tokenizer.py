@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from modules.backbone.info import BackboneInfo
-from modules.backbone.library import build_config, quiet, reason_of, shown
 from modules.backbone.pretrained_files import TOKENIZER, TOKENIZER_CONFIG, TOKENIZER_FILES, VOCABULARY_FILES
+from modules.backbone.transformers_calls import build_config, quiet, reason_of, shown
 from modules.errors import ModulesError
 
 TRIAL = "Abc 12, абв 字 ́\U0010ffff"

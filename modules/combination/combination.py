@@ -16,7 +16,7 @@ from modules.combination.kv_cache import DECODING_STATES, DecodingState
 from modules.combination.rows import Rows, put_together, rolled
 from modules.combination.score import Continuations, continuation_log_probs, likelihoods_at, padded
 from modules.components.base import Component
-from modules.components.config import ROLES, ComponentConfig
+from modules.components.base_config import ROLES, ComponentConfig
 from modules.components.registry import component_class
 from modules.errors import ModulesError, did_you_mean
 

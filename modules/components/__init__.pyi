@@ -1,7 +1,7 @@
 from .base import Component as Component
+from .base_config import ROLES as ROLES
+from .base_config import ComponentConfig as ComponentConfig
 from .bottleneck import Bottleneck as Bottleneck
-from .config import ROLES as ROLES
-from .config import ComponentConfig as ComponentConfig
 from .configs import BottleneckConfig as BottleneckConfig
 from .configs import FullConfig as FullConfig
 from .configs import IA3Config as IA3Config

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from modules.backbone.backbone import Backbone, skeleton
 from modules.backbone.info import BackboneInfo
-from modules.components.config import ComponentConfig
+from modules.components.base_config import ComponentConfig
 from modules.errors import ModulesError
 
 

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from modules.backbone.architectures import ARCHITECTURES
 from modules.backbone.info import BackboneInfo
-from modules.components.config import ComponentConfig, layers_out_of_range
+from modules.components.base_config import ComponentConfig, layers_out_of_range
 
 SETTINGS = ConfigDict(extra="forbid")
 PHM_DIMENSION = 4

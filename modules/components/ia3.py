@@ -4,8 +4,8 @@ from typing import Any
 
 from typing_extensions import override
 
+from modules.components.adapters_component import LibraryComponent
 from modules.components.configs import IA3Config
-from modules.components.in_library import LibraryComponent
 
 
 class IA3(LibraryComponent):

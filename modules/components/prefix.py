@@ -4,8 +4,8 @@ from typing import Any
 
 from typing_extensions import override
 
+from modules.components.adapters_component import LibraryComponent
 from modules.components.configs import PrefixConfig
-from modules.components.in_library import LibraryComponent
 
 
 class Prefix(LibraryComponent):

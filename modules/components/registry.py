@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from modules.backbone.info import BackboneInfo
-from modules.components.config import ComponentConfig
+from modules.components.base_config import ComponentConfig
 from modules.components.configs import (
     BottleneckConfig,
     FullConfig,

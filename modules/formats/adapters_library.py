@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from modules.backbone.architectures import ARCHITECTURES
 from modules.backbone.backbone import Backbone
 from modules.components import BottleneckConfig, IA3Config, InvertibleConfig, component_class
-from modules.components.in_library import LibraryComponent
+from modules.components.adapters_component import LibraryComponent
 from modules.errors import ModulesError
 from modules.formats.base import Part, Parts, read_config, read_tensors, refuse_unknown
 

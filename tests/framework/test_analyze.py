@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-import framework.reports.analyze.sources
+import framework.reports.analyze.source_ranking
 from datamodules import PRETRAINING_TEXT
 from framework.errors import UserError
 from framework.identity import plain
@@ -20,10 +20,10 @@ from framework.planning.plan import EvaluateStage
 from framework.reports.analyze import Analysis, analyze
 from framework.reports.analyze.correlations import Correlation, correlate, holm
 from framework.reports.analyze.features import family_of, pair_features
-from framework.reports.analyze.intervals import jackknife, without_each
+from framework.reports.analyze.jackknife import jackknife, without_each
 from framework.reports.analyze.regression import Refusal, Regression, regress
 from framework.reports.analyze.scores import Scores
-from framework.reports.analyze.sources import ndcg, rank_sources
+from framework.reports.analyze.source_ranking import ndcg, rank_sources
 from framework.results.run_folder import RunFolder
 from tests.framework.conftest import Modulingua
 from tests.framework.made_runs import add, make_run
@@ -328,13 +328,13 @@ class TestSources:
 
     def test_a_target_is_judged_without_its_family(self, many_sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         learnt_from: list[set[str]] = []
-        fit = framework.reports.analyze.sources._fit
+        fit = framework.reports.analyze.source_ranking._fit
 
         def watched(groups: Any) -> Any:
             learnt_from.append({family_of(group.target) for group in groups})
             return fit(groups)
 
-        monkeypatch.setattr(framework.reports.analyze.sources, "_fit", watched)
+        monkeypatch.setattr(framework.reports.analyze.source_ranking, "_fit", watched)
         analyze([many_sources], target="hau_Latn")
         everything = set().union(*learnt_from)
         ranked_by, *judged_by = learnt_from

@@ -22,7 +22,7 @@ from framework.errors import UserError, exit_on_user_error
 from framework.system import locks
 from framework.system.files import filled_folder, remove_folder, require_writable, whole_folder, write_whole
 from framework.system.locks import stage_lock, stage_lock_if_free
-from framework.system.stored import Damaged, stored_bytes
+from framework.system.stored_files import Damaged, stored_bytes
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as two users of a group")
 GROUP, FIRST, SECOND = 4000, 4001, 4002

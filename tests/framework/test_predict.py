@@ -18,7 +18,7 @@ from framework.execution import predict
 from framework.execution.predict import predict_lines
 from framework.planning.plan import LanguageStage
 from framework.results.run_folder import RunFolder
-from framework.system.stored import Damaged
+from framework.system.stored_files import Damaged
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import TARGETS, Workspace, build_encoder, join_pairs, read_rows, runs
 

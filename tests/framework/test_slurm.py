@@ -21,7 +21,7 @@ from framework.slurm.launch import launch
 from framework.slurm.record import Array, Launch, next_folder, read, write
 from framework.slurm.stage_job import CANCELLED, StageJob
 from framework.slurm.status import Status, statuses
-from framework.system.stored import Damaged
+from framework.system.stored_files import Damaged
 from tests.framework.conftest import Modulingua
 from tests.framework.test_plan import sixteen
 from tests.framework.tiny import ROOT, Workspace

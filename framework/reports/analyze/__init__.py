@@ -11,7 +11,7 @@ from framework.reports.analyze.correlations import correlate, holm
 from framework.reports.analyze.features import FEATURES, Features, family_of, features_of, read_sizes
 from framework.reports.analyze.regression import regress
 from framework.reports.analyze.scores import Scores, read_scores
-from framework.reports.analyze.sources import LEAST_SOURCES, Ranking, rank_sources
+from framework.reports.analyze.source_ranking import LEAST_SOURCES, Ranking, rank_sources
 
 __all__ = ["Analysis", "analyze"]
 

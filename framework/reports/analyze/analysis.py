@@ -13,7 +13,7 @@ from framework.reports.analyze.correlations import Correlation
 from framework.reports.analyze.features import FEATURES, SAME_SCRIPT, Features, family_of
 from framework.reports.analyze.regression import Refusal, Regression
 from framework.reports.analyze.scores import Scores
-from framework.reports.analyze.sources import Ranking
+from framework.reports.analyze.source_ranking import Ranking
 from framework.reports.compare.layout import MISSING, Grid, number, signed
 from framework.reports.compare.rendering import blocks, csv_text, escape, markdown_table, rich_table
 from framework.system.files import write_changed

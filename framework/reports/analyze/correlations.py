@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from framework.reports.analyze.intervals import jackknife, without_each
+from framework.reports.analyze.jackknife import jackknife, without_each
 from framework.results.statistics import CONFIDENCE
 
 Floats = npt.NDArray[np.float64]

@@ -5,7 +5,7 @@ from statistics import fmean
 
 from framework.reports.analyze.correlations import LEAST_LANGUAGES, PERMUTATIONS, Correlation
 from framework.reports.analyze.features import FEATURES, Features
-from framework.reports.analyze.intervals import LEAST_FAMILIES
+from framework.reports.analyze.jackknife import LEAST_FAMILIES
 from framework.reports.analyze.regression import Refusal, Regression
 from framework.reports.analyze.scores import Scores
 from framework.reports.compare.layout import MISSING, number

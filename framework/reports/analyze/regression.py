@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from framework.reports.analyze.features import REGRESSION, Values
-from framework.reports.analyze.intervals import jackknife, without_each
+from framework.reports.analyze.jackknife import jackknife, without_each
 
 Floats = npt.NDArray[np.float64]
 

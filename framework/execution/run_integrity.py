@@ -8,7 +8,7 @@ from framework.identity import identity, plain
 from framework.results.run_folder import RunFolder
 from framework.results.run_groups import leaves
 from framework.store.store import Passport
-from framework.system.stored import Damaged, disagreement
+from framework.system.stored_files import Damaged, disagreement
 from framework.validation import present_name
 
 ANSWERING = ("backbone.precision", "combination", "data", "languages", "stages.task.answer")
