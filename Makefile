@@ -22,7 +22,7 @@ test: setup lint ## Check the style and run the tests
 	$(BIN)/pytest $(PYTEST_FLAGS) -m "not slow and not slurm and not browser and not faults and not quickstart and not pages"
 
 test-slow: export OMP_NUM_THREADS = 1
-test-slow: setup ## Run the long tests: all combinations on all model types, several processes, a real encoder
+test-slow: setup ## Run the long tests: more combinations on all model types, several processes, a real encoder
 	$(BIN)/pytest -m slow tests
 
 test-quickstart: export OMP_NUM_THREADS = 1
