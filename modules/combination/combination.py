@@ -22,7 +22,18 @@ from modules.errors import ModulesError, did_you_mean
 
 
 class Combination(nn.Module):
-    """A backbone with components: those of a row's language act on it, and those without a language on every row."""
+    """A backbone with components: those of a row's language act on it, and those without a language on every row.
+
+    >>> from modules import BackboneConfig, Combination, load_backbone
+    >>> from modules.components import BottleneckConfig, SoftPromptConfig
+    >>> backbone = BackboneConfig("experiments/quickstart/backbone", precision="32", random_init_seed=0)
+    >>> combination = Combination(load_backbone(backbone))
+    >>> prompt = combination.add("language", "prompt", SoftPromptConfig(length=2), language="swh_Latn", seed=0)
+    >>> adapter = combination.add("task", "adapter", BottleneckConfig(reduction_factor=2), seed=0)
+    >>> texts = combination.backbone.tokenizer(["du tole"], return_tensors="pt")
+    >>> combination.encode(texts["input_ids"], texts["attention_mask"], ["swh_Latn"]).shape
+    torch.Size([1, 5, 64])
+    """
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()

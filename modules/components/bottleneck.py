@@ -9,7 +9,16 @@ from modules.components.configs import BottleneckConfig
 
 
 class Bottleneck(LibraryComponent):
-    """A bottleneck adapter; a task's is applied to the output of a language's, as in MAD-X (Pfeiffer et al., 2020)."""
+    """A bottleneck adapter; a task's is applied to the output of a language's, as in MAD-X (Pfeiffer et al., 2020).
+
+    >>> from modules import BackboneConfig, Combination, load_backbone
+    >>> from modules.components import BottleneckConfig
+    >>> backbone = BackboneConfig("experiments/quickstart/backbone", precision="32", random_init_seed=0)
+    >>> combination = Combination(load_backbone(backbone))
+    >>> adapter = combination.add("task", "adapter", BottleneckConfig(reduction_factor=2), seed=0)
+    >>> sum(parameter.numel() for parameter in adapter.own_parameters().values())
+    8384
+    """
 
     Config = BottleneckConfig
 

@@ -14,6 +14,14 @@ class Full(Component):
     """All weights of the backbone and, where the backbone was loaded with it, of the language model head.
 
     It copies nothing: training it changes the backbone, and its state is a whole checkpoint's worth.
+
+    >>> from modules import BackboneConfig, Combination, load_backbone
+    >>> from modules.components import FullConfig
+    >>> backbone = BackboneConfig("experiments/quickstart/backbone", precision="32", random_init_seed=0)
+    >>> combination = Combination(load_backbone(backbone))
+    >>> full = combination.add("task", "full", FullConfig(), seed=0)
+    >>> full.own_parameters().keys() == combination.backbone.own_parameters().keys()
+    True
     """
 
     Config = FullConfig

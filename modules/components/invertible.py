@@ -11,7 +11,17 @@ from modules.components.configs import InvertibleConfig
 
 
 class Invertible(Component):
-    """Two additive coupling layers (NICE) on the embeddings of the text, undone before the output embeddings."""
+    """Two additive coupling layers (NICE) on the embeddings of the text, undone before the output embeddings.
+
+    >>> from modules import BackboneConfig, Combination, load_backbone
+    >>> from modules.components import InvertibleConfig
+    >>> backbone = BackboneConfig("experiments/quickstart/backbone", precision="32", random_init_seed=0)
+    >>> combination = Combination(load_backbone(backbone))
+    >>> adapter = combination.add("language", "invertible", InvertibleConfig(), language="swh_Latn", seed=0)
+    >>> vectors = combination.backbone.embeddings.weight[:3]
+    >>> bool((adapter.unembed(adapter.embed(vectors[None])[0]) - vectors).abs().max() < 1e-5)
+    True
+    """
 
     Config = InvertibleConfig
 

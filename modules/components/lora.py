@@ -61,6 +61,14 @@ class LoRA(Component):
     """Low-rank products beside linear layers; those of several LoRAs are summed.
 
     They are forward hooks of our own, since the `adapters` library chains several LoRAs instead of summing them.
+
+    >>> from modules import BackboneConfig, Combination, load_backbone
+    >>> from modules.components import LoRAConfig
+    >>> backbone = BackboneConfig("experiments/quickstart/backbone", precision="32", random_init_seed=0)
+    >>> combination = Combination(load_backbone(backbone))
+    >>> lora = combination.add("task", "lora", LoRAConfig(rank=2, targets=["query"]), seed=0)
+    >>> lora.own_parameters()["layers.0.query.down.weight"].shape
+    torch.Size([2, 64])
     """
 
     Config = LoRAConfig

@@ -9,7 +9,16 @@ from modules.components.configs import PrefixConfig
 
 
 class Prefix(LibraryComponent):
-    """A prefix in every layer; several stand beside each other."""
+    """A prefix in every layer; several stand beside each other.
+
+    >>> from modules import BackboneConfig, Combination, load_backbone
+    >>> from modules.components import PrefixConfig
+    >>> backbone = BackboneConfig("experiments/quickstart/backbone", precision="32", random_init_seed=0)
+    >>> combination = Combination(load_backbone(backbone))
+    >>> prefix = combination.add("task", "prefix", PrefixConfig(length=3, bottleneck_size=None), seed=0)
+    >>> sum(parameter.numel() for parameter in prefix.own_parameters().values())
+    768
+    """
 
     Config = PrefixConfig
 

@@ -12,7 +12,16 @@ from modules.errors import ModulesError
 
 
 class SoftPrompt(Component):
-    """A table of vectors, optionally seen through a small perceptron (as in XPE, arXiv:2508.10352)."""
+    """A table of vectors, optionally seen through a small perceptron (as in XPE, arXiv:2508.10352).
+
+    >>> from modules import BackboneConfig, Combination, load_backbone
+    >>> from modules.components import SoftPromptConfig
+    >>> backbone = BackboneConfig("experiments/quickstart/backbone", precision="32", random_init_seed=0)
+    >>> combination = Combination(load_backbone(backbone))
+    >>> prompt = combination.add("language", "prompt", SoftPromptConfig(length=2), language="swh_Latn", seed=0)
+    >>> prompt.prompt().shape
+    torch.Size([2, 64])
+    """
 
     Config = SoftPromptConfig
 
