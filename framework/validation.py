@@ -4,6 +4,7 @@ import dataclasses
 import json
 import types
 import typing
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import pydantic
@@ -42,30 +43,42 @@ RANGES = {
 """Pydantic's error types of ranges, in words, and where the error has the bound."""
 
 
-RENAMED: dict[tuple[str, ...], str] = {
-    ("given",): "reuse",
-    ("data", "positive"): "positive_class",
-}
-"""Keys of an experiment that had another name in earlier versions: the former key and its present last part."""
+@dataclasses.dataclass(frozen=True)
+class Renamed:
+    """A key of an experiment that had another name in earlier versions."""
+
+    section: str
+    """The section that holds it; empty for a section itself."""
+    former: str
+    present: str
+    dataset: str = ""
+    """The only dataset that has the key, which others may use for settings of their own."""
+
+    def __str__(self) -> str:
+        """The former key, dotted."""
+        return f"{self.section}.{self.former}".lstrip(".")
+
+
+RENAMED = (Renamed("", "given", "reuse"), Renamed("data", "positive", "positive_class", dataset="table"))
 
 
 def rename_keys(document: dict[str, Any]) -> list[Problem]:
     """Gives renamed keys of an experiment their present names; returns a problem for each that it holds."""
     problems: list[Problem] = []
-    for (*sections, former), name in RENAMED.items():
-        holder: Any = document
-        for section in sections:
-            holder = holder.get(section) if isinstance(holder, dict) else None
-        if isinstance(holder, dict) and former in holder:
-            holder.setdefault(name, holder.pop(former))
-            problems.append(((*sections, former), f"was renamed to {name}"))
+    for key in RENAMED:
+        holder = document.get(key.section) if key.section else document
+        if isinstance(holder, dict) and key.former in holder and key.dataset in ("", holder.get("name")):
+            holder.setdefault(key.present, holder.pop(key.former))
+            problems.append((tuple(str(key).split(".")), f"was renamed to {key.present}"))
     return problems
 
 
-def present_name(key: str) -> str:
-    """Returns the present name of a dotted key."""
-    *sections, last = key.split(".")
-    return ".".join([*sections, RENAMED.get((*sections, last), last)])
+def rename_dotted(values: Mapping[str, Any], dataset: str) -> dict[str, Any]:
+    """Returns values by dotted keys with the present names of renamed keys, of an experiment with this dataset."""
+    present = {
+        str(key): f"{key.section}.{key.present}".lstrip(".") for key in RENAMED if key.dataset in ("", dataset)
+    }
+    return {present.get(key, key): value for key, value in values.items()}
 
 
 def validate(type_: type[T], data: Any, key: Key = ()) -> tuple[T | None, list[Problem]]:

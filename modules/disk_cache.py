@@ -8,8 +8,8 @@ import contextlib
 import functools
 import hashlib
 import importlib.metadata
+import importlib.util
 import os
-import tempfile
 import time
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
@@ -19,8 +19,10 @@ from pydantic import TypeAdapter, ValidationError
 
 T = TypeVar("T")
 
-LIBRARIES = ("adapters", "tokenizers", "torch", "transformers")
+LIBRARIES = ("adapters", "sentencepiece", "tokenizers", "torch", "transformers")
 """The libraries whose versions decide what is found."""
+PACKAGES = ("modules", "datamodules", "framework")
+"""The packages whose code finds it."""
 SETTLED = 2.0
 """Seconds for which a file must have been unchanged: two changes within one tick of the clock look like one."""
 
@@ -36,11 +38,12 @@ def cached(type_: type[T], find: Callable[[], T], *, files: Sequence[Path] = (),
         files: The files that it depends on; those that are absent may appear later.
         **key: All else that it depends on, beside our code and the libraries: plain data and dataclasses.
     """
-    states = [_state(file) for file in files]
-    if any(changed > time.time() - SETTLED for *_, changed in filter(None, states)):
+    try:
+        entry = _entry(files, key)
+    except (ImportError, OSError, RuntimeError, ValueError):  # no home, a library without metadata, an odd file name
+        entry = None
+    if entry is None:
         return find()
-    described = _adapter(dict[str, Any]).dump_json({"code": _code(), "files": states, "key": key})
-    entry = folder() / f"{hashlib.sha256(described).hexdigest()}.json"
     if entry not in _FOUND:
         _FOUND[entry] = _read_or_find(entry, _adapter(cast(Hashable, type_)), find)
     found: T = _FOUND[entry]
@@ -50,7 +53,7 @@ def cached(type_: type[T], find: Callable[[], T], *, files: Sequence[Path] = (),
 def folder() -> Path:
     """Returns where results are kept: `MODULINGUA_CACHE`, else in the user's cache folder. It can be deleted."""
     own = os.environ.get("MODULINGUA_CACHE")
-    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "modulingua"
+    return Path(own or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "modulingua").expanduser()
 
 
 _FOUND: dict[Path, Any] = {}
@@ -62,11 +65,20 @@ def _adapter(type_: Any) -> TypeAdapter[Any]:
     return TypeAdapter(type_)
 
 
+def _entry(files: Sequence[Path], key: dict[str, Any]) -> Path | None:
+    """Returns the file of a key; None if one of the files that it depends on has just been changed."""
+    states = [_state(file) for file in files]
+    if any(changed > time.time() - SETTLED for *_, changed in filter(None, states)):
+        return None
+    described = _adapter(dict[str, Any]).dump_json({"code": _code(), "files": states, "key": key})
+    return folder() / f"{hashlib.sha256(described).hexdigest()}.json"
+
+
 def _read_or_find(entry: Path, adapter: TypeAdapter[T], find: Callable[[], T]) -> T:
     with contextlib.suppress(OSError, ValidationError):
         return adapter.validate_json(entry.read_bytes())
     found = find()
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):
         _write(entry, adapter.dump_json(found))
     return found
 
@@ -77,21 +89,26 @@ def _state(file: Path) -> tuple[str, int, int, float, float] | None:
         status = os.stat(file)
     except OSError:
         return None
-    return str(file), status.st_ino, status.st_size, status.st_mtime, status.st_ctime
+    return os.fsencode(file).hex(), status.st_ino, status.st_size, status.st_mtime, status.st_ctime
 
 
 @functools.cache
 def _code() -> list[str]:
     """Returns the versions of the libraries, and a hash of our own code, which changes while it keeps its version."""
     own = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.rglob("*.py")):
-        own.update(file.read_bytes())
+    for package in PACKAGES:
+        found = importlib.util.find_spec(package)
+        for folder in (found and found.submodule_search_locations) or ():
+            for file in sorted(Path(folder).rglob("[!.]*.py")):
+                own.update(file.read_bytes())
     return [own.hexdigest(), *(importlib.metadata.version(library) for library in LIBRARIES)]
 
 
 def _write(file: Path, content: bytes) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    number, name = tempfile.mkstemp(dir=file.parent)
-    with os.fdopen(number, "wb") as stream:
-        stream.write(content)
-    os.replace(name, file)
+    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        unfinished.write_bytes(content)
+        os.replace(unfinished, file)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from datamodules import DataError, Example
 from framework.answers import ANSWERS, Answer, AnswerContext
-from framework.config.draft import Draft
+from framework.config.draft import AbsentError, Draft
 from framework.errors import UserError
 from framework.results.metrics.own import own_metrics
 from framework.validation import Problem
@@ -71,8 +71,10 @@ def check_lengths(draft: Draft) -> Iterator[Problem]:
     if data is None:
         return
     prompts = sum(config.positions for components in draft.combination.values() for config in components.values())
-    # An encoder-decoder's answer has positions of its own.
-    written = draft.answer.max_new_tokens if info.family == "decoder" else 0
+    written = 0
+    if info.family == "decoder":  # an encoder-decoder's answer has positions of its own
+        with contextlib.suppress(AbsentError):
+            written = draft.answer.max_new_tokens
     # A space at its end may become a part of the text's first token.
     prefix, special = text_tokens(info, data.text_prefix.rstrip()), special_tokens(info)
     for key, length in (("max_length", data.max_length), ("train_max_length", data.train_max_length)):

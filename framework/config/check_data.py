@@ -52,11 +52,12 @@ def check_languages_of_data(draft: Draft) -> Iterator[Problem]:
     if data is None and languages.targets == ["all"]:
         yield ("languages", "targets"), "[all] means the languages of the dataset, and there is no data"
     dataset, answer = draft.dataset, draft.answer
+    _ = draft.combination, draft.backbone  # their own mistakes come first
     assert data is not None
     try:
         trains = draft.trains
-    except AbsentError:  # the backbone is unknown
-        trains = True
+    except AbsentError:
+        trains = True  # with most answers, and the backbone, which cannot be used, is reported anyway
     if trains and not languages.source:
         yield ("languages", "source"), "names no language to learn the task in"
     if data.translated and not languages.source:

@@ -1,5 +1,6 @@
 """Refuses backbones, components and stages that cannot be trained together, or not on this machine."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 
@@ -64,7 +65,9 @@ def check_optimizers(draft: Draft) -> Iterator[Problem]:
     if language is not None and language.jointly:
         yield from _check_one_optimizer(language.training, [*draft.combination["language"]], "language")
     if task is not None and task.training is not None:
-        head = ["head"] if draft.data is not None and not draft.answer.needs_lm_head else []
+        head: list[str] = []
+        with contextlib.suppress(AbsentError):
+            head = [] if draft.answer.needs_lm_head else ["head"]
         yield from _check_one_optimizer(task.training, [*draft.combination["task"], *head], "task")
 
 
@@ -108,7 +111,10 @@ def check_text(draft: Draft) -> Iterator[Problem]:
         for kind, config in components.items():
             if reason := config.packing_incompatibility():
                 yield ("combination", "language", kind), reason
-    trained = [code for code in trained_languages(draft.component_languages, draft.reuse) if code in LANGUAGES]
+    languages = draft.languages.source
+    with contextlib.suppress(AbsentError):  # the targets may be those of a dataset that cannot be used
+        languages = draft.component_languages
+    trained = [code for code in trained_languages(languages, draft.reuse) if code in LANGUAGES]
     trained = [code for code in trained if code not in objective.languages_without_components]
     yield from _check_objective(objective, trained, info, ("stages", "language", "objective"))
 

@@ -9,7 +9,7 @@ from framework.results.run_folder import RunFolder
 from framework.results.run_groups import leaves
 from framework.store.store import Passport
 from framework.system.stored_files import Damaged, disagreement
-from framework.validation import present_name
+from framework.validation import rename_dotted
 
 ANSWERING = ("backbone.precision", "combination", "data", "languages", "stages.task.answer")
 """Keys of an experiment that determine the answers to a text."""
@@ -95,7 +95,7 @@ def _in_both(run: RunFolder, experiment: Experiment) -> Iterator[tuple[str, Any,
     yield "languages.source", record.source, experiment.languages.source
     if record.answering:
         in_experiment = answering_keys(run.experiment)
-        in_record = {present_name(key): value for key, value in record.answering.items()}
+        in_record = rename_dotted(record.answering, record.dataset)
         for key in sorted(in_record.keys() | in_experiment.keys()):
             yield key, in_record.get(key), in_experiment.get(key)
 

@@ -48,7 +48,8 @@ class TaskSignature:
         if reason := refuse_unknown_head(store, passport):
             return reason
         for what, mine in self.answers.items() if passport.answers else ():
-            if (theirs := passport.answers.get(what)) != mine:
+            theirs = passport.answers.get(what)
+            if theirs != mine and not (what == "answer" and _is_former_name(theirs, mine)):
                 return f"{passport.id} was trained for the {what} {theirs}; here it is {mine}"
         held = store.head_size(passport.id) if self.head else 0
         if held == self.head:
@@ -65,3 +66,8 @@ def refuse_unknown_head(store: Store, passport: Passport) -> str | None:
     if not passport.answers and store.head_size(passport.id):
         return f"{passport.id} has a head, and its passport does not say for which labels: train it again"
     return None
+
+
+def _is_former_name(theirs: Any, mine: Any) -> bool:
+    """Whether two answers differ only in that earlier versions wrote a class of the user's own without its path."""
+    return isinstance(theirs, list) and [mine[0].rpartition(".")[2], *mine[1:]] == theirs

@@ -1,5 +1,6 @@
 """What is known of a backbone before it is loaded; found out once, and then read from the cache."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -28,7 +29,7 @@ def inspect_files(config: BackboneConfig, *, weights: bool) -> BackboneInfo:
     with pretrained_files.readable(config.name):
         files = pretrained_files.files_of(folder)
     # The precision does not matter here.
-    key = {"name": config.name, "seed": config.random_init_seed, "folder": folder, "revision": revision}
+    key = [config.name, config.random_init_seed, os.fsencode(folder).hex(), revision]
     return cached(BackboneInfo, lambda: _examined(config, folder, revision), files=files, backbone=key)
 
 

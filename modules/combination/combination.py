@@ -81,7 +81,8 @@ class Combination(nn.Module):
             raise ModulesError(f"{role} {config.kind}: {reason}")
         with seeded(seed):
             component = class_.create(config, self.backbone, name=name, language=language_name)
-        component.config, component.name, component.role, component.language = config, name, role, language
+        component.config, component.name, component.named = config, name, kind
+        component.role, component.language = role, language
         for parameter in component.own_parameters().values():
             parameter.requires_grad_(False)
         self._components[name] = component

@@ -30,6 +30,8 @@ class Component(nn.Module):
     """Its settings; the `Combination` sets them, as it does the following."""
     name: str = ""
     """Unique in its combination."""
+    named: str = ""
+    """How the experiment names its kind: as `kind`, or by the dotted path of its class."""
     role: str = ""
     language: str | None = None
     """FLORES code of the only language that it acts on; None acts on every language."""
@@ -90,9 +92,18 @@ class Component(nn.Module):
         return dict(self.named_parameters())
 
     def own_tensors(self) -> dict[str, Tensor]:
-        """Returns its parameters, and its persistent buffers, such as the indices of a sparse mask."""
+        """Returns its parameters, and its persistent buffers, such as the indices of a sparse mask.
+
+        Raises:
+            ModulesError: If a persistent buffer holds floating-point numbers: sums would take it for a parameter.
+        """
         kept = self.state_dict().keys()
-        return {**self.own_parameters(), **{name: buffer for name, buffer in self.named_buffers() if name in kept}}
+        buffers = {name: buffer for name, buffer in self.named_buffers() if name in kept}
+        for name, buffer in buffers.items():
+            if buffer.is_floating_point():
+                way_out = "make it a parameter, or draw it anew with persistent=False"
+                raise ModulesError(f"{type(self).__name__}: the buffer {name} holds no whole numbers; {way_out}")
+        return {**self.own_parameters(), **buffers}
 
     def own_state(self) -> dict[str, Tensor]:
         """Returns copies of its tensors on the CPU, by their names in `own_tensors`."""

@@ -60,8 +60,11 @@ def component_class(kind: str) -> type[Component]:
 
     if not (isinstance(found, type) and issubclass(found, Component)):
         raise ModulesError(f"component {kind!r} is not a subclass of modules.Component")
-    if not issubclass(found.Config, ComponentConfig):
-        raise ModulesError(f"component {kind!r}: its Config is not a subclass of modules.ComponentConfig")
+    settings = getattr(found, "Config", None)
+    if not (isinstance(settings, type) and issubclass(settings, ComponentConfig) and hasattr(settings, "kind")):
+        raise ModulesError(f"component {kind!r}: its Config is not a subclass of modules.ComponentConfig with a kind")
+    if not any("create" in vars(class_) for class_ in found.__mro__[: found.__mro__.index(Component)]):
+        raise ModulesError(f"component {kind!r} lacks create")
     return found
 
 

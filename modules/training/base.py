@@ -85,7 +85,7 @@ class StageModule(lightning.LightningModule):
         for component in components:
             for name, parameter in component.own_parameters().items():
                 self._trained[f"{component.name}/{name}"] = parameter
-                self._kinds[component.kind].append(parameter)
+                self._kinds[component.named].append(parameter)
         if head is not None:
             for name, parameter in head.named_parameters():
                 self._trained[f"head/{name}"] = parameter

@@ -1023,3 +1023,31 @@ class TestNothingIsWritten:
         assert (answer.returncode, answer.stdout) == (2, "")
         row = f"  {texts / 'eng_Latn' / 'train.parquet'}, row 1: the text is empty"
         assert answer.stderr.splitlines()[:2] == ["tiny: 1 of 43 rows cannot be used:", row]
+
+
+@pytest.mark.parametrize(
+    ("changes", "keys"),
+    [
+        (
+            {"data.name": "sib20", "languages.targets": ["all"], "stages.language.objective": {"causal": {}}},
+            ["data.name", "stages.language.objective"],
+        ),
+        (
+            {
+                "data.name": "sib20",
+                "stages.language.jointly": True,
+                "combination.language": {"prompt": {"length": 2}, "adapter": {}},
+                "stages.language.training.optimizers": {"prompt": {"name": "adafactor"}},
+            },
+            ["data.name", "stages.language.training.optimizers"],
+        ),
+        ({"combination.task": {"adaptor": {}}}, ["combination.task.adaptor"]),
+    ],
+)
+def test_one_mistake_neither_hides_another_nor_makes_one(
+    workspace: Workspace, modulingua: Modulingua, changes: dict[str, Any], keys: list[str]
+) -> None:
+    answer = modulingua("plan", workspace.write(changes))
+    lines = [line.split() for line in answer.err.splitlines()[1:]]
+    assert [word for line in lines for word in line if word in keys] == keys, answer.err
+    assert len(lines) == len(keys), answer.err

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,14 +78,58 @@ def test_other_indices_cannot_be_summed(workspace: Workspace, modulingua: Moduli
     assert "Traceback" not in answer.err
 
 
-def test_an_old_class_is_told_what_it_lacks(
-    tmp_path: Path, workspace: Workspace, modulingua: Modulingua
+SETTINGS = "class Settings(ComponentConfig):\n    kind = 'mine'\n\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "body", "said"),
+    [
+        ("", "kind = 'mine'", "its Config is not a subclass of modules.ComponentConfig with a kind"),
+        ("class Settings:\n    pass\n\n", "Config = Settings", "its Config is not a subclass"),
+        ("class Settings(ComponentConfig):\n    pass\n\n", "Config = Settings", "its Config is not a subclass"),
+        (SETTINGS, "Config = Settings", "lacks create"),
+    ],
+)
+def test_an_unfinished_class_is_told_what_it_lacks(
+    tmp_path: Path,
+    workspace: Workspace,
+    modulingua: Modulingua,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: str,
+    body: str,
+    said: str,
 ) -> None:
-    (tmp_path / "old_kind.py").write_text(
-        "from modules import Component\n\n"
-        "class Settings:\n    pass\n\n"
-        "class Old(Component):\n    kind = 'old'\n    Config = Settings\n"
-    )
-    answer = modulingua("plan", workspace.write({"combination.language": {"old_kind.Old": {}}}))
+    monkeypatch.delitem(sys.modules, "unfinished", raising=False)
+    importlib.invalidate_caches()
+    code = f"from modules import Component, ComponentConfig\n\n{settings}class Mine(Component):\n    {body}\n"
+    (tmp_path / "unfinished.py").write_text(code)
+    answer = modulingua("plan", workspace.write({"combination.language": {"unfinished.Mine": {}}}))
     assert answer.code == 2
-    assert "its Config is not a subclass of modules.ComponentConfig" in answer.err
+    assert said in answer.err
+    assert "Traceback" not in answer.err
+
+
+def test_a_buffer_of_numbers_is_refused(tmp_path: Path, workspace: Workspace, modulingua: Modulingua) -> None:
+    """Sums would take it for a parameter."""
+    page = (tmp_path / "sparse_update.py").read_text()
+    line = 'update.register_buffer("indices", indices)'
+    scaled = page.replace(line, f'{line}; update.register_buffer("scale", torch.ones(1))')
+    (tmp_path / "scaled_update.py").write_text(scaled)
+    answer = modulingua("plan", workspace.write({"combination.language": {"scaled_update.SparseUpdate": {}}}))
+    assert answer.code == 2
+    assert "the buffer updates.0.scale holds no whole numbers" in answer.err
+
+
+def test_its_learning_rate_is_set_by_its_dotted_path(workspace: Workspace) -> None:
+    kind = "my_components.LanguageEmbedding"
+    rates = {"stages.language.training.learning_rates": {kind: 0.5}}
+    workspace.run(LANGUAGE_EMBEDDING)
+    slow = workspace.store.read(*_first(workspace, LANGUAGE_EMBEDDING))
+    workspace.run(LANGUAGE_EMBEDDING | rates)
+    fast = workspace.store.read(*_first(workspace, LANGUAGE_EMBEDDING | rates))
+    assert not torch.equal(slow["language.embedding/vector"], fast["language.embedding/vector"])
+
+
+def _first(workspace: Workspace, changes: dict) -> tuple[str, dict[str, str]]:
+    stage = workspace.plan(changes).of_type(LanguageStage)[0]
+    return stage.id, stage.backbone.passport

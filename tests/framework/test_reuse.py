@@ -17,6 +17,7 @@ from framework.planning.reopen import reopen
 from framework.results.run_folder import RunFolder
 from framework.store.formula import parse
 from framework.store.store import WEIGHTS
+from framework.validation import rename_dotted, rename_keys
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import LABELS, Workspace, outcome, runs
 
@@ -307,3 +308,12 @@ class TestFormerNames:
         assert "given" not in RunFolder(run.path).experiment
         assert RunFolder(run.path).experiment["reuse"] == {"task": stage.id}
         assert reopen(run)[0].reuse.task == stage.id
+
+    def test_a_key_of_that_name_of_another_dataset_stays(self) -> None:
+        mine, table = ({"data": {"name": name, "positive": "yes"}} for name in ("my_data.Claims", "table"))
+        assert rename_keys(mine) == []
+        assert mine["data"]["positive"] == "yes"
+        assert rename_keys(table) == [(("data", "positive"), "was renamed to positive_class")]
+        assert table["data"] == {"name": "table", "positive_class": "yes"}
+        assert rename_dotted({"data.positive": "yes"}, "table") == {"data.positive_class": "yes"}
+        assert rename_dotted({"data.positive": "yes"}, "my_data.Claims") == {"data.positive": "yes"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -127,3 +128,22 @@ def test_a_backbone_is_inspected_once_and_then_without_torch(
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=os.environ, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_odd_names_and_links_to_nowhere_are_no_reason_to_fail(
+    cache: Path, folder: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk_cache, "SETTLED", 0.0)
+    model = shutil.copytree(folder("bert"), tmp_path / "model")
+    (model / os.fsdecode(b"notes-\xe9.txt")).write_text("")
+    (model / "gone.json").symlink_to("nowhere")
+    info = inspect_backbone(BackboneConfig(name=str(model)))
+    assert inspect_backbone(BackboneConfig(name=str(model))) == info
+    monkeypatch.setattr(disk_cache.importlib.metadata, "version", raise_import_error)
+    disk_cache._code.cache_clear()
+    assert cached(int, Finder()) == 7
+    disk_cache._code.cache_clear()
+
+
+def raise_import_error(library: str) -> str:
+    raise ImportError(library)

@@ -115,7 +115,7 @@ def scored_runs(places: Iterable[str | Path | RunFolder], metric: str | None = N
     _refuse_several(groups, "positive labels", lambda record: str(record.positive))
     metrics = metrics_of(groups[0].record.task, groups[0].record.positive)
     _refuse_other_scores(groups, metrics.keys())
-    own = {name: None for run in runs for name in run.record.own_metrics}
+    own = {name: None for group in groups for run in group.runs.values() for name in run.record.own_metrics}
     names = [*metrics, *own]
     name = names[0] if metric is None else metric
     if name in own:

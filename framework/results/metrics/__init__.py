@@ -13,7 +13,7 @@ from framework.results.metrics.tagging import SpanF1, SpanPrecision, SpanRecall
 __all__ = ["SCORINGS", "SHIPPED", "Metric", "Scoring", "Task", "metrics_of"]
 
 Task = Literal["classification", "tagging", "question answering"]
-"""The tasks of `datamodules.datasets.base`, which imports torch; tables of results do not need it."""
+"""The tasks of `datamodules.datasets.base`."""
 
 
 @dataclass(frozen=True)
