@@ -30,6 +30,7 @@ from framework.results.metrics import SCORINGS, Metric, Task, metrics_of
 from framework.system.files import names_in, write_whole
 from framework.system.stored_files import Damaged, first_line, read_stored, read_stored_yaml, stored_bytes
 from framework.validation import rename_keys
+from modules.training.unparsed import UNPARSED
 
 Control = Literal["own", "none", "wrong"]
 """Which language components act in a test: the language's own, none, or another language's."""
@@ -148,8 +149,6 @@ class LanguageResult:
         skipped: int = 0,
     ) -> "LanguageResult":
         """Scores predictions; the arguments are the fields of the same names, here or in `RunRecord`."""
-        from modules.training.task import UNPARSED  # imports torch, which tables of results do not need
-
         gold, predicted = predictions.gold, predictions.predicted
         metrics = {**metrics_of(task, positive), **own_metrics}
         scores = {name: metric.score(gold, predicted, language) for name, metric in metrics.items()}

@@ -10,7 +10,8 @@ from modules.combination.combination import Combination
 from modules.components import Component
 from modules.training.base import Batch
 from modules.training.configs import OptimizationConfig
-from modules.training.task import UNPARSED, Prediction, TaskModule
+from modules.training.task import Prediction, TaskModule
+from modules.training.unparsed import UNPARSED
 
 
 class LabelWords(TaskModule):

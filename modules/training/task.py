@@ -7,12 +7,6 @@ from torch import Tensor
 
 from modules.training.base import Batch, StageModule
 
-UNPARSED = "\N{REPLACEMENT CHARACTER}"
-"""Placeholder for output that cannot be parsed: Unicode's replacement character.
-
-It is no label, no BIO tag and no word of an answer, and no punctuation that scoring leaves out: it is always wrong.
-"""
-
 
 class Prediction(TypedDict):
     """What a task module answers to a batch, a row each. Of several rows of one example the most confident counts."""

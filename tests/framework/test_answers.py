@@ -12,7 +12,7 @@ import pytest
 
 from framework.execution.predict import predict_lines
 from framework.planning.plan import EvaluateStage, TaskStage
-from modules.training.task import UNPARSED
+from modules.training.unparsed import UNPARSED
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import LABELS, LANGUAGES, Workspace, join_pairs, outcome, runs, write_rows
 from tests.modules import tiny

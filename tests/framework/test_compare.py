@@ -14,7 +14,7 @@ from framework.errors import UserError
 from framework.reports.compare import Comparison, compare
 from framework.results.metrics import metrics_of
 from framework.results.run_folder import RunFolder, read_runs
-from modules.training.task import UNPARSED
+from modules.training.unparsed import UNPARSED
 from tests.framework.made_runs import PROMPT_AND_ADAPTER, SIZE, add, line, make_run, printed, some_result
 
 pytestmark = pytest.mark.usefixtures("unsynced_files")

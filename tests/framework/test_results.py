@@ -17,7 +17,7 @@ from framework.errors import UserError
 from framework.results import run_folder
 from framework.results.run_folder import LanguageResult, Predictions, RunFolder, RunRecord, read_runs
 from framework.results.run_groups import group_runs
-from modules.training.task import UNPARSED
+from modules.training.unparsed import UNPARSED
 from tests.framework.made_runs import some_result
 
 RECORD = RunRecord(

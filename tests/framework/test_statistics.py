@@ -23,7 +23,7 @@ from framework.results.statistics import (
     scores_under_weights,
     two_sided,
 )
-from modules.training.task import UNPARSED
+from modules.training.unparsed import UNPARSED
 
 LABELS = list("abcd")
 ACCURACY, MACRO_F1, _ = metrics_of("classification").values()

@@ -12,6 +12,8 @@ import numpy as np
 from typing_extensions import override
 
 from framework.results.metrics.base import Floats, Metric, f1_of, precision_of
+from modules.training.bio import spans
+from modules.training.unparsed import UNPARSED
 
 Span = tuple[str, int, int]
 
@@ -60,13 +62,9 @@ class SpanRecall(_SpanCounts):
 
 def _answered(predicted: str) -> frozenset[Span]:
     """Returns the predicted spans; an unparsed answer is one wrong span, even if gold has none."""
-    from modules.training.task import UNPARSED  # imports torch, which other tables do not need
-
     return frozenset({(UNPARSED, 0, 0)}) if predicted == UNPARSED else _spans(predicted)
 
 
 @functools.lru_cache(maxsize=2**16)  # the same gold occurs again with each seed and metric
 def _spans(tags: str) -> frozenset[Span]:
-    from modules.training.bio import spans  # imports torch too
-
     return frozenset(spans(tags.split()))

@@ -8,7 +8,7 @@ from datamodules.datasets.base import Task
 from framework.results.metrics import SCORINGS, Metric, metrics_of
 from framework.results.metrics import Task as TaskHere
 from framework.results.metrics.classification import PositiveF1
-from modules.training.task import UNPARSED
+from modules.training.unparsed import UNPARSED
 
 RIGHT = {
     "classification": ["label", "other"],
