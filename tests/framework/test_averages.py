@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from tests.framework.test_given import is_mean
 
 from framework.errors import Interrupted
 from framework.execution import checkpoint
 from framework.planning.plan import TaskStage
 from framework.store.store import WEIGHTS
 from tests.framework.conftest import Modulingua
+from tests.framework.test_reuse import is_mean
 from tests.framework.tiny import Workspace
 
 TRAINING = {"steps": 7, "optimizer": {"lr": 0.05}, "decay": "constant"}

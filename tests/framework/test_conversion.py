@@ -8,11 +8,11 @@ from pathlib import Path
 import adapters
 import pytest
 import torch
-from tests.framework.test_given import state
 
 from framework.planning.plan import LanguageStage, TaskStage
 from framework.store.store import WEIGHTS
 from tests.framework.conftest import Modulingua
+from tests.framework.test_reuse import state
 from tests.framework.tiny import SOURCE, Workspace, outcome, runs
 
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from modules import disk_cache
 from tests.hostile.case import Case
 
 LIMIT = 20.0
@@ -166,7 +167,7 @@ def _be_the_command(case: Case, folder: Path, aside: Path, program: Callable[[],
         tempfile.tempdir = None
         os.chdir(folder)
         sys.argv = ["modulingua", *case.command]
-        _record_writes_outside((folder, aside / "tmp"), aside / "outside")
+        _record_writes_outside((folder, aside / "tmp", disk_cache.folder()), aside / "outside")
         _set_bounds()
         if case.unprivileged and os.getuid() == 0:
             _drop_rights(folder)
