@@ -75,16 +75,15 @@ def main() -> None:
         store, runs = str(file.with_name("store")), str(file.with_name("runs"))
         shipped = "experiments/quickstart.yaml"
         commands = {
-            "modulingua --help": seconds(["--help"]),
-            "modulingua components list": seconds(["components", "list", "--store", store]),
-            "modulingua compare RUNS": seconds(["compare", runs]),
-            "modulingua plan, with a mistake in the YAML": seconds(["plan", str(wrong)]),
-            f"modulingua plan {shipped}": seconds(["plan", shipped]),
+            "`modulingua --help`": seconds(["--help"]),
+            "`modulingua components list`": seconds(["components", "list", "--store", store]),
+            "`modulingua compare RUNS`": seconds(["compare", runs]),
+            "`modulingua plan EXPERIMENT.yaml`, with a mistake in the YAML": seconds(["plan", str(wrong)]),
+            f"`modulingua plan {shipped}`": seconds(["plan", shipped]),
             "the same, with nothing in the cache": seconds(["plan", shipped], nothing_cached),
-            "modulingua status": seconds(["status", str(file)]),
+            "`modulingua status EXPERIMENT.yaml`": seconds(["status", str(file)]),
         }
-    shown = {name: f"`{name}`" if name.startswith("modulingua") else name for name in commands}
-    rows = [f"| {shown[name]} | {taken:.2f} |" for name, taken in commands.items()]
+    rows = [f"| {name} | {taken:.2f} |" for name, taken in commands.items()]
     measured = f"Measured on {processor()}, with warm disk caches."
     table = "\n".join(["| command | seconds |", "|---|---|", *rows, "", measured, ""])
     page = PAGE.read_text(encoding="utf-8")
