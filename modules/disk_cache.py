@@ -98,8 +98,8 @@ def _code() -> list[str]:
     own = hashlib.sha256()
     for package in PACKAGES:
         found = importlib.util.find_spec(package)
-        for folder in (found and found.submodule_search_locations) or ():
-            for file in sorted(Path(folder).rglob("[!.]*.py")):
+        for location in (found and found.submodule_search_locations) or ():
+            for file in sorted(Path(location).rglob("[!.]*.py")):
                 own.update(file.read_bytes())
     return [own.hexdigest(), *(importlib.metadata.version(library) for library in LIBRARIES)]
 

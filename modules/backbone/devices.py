@@ -1,6 +1,7 @@
 """What this machine computes with. torch, which takes seconds to import, is asked only where it alone can tell."""
 
 import dataclasses
+import functools
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,6 +49,7 @@ def _is_processor_fast_at_bf16() -> bool:
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
 
 
+@functools.cache  # each cell of a grid asks, and on a machine of many cores the file is long
 def _processor() -> list[str]:
     """Returns what Linux says of the processors' models and instructions; the same on all machines that are alike."""
     try:
