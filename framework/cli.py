@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from framework.errors import exit_on_user_error
-from framework.store.commands import components
+from framework.store.commands import components, use_hub
 from framework.system.console import console as _console
 from framework.system.console import flushed_output
 from framework.system.launchers import forget_ranks
@@ -18,6 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # frames around the help, which cost a third of its time
 )
 app.add_typer(components, name="components")
 
@@ -26,11 +27,10 @@ Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]…",
 
 
 @app.callback()
-def modulingua() -> None:
+def modulingua(context: typer.Context) -> None:
     """Modular cross-lingual transfer: train language and task components once, compose them, test them zero-shot."""
-    from framework.system.network import retry_requests
-
-    retry_requests()
+    if context.invoked_subcommand not in {"compare", "components"}:  # `compare` reads files only
+        use_hub()
 
 
 @app.command()
@@ -52,7 +52,10 @@ def plan(
         bool, typer.Option("--data", help="Only read all rows that the plan still needs; list the unusable ones.")
     ] = False,
 ) -> None:
-    """Show what would run, without training: stages, trained parameters, steps, and every mistake."""
+    """Show what would run, and every mistake; train nothing.
+
+    Lists the stages, with the parameters that they train and their steps.
+    """
     from framework.planning.data_check import check_rows
     from framework.planning.plan import plan_experiment
     from framework.reports.plan_table import print_plan
@@ -67,7 +70,10 @@ def plan(
 
 @app.command()
 def explain(experiment: ExperimentFile, overrides: Overrides = None) -> None:
-    """Explain in full what would run: origin of settings, components by layer, tokenised examples, optimisers, jobs."""
+    """Explain in full what would run.
+
+    Shows the origin of each setting, the components by layer, tokenised examples, the optimisers and the jobs.
+    """
     from framework.reports.explain.explanation import explain as explain_experiment
 
     explain_experiment(experiment, overrides or [], _console())
@@ -79,7 +85,10 @@ def launch(
     overrides: Overrides = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the scripts; write and submit nothing.")] = False,
 ) -> None:
-    """Submit what is left of the plan to SLURM, as jobs that wait for each other."""
+    """Submit what is left of the plan to SLURM.
+
+    The jobs wait for each other.
+    """
     from framework.slurm.launch import launch as launch_experiment
 
     launch_experiment(experiment, overrides or [], _console(), dry_run=dry_run)
@@ -87,7 +96,10 @@ def launch(
 
 @app.command()
 def status(experiment: ExperimentFile, overrides: Overrides = None) -> None:
-    """Show the state of every stage of a launched plan, with the last lines of those that failed."""
+    """Show the state of every stage of a launched plan.
+
+    Shows the last lines of the log of stages that failed, too.
+    """
     from framework.slurm.status import print_status
 
     print_status(experiment, overrides or [], _console())
@@ -95,7 +107,7 @@ def status(experiment: ExperimentFile, overrides: Overrides = None) -> None:
 
 @app.command()
 def cancel(experiment: ExperimentFile, overrides: Overrides = None) -> None:
-    """Cancel the SLURM jobs that this experiment's launches submitted."""
+    """Cancel the SLURM jobs of this experiment's launches."""
     from framework.slurm.cancel import cancel as cancel_jobs
 
     cancel_jobs(experiment, overrides or [], _console())
@@ -103,7 +115,10 @@ def cancel(experiment: ExperimentFile, overrides: Overrides = None) -> None:
 
 @app.command()
 def prefetch(experiment: ExperimentFile, overrides: Overrides = None) -> None:
-    """Download all that the plan reads, so that it can run offline (HF_HUB_OFFLINE=1)."""
+    """Download all that the plan reads, to run it offline.
+
+    It then runs with HF_HUB_OFFLINE=1.
+    """
     from framework.execution.prefetch import prefetch_experiment
 
     prefetch_experiment(experiment, overrides or [], _console())
@@ -133,7 +148,10 @@ def compare(
     figures: Annotated[bool, typer.Option("--figures", help="Draw figures too, as PDF and PNG.")] = False,
     report: Annotated[bool, typer.Option("--report", help="Write report.html too: all of it on one page.")] = False,
 ) -> None:
-    """Compare runs: combinations × languages, with intervals; writes Markdown, LaTeX and CSV."""
+    """Compare runs by combination and language, with intervals.
+
+    Writes the tables as Markdown, LaTeX and CSV.
+    """
     from framework.reports.compare import check_places
     from framework.reports.compare import compare as compare_runs
 
@@ -169,7 +187,10 @@ def analyze(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for what is written; default: the first RUNS.")] = None,
 ) -> None:
-    """Relate scores to features of the languages: correlations, a regression; rank source languages for a target."""
+    """Relate scores to features of the languages.
+
+    Computes correlations and a regression; with --target, ranks source languages.
+    """
     from framework.reports.analyze import analyze as analyze_runs
 
     candidates = sources.split(",") if sources else []
@@ -189,7 +210,10 @@ def dashboard(
     overrides: Overrides = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the JSON; save nothing.")] = False,
 ) -> None:
-    """Make or update the experiment's views and report in W&B; before its runs, too."""
+    """Make or update the experiment's views and report in W&B.
+
+    They can be made before its runs.
+    """
     from framework.planning.plan import plan_experiment
     from framework.tracking.dashboard.publish import publish
 
@@ -207,7 +231,10 @@ def sync(
     ],
     again: Annotated[bool, typer.Option("--again", help="Also send again what was sent already.")] = False,
 ) -> None:
-    """Send to W&B what it lacks: training curves, results, components and their lineage."""
+    """Send to W&B what it lacks.
+
+    Sends training curves, results, components and their lineage.
+    """
     from framework.tracking.sync import sync as tell
 
     tell(words, _console(), again=again)
@@ -218,9 +245,10 @@ def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
     language: Annotated[str, typer.Option(help="The texts' language as a FLORES code, such as swh_Latn.")],
 ) -> None:
-    """Label new texts, one per line of standard input; a tab separates the texts of a pair, or question and context.
+    """Label new texts, one per line of standard input.
 
-    Prints one line per input: label, tab, confidence; a blank line for an input that is blank or cannot be read.
+    A tab separates the texts of a pair, or question and context. Prints one line per input: label, tab, confidence; a
+    blank line for an input that is blank or cannot be read.
     """
     from framework.execution.predict import input_lines, predict_lines
 
@@ -230,7 +258,10 @@ def predict(
 
 @app.command()
 def tokenization(experiment: ExperimentFile, overrides: Overrides = None) -> None:
-    """Report how the tokenizer handles each language: tokens per word, share truncated, unknown tokens."""
+    """Report how the tokenizer handles each language.
+
+    Prints tokens per word, the share of truncated texts and the share of unknown tokens.
+    """
     from framework.planning.plan import plan_experiment
     from framework.reports.plan_table import print_tokenization
 

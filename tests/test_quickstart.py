@@ -86,6 +86,7 @@ def test_a_table_that_contradicts_a_statement_fails(row: str, figures: str) -> N
 
 
 @pytest.mark.quickstart
+@pytest.mark.timeout(3600)
 def test_the_statements_hold_on_this_machine(tmp_path: Path) -> None:
     console = Console(file=StringIO(), width=160)
     folders = [f"store={tmp_path / 'store'}", f"runs={tmp_path / 'runs'}"]

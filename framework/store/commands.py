@@ -7,11 +7,25 @@ import typer
 
 from framework.system.console import console
 
-components = typer.Typer(help="The component store: trained components and their passports.", no_args_is_help=True)
+components = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 StoreFolder = Annotated[Path, typer.Option("--store", help="The component store's folder.")]
 RunsFolder = Annotated[Path, typer.Option("--runs", help="The folder of runs, to list those that used it.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="A component's id; its beginning is enough.")]
+
+
+def use_hub() -> None:
+    """Makes requests to the hub be repeated. Not at every start: the hub's client takes a moment to import."""
+    from framework.system.network import retry_requests
+
+    retry_requests()
+
+
+@components.callback()
+def begin(context: typer.Context) -> None:
+    """List, check, share and convert trained components."""
+    if context.invoked_subcommand not in {"list", "show", "verify", "remove"}:  # these read the store only
+        use_hub()
 
 
 @components.command("list")
@@ -44,7 +58,10 @@ def verify_components(
     ),
     store: StoreFolder = Path("store"),
 ) -> None:
-    """Check that components are intact: hashes, files, shapes; exit code 1 if one is damaged."""
+    """Check that components are intact.
+
+    Checks hashes, files and shapes; exit code 1 if one is damaged.
+    """
     from framework.store.listing import print_findings
     from framework.store.store import Store
 
@@ -69,7 +86,10 @@ def push_component(
     store: StoreFolder = Path("store"),
     runs: RunsFolder = Path("runs"),
 ) -> None:
-    """Share a component with its passport, a model card and its dependencies."""
+    """Share a component with its passport and a model card.
+
+    Its dependencies are shared with it.
+    """
     from framework.store.sharing import push
     from framework.store.store import Store
 
@@ -82,7 +102,10 @@ def pull_component(
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit on the hub.")] = None,
     store: StoreFolder = Path("store"),
 ) -> None:
-    """Check a shared component and put it into the store, with its dependencies."""
+    """Check a shared component and put it into the store.
+
+    Its dependencies come with it.
+    """
     from framework.store.sharing import pull
     from framework.store.store import Store
 
@@ -143,7 +166,10 @@ def import_component(
     revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of the backbone.")] = None,
     store: StoreFolder = Path("store"),
 ) -> None:
-    """Put what `adapters` (AdapterHub) or PEFT saved into the store, for `reuse` in an experiment."""
+    """Put what `adapters` or PEFT saved into the store.
+
+    An experiment takes it by `reuse`. A repository of AdapterHub or PEFT is downloaded.
+    """
     from datamodules import language as known_language
     from framework.store.conversion import import_saved
     from framework.store.store import Store

@@ -1,14 +1,18 @@
 """Where commands print."""
 
+from __future__ import annotations
+
 import errno
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from rich.console import Console
+from typing import TYPE_CHECKING
 
 from framework.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def console() -> Console:
@@ -16,6 +20,8 @@ def console() -> Console:
 
     What is printed is shown as it stands: people write `[/INST]` and `:key:` into templates and scripts, and mean that.
     """
+    from rich.console import Console  # not above: `--help` prints without it
+
     width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "160"))
     return Console(width=width, markup=False, emoji=False, highlight=False)
 

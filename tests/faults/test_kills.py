@@ -45,6 +45,7 @@ def workspace_in(folder: Path, shared_files: Path) -> Workspace:
 
 
 @pytest.mark.faults
+@pytest.mark.timeout(3600)  # FAULTS may be large
 @pytest.mark.parametrize("way", WAYS)
 def test_killed_runs_come_to_the_same_weights(tmp_path: Path, shared_files: Path, way: str) -> None:
     whole = workspace_in(tmp_path / "whole", shared_files)
