@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import multiprocessing
 import os
 import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -28,28 +30,61 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as 
 GROUP, FIRST, SECOND = 4000, 4001, 4002
 
 
-def as_user(user: int, umask: int, work: Callable[[], object]) -> str:
+PROCESSES = multiprocessing.get_context("forkserver")
+"""A copy of pytest's own process, which has threads, may wait for ever for a lock that one of them held."""
+PROCESSES.set_forkserver_preload([__name__])
+
+
+def as_user(user: int, umask: int, work: Callable[..., object], *words: object) -> str:
     """Does something as a user of the group, in a process of its own; returns the message of its mistake, if any."""
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        said = "the child failed"
-        try:
-            os.setgroups([])
-            os.setgid(GROUP)
-            os.setuid(user)
-            os.umask(umask)
-            work()
-            said = ""
-        except (UserError, OSError) as error:
-            said = str(error)
-        finally:
-            os.write(write, said.encode())
-            os._exit(0)
-    os.close(write)
-    os.waitpid(child, 0)
-    with open(read, "rb") as said_there:
-        return said_there.read().decode()
+    source, sink = PROCESSES.Pipe(duplex=False)
+    process = PROCESSES.Process(target=_do_as_user, args=(sink, user, umask, work, words))
+    process.start()
+    sink.close()  # if the process fails, there is nothing to receive
+    said: str = source.recv()
+    process.join()
+    return said
+
+
+def _do_as_user(
+    sink: Connection, user: int, umask: int, work: Callable[..., object], words: tuple[object, ...]
+) -> None:
+    os.setgroups([])
+    os.setgid(GROUP)
+    os.setuid(user)
+    os.umask(umask)
+    try:
+        work(*words)
+        sink.send("")
+    except (UserError, OSError) as error:
+        sink.send(str(error))
+
+
+def write_a_component_and_a_run(shared: Path) -> None:
+    with whole_folder(shared / "store" / "7f3a") as folder:
+        save_file({"x": torch.ones(2)}, folder / "weights")  # this library's own files are private
+        (folder / "needs").mkdir()
+        (folder / "needs" / "text").write_text("text")
+    write_whole(shared / "runs" / "run.json", b"{}")
+
+
+def write_text(folder: Path) -> None:
+    with whole_folder(folder) as unfinished:
+        (unfinished / "text").write_text("text")
+
+
+def leave_claim_of_another_machine(file: Path) -> None:
+    lease = SoftFileLease(file, lease_duration=0.5)
+    lease.acquire()
+    record = file.read_text().replace(os.uname().nodename, "elsewhere")
+    lease.release()
+    file.write_text(record)
+
+
+def take_claim(file: Path) -> None:
+    locks.LEASE, locks.POLL = 0.5, 0.05
+    with stage_lock(file, lambda: False, print) as mine:
+        assert mine
 
 
 @pytest.fixture
@@ -66,14 +101,7 @@ class TestSharedFolders:
     @needs_root
     @pytest.mark.parametrize("umask", [0o002, 0o022, 0o007])
     def test_what_is_written_has_the_permissions_of_the_umask(self, shared: Path, umask: int) -> None:
-        def work() -> None:
-            with whole_folder(shared / "store" / "7f3a") as folder:
-                save_file({"x": torch.ones(2)}, folder / "weights")  # this library's own files are private
-                (folder / "needs").mkdir()
-                (folder / "needs" / "text").write_text("text")
-            write_whole(shared / "runs" / "run.json", b"{}")
-
-        assert as_user(FIRST, umask, work) == ""
+        assert as_user(FIRST, umask, write_a_component_and_a_run, shared) == ""
         written = [*shared.rglob("*")]
         assert len(written) == 7
         for path in written:
@@ -85,42 +113,26 @@ class TestSharedFolders:
     @needs_root
     def test_a_folder_of_another_user_is_named_with_its_owner(self, shared: Path) -> None:
         runs = shared / "runs"
-        assert as_user(FIRST, 0o022, lambda: require_writable(runs / "mine", "runs")) == ""
-        said = as_user(SECOND, 0o002, lambda: require_writable(runs / "hers", "runs"))
+        assert as_user(FIRST, 0o022, require_writable, runs / "mine", "runs") == ""
+        said = as_user(SECOND, 0o002, require_writable, runs / "hers", "runs")
         assert said == (
             f"runs: cannot write in the folder {runs / 'hers'}: Permission denied; {runs} belongs to user {FIRST}, "
             f"who can open it to the group: `chmod -R g+w {runs}`"
         )
-        assert as_user(FIRST, 0o022, lambda: runs.chmod(0o2775)) == ""
-        assert as_user(SECOND, 0o002, lambda: require_writable(runs / "hers", "runs")) == ""
+        assert as_user(FIRST, 0o022, Path.chmod, runs, 0o2775) == ""
+        assert as_user(SECOND, 0o002, require_writable, runs / "hers", "runs") == ""
 
     @needs_root
     def test_what_another_user_may_not_remove_stays_whole(self, shared: Path) -> None:
-        def work() -> None:
-            with whole_folder(shared / "7f3a") as folder:
-                (folder / "text").write_text("text")
-
-        assert as_user(FIRST, 0o022, work) == ""
-        said = as_user(SECOND, 0o022, lambda: remove_folder(shared / "7f3a"))
+        assert as_user(FIRST, 0o022, write_text, shared / "7f3a") == ""
+        said = as_user(SECOND, 0o022, remove_folder, shared / "7f3a")
         assert said == f"[Errno 13] Permission denied: '{shared / '7f3a'}'"
         assert [str(path.relative_to(shared)) for path in sorted(shared.rglob("*"))] == ["7f3a", "7f3a/text"]
 
     @needs_root
     def test_a_stale_claim_of_another_user_is_taken_over(self, shared: Path) -> None:
-        def take() -> None:
-            locks.LEASE, locks.POLL = 0.5, 0.05
-            with stage_lock(shared / "x.claim", lambda: False, print) as mine:
-                assert mine
-
-        def leave() -> None:
-            lease = SoftFileLease(shared / "x.claim", lease_duration=0.5)
-            lease.acquire()
-            record = (shared / "x.claim").read_text().replace(os.uname().nodename, "elsewhere")
-            lease.release()
-            (shared / "x.claim").write_text(record)
-
-        assert as_user(FIRST, 0o022, leave) == ""
-        assert as_user(SECOND, 0o022, take) == ""
+        assert as_user(FIRST, 0o022, leave_claim_of_another_machine, shared / "x.claim") == ""
+        assert as_user(SECOND, 0o022, take_claim, shared / "x.claim") == ""
 
 
 class TestPlaces:
