@@ -386,7 +386,7 @@ def _test(stage: EvaluateStage, module: TaskModule, data: TaskData, tests: dict[
             skipped=len(rows) - len(gold),
             source=stage.task.trains and code in stage.experiment.languages.source,
             data=test.data,
-            components=stage.language_components.get(test.component_language, ()),
+            components=list(stage.language_components.get(test.component_language, ())),
         )
         stage.folder.write(result, predictions)
 
