@@ -49,7 +49,7 @@ class _LabelF1(Metric):
 
     @abstractmethod
     def weights(self, gold: Floats) -> Floats:
-        """Returns each label's weight, given how often gold has it (0 in resamples that lack it); both [labels, ...]."""
+        """Returns each label's weight for its count in gold, 0 in resamples that lack it; both [labels, ...]."""
 
 
 class MacroF1(_LabelF1):
