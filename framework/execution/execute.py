@@ -16,7 +16,6 @@ from typing_extensions import override
 from datamodules import RowError, TaskData, language
 from datamodules.datasets.overlap import find_leak
 from framework.answers import AnswerContext
-from framework.config.schema import Experiment
 from framework.errors import UserError
 from framework.execution.run_integrity import answering_keys
 from framework.execution.trainer import History, ProgressCallback, fit, make_trainer
@@ -126,19 +125,12 @@ def train_task(stage: TaskStage, store: Store, report: ProgressCallback, tracker
     backbone = _answering_backbone(stage, store)
     data = stage_data(stage, backbone.tokenizer)
     module = _task_module(stage, backbone, settings.training)
-    for code, trained in stage.language_components.items():
-        _add_trained(module.combination, experiment, code, trained, stage.backbone, store)
+    for code in stage.language_components:
+        add_language(stage, module.combination, code, store)
     history = fit(
-        module,
-        data,
-        experiment.trainer,
-        report,
-        tracker,
-        checkpoint=store.checkpoint(stage.id),
-        precision=backbone.precision,
-        seed=stage.seed,
-        validate_every=settings.validate_every or stage.steps,
-        choose=settings.choose,
+        module, data, experiment.trainer, report, tracker,
+        checkpoint=store.checkpoint(stage.id), precision=backbone.precision, seed=stage.seed,
+        validate_every=settings.validate_every or stage.steps, choose=settings.choose,
         average_last=settings.average_last,
     )
     _keep(passport, store, module.combination.components(role="task"), module.head, history)
@@ -160,16 +152,14 @@ def merge(stage: MergeStage, store: Store, report: ProgressCallback, tracker: Tr
 def evaluate(stage: EvaluateStage, store: Store, report: ProgressCallback, tracker: Tracker) -> None:
     """Tests a run's combination in every language that has no result yet."""
     tracker.begin(lambda: entry_of_record(stage.folder, _record(stage, store), store))
-    module = load_task(stage, store)
+    module = load_task(stage.task, store)
     data = stage_data(stage.task, module.combination.backbone.tokenizer)
     done = 0
     for tests in _passes(stage.missing):
         if done:
             _stop_if_asked(done)
         acting = dict.fromkeys(test.component_language for test in tests if test.component_language)
-        borrowed = [
-            component for code in acting for component in add_language(stage, module.combination, code, store)
-        ]
+        borrowed = [component for code in acting for component in add_language(stage, module.combination, code, store)]
         for control in dict.fromkeys(test.control for test in tests):
             chosen = {test.language: test for test in tests if test.control == control}
             _test(stage, module, data, chosen)
@@ -198,11 +188,11 @@ def copy_identical_results(stage: EvaluateStage, runs: Iterable[EvaluateStage]) 
             break
 
 
-def load_task(stage: EvaluateStage, store: Store) -> TaskModule:
-    """Loads a run's task components and head; `add_language` adds language components."""
-    module = _task_module(stage.task, _answering_backbone(stage.task, store), training=None)
-    if stage.task.trains:
-        state = store.read(stage.task.id, stage.backbone.passport)
+def load_task(stage: TaskStage, store: Store) -> TaskModule:
+    """Loads trained task components and their head; `add_language` adds language components."""
+    module = _task_module(stage, _answering_backbone(stage, store), training=None)
+    if stage.trains:
+        state = store.read(stage.id, stage.backbone.passport)
         for component in module.combination.components(role="task"):
             component.load_own_state(part_of(state, f"task.{component.kind}"))
         if module.head is not None:
@@ -210,10 +200,20 @@ def load_task(stage: EvaluateStage, store: Store) -> TaskModule:
     return module
 
 
-def add_language(stage: EvaluateStage, combination: Combination, code: str, store: Store) -> list[Component]:
-    """Loads the language components of one language into a run's combination."""
+def add_language(
+    stage: TaskStage | EvaluateStage, combination: Combination, code: str, store: Store
+) -> list[Component]:
+    """Adds the trained language components of one language, if the stage has any of it."""
     trained = stage.language_components[code]
-    return _add_trained(combination, stage.experiment, code, trained, stage.backbone, store)
+    if not trained:
+        return []
+    components = _add(combination, "language", stage.experiment.combination["language"], code, seed=0)
+    state: dict[str, Tensor] = {}
+    for identity in trained:
+        state |= store.read(identity, stage.backbone.passport)
+    for component in components:
+        component.load_own_state(part_of(state, f"language.{component.kind}"))
+    return components
 
 
 def load_stage_backbone(choice: BackboneChoice, store: Store, *, with_lm_head: bool = False) -> Backbone:
@@ -270,26 +270,6 @@ def _add(combination: Combination, role: str, configs: dict[str, Any], code: str
         combination.add(role, kind, config, language=code, language_name=name, seed=seed)
         for kind, config in configs.items()
     ]
-
-
-def _add_trained(
-    combination: Combination,
-    experiment: Experiment,
-    code: str,
-    stages: tuple[str, ...],
-    backbone: BackboneChoice,
-    store: Store,
-) -> list[Component]:
-    """Adds the trained language components of one language."""
-    if not stages:
-        return []
-    components = _add(combination, "language", experiment.combination["language"], code, seed=0)
-    state: dict[str, Tensor] = {}
-    for stage in stages:
-        state |= store.read(stage, backbone.passport)
-    for component in components:
-        component.load_own_state(part_of(state, f"language.{component.kind}"))
-    return components
 
 
 def _slots(role: str, configs: dict[str, Any]) -> dict[str, Any]:
