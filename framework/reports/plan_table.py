@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from datamodules import DataError
 from datamodules.datasets.base import TEST, TRAIN
@@ -35,13 +35,8 @@ def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
         f"{count(len(plan.experiments), 'combination')} × {count(len(first.seeds), 'seed')} · "
         f"{', '.join(first.languages.source) or '–'} → {_some(first.targets)}\n"
     )
-    table = Table(box=None, pad_edge=True, header_style="bold")
-    for column, justify in (("stage", "left"), ("what", "left"), ("runs", "right"), ("cached", "right")):
-        table.add_column(column, justify=justify)  # type: ignore[arg-type]
-    table.add_column("trains", justify="right")
-    table.add_column("steps", justify="right")
-    if verbose:
-        table.add_column("id")
+    numbers = (Column(name, justify="right") for name in ("runs", "cached", "trains", "steps"))
+    table = Table("stage", "what", *numbers, *(["id"] if verbose else []), box=None, header_style="bold")
     for group in _groups(plan.stages, verbose):
         table.add_row(*_row(plan, group, verbose))
     console.print(table)
@@ -135,11 +130,9 @@ def print_tokenization(plan: Plan, console: Console) -> None:
         raise UserError(f"{experiment.name}: there is no data whose tokens could be counted")
     codes = list(dict.fromkeys([*experiment.languages.source, *experiment.targets]))
     tokenizer = load_tokenizer(plan.stages[0].backbone.info)
-    table = Table(box=None, header_style="bold")
-    for column in ("language", "", "split"):
-        table.add_column(column)
-    for column in ("texts", "tokens per word", f"longer than {experiment.data.max_length}", "unknown tokens"):
-        table.add_column(column, justify="right")
+    counts = ("texts", "tokens per word", f"longer than {experiment.data.max_length}", "unknown tokens")
+    numbers = (Column(name, justify="right") for name in counts)
+    table = Table("language", "", "split", *numbers, box=None, header_style="bold")
     for code in codes:
         split, data = _counted_split(experiment, code), experiment.data
         [row] = tokenization_report(
