@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from lightning import Callback, LightningModule, Trainer
+from lightning import Callback, LightningDataModule, LightningModule, Trainer
 from torch import Tensor, distributed, nn
 from transformers import PreTrainedTokenizerBase
 from typing_extensions import override
@@ -70,12 +70,8 @@ def _execute(stage: Stage, store: Store, report: ProgressCallback, tracker: Trac
 def train_language(stage: LanguageStage, store: Store, report: ProgressCallback, tracker: Tracker) -> None:
     """Trains language components, or the backbone itself, on text."""
     settings = stage.settings
-    passport = _passport(
-        stage,
-        components=_slots("language", stage.components),
-        languages=stage.languages,
-        training={**plain(settings), "objective": settings.objective.recipe},
-    )
+    training = {**plain(settings), "objective": settings.objective.recipe}
+    passport = _passport(stage, "language", stage.components, stage.languages, training)
     tracker.begin(lambda: entry_of_component(passport, store, about_stage(stage)))
     backbone = load_stage_backbone(stage.backbone, store, with_lm_head=settings.objective.needs_lm_head)
     notes = [settings.objective.note] if settings.objective.note else []
@@ -88,13 +84,7 @@ def train_language(stage: LanguageStage, store: Store, report: ProgressCallback,
     combination = Combination(backbone)
     only_language = stage.languages[0] if stage.kind == "language" else None
     components = _add(combination, "language", stage.components, only_language, settings.seed)
-    data = settings.objective.data(
-        backbone.tokenizer,
-        languages=stage.languages,
-        batch_size=settings.batch_size,
-        seed=settings.seed,
-        num_workers=stage.experiment.trainer.num_workers,
-    )
+    data = text_data(stage, backbone.tokenizer, num_workers=stage.experiment.trainer.num_workers)
     module = settings.objective.module(combination, components, settings.training, settings.seed)
     history = fit(
         module, data, stage.experiment.trainer, report, tracker,
@@ -110,12 +100,8 @@ def train_task(stage: TaskStage, store: Store, report: ProgressCallback, tracker
     """Trains the task components, and a head, on the source languages; language components are frozen."""
     experiment = stage.experiment
     settings = stage.settings
-    passport = _passport(
-        stage,
-        components=_slots("task", experiment.combination["task"]),
-        languages=experiment.languages.source,
-        training={**plain(settings), "answer": experiment.answer.recipe, "seed": stage.seed},
-    )
+    training = {**plain(settings), "answer": experiment.answer.recipe, "seed": stage.seed}
+    passport = _passport(stage, "task", experiment.combination["task"], experiment.languages.source, training)
     passport = dataclasses.replace(
         passport,
         answers=answers_of(experiment.dataset, experiment.answer),
@@ -230,6 +216,18 @@ def load_stage_backbone(choice: BackboneChoice, store: Store, *, with_lm_head: b
     return backbone
 
 
+def text_data(stage: LanguageStage, tokenizer: PreTrainedTokenizerBase, *, num_workers: int) -> LightningDataModule:
+    """Makes the data module of a language stage, without reading data."""
+    settings = stage.settings
+    return settings.objective.data(
+        tokenizer,
+        languages=stage.languages,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        num_workers=num_workers,
+    )
+
+
 def stage_data(stage: TaskStage, tokenizer: PreTrainedTokenizerBase) -> TaskData:
     """Makes the data module of a task stage and its tests, without reading data."""
     experiment = stage.experiment
@@ -272,12 +270,8 @@ def _add(combination: Combination, role: str, configs: dict[str, Any], code: str
     ]
 
 
-def _slots(role: str, configs: dict[str, Any]) -> dict[str, Any]:
-    return {f"{role}.{kind}": plain(config) for kind, config in configs.items()}
-
-
 def _passport(
-    stage: LanguageStage | TaskStage, *, components: dict[str, Any], languages: list[str], training: dict[str, Any]
+    stage: LanguageStage | TaskStage, role: str, configs: dict[str, Any], languages: list[str], training: dict[str, Any]
 ) -> Passport:
     """Makes the passport of a stage before its training; `_keep` adds the outcome."""
     return Passport(
@@ -285,7 +279,7 @@ def _passport(
         stage=stage.kind,
         title=stage.title,
         backbone=stage.backbone.passport,
-        components=components,
+        components={f"{role}.{kind}": plain(config) for kind, config in configs.items()},
         languages=languages,
         data=stage.data,
         training={**plain(training), "precision": stage.backbone.config.precision},
