@@ -112,10 +112,9 @@ class Checkpointing(Callback):
             if trainer.global_step != file.restoring.get("global_step") or kept - file.restoring["callbacks"].keys():
                 raise UnusableCheckpoint(OTHER)
             file.restoring = None
-        steps = torch.tensor([trainer.global_step, -trainer.global_step], device=module.device)
-        highest, lowest = _highest(trainer, steps).tolist()
-        if highest != -lowest:
-            raise RuntimeError(f"the ranks start from steps {-lowest} to {highest}: not all read the same {self.file}")
+        last, first = _highest(trainer, module, trainer.global_step, -trainer.global_step)
+        if last != -first:
+            raise RuntimeError(f"the ranks start from steps {-first} to {last}: not all read the same {self.file}")
 
     @override
     def on_train_batch_end(
@@ -133,25 +132,22 @@ class Checkpointing(Callback):
         if step == last:  # nothing is left to go on with
             return
         due = trainer.is_global_zero and time.monotonic() - self.saved >= self.every
-        answers = torch.tensor([stop_requested(), due], dtype=torch.int32, device=module.device)
-        stop, save = _highest(trainer, answers).tolist()
+        stop, save = _highest(trainer, module, stop_requested(), due)
         if stop or save:
             trainer.save_checkpoint(self.file)
             self.saved = time.monotonic()
+        if stop and any(_highest(trainer, module, _file_of(trainer).failed)):
+            raise UserError("stopped, but the state could not be saved: the steps since the last checkpoint are lost")
         if stop:
-            self._require_saved(trainer, module)
             raise interrupted(f"after step {step} of {last}")
 
-    def _require_saved(self, trainer: Trainer, module: LightningModule) -> None:
-        if _highest(trainer, torch.tensor([_file_of(trainer).failed], dtype=torch.int32, device=module.device)).any():
-            raise UserError("stopped, but the state could not be saved: the steps since the last checkpoint are lost")
 
-
-def _highest(trainer: Trainer, values: torch.Tensor) -> torch.Tensor:
+def _highest(trainer: Trainer, module: LightningModule, *values: int) -> list[int]:
     """Returns the maximum of each value over the ranks."""
-    highest = trainer.strategy.reduce(values, reduce_op="max")
+    own = torch.tensor(values, dtype=torch.int64, device=module.device)
+    highest = trainer.strategy.reduce(own, reduce_op="max")
     assert isinstance(highest, torch.Tensor)
-    return highest
+    return list(map(int, highest))
 
 
 def _file_of(trainer: Trainer) -> CheckpointFile:
