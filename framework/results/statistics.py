@@ -1,42 +1,31 @@
-"""Confidence intervals and paired tests: spread over seeds, intervals, paired differences.
+"""Confidence intervals and paired tests of scores.
 
-A score varies for two reasons: another sample of test examples would give another figure, and so would another
-training. The seeds' scores tell the second, resamples of the test set the first (the bootstrap: Efron and Tibshirani,
-An Introduction to the Bootstrap, 1993; for the test sets of language processing: Berg-Kirkpatrick, Burkett and Klein,
-EMNLP 2012). The variance of a mean over n seeds is, as that of a mean over n readers of the same cases (Obuchowski and
-Rockette, Communications in Statistics - Simulation and Computation 24, 1995),
+A score varies over test examples and over trainings. Resamples of the test set estimate the first (the bootstrap: Efron
+and Tibshirani, An Introduction to the Bootstrap, 1993; for language processing: Berg-Kirkpatrick, Burkett and Klein,
+EMNLP 2012), the scores of the seeds the second. The variance of a mean over n seeds is, as that of a mean over n readers
+of the same cases (Obuchowski and Rockette, Communications in Statistics - Simulation and Computation 24, 1995),
 
     s²/n + c
 
 with s the standard deviation of the seeds' scores (n - 1 in the divisor), and c the covariance of two seeds' scores
-over the resamples: what a hard test set does to all seeds alike. What it does to each in its own way is in s already.
+over the resamples: the effect of the examples on all seeds alike. Their effect on each seed separately is in s already.
 
 An interval is the mean ± √(t² s²/n + z² c), with the quantiles t of Student's distribution with n - 1 degrees of
-freedom and z of the normal one. It covers the truth at least as often as it says, whatever the proportion of the parts
-(Banerjee, Sankhyā 22, 1960), and exactly as often where one part is all: the square of a normal variable has a concave
-distribution function, so a mixture of parts errs no more often than each alone. With few seeds it is wide, for few
-seeds know little of the spread over trainings: t is 12.7 with two, 4.3 with three, 2.8 with five. It is never narrower
-than ± z standard errors of the bootstrap of these very trainings: on few examples, seeds have the same score by chance
-now and then, and an s of 0 would make anything certain. The p of a difference is the least level whose interval does
-not hold 0.
+freedom (12.7 for two seeds, 4.3 for three, 2.8 for five) and z of the normal one. Its coverage is at least the nominal
+one, whatever the ratio of the two terms (Banerjee, Sankhyā 22, 1960), and exact where one of them is 0. It is never
+narrower than ± z bootstrap standard errors of these trainings: on few examples, seeds may have equal scores by chance.
+The p of a difference is the smallest level whose interval excludes 0. With one seed the interval, ± z bootstrap
+standard errors, is about that training only, and a difference has no p.
 
-With one seed nothing is known of other trainings: the interval, ± z standard errors of the bootstrap, is about that
-training only, and a difference has no p.
+- Languages with parallel test sets (the same ids with the same gold labels, as SIB-200's translations; or the same ids
+  in a dataset that says that it is parallel, as XQuAD's) are resampled together: a hard sentence is hard in all of
+  them, and separate resamples would make their average look more certain than it is.
+- The spread of an average over languages is that of the seeds' averages, because a seed is one training.
+- Two combinations are compared on the same resamples, and seed by seed where they have the same seeds, so that what
+  they have in common cancels in their difference.
 
-Three things are kept as they are in reality:
-
-- Where languages share a test set (the same ids with the same gold labels, as SIB-200's translations of one
-  set of sentences; or the same ids in a dataset that says that it is parallel, as XQuAD's, whose gold is in each
-  language's own words), a draw takes the same examples in each of them. A hard sentence is hard in all languages,
-  so drawing for each apart would make their average look surer than it is.
-- A seed is one training, tested in all languages: the spread of an average is that of the seeds' averages.
-- Two combinations are compared on the same draws of examples, and seed by seed where they have the same ones, so
-  what they have in common cancels in their difference. Where they have not, the seeds of each are a part of their own.
-
-Whether a combination differs is asked of many at once, and of 200 tests at 5 % ten come out by chance. The p values of
-a family of tests are corrected together by Benjamini and Hochberg's step-up procedure (JRSS B, 1995), which bounds the
-expected share of false ones among the stars (it holds where tests depend on each other positively, as those of
-languages do that share seeds and examples).
+`compare` corrects the p of a family of tests by Benjamini and Hochberg's step-up procedure (JRSS B, 1995), which allows
+for positively dependent tests, as those of languages that share seeds and examples.
 """
 
 import hashlib
@@ -50,8 +39,8 @@ import numpy.typing as npt
 
 from framework.errors import UserError
 from framework.results.metrics import Metric
+from framework.results.metrics.base import Floats
 
-Floats = npt.NDArray[np.float64]
 Weights = npt.NDArray[np.float32]
 
 RESAMPLES = 1000
@@ -80,7 +69,6 @@ class Examples:
         """
         self.language = language
         self.gold = list(gold)
-        self.size = len(ids)
         digest = hashlib.sha256()
         for example in zip(ids) if parallel else zip(ids, gold, strict=True):
             digest.update(repr(example).encode())
@@ -215,14 +203,8 @@ class Resampled:
         """Averages over at least one of the languages."""
         estimate = Estimate.sum_of([self._over(languages)])
         low, high = estimate.interval(1 - self.confidence, self.least, 1.0)
-        return MacroAverage(
-            mean=estimate.mean,
-            low=low,
-            high=high,
-            languages=len(languages),
-            test_sets=len({self.examples[language].key for language in languages}),
-            seeds=self.seeds,
-        )
+        test_sets = len({self.examples[language].key for language in languages})
+        return MacroAverage(estimate.mean, low, high, len(languages), test_sets, self.seeds)
 
     def difference(self, baseline: "Resampled", languages: Sequence[str]) -> Difference:
         """Compares the averages over some languages on the same resamples.
@@ -296,7 +278,7 @@ class Bootstrap:
 
     def _draws(self, examples: Examples) -> npt.NDArray[np.uint16]:
         """Returns how often each example is drawn in each resample of as many draws, [resamples, examples]."""
-        key, size = examples.key, examples.size
+        key, size = examples.key, len(examples.gold)
         if key not in self._drawn:
             entropy = hashlib.sha256(f"{self.seed} examples {key}".encode()).digest()
             generator = np.random.default_rng(np.frombuffer(entropy, dtype=np.uint32))
