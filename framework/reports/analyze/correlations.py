@@ -1,6 +1,6 @@
 """Rank correlations of features and scores, with intervals and a correction for the number of tests.
 
-Languages are few and related. So intervals come from leaving out whole families (`intervals.py`), on the scale of
+Languages are few and related. So intervals come from leaving out whole families (`jackknife.py`), on the scale of
 Fisher's z, and p from 10,000 permutations of the scores, corrected over all tests of the table by Holm's method
 (Scandinavian Journal of Statistics 1979). A permutation assumes exchangeable languages, which relatives are not; so a
 star requires both a corrected p below 0.05 and an interval that excludes 0.
@@ -11,12 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from framework.reports.analyze.jackknife import jackknife, without_each
+from framework.results.metrics.base import Floats
 from framework.results.statistics import CONFIDENCE
-
-Floats = npt.NDArray[np.float64]
 
 PERMUTATIONS = 10_000
 LEAST_LANGUAGES = 5

@@ -12,9 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from framework.results.metrics.base import Floats
 from framework.results.statistics import CONFIDENCE
-
-Floats = npt.NDArray[np.float64]
 
 LEAST_FAMILIES = 5
 """With fewer families, languages are left out instead."""

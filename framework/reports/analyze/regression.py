@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from framework.reports.analyze.features import REGRESSION, Values
 from framework.reports.analyze.jackknife import jackknife, without_each
-
-Floats = npt.NDArray[np.float64]
+from framework.results.metrics.base import Floats
 
 LEAST_LANGUAGES = 10
 LEAST_FAMILIES = 3
@@ -97,14 +95,14 @@ def regress(
     y = np.array([scores[language] for language in chosen.languages])
     predicted, mean = held_out(x, y, groups)
     languages, _ = held_out(x, y, chosen.languages)
-    r2 = [float(r2_score(y, found)) for found in (predicted, mean, languages)]
+    r2, r2_of_mean, r2_languages = (float(r2_score(y, found)) for found in (predicted, mean, languages))
     return Regression(
         combination,
         selection=chosen,
         families=len(set(groups)),
-        r2=r2[0],
-        r2_of_mean=r2[1],
-        r2_languages=r2[2],
+        r2=r2,
+        r2_of_mean=r2_of_mean,
+        r2_languages=r2_languages,
         error=float(np.abs(y - predicted).mean()),
         error_of_mean=float(np.abs(y - mean).mean()),
         coefficients=_coefficients(x, y, groups, chosen.features),
@@ -142,7 +140,6 @@ def _too_few(chosen: Selection, families: int) -> str | None:
     if families < LEAST_FAMILIES:
         return f"the languages are of {families} families, and leaving one out whole needs {LEAST_FAMILIES}"
     return None
-
 
 
 def _coefficients(
