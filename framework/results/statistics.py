@@ -2,8 +2,8 @@
 
 A score varies over test examples and over trainings. Resamples of the test set estimate the first (the bootstrap: Efron
 and Tibshirani, An Introduction to the Bootstrap, 1993; for language processing: Berg-Kirkpatrick, Burkett and Klein,
-EMNLP 2012), the scores of the seeds the second. The variance of a mean over n seeds is, as that of a mean over n readers
-of the same cases (Obuchowski and Rockette, Communications in Statistics - Simulation and Computation 24, 1995),
+EMNLP 2012), the scores of the seeds the second. The variance of a mean over n seeds is, as that of a mean over n
+readers of the same cases (Obuchowski and Rockette, Communications in Statistics - Simulation and Computation 24, 1995),
 
     s²/n + c
 
