@@ -15,7 +15,7 @@ from framework.planning.notes import notes_on_data
 from framework.planning.plan import EvaluateStage, LanguageStage, MergeStage, Plan, Stage, TaskStage
 from framework.planning.vocabulary import notes_on_vocabulary
 from framework.wording import count
-from modules import BackboneInfo, count_parameters
+from modules import count_parameters
 
 SHOWN_LABELS = 10
 """Maximal number of labels that a plan shows."""
@@ -88,7 +88,8 @@ def _row(plan: Plan, group: list[Any], verbose: bool) -> list[str]:
     cached = sum(member.id in plan.done for member in group)
     cells = [stage.kind, _title(group, verbose), str(len(group)), str(cached), "–", "–"]
     if isinstance(stage, LanguageStage | TaskStage):
-        share = stage.parameters / _parameters(stage.backbone.info)
+        info = stage.backbone.info
+        share = stage.parameters / count_parameters(info, with_lm_head=info.has_lm_head)
         most = "≤ " if _trains_reduced_vocabulary(stage) else ""
         cells[4:] = [f"{most}{_short(stage.parameters)} ({share:.2%})", f"{stage.steps:,}"]
     return [*cells, stage.id] if verbose else cells
@@ -150,10 +151,6 @@ def _counted_split(experiment: Experiment, code: str) -> str:
             experiment.dataset.check(code, TRAIN)
             return TRAIN
     return TEST
-
-
-def _parameters(info: BackboneInfo) -> int:
-    return count_parameters(info, with_lm_head=info.has_lm_head)
 
 
 def _some(codes: list[str]) -> str:

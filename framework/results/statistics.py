@@ -255,7 +255,11 @@ class Bootstrap:
             ValueError: There are no outcomes, or the languages have different seeds.
             UserError: The metric has no score on some resample.
         """
-        seeds = _seeds(outcomes)
+        if not outcomes:
+            raise ValueError("there are no languages to average over")
+        seeds, *others = {outcome.seeds for outcome in outcomes.values()}
+        if others:
+            raise ValueError("the languages were not all tested with the same seeds")
         parallel: dict[str, list[str]] = {}
         for language, outcome in outcomes.items():
             parallel.setdefault(outcome.examples.key, []).append(language)
@@ -288,15 +292,6 @@ class Bootstrap:
             # 16 bits, because the counts of all languages are kept; none is near 65,535.
             self._drawn[key] = counts.reshape(self.resamples, size).astype(np.uint16)
         return self._drawn[key]
-
-
-def _seeds(outcomes: Outcomes) -> tuple[int, ...]:
-    found = {outcome.seeds for outcome in outcomes.values()}
-    if not found:
-        raise ValueError("there are no languages to average over")
-    if len(found) > 1:
-        raise ValueError("the languages were not all tested with the same seeds")
-    return found.pop()
 
 
 def half_width(terms: Sequence[VarianceTerm], level: float) -> float:
