@@ -98,19 +98,16 @@ def train_language(stage: LanguageStage, store: Store, report: ProgressCallback,
 @_execute.register
 def train_task(stage: TaskStage, store: Store, report: ProgressCallback, tracker: Tracker) -> None:
     """Trains the task components, and a head, on the source languages; language components are frozen."""
-    experiment = stage.experiment
-    settings = stage.settings
+    experiment, settings = stage.experiment, stage.settings
     training = {**plain(settings), "answer": experiment.answer.recipe, "seed": stage.seed}
     passport = _passport(stage, "task", experiment.combination["task"], experiment.languages.source, training)
     passport = dataclasses.replace(
-        passport,
-        answers=answers_of(experiment.dataset, experiment.answer),
-        notes=note_on_skipped_rows(experiment),
+        passport, answers=answers_of(experiment.dataset, experiment.answer), notes=note_on_skipped_rows(experiment)
     )
     tracker.begin(lambda: entry_of_component(passport, store, about_stage(stage)))
-    backbone = _answering_backbone(stage, store)
+    module = _task_module(stage, store, settings.training)
+    backbone = module.combination.backbone
     data = stage_data(stage, backbone.tokenizer)
-    module = _task_module(stage, backbone, settings.training)
     for code in stage.language_components:
         add_language(stage, module.combination, code, store)
     history = fit(
@@ -142,8 +139,8 @@ def evaluate(stage: EvaluateStage, store: Store, report: ProgressCallback, track
     data = stage_data(stage.task, module.combination.backbone.tokenizer)
     done = 0
     for tests in _passes(stage.missing):
-        if done:
-            _stop_if_asked(done)
+        if done and any(_of_all_ranks(stop_requested())):
+            raise interrupted(f"after {done} tests")
         acting = dict.fromkeys(test.component_language for test in tests if test.component_language)
         borrowed = [component for code in acting for component in add_language(stage, module.combination, code, store)]
         for control in dict.fromkeys(test.control for test in tests):
@@ -176,7 +173,7 @@ def copy_identical_results(stage: EvaluateStage, runs: Iterable[EvaluateStage]) 
 
 def load_task(stage: TaskStage, store: Store) -> TaskModule:
     """Loads trained task components and their head; `add_language` adds language components."""
-    module = _task_module(stage, _answering_backbone(stage, store), training=None)
+    module = _task_module(stage, store, training=None)
     if stage.trains:
         state = store.read(stage.id, stage.backbone.passport)
         for component in module.combination.components(role="task"):
@@ -248,13 +245,10 @@ def _answer_context(stage: TaskStage) -> AnswerContext:
     return AnswerContext(stage.experiment.data, stage.labels, stage.backbone.info)
 
 
-def _answering_backbone(stage: TaskStage, store: Store) -> Backbone:
-    return load_stage_backbone(stage.backbone, store, with_lm_head=stage.experiment.answer.needs_lm_head)
-
-
-def _task_module(stage: TaskStage, backbone: Backbone, training: OptimizationConfig | None) -> TaskModule:
-    """Makes the module of untrained task components and their head; without a training it only answers."""
+def _task_module(stage: TaskStage, store: Store, training: OptimizationConfig | None) -> TaskModule:
+    """Loads the backbone, and adds untrained task components and their head; without a training it only answers."""
     experiment = stage.experiment
+    backbone = load_stage_backbone(stage.backbone, store, with_lm_head=experiment.answer.needs_lm_head)
     combination = Combination(backbone)
     components = _add(combination, "task", experiment.combination["task"], None, stage.seed)
     with seeded(stage.seed):
@@ -308,14 +302,11 @@ def _keep(
     }
     if head is not None:
         state |= {f"{HEAD}/{name}": parameter.detach().cpu() for name, parameter in head.named_parameters()}
-    last: dict[str, float] = {}
-    for row in history:
-        last |= row
     passport = dataclasses.replace(
         passport,
         # Counted now, because the plan cannot know the size of a reduced vocabulary.
         parameters=parameter_count(state),
-        metrics={name: value for name, value in last.items() if name != "step"},
+        metrics={name: value for row in history for name, value in row.items() if name != "step"},  # the last of each
         made=made(),
     )
     store.write(passport, state | (more or {}), history)
@@ -387,12 +378,6 @@ class _SamePass(Callback):
     def on_predict_start(self, trainer: Trainer, module: LightningModule) -> None:
         if any(tests != self.tests for tests in _of_all_ranks(self.tests)):
             raise RuntimeError("the ranks find other results missing: the run's folder is not the same for all")
-
-
-def _stop_if_asked(done: int) -> None:
-    """Raises `Interrupted` between passes if any rank received a stop signal; the results so far are written."""
-    if any(_of_all_ranks(stop_requested())):
-        raise interrupted(f"after {done} tests")
 
 
 def _rank() -> int:

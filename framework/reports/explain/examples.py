@@ -46,8 +46,7 @@ def _(stage: LanguageStage) -> Iterator[Description]:
 
 @example_of.register
 def _(stage: TaskStage) -> Iterator[Description]:
-    tokenizer = tokenizer_of(stage.backbone.info)
-    data = stage_data(stage, tokenizer)
+    data = stage_data(stage, tokenizer_of(stage.backbone.info))
     example = data.training_examples[0]
     yield "example", f"{example.language}, {example.id}, of the training split"
     yield from _of_rows(data, data.training_rows([example]), stage, bool(stage.language_components[example.language]))
