@@ -51,11 +51,7 @@ LANGUAGES_AT_ONCE = 16
 def execute(stage: Stage, store: Store, report: ProgressCallback, later: str = "modulingua sync") -> None:
     """Carries out a stage whose dependencies are in the store.
 
-    Args:
-        stage: The stage.
-        store: Where components are read and written.
-        report: Receives progress.
-        later: The command that sends the stage to W&B later, named to the user if W&B fails.
+    `later` is the command that sends the stage to W&B later, named to the user if W&B fails.
     """
     with tracked(stage.experiment.tracking, later) as tracker:
         _execute(stage, store, report, tracker)

@@ -24,10 +24,7 @@ SHOWN_LABELS = 10
 def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
     """Prints the stages of a plan: their numbers, how many are done, what they train and for how long.
 
-    Args:
-        plan: The plan.
-        console: Where to print.
-        verbose: Print a line for each stage; otherwise stages that differ only by language or seed share one.
+    Unless `verbose`, stages that differ only by language or seed share a line.
     """
     first = plan.shared
     console.print(

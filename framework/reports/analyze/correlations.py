@@ -52,15 +52,7 @@ def correlate(
     scores: Mapping[str, float],
     families: Mapping[str, str],
 ) -> Correlation:
-    """Correlates one feature with one combination's scores.
-
-    Args:
-        combination: Its label.
-        feature: Its name.
-        values: The feature by language; languages without it are left out.
-        scores: The scores by language.
-        families: The family by language.
-    """
+    """Correlates a feature with a combination's scores, both by language; leaves out languages without the feature."""
     languages = [language for language in scores if values[language] is not None]
     x = np.array([values[language] for language in languages], dtype=np.float64)
     y = np.array([scores[language] for language in languages])

@@ -60,7 +60,6 @@ class Regression:
 class Refusal:
     """Why there is no regression of a combination's scores."""
 
-    combination: str
     reason: str
 
 
@@ -90,7 +89,7 @@ def regress(
     chosen = select(by_language)
     groups = [families[language] for language in chosen.languages]
     if reason := _too_few(chosen, len(set(groups))):
-        return Refusal(combination, reason)
+        return Refusal(reason)
     x = np.array([[by_language[code][name] for name in chosen.features] for code in chosen.languages], dtype=np.float64)
     y = np.array([scores[language] for language in chosen.languages])
     predicted, mean = held_out(x, y, groups)
