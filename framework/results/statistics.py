@@ -140,9 +140,9 @@ class Estimate:
             others.append(VarianceTerm(max(shared, 0.0), math.inf))
         return cls(sum(float(scores.mean()) for scores, _ in sides), VarianceTerm(variance, math.inf), tuple(others))
 
-    def interval(self, level: float, least: float, most: float) -> tuple[float, float]:
-        """Returns the interval that excludes the truth with probability `level` at most, cut at `least` and `most`."""
-        half = max(half_width([self.these], level), half_width(self.others, level))
+    def interval(self, least: float, most: float) -> tuple[float, float]:
+        """Returns the interval with a coverage of at least `CONFIDENCE`, cut at `least` and `most`."""
+        half = max(half_width([self.these], 1 - CONFIDENCE), half_width(self.others, 1 - CONFIDENCE))
         return max(self.mean - half, least), min(self.mean + half, most)
 
     @property
@@ -194,15 +194,13 @@ class Resampled:
     """[seeds]."""
     draws: dict[str, Floats]
     """The scores on each resample, [seeds, resamples]."""
-    confidence: float
-    """Coverage of the intervals."""
     least: float
     """The metric's lowest score; its highest is 1."""
 
     def average(self, languages: Sequence[str]) -> MacroAverage:
         """Averages over at least one of the languages."""
         estimate = Estimate.sum_of([self._over(languages)])
-        low, high = estimate.interval(1 - self.confidence, self.least, 1.0)
+        low, high = estimate.interval(self.least, 1.0)
         test_sets = len({self.examples[language].key for language in languages})
         return MacroAverage(estimate.mean, low, high, len(languages), test_sets, self.seeds)
 
@@ -222,7 +220,7 @@ class Resampled:
         paired = self.seeds == baseline.seeds
         sides = [(scores, draws), (-their_scores, -their_draws)]
         estimate = Estimate.sum_of([(scores - their_scores, draws - their_draws)] if paired else sides)
-        low, high = estimate.interval(1 - self.confidence, self.least - 1, 1 - self.least)
+        low, high = estimate.interval(self.least - 1, 1 - self.least)
         several = min(len(self.seeds), len(baseline.seeds)) > 1
         return Difference(estimate.mean, low, high, estimate.p if several else None, seeds_paired=paired)
 
@@ -242,9 +240,8 @@ class Bootstrap:
     combinations are compared on the same resamples, and intervals are reproducible.
     """
 
-    def __init__(self, resamples: int = RESAMPLES, confidence: float = CONFIDENCE, seed: int = 0) -> None:
+    def __init__(self, resamples: int = RESAMPLES, seed: int = 0) -> None:
         self.resamples = resamples
-        self.confidence = confidence
         self.seed = seed
         self._drawn: dict[str, npt.NDArray[np.uint16]] = {}
 
@@ -278,7 +275,7 @@ class Bootstrap:
             for index, language in enumerate(languages):
                 scores[language], draws[language] = found[0, index], found[1:, index].T
         examples = {language: outcome.examples for language, outcome in outcomes.items()}
-        return Resampled(examples, seeds, scores, draws, self.confidence, metric.least)
+        return Resampled(examples, seeds, scores, draws, metric.least)
 
     def _draws(self, examples: Examples) -> npt.NDArray[np.uint16]:
         """Returns how often each example is drawn in each resample of as many draws, [resamples, examples]."""
