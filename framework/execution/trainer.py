@@ -40,9 +40,7 @@ LOG_EVERY = 10
 History = list[dict[str, float]]
 
 
-def make_trainer(
-    trainer: TrainerConfig, precision: str, callbacks: list[Callback] | None = None, **options: Any
-) -> Trainer:
+def make_trainer(trainer: TrainerConfig, precision: str, callbacks: list[Callback], **options: Any) -> Trainer:
     """Makes a Trainer without console output; `options` are further ones of Lightning's.
 
     Raises:
