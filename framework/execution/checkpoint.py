@@ -9,10 +9,10 @@ import hashlib
 import io
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from lightning import Callback, LightningModule, Trainer
@@ -23,6 +23,9 @@ from framework.errors import Interrupted, UserError
 from framework.system.distributed import own_rank
 from framework.system.files import write_whole
 from framework.system.signals import interrupted, stop_requested
+from modules.training.base import StageModule
+
+T = TypeVar("T")
 
 OTHER = "is of another version, or was changed"
 
@@ -169,33 +172,45 @@ def restoring(trainer: Trainer) -> Iterator[None]:
         raise UnusableCheckpoint(OTHER) from error
 
 
-def usable(file: Path, trained: list[str], steps: int) -> Path | None:
-    """Returns a checkpoint's file if the training can resume from it; reports a damaged one.
+def resume_or_start(file: Path, module: StageModule, steps: int, train: Callable[[Path | None], T]) -> T:
+    """Trains from a checkpoint if there is a usable one, else from the start; reports an unusable one.
 
     Args:
         file: The checkpoint.
-        trained: Sorted names of the trained parameters.
+        module: The module that is trained; a failed attempt to resume leaves it as it is.
         steps: The last step of the training, at which no checkpoint is made.
+        train: Trains from the checkpoint's file, or from the start if it is None.
     """
+    if is_usable(file, module.trained, steps):
+        untrained = module.trained_state()
+        try:
+            return train(file)
+        except UnusableCheckpoint as error:
+            _report_unusable(file, error)
+            module.load_trained_state(untrained)
+    return train(None)
+
+
+def is_usable(file: Path, trained: list[str], steps: int) -> bool:
+    """Says whether there is a checkpoint of the trained parameters (by sorted names) before the last step."""
     try:
         if not file.is_file():
-            return None
+            return False
         if not CheckpointFile.is_whole(file):
             raise UnusableCheckpoint("is damaged")
         checkpoint = CheckpointFile().load_checkpoint(file)
         step = checkpoint.get("global_step")
         if checkpoint.get("trained") != trained or type(step) is not int or not 0 < step < steps:
             raise UnusableCheckpoint(OTHER)
+        return True
     except OSError as error:
-        report_unusable(file, f"cannot be read ({error.strerror})")
+        _report_unusable(file, f"cannot be read ({error.strerror})")
     except UnusableCheckpoint as error:
-        report_unusable(file, error)
-    else:
-        return file
-    return None
+        _report_unusable(file, error)
+    return False
 
 
-def report_unusable(file: Path, fault: object) -> None:
+def _report_unusable(file: Path, fault: object) -> None:
     """Prints that a stage does not resume from its checkpoint, which the next checkpoint replaces."""
     if own_rank() == 0:
         print(f"{file} {fault}: the stage starts again from its beginning", file=sys.stderr)
