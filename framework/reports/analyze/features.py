@@ -6,17 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from datamodules import (
-    DISTANCES,
-    LANGUAGES,
-    PRETRAINING_TEXT,
-    DataError,
-    nearest_languages,
-    tokenization_report,
-    typology,
-)
+from datamodules import DISTANCES, LANGUAGES, PRETRAINING_TEXT, nearest_languages, tokenization_report, typology
+from datamodules.errors import DataError, first_line
 from datamodules.errors import NetworkError as NoData
-from datamodules.errors import first_line
 from framework.errors import UserError, did_you_mean
 from framework.languages import script_of
 from framework.planning.reopen import reopen
