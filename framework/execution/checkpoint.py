@@ -9,10 +9,10 @@ import hashlib
 import io
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from lightning import Callback, LightningModule, Trainer
@@ -23,6 +23,9 @@ from framework.errors import Interrupted, UserError
 from framework.system.distributed import own_rank
 from framework.system.files import write_whole
 from framework.system.signals import interrupted, stop_requested
+from modules.training.base import StageModule
+
+T = TypeVar("T")
 
 OTHER = "is of another version, or was changed"
 
@@ -112,10 +115,9 @@ class Checkpointing(Callback):
             if trainer.global_step != file.restoring.get("global_step") or kept - file.restoring["callbacks"].keys():
                 raise UnusableCheckpoint(OTHER)
             file.restoring = None
-        steps = torch.tensor([trainer.global_step, -trainer.global_step], device=module.device)
-        highest, lowest = _highest(trainer, steps).tolist()
-        if highest != -lowest:
-            raise RuntimeError(f"the ranks start from steps {-lowest} to {highest}: not all read the same {self.file}")
+        last, first = _highest(trainer, module, trainer.global_step, -trainer.global_step)
+        if last != -first:
+            raise RuntimeError(f"the ranks start from steps {-first} to {last}: not all read the same {self.file}")
 
     @override
     def on_train_batch_end(
@@ -133,25 +135,22 @@ class Checkpointing(Callback):
         if step == last:  # nothing is left to go on with
             return
         due = trainer.is_global_zero and time.monotonic() - self.saved >= self.every
-        answers = torch.tensor([stop_requested(), due], dtype=torch.int32, device=module.device)
-        stop, save = _highest(trainer, answers).tolist()
+        stop, save = _highest(trainer, module, stop_requested(), due)
         if stop or save:
             trainer.save_checkpoint(self.file)
             self.saved = time.monotonic()
+        if stop and any(_highest(trainer, module, _file_of(trainer).failed)):
+            raise UserError("stopped, but the state could not be saved: the steps since the last checkpoint are lost")
         if stop:
-            self._require_saved(trainer, module)
             raise interrupted(f"after step {step} of {last}")
 
-    def _require_saved(self, trainer: Trainer, module: LightningModule) -> None:
-        if _highest(trainer, torch.tensor([_file_of(trainer).failed], dtype=torch.int32, device=module.device)).any():
-            raise UserError("stopped, but the state could not be saved: the steps since the last checkpoint are lost")
 
-
-def _highest(trainer: Trainer, values: torch.Tensor) -> torch.Tensor:
+def _highest(trainer: Trainer, module: LightningModule, *values: int) -> list[int]:
     """Returns the maximum of each value over the ranks."""
-    highest = trainer.strategy.reduce(values, reduce_op="max")
+    own = torch.tensor(values, dtype=torch.int64, device=module.device)
+    highest = trainer.strategy.reduce(own, reduce_op="max")
     assert isinstance(highest, torch.Tensor)
-    return highest
+    return list(map(int, highest))
 
 
 def _file_of(trainer: Trainer) -> CheckpointFile:
@@ -173,33 +172,45 @@ def restoring(trainer: Trainer) -> Iterator[None]:
         raise UnusableCheckpoint(OTHER) from error
 
 
-def usable(file: Path, trained: list[str], steps: int) -> Path | None:
-    """Returns a checkpoint's file if the training can resume from it; reports a damaged one.
+def resume_or_start(file: Path, module: StageModule, steps: int, train: Callable[[Path | None], T]) -> T:
+    """Trains from a checkpoint if there is a usable one, else from the start; reports an unusable one.
 
     Args:
         file: The checkpoint.
-        trained: Sorted names of the trained parameters.
+        module: The module that is trained; a failed attempt to resume leaves it as it is.
         steps: The last step of the training, at which no checkpoint is made.
+        train: Trains from the checkpoint's file, or from the start if it is None.
     """
+    if is_usable(file, module.trained, steps):
+        untrained = module.trained_state()
+        try:
+            return train(file)
+        except UnusableCheckpoint as error:
+            _report_unusable(file, error)
+            module.load_trained_state(untrained)
+    return train(None)
+
+
+def is_usable(file: Path, trained: list[str], steps: int) -> bool:
+    """Says whether there is a checkpoint of the trained parameters (by sorted names) before the last step."""
     try:
         if not file.is_file():
-            return None
+            return False
         if not CheckpointFile.is_whole(file):
             raise UnusableCheckpoint("is damaged")
         checkpoint = CheckpointFile().load_checkpoint(file)
         step = checkpoint.get("global_step")
         if checkpoint.get("trained") != trained or type(step) is not int or not 0 < step < steps:
             raise UnusableCheckpoint(OTHER)
+        return True
     except OSError as error:
-        report_unusable(file, f"cannot be read ({error.strerror})")
+        _report_unusable(file, f"cannot be read ({error.strerror})")
     except UnusableCheckpoint as error:
-        report_unusable(file, error)
-    else:
-        return file
-    return None
+        _report_unusable(file, error)
+    return False
 
 
-def report_unusable(file: Path, fault: object) -> None:
+def _report_unusable(file: Path, fault: object) -> None:
     """Prints that a stage does not resume from its checkpoint, which the next checkpoint replaces."""
     if own_rank() == 0:
         print(f"{file} {fault}: the stage starts again from its beginning", file=sys.stderr)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from lightning import Callback, LightningModule, Trainer
+from lightning import Callback, LightningDataModule, LightningModule, Trainer
 from torch import Tensor, distributed, nn
 from transformers import PreTrainedTokenizerBase
 from typing_extensions import override
@@ -16,7 +16,6 @@ from typing_extensions import override
 from datamodules import RowError, TaskData, language
 from datamodules.datasets.overlap import find_leak
 from framework.answers import AnswerContext
-from framework.config.schema import Experiment
 from framework.errors import UserError
 from framework.execution.run_integrity import answering_keys
 from framework.execution.trainer import History, ProgressCallback, fit, make_trainer
@@ -52,11 +51,7 @@ LANGUAGES_AT_ONCE = 16
 def execute(stage: Stage, store: Store, report: ProgressCallback, later: str = "modulingua sync") -> None:
     """Carries out a stage whose dependencies are in the store.
 
-    Args:
-        stage: The stage.
-        store: Where components are read and written.
-        report: Receives progress.
-        later: The command that sends the stage to W&B later, named to the user if W&B fails.
+    `later` is the command that sends the stage to W&B later, named to the user if W&B fails.
     """
     with tracked(stage.experiment.tracking, later) as tracker:
         _execute(stage, store, report, tracker)
@@ -71,12 +66,8 @@ def _execute(stage: Stage, store: Store, report: ProgressCallback, tracker: Trac
 def train_language(stage: LanguageStage, store: Store, report: ProgressCallback, tracker: Tracker) -> None:
     """Trains language components, or the backbone itself, on text."""
     settings = stage.settings
-    passport = _passport(
-        stage,
-        components=_slots("language", stage.components),
-        languages=stage.languages,
-        training={**plain(settings), "objective": settings.objective.recipe},
-    )
+    training = {**plain(settings), "objective": settings.objective.recipe}
+    passport = _passport(stage, "language", stage.components, stage.languages, training)
     tracker.begin(lambda: entry_of_component(passport, store, about_stage(stage)))
     backbone = load_stage_backbone(stage.backbone, store, with_lm_head=settings.objective.needs_lm_head)
     notes = [settings.objective.note] if settings.objective.note else []
@@ -89,13 +80,7 @@ def train_language(stage: LanguageStage, store: Store, report: ProgressCallback,
     combination = Combination(backbone)
     only_language = stage.languages[0] if stage.kind == "language" else None
     components = _add(combination, "language", stage.components, only_language, settings.seed)
-    data = settings.objective.data(
-        backbone.tokenizer,
-        languages=stage.languages,
-        batch_size=settings.batch_size,
-        seed=settings.seed,
-        num_workers=stage.experiment.trainer.num_workers,
-    )
+    data = text_data(stage, backbone.tokenizer, num_workers=stage.experiment.trainer.num_workers)
     module = settings.objective.module(combination, components, settings.training, settings.seed)
     history = fit(
         module, data, stage.experiment.trainer, report, tracker,
@@ -109,36 +94,22 @@ def train_language(stage: LanguageStage, store: Store, report: ProgressCallback,
 @_execute.register
 def train_task(stage: TaskStage, store: Store, report: ProgressCallback, tracker: Tracker) -> None:
     """Trains the task components, and a head, on the source languages; language components are frozen."""
-    experiment = stage.experiment
-    settings = stage.settings
-    passport = _passport(
-        stage,
-        components=_slots("task", experiment.combination["task"]),
-        languages=experiment.languages.source,
-        training={**plain(settings), "answer": experiment.answer.recipe, "seed": stage.seed},
-    )
+    experiment, settings = stage.experiment, stage.settings
+    training = {**plain(settings), "answer": experiment.answer.recipe, "seed": stage.seed}
+    passport = _passport(stage, "task", experiment.combination["task"], experiment.languages.source, training)
     passport = dataclasses.replace(
-        passport,
-        answers=answers_of(experiment.dataset, experiment.answer),
-        notes=note_on_skipped_rows(experiment),
+        passport, answers=answers_of(experiment.dataset, experiment.answer), notes=note_on_skipped_rows(experiment)
     )
     tracker.begin(lambda: entry_of_component(passport, store, about_stage(stage)))
-    backbone = _answering_backbone(stage, store)
+    module = _task_module(stage, store, settings.training)
+    backbone = module.combination.backbone
     data = stage_data(stage, backbone.tokenizer)
-    module = _task_module(stage, backbone, settings.training)
-    for code, trained in stage.language_components.items():
-        _add_trained(module.combination, experiment, code, trained, stage.backbone, store)
+    for code in stage.language_components:
+        add_language(stage, module.combination, code, store)
     history = fit(
-        module,
-        data,
-        experiment.trainer,
-        report,
-        tracker,
-        checkpoint=store.checkpoint(stage.id),
-        precision=backbone.precision,
-        seed=stage.seed,
-        validate_every=settings.validate_every or stage.steps,
-        choose=settings.choose,
+        module, data, experiment.trainer, report, tracker,
+        checkpoint=store.checkpoint(stage.id), precision=backbone.precision, seed=stage.seed,
+        validate_every=settings.validate_every or stage.steps, choose=settings.choose,
         average_last=settings.average_last,
     )
     _keep(passport, store, module.combination.components(role="task"), module.head, history)
@@ -160,16 +131,14 @@ def merge(stage: MergeStage, store: Store, report: ProgressCallback, tracker: Tr
 def evaluate(stage: EvaluateStage, store: Store, report: ProgressCallback, tracker: Tracker) -> None:
     """Tests a run's combination in every language that has no result yet."""
     tracker.begin(lambda: entry_of_record(stage.folder, _record(stage, store), store))
-    module = load_task(stage, store)
+    module = load_task(stage.task, store)
     data = stage_data(stage.task, module.combination.backbone.tokenizer)
     done = 0
     for tests in _passes(stage.missing):
-        if done:
-            _stop_if_asked(done)
+        if done and any(_of_all_ranks(stop_requested())):
+            raise interrupted(f"after {done} tests")
         acting = dict.fromkeys(test.component_language for test in tests if test.component_language)
-        borrowed = [
-            component for code in acting for component in add_language(stage, module.combination, code, store)
-        ]
+        borrowed = [component for code in acting for component in add_language(stage, module.combination, code, store)]
         for control in dict.fromkeys(test.control for test in tests):
             chosen = {test.language: test for test in tests if test.control == control}
             _test(stage, module, data, chosen)
@@ -198,11 +167,11 @@ def copy_identical_results(stage: EvaluateStage, runs: Iterable[EvaluateStage]) 
             break
 
 
-def load_task(stage: EvaluateStage, store: Store) -> TaskModule:
-    """Loads a run's task components and head; `add_language` adds language components."""
-    module = _task_module(stage.task, _answering_backbone(stage.task, store), training=None)
-    if stage.task.trains:
-        state = store.read(stage.task.id, stage.backbone.passport)
+def load_task(stage: TaskStage, store: Store) -> TaskModule:
+    """Loads trained task components and their head; `add_language` adds language components."""
+    module = _task_module(stage, store, training=None)
+    if stage.trains:
+        state = store.read(stage.id, stage.backbone.passport)
         for component in module.combination.components(role="task"):
             component.load_own_state(part_of(state, f"task.{component.kind}"))
         if module.head is not None:
@@ -210,10 +179,20 @@ def load_task(stage: EvaluateStage, store: Store) -> TaskModule:
     return module
 
 
-def add_language(stage: EvaluateStage, combination: Combination, code: str, store: Store) -> list[Component]:
-    """Loads the language components of one language into a run's combination."""
+def add_language(
+    stage: TaskStage | EvaluateStage, combination: Combination, code: str, store: Store
+) -> list[Component]:
+    """Adds the trained language components of one language, if the stage has any of it."""
     trained = stage.language_components[code]
-    return _add_trained(combination, stage.experiment, code, trained, stage.backbone, store)
+    if not trained:
+        return []
+    components = _add(combination, "language", stage.experiment.combination["language"], code, seed=0)
+    state: dict[str, Tensor] = {}
+    for identity in trained:
+        state |= store.read(identity, stage.backbone.passport)
+    for component in components:
+        component.load_own_state(part_of(state, f"language.{component.kind}"))
+    return components
 
 
 def load_stage_backbone(choice: BackboneChoice, store: Store, *, with_lm_head: bool = False) -> Backbone:
@@ -228,6 +207,18 @@ def load_stage_backbone(choice: BackboneChoice, store: Store, *, with_lm_head: b
         if not with_lm_head:
             backbone.lm_head = None  # otherwise a stage that trains the whole backbone would train an unused head
     return backbone
+
+
+def text_data(stage: LanguageStage, tokenizer: PreTrainedTokenizerBase, *, num_workers: int) -> LightningDataModule:
+    """Makes the data module of a language stage, without reading data."""
+    settings = stage.settings
+    return settings.objective.data(
+        tokenizer,
+        languages=stage.languages,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        num_workers=num_workers,
+    )
 
 
 def stage_data(stage: TaskStage, tokenizer: PreTrainedTokenizerBase) -> TaskData:
@@ -250,13 +241,10 @@ def _answer_context(stage: TaskStage) -> AnswerContext:
     return AnswerContext(stage.experiment.data, stage.labels, stage.backbone.info)
 
 
-def _answering_backbone(stage: TaskStage, store: Store) -> Backbone:
-    return load_stage_backbone(stage.backbone, store, with_lm_head=stage.experiment.answer.needs_lm_head)
-
-
-def _task_module(stage: TaskStage, backbone: Backbone, training: OptimizationConfig | None) -> TaskModule:
-    """Makes the module of untrained task components and their head; without a training it only answers."""
+def _task_module(stage: TaskStage, store: Store, training: OptimizationConfig | None) -> TaskModule:
+    """Loads the backbone, and adds untrained task components and their head; without a training it only answers."""
     experiment = stage.experiment
+    backbone = load_stage_backbone(stage.backbone, store, with_lm_head=experiment.answer.needs_lm_head)
     combination = Combination(backbone)
     components = _add(combination, "task", experiment.combination["task"], None, stage.seed)
     with seeded(stage.seed):
@@ -272,32 +260,8 @@ def _add(combination: Combination, role: str, configs: dict[str, Any], code: str
     ]
 
 
-def _add_trained(
-    combination: Combination,
-    experiment: Experiment,
-    code: str,
-    stages: tuple[str, ...],
-    backbone: BackboneChoice,
-    store: Store,
-) -> list[Component]:
-    """Adds the trained language components of one language."""
-    if not stages:
-        return []
-    components = _add(combination, "language", experiment.combination["language"], code, seed=0)
-    state: dict[str, Tensor] = {}
-    for stage in stages:
-        state |= store.read(stage, backbone.passport)
-    for component in components:
-        component.load_own_state(part_of(state, f"language.{component.kind}"))
-    return components
-
-
-def _slots(role: str, configs: dict[str, Any]) -> dict[str, Any]:
-    return {f"{role}.{kind}": plain(config) for kind, config in configs.items()}
-
-
 def _passport(
-    stage: LanguageStage | TaskStage, *, components: dict[str, Any], languages: list[str], training: dict[str, Any]
+    stage: LanguageStage | TaskStage, role: str, configs: dict[str, Any], languages: list[str], training: dict[str, Any]
 ) -> Passport:
     """Makes the passport of a stage before its training; `_keep` adds the outcome."""
     return Passport(
@@ -305,7 +269,7 @@ def _passport(
         stage=stage.kind,
         title=stage.title,
         backbone=stage.backbone.passport,
-        components=components,
+        components={f"{role}.{kind}": plain(config) for kind, config in configs.items()},
         languages=languages,
         data=stage.data,
         training={**plain(training), "precision": stage.backbone.config.precision},
@@ -334,14 +298,11 @@ def _keep(
     }
     if head is not None:
         state |= {f"{HEAD}/{name}": parameter.detach().cpu() for name, parameter in head.named_parameters()}
-    last: dict[str, float] = {}
-    for row in history:
-        last |= row
     passport = dataclasses.replace(
         passport,
         # Counted now, because the plan cannot know the size of a reduced vocabulary.
         parameters=parameter_count(state),
-        metrics={name: value for name, value in last.items() if name != "step"},
+        metrics={name: value for row in history for name, value in row.items() if name != "step"},  # the last of each
         made=made(),
     )
     store.write(passport, state | (more or {}), history)
@@ -386,7 +347,7 @@ def _test(stage: EvaluateStage, module: TaskModule, data: TaskData, tests: dict[
             skipped=len(rows) - len(gold),
             source=stage.task.trains and code in stage.experiment.languages.source,
             data=test.data,
-            components=stage.language_components.get(test.component_language, ()),
+            components=list(stage.language_components.get(test.component_language, ())),
         )
         stage.folder.write(result, predictions)
 
@@ -413,12 +374,6 @@ class _SamePass(Callback):
     def on_predict_start(self, trainer: Trainer, module: LightningModule) -> None:
         if any(tests != self.tests for tests in _of_all_ranks(self.tests)):
             raise RuntimeError("the ranks find other results missing: the run's folder is not the same for all")
-
-
-def _stop_if_asked(done: int) -> None:
-    """Raises `Interrupted` between passes if any rank received a stop signal; the results so far are written."""
-    if any(_of_all_ranks(stop_requested())):
-        raise interrupted(f"after {done} tests")
 
 
 def _rank() -> int:

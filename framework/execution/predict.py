@@ -13,7 +13,7 @@ from datamodules.sources.row import is_blank, text_of
 from framework.errors import UserError
 from framework.execution.execute import add_language, load_task, most_confident, stage_data
 from framework.execution.run_integrity import refuse_edited_experiment, refuse_edited_record, refuse_missing_component
-from framework.planning.plan import EvaluateStage, TaskStage
+from framework.planning.plan import TaskStage
 from framework.planning.reopen import reopen
 from framework.results.run_folder import RunFolder
 from framework.store.backbone_choice import BackboneChoice
@@ -68,7 +68,7 @@ def predict_lines(run: Path, code: str, lines: Iterable[str]) -> Iterator[tuple[
     module = load_task(stage, store)
     if stage.language_components.get(code):
         add_language(stage, module.combination, code, store)
-    data = stage_data(stage.task, module.combination.backbone.tokenizer)
+    data = stage_data(stage, module.combination.backbone.tokenizer)
     reader = _Reader(code, data.dataset.pairs)
     examples = map(reader.example, lines, count(1))
     while batch := list(islice(examples, TEXTS_AT_ONCE)):
@@ -143,8 +143,11 @@ def _refuse_folder_of_runs(folder: Path) -> None:
         raise UserError(f"{folder}: is not a run but a folder of runs; name one of them: {named}{more}")
 
 
-def _stage(run: Path) -> tuple[EvaluateStage, Store]:
-    """Rebuilds the evaluation that made a run, from the run's record and experiment and its components' passports."""
+def _stage(run: Path) -> tuple[TaskStage, Store]:
+    """Rebuilds a run's task stage, with the language components of all languages of the run.
+
+    It follows from the run's record and experiment, and from the passports of its components.
+    """
     folder = RunFolder(run)
     _refuse_folder_of_runs(run)
     record = folder.record
@@ -163,35 +166,21 @@ def _stage(run: Path) -> tuple[EvaluateStage, Store]:
     backbone = BackboneChoice.of(experiment.backbone, experiment.trainer.accelerator, pretrained_by)
     labels = tuple(record.labels) or experiment.dataset.labels
     refuse_missing_component(folder, passports, experiment, experiment.answer.parameters(labels, backbone.info))
-    language_components = {
-        code: tuple(one.id for one in passports if one.stage == "language" and code in one.languages)
-        for code in experiment.component_languages
-    }
     assert experiment.stages.task is not None
-    task = TaskStage(
+    stage = TaskStage(
         id=trained.id if trained else "",
-        title=trained.title if trained else record.label,
+        title=record.label,
         experiment=experiment,
         backbone=backbone,
         needs=(),
         settings=experiment.stages.task,
         seed=record.seed,
-        language_components={code: language_components[code] for code in experiment.languages.source},
+        language_components={
+            code: tuple(one.id for one in passports if one.stage == "language" and code in one.languages)
+            for code in experiment.component_languages
+        },
         parameters=trained.parameters if trained else 0,
         labels=labels,
         data=[],
-    )
-    stage = EvaluateStage(
-        id=record.id,
-        title=record.label,
-        experiment=experiment,
-        backbone=backbone,
-        needs=tuple(record.components.values()),
-        seed=record.seed,
-        task=task,
-        language_components=language_components,
-        tests=(),
-        recipe=record.recipe,
-        folder=folder,
     )
     return stage, store

@@ -10,9 +10,10 @@ from typing import Any
 
 from huggingface_hub.constants import HF_HUB_CACHE
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from datamodules import downloading_to_cache
+from framework.execution.execute import text_data
 from framework.objectives import MonolingualObjective
 from framework.planning.data_check import DataCheck, read_text
 from framework.planning.plan import EvaluateStage, LanguageStage, Plan, plan_experiment
@@ -66,29 +67,21 @@ def _read_labelled_data(plan: Plan) -> None:
 
 
 def _read_text(stage: LanguageStage) -> None:
-    settings = stage.settings
-    data: Any = settings.objective.data(
-        load_tokenizer(stage.backbone.info),
-        languages=stage.languages,
-        batch_size=settings.batch_size,
-        seed=settings.seed,
-        num_workers=0,
-    )
+    objective, tokenizer = stage.settings.objective, load_tokenizer(stage.backbone.info)
+    data: Any = text_data(stage, tokenizer, num_workers=0)
     for language in stage.languages:  # a run checks this first, too
-        read_text(settings.objective, language, DataCheck())
+        read_text(objective, language, DataCheck())
     if stage.reduces_vocabulary:
-        assert isinstance(settings.objective, MonolingualObjective)  # the check of the experiment says so
-        settings.objective.seen_tokens(load_tokenizer(stage.backbone.info), stage.languages)
+        assert isinstance(objective, MonolingualObjective)  # the check of the experiment says so
+        objective.seen_tokens(tokenizer, stage.languages)
     # Skipped batches are read but not tokenised. One more follows, because Lightning prefetches one.
     data.skip = stage.steps
     next(iter(data.train_dataloader()))
 
 
 def _print(sizes: Sizes, console: Console) -> None:
-    table = Table(box=None, header_style="bold")
-    table.add_column("repository")
-    for column in ("files", "MB"):
-        table.add_column(column, justify="right")
+    numbers = (Column(name, justify="right") for name in ("files", "MB"))
+    table = Table("repository", *numbers, box=None, header_style="bold")
     for repository, files in sizes.items():
         table.add_row(repository, f"{len(files):,}", f"{sum(files.values()) / 1e6:,.1f}")
     console.print(table if sizes else "nothing to fetch: the plan reads nothing from the hub")

@@ -17,13 +17,9 @@ class StageProgress:
     """Context that shows the progress of one stage."""
 
     def __init__(self, console: Console, title: str, total: int, left_after: Callable[[], str]) -> None:
-        """Takes the stage.
+        """Takes number and title of the stage as one text (`[ 7/39] task · adapter`), and the number of its steps.
 
-        Args:
-            console: Where to print.
-            title: Number and title of the stage: `[ 7/39] task · adapter`.
-            total: Steps of the stage.
-            left_after: Returns the time of the stages after this one; empty while that is unknown.
+        `left_after` returns the time of the stages after this one; empty while that is unknown.
         """
         self.console = console
         self.title = title

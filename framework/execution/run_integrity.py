@@ -64,11 +64,7 @@ def refuse_edited_experiment(run: RunFolder, experiment: Experiment) -> None:
 def refuse_missing_component(run: RunFolder, passports: list[Passport], experiment: Experiment, head: int) -> None:
     """Compares the components of a run's record with those that the experiment trains and that the results used.
 
-    Args:
-        run: The run.
-        passports: Of the components of its record.
-        experiment: That of its `experiment.yaml`.
-        head: Number of parameters of the answer's head.
+    `passports` are those of the components in the record, and `head` is the number of parameters of the answer's head.
 
     Raises:
         Damaged: A component is missing: an untrained one, or none, would be used instead.

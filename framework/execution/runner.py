@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -51,29 +51,28 @@ def run_experiment(file: Path, overrides: list[str], console: Console) -> Plan:
     if not plan.todo:
         what = f"{len(runs)} of {len(runs)} runs are" if runs else "every component is"
         console.print(f"nothing to do: {what} there")
-    else:
-        if experiment.trainer.num_nodes > 1:
-            raise UserError("trainer.num_nodes: `run` works on one machine; `modulingua launch` takes several")
-        check_rows(plan, console)
-        _require_writable(plan)
-        clock = _Clock(plan.todo)
-        children = _Children(file, overrides, experiment.trainer.devices)
-        with handle_stop_signals(children.stop):
-            for number, stage in enumerate(plan.todo, start=1):
-                if stop_requested():
-                    raise interrupted(f"before stage {number} of {len(plan.todo)}")
-                title = f"[{number:>{len(str(len(plan.todo)))}}/{len(plan.todo)}] {stage.kind} · {stage.title}"
-                left_after = partial(clock.left_after, number)
-                with (
-                    StageProgress(console, title, _size(stage), left_after) as progress,
-                    _claimed(plan, stage, progress.print) as is_missing,
-                ):
-                    if is_missing and experiment.trainer.devices == 1:
-                        execute(stage, plan.store, progress.update, sync_command(file, overrides))
-                    elif is_missing:
-                        children.execute(stage, progress.update)
-                clock.finished(stage)
-                gc.collect()  # a backbone and its hooks refer to each other, so they are not freed by reference counts
+        return plan
+    if experiment.trainer.num_nodes > 1:
+        raise UserError("trainer.num_nodes: `run` works on one machine; `modulingua launch` takes several")
+    check_rows(plan, console)
+    _require_writable(plan)
+    clock = _Clock(plan.todo)
+    children = _Children(file, overrides, experiment.trainer.devices)
+    with handle_stop_signals(children.stop):
+        for number, stage in enumerate(plan.todo, start=1):
+            if stop_requested():
+                raise interrupted(f"before stage {number} of {len(plan.todo)}")
+            title = f"[{number:>{len(str(len(plan.todo)))}}/{len(plan.todo)}] {stage.kind} · {stage.title}"
+            with (
+                StageProgress(console, title, _size(stage), partial(clock.left_after, number)) as progress,
+                _claimed(plan, stage, progress.print) as is_missing,
+            ):
+                if is_missing and experiment.trainer.devices == 1:
+                    execute(stage, plan.store, progress.update, sync_command(file, overrides))
+                elif is_missing:
+                    children.execute(stage, progress.update)
+            clock.finished(stage)
+            gc.collect()  # a backbone and its hooks refer to each other, so they are not freed by reference counts
     return plan
 
 
@@ -89,14 +88,10 @@ def execute_one(file: Path, overrides: list[str], identity: str) -> None:
     die_with_parent()
     plan = plan_experiment(file, overrides)
     [stage] = [stage for stage in plan.stages if stage.id == identity]
-    later = sync_command(file, overrides)
-    with handle_stop_signals():
-        if CLAIMED in os.environ:
-            execute(stage, plan.store, _print_progress, later)
-        else:
-            with _claimed(plan, stage, partial(_print_progress, 0)) as is_missing:
-                if is_missing:
-                    execute(stage, plan.store, _print_progress, later)
+    claim = nullcontext(True) if CLAIMED in os.environ else _claimed(plan, stage, partial(_print_progress, 0))
+    with handle_stop_signals(), claim as is_missing:
+        if is_missing:
+            execute(stage, plan.store, _print_progress, sync_command(file, overrides))
 
 
 def _require_writable(plan: Plan) -> None:

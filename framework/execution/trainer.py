@@ -17,14 +17,7 @@ from typing_extensions import override
 
 from framework.config.schema import TrainerConfig
 from framework.errors import UserError
-from framework.execution.checkpoint import (
-    CheckpointFile,
-    Checkpointing,
-    UnusableCheckpoint,
-    report_unusable,
-    restoring,
-    usable,
-)
+from framework.execution.checkpoint import CheckpointFile, Checkpointing, restoring, resume_or_start
 from framework.system.distributed import slurm_tasks
 from framework.tracking.tracker import Tracker
 from modules.training.base import StageModule
@@ -40,9 +33,7 @@ LOG_EVERY = 10
 History = list[dict[str, float]]
 
 
-def make_trainer(
-    trainer: TrainerConfig, precision: str, callbacks: list[Callback] | None = None, **options: Any
-) -> Trainer:
+def make_trainer(trainer: TrainerConfig, precision: str, callbacks: list[Callback], **options: Any) -> Trainer:
     """Makes a Trainer without console output; `options` are further ones of Lightning's.
 
     Raises:
@@ -131,15 +122,7 @@ def fit(
             module.load_trained_state(kept.state)
         return curve.rows
 
-    start = usable(checkpoint, module.trained, steps)
-    if start is not None:
-        untrained = module.trained_state()
-        try:
-            return train(start)
-        except UnusableCheckpoint as error:
-            report_unusable(start, error)
-            module.load_trained_state(untrained)
-    return train(None)
+    return resume_or_start(checkpoint, module, steps, train)
 
 
 def _strategy(trainer: TrainerConfig) -> str | Strategy:

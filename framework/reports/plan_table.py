@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from datamodules import DataError
 from datamodules.datasets.base import TEST, TRAIN
@@ -15,7 +15,7 @@ from framework.planning.notes import notes_on_data
 from framework.planning.plan import EvaluateStage, LanguageStage, MergeStage, Plan, Stage, TaskStage
 from framework.planning.vocabulary import notes_on_vocabulary
 from framework.wording import count
-from modules import BackboneInfo, count_parameters
+from modules import count_parameters
 
 SHOWN_LABELS = 10
 """Maximal number of labels that a plan shows."""
@@ -24,10 +24,7 @@ SHOWN_LABELS = 10
 def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
     """Prints the stages of a plan: their numbers, how many are done, what they train and for how long.
 
-    Args:
-        plan: The plan.
-        console: Where to print.
-        verbose: Print a line for each stage; otherwise stages that differ only by language or seed share one.
+    Unless `verbose`, stages that differ only by language or seed share a line.
     """
     first = plan.shared
     console.print(
@@ -35,13 +32,8 @@ def print_plan(plan: Plan, console: Console, *, verbose: bool) -> None:
         f"{count(len(plan.experiments), 'combination')} × {count(len(first.seeds), 'seed')} · "
         f"{', '.join(first.languages.source) or '–'} → {_some(first.targets)}\n"
     )
-    table = Table(box=None, pad_edge=True, header_style="bold")
-    for column, justify in (("stage", "left"), ("what", "left"), ("runs", "right"), ("cached", "right")):
-        table.add_column(column, justify=justify)  # type: ignore[arg-type]
-    table.add_column("trains", justify="right")
-    table.add_column("steps", justify="right")
-    if verbose:
-        table.add_column("id")
+    numbers = (Column(name, justify="right") for name in ("runs", "cached", "trains", "steps"))
+    table = Table("stage", "what", *numbers, *(["id"] if verbose else []), box=None, header_style="bold")
     for group in _groups(plan.stages, verbose):
         table.add_row(*_row(plan, group, verbose))
     console.print(table)
@@ -93,7 +85,8 @@ def _row(plan: Plan, group: list[Any], verbose: bool) -> list[str]:
     cached = sum(member.id in plan.done for member in group)
     cells = [stage.kind, _title(group, verbose), str(len(group)), str(cached), "–", "–"]
     if isinstance(stage, LanguageStage | TaskStage):
-        share = stage.parameters / _parameters(stage.backbone.info)
+        info = stage.backbone.info
+        share = stage.parameters / count_parameters(info, with_lm_head=info.has_lm_head)
         most = "≤ " if _trains_reduced_vocabulary(stage) else ""
         cells[4:] = [f"{most}{_short(stage.parameters)} ({share:.2%})", f"{stage.steps:,}"]
     return [*cells, stage.id] if verbose else cells
@@ -135,11 +128,9 @@ def print_tokenization(plan: Plan, console: Console) -> None:
         raise UserError(f"{experiment.name}: there is no data whose tokens could be counted")
     codes = list(dict.fromkeys([*experiment.languages.source, *experiment.targets]))
     tokenizer = load_tokenizer(plan.stages[0].backbone.info)
-    table = Table(box=None, header_style="bold")
-    for column in ("language", "", "split"):
-        table.add_column(column)
-    for column in ("texts", "tokens per word", f"longer than {experiment.data.max_length}", "unknown tokens"):
-        table.add_column(column, justify="right")
+    counts = ("texts", "tokens per word", f"longer than {experiment.data.max_length}", "unknown tokens")
+    numbers = (Column(name, justify="right") for name in counts)
+    table = Table("language", "", "split", *numbers, box=None, header_style="bold")
     for code in codes:
         split, data = _counted_split(experiment, code), experiment.data
         [row] = tokenization_report(
@@ -157,10 +148,6 @@ def _counted_split(experiment: Experiment, code: str) -> str:
             experiment.dataset.check(code, TRAIN)
             return TRAIN
     return TEST
-
-
-def _parameters(info: BackboneInfo) -> int:
-    return count_parameters(info, with_lm_head=info.has_lm_head)
 
 
 def _some(codes: list[str]) -> str:

@@ -14,6 +14,8 @@ that are missing.
 import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_args
@@ -140,13 +142,7 @@ class LanguageResult:
         positive: str | None = None,
         own_metrics: Mapping[str, Metric] = MappingProxyType({}),
         language: str,
-        control: Control,
-        component_language: str,
-        identity: str,
-        source: bool = False,
-        data: str = "",
-        components: Iterable[str] = (),
-        skipped: int = 0,
+        **fields: Any,
     ) -> "LanguageResult":
         """Scores predictions; the arguments are the fields of the same names, here or in `RunRecord`."""
         gold, predicted = predictions.gold, predictions.predicted
@@ -157,18 +153,12 @@ class LanguageResult:
         foreign = sum(answer not in known for answer in predicted) if labels else 0
         return cls(
             language=language,
-            control=control,
-            component_language=component_language,
-            identity=identity,
-            examples=len(predictions.id),
+            examples=len(predictions),
             labels=labels,
             scores=scores,
             foreign_rate=foreign / len(predicted),
             unparsed_rate=predicted.count(UNPARSED) / len(predicted),
-            source=source,
-            data=data,
-            components=list(components),
-            skipped=skipped,
+            **fields,
         )
 
 
@@ -220,7 +210,6 @@ _COLUMNS = pa.schema(
     [("id", pa.string()), ("gold", pa.string()), ("predicted", pa.string()), ("confidence", pa.float32())]
 )
 
-
 _TESTED_AGAIN = "Remove it and run the experiment again: it does what is missing"
 
 
@@ -237,50 +226,42 @@ class RunFolder:
         """
         self.path = Path(path)
         self.identities = identities
-        self._record: RunRecord | None = None
-        self._experiment: dict[str, Any] | None = None
 
     @property
     def claim(self) -> Path:
         """The lock file of the process that tests this run."""
         return self.path / ".claim"
 
-    @property
+    @cached_property
     def record(self) -> RunRecord:
         """The record of the run.
 
         Raises:
             UserError: `run.json` is missing or damaged.
         """
-        if self._record is None:
-            try:
-                self._record = read_stored(self.path / "run.json", _RECORD, "a run's record")
-            except Damaged as error:
-                raise Damaged(f"{error}. Remove it and run the experiment again: it is made from the results") from None
-        return self._record
+        with _advising("Remove it and run the experiment again: it is made from the results"):
+            return read_stored(self.path / "run.json", _RECORD, "a run's record")
 
-    @property
+    @cached_property
     def experiment(self) -> dict[str, Any]:
         """The experiment as resolved from its YAML, without the defaults of the schema; empty if the file is missing.
 
         Raises:
             UserError: The file cannot be read, or holds no mapping.
         """
-        if self._experiment is None:
-            path = self.path / "experiment.yaml"
-            found = read_stored_yaml(path) if path.exists() else {}
-            for key in ("backbone", "pretrain", "data"):
-                if not isinstance(found.get(key) or {}, dict):
-                    raise Damaged(f"{path} is damaged: {key} is no mapping")
-            rename_keys(found)
-            self._experiment = found
-        return self._experiment
+        path = self.path / "experiment.yaml"
+        found = read_stored_yaml(path) if path.exists() else {}
+        for key in ("backbone", "pretrain", "data"):
+            if not isinstance(found.get(key) or {}, dict):
+                raise Damaged(f"{path} is damaged: {key} is no mapping")
+        rename_keys(found)
+        return found
 
     def write_record(self, record: RunRecord) -> None:
         """Writes `run.json`, and before it a README.md on how to reproduce the run."""
         write_whole(self.path / "README.md", _readme(record).encode())
         write_whole(self.path / "run.json", _RECORD.dump_json(record, indent=1) + b"\n")
-        self._record = record
+        self.record = record
 
     def has(self, control: Control, language: str, identity: str) -> bool:
         """Whether there is a result of this identity; a file that cannot be read counts as missing."""
@@ -331,10 +312,8 @@ class RunFolder:
             UserError: The file is missing or damaged, or holds another result.
         """
         path = self._result_path(control, language)
-        try:
+        with _advising(_TESTED_AGAIN):
             result = read_stored(path, _RESULT, "a result")
-        except Damaged as error:
-            raise Damaged(f"{error}. {_TESTED_AGAIN}") from None
         if (result.control, result.language) != (control, language):
             raise UserError(f"{path}: holds the result of {result.language} under '{result.control}'")
         return result
@@ -348,27 +327,33 @@ class RunFolder:
         path = self._predictions_path(control, language)
         if not path.is_file():
             raise UserError(f"{path}: missing, though its result is there")
-        try:
+        with _advising(_TESTED_AGAIN):
             content = stored_bytes(path)  # an unreadable file is not called damaged
-            # ParquetFile is faster for small files than read_table.
-            with pq.ParquetFile(pa.BufferReader(content)) as file:
-                table = file.read(columns=_COLUMNS.names).cast(_COLUMNS)
-            if unfilled := [name for name in _COLUMNS.names if table[name].null_count]:
-                raise ValueError(f"rows without {unfilled[0]}")
-            ids, gold, predicted = (table[name].to_pylist() for name in ("id", "gold", "predicted"))
-            return Predictions(ids, gold, predicted, table["confidence"].to_numpy())
-        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-            reason = f"not a file of predictions ({first_line(error)})"
-            raise Damaged(f"{path} is damaged: {reason}. {_TESTED_AGAIN}") from None
-        except Damaged as error:
-            raise Damaged(f"{error}. {_TESTED_AGAIN}") from None
-
+            try:
+                # ParquetFile is faster for small files than read_table.
+                with pq.ParquetFile(pa.BufferReader(content)) as file:
+                    table = file.read(columns=_COLUMNS.names).cast(_COLUMNS)
+                if unfilled := [name for name in _COLUMNS.names if table[name].null_count]:
+                    raise ValueError(f"rows without {unfilled[0]}")
+                ids, gold, predicted = (table[name].to_pylist() for name in ("id", "gold", "predicted"))
+                return Predictions(ids, gold, predicted, table["confidence"].to_numpy())
+            except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+                raise Damaged(f"{path} is damaged: not a file of predictions ({first_line(error)})") from None
 
     def _result_path(self, control: Control, language: str) -> Path:
         return self.path / "results" / control / f"{language}.json"
 
     def _predictions_path(self, control: Control, language: str) -> Path:
         return self.path / "predictions" / control / f"{language}.parquet"
+
+
+@contextmanager
+def _advising(advice: str) -> Iterator[None]:
+    """Adds to errors about damaged files what to do about them."""
+    try:
+        yield
+    except Damaged as error:
+        raise Damaged(f"{error}. {advice}") from None
 
 
 def read_runs(sources: Iterable[str | Path | RunFolder]) -> list[RunFolder]:

@@ -25,8 +25,8 @@ NO_RECIPE_KEYS = frozenset(
 """Single keys of that kind."""
 
 Labels = list[str]
-Fact = Callable[[Sequence["RunGroup"], Labels], Labels]
-"""Appends one kind of fact to the labels of some groups, which are all the same."""
+Fact = Callable[[Sequence["RunGroup"], str], Labels]
+"""Appends one kind of fact to the common label of some groups, and returns the label of each."""
 
 Results = dict[Control, dict[str, dict[int, LanguageResult]]]
 """Results by control, language and seed."""
@@ -171,12 +171,12 @@ def disambiguate(
         _of_record(lambda record: record.backbone),
         _of_record(lambda record: record.precision and f"precision={record.precision}"),
         _of_record(lambda record: f"from {', '.join(record.source)}"),
-        _settings(columns, without),
+        _settings(without),
         _of_record(lambda record: record.commit and f"commit {record.commit[:7]}"),
     ):
         for label in dict.fromkeys(labels):
             alike = [index for index, other in enumerate(labels) if other == label]
-            longer = fact([groups[index] for index in alike], [label] * len(alike))
+            longer = fact([groups[index] for index in alike], label)
             # A difference only between columns is not named.
             apart = {(columns[index], new) for index, new in zip(alike, longer, strict=True)}
             if len(apart) > len({columns[index] for index in alike}):
@@ -236,33 +236,32 @@ def natural(text: str) -> list[tuple[float, str]]:
     return [(float(part), "") if index % 2 else (-1, part) for index, part in enumerate(parts)]
 
 
-def _combination(alike: Sequence[RunGroup], labels: Labels) -> Labels:
+def _combination(alike: Sequence[RunGroup], label: str) -> Labels:
     names = [group.record.label.partition(" · ")[0] for group in alike]
-    missing = [[] if name in label.split(" · ") else [name] for label, name in zip(labels, names, strict=True)]
-    return [_with(label, names) for label, names in zip(labels, missing, strict=True)]
+    return [label if name in label.split(" · ") else _with(label, name) for name in names]
 
 
-def _experiment(alike: Sequence[RunGroup], labels: Labels) -> Labels:
-    return [f"{group.record.experiment}: {label}" for group, label in zip(alike, labels, strict=True)]
+def _experiment(alike: Sequence[RunGroup], label: str) -> Labels:
+    return [f"{group.record.experiment}: {label}" for group in alike]
 
 
 def _of_record(fact: Callable[[RunRecord], str]) -> Fact:
-    return lambda alike, labels: [_with(one, [fact(group.record)]) for group, one in zip(alike, labels, strict=True)]
+    return lambda alike, label: [_with(label, fact(group.record)) for group in alike]
 
 
 def _grid(without: str | None) -> Fact:
-    def add(alike: Sequence[RunGroup], labels: Labels) -> Labels:
+    def add(alike: Sequence[RunGroup], label: str) -> Labels:
         settings = [{key: value for key, value in one.record.settings.items() if key != without} for one in alike]
-        return _with_settings(labels, settings, _distinct(settings))
+        return _with_settings(label, settings, _distinct(settings))
 
     return add
 
 
-def _settings(columns: Sequence[str], without: str | None) -> Fact:
-    def add(alike: Sequence[RunGroup], labels: Labels) -> Labels:
+def _settings(without: str | None) -> Fact:
+    def add(alike: Sequence[RunGroup], label: str) -> Labels:
         settings = [dict(_recipe_of(group, without)) for group in alike]
         keys = _distinct(settings)
-        return _with_settings(labels, settings, keys if len(keys) <= MOST_SETTINGS else _fewest(settings, keys))
+        return _with_settings(label, settings, keys if len(keys) <= MOST_SETTINGS else _fewest(settings, keys))
 
     return add
 
@@ -292,16 +291,13 @@ def _fewest(settings: Sequence[Mapping[str, str]], keys: Sequence[str]) -> list[
     return chosen
 
 
-def _with_settings(labels: Labels, settings: Sequence[Mapping[str, str]], keys: Sequence[str]) -> Labels:
+def _with_settings(label: str, settings: Sequence[Mapping[str, str]], keys: Sequence[str]) -> Labels:
     short = short_names(keys)
-    return [
-        _with(label, [f"{short[key]}={shown(one[key])}" for key in keys if key in one])
-        for label, one in zip(labels, settings, strict=True)
-    ]
+    return [_with(label, *(f"{short[key]}={shown(one[key])}" for key in keys if key in one)) for one in settings]
 
 
-def _with(label: str, additions: Sequence[str]) -> str:
-    return " · ".join([part for part in (label, *additions) if part])
+def _with(label: str, *additions: str) -> str:
+    return " · ".join(filter(None, (label, *additions)))
 
 
 def _numbered(labels: Labels, columns: Sequence[str]) -> Labels:

@@ -1,42 +1,31 @@
-"""Confidence intervals and paired tests: spread over seeds, intervals, paired differences.
+"""Confidence intervals and paired tests of scores.
 
-A score varies for two reasons: another sample of test examples would give another figure, and so would another
-training. The seeds' scores tell the second, resamples of the test set the first (the bootstrap: Efron and Tibshirani,
-An Introduction to the Bootstrap, 1993; for the test sets of language processing: Berg-Kirkpatrick, Burkett and Klein,
-EMNLP 2012). The variance of a mean over n seeds is, as that of a mean over n readers of the same cases (Obuchowski and
-Rockette, Communications in Statistics - Simulation and Computation 24, 1995),
+A score varies over test examples and over trainings. Resamples of the test set estimate the first (the bootstrap: Efron
+and Tibshirani, An Introduction to the Bootstrap, 1993; for language processing: Berg-Kirkpatrick, Burkett and Klein,
+EMNLP 2012), the scores of the seeds the second. The variance of a mean over n seeds is, as that of a mean over n
+readers of the same cases (Obuchowski and Rockette, Communications in Statistics - Simulation and Computation 24, 1995),
 
     s²/n + c
 
 with s the standard deviation of the seeds' scores (n - 1 in the divisor), and c the covariance of two seeds' scores
-over the resamples: what a hard test set does to all seeds alike. What it does to each in its own way is in s already.
+over the resamples: the effect of the examples on all seeds alike. Their effect on each seed separately is in s already.
 
 An interval is the mean ± √(t² s²/n + z² c), with the quantiles t of Student's distribution with n - 1 degrees of
-freedom and z of the normal one. It covers the truth at least as often as it says, whatever the proportion of the parts
-(Banerjee, Sankhyā 22, 1960), and exactly as often where one part is all: the square of a normal variable has a concave
-distribution function, so a mixture of parts errs no more often than each alone. With few seeds it is wide, for few
-seeds know little of the spread over trainings: t is 12.7 with two, 4.3 with three, 2.8 with five. It is never narrower
-than ± z standard errors of the bootstrap of these very trainings: on few examples, seeds have the same score by chance
-now and then, and an s of 0 would make anything certain. The p of a difference is the least level whose interval does
-not hold 0.
+freedom (12.7 for two seeds, 4.3 for three, 2.8 for five) and z of the normal one. Its coverage is at least the nominal
+one, whatever the ratio of the two terms (Banerjee, Sankhyā 22, 1960), and exact where one of them is 0. It is never
+narrower than ± z bootstrap standard errors of these trainings: on few examples, seeds may have equal scores by chance.
+The p of a difference is the smallest level whose interval excludes 0. With one seed the interval, ± z bootstrap
+standard errors, is about that training only, and a difference has no p.
 
-With one seed nothing is known of other trainings: the interval, ± z standard errors of the bootstrap, is about that
-training only, and a difference has no p.
+- Languages with parallel test sets (the same ids with the same gold labels, as SIB-200's translations; or the same ids
+  in a dataset that says that it is parallel, as XQuAD's) are resampled together: a hard sentence is hard in all of
+  them, and separate resamples would make their average look more certain than it is.
+- The spread of an average over languages is that of the seeds' averages, because a seed is one training.
+- Two combinations are compared on the same resamples, and seed by seed where they have the same seeds, so that what
+  they have in common cancels in their difference.
 
-Three things are kept as they are in reality:
-
-- Where languages share a test set (the same ids with the same gold labels, as SIB-200's translations of one
-  set of sentences; or the same ids in a dataset that says that it is parallel, as XQuAD's, whose gold is in each
-  language's own words), a draw takes the same examples in each of them. A hard sentence is hard in all languages,
-  so drawing for each apart would make their average look surer than it is.
-- A seed is one training, tested in all languages: the spread of an average is that of the seeds' averages.
-- Two combinations are compared on the same draws of examples, and seed by seed where they have the same ones, so
-  what they have in common cancels in their difference. Where they have not, the seeds of each are a part of their own.
-
-Whether a combination differs is asked of many at once, and of 200 tests at 5 % ten come out by chance. The p values of
-a family of tests are corrected together by Benjamini and Hochberg's step-up procedure (JRSS B, 1995), which bounds the
-expected share of false ones among the stars (it holds where tests depend on each other positively, as those of
-languages do that share seeds and examples).
+`compare` corrects the p of a family of tests by Benjamini and Hochberg's step-up procedure (JRSS B, 1995), which allows
+for positively dependent tests, as those of languages that share seeds and examples.
 """
 
 import hashlib
@@ -50,8 +39,8 @@ import numpy.typing as npt
 
 from framework.errors import UserError
 from framework.results.metrics import Metric
+from framework.results.metrics.base import Floats
 
-Floats = npt.NDArray[np.float64]
 Weights = npt.NDArray[np.float32]
 
 RESAMPLES = 1000
@@ -80,7 +69,6 @@ class Examples:
         """
         self.language = language
         self.gold = list(gold)
-        self.size = len(ids)
         digest = hashlib.sha256()
         for example in zip(ids) if parallel else zip(ids, gold, strict=True):
             digest.update(repr(example).encode())
@@ -152,9 +140,9 @@ class Estimate:
             others.append(VarianceTerm(max(shared, 0.0), math.inf))
         return cls(sum(float(scores.mean()) for scores, _ in sides), VarianceTerm(variance, math.inf), tuple(others))
 
-    def interval(self, level: float, least: float, most: float) -> tuple[float, float]:
-        """Returns the interval that excludes the truth with probability `level` at most, cut at `least` and `most`."""
-        half = max(half_width([self.these], level), half_width(self.others, level))
+    def interval(self, least: float, most: float) -> tuple[float, float]:
+        """Returns the interval with a coverage of at least `CONFIDENCE`, cut at `least` and `most`."""
+        half = max(half_width([self.these], 1 - CONFIDENCE), half_width(self.others, 1 - CONFIDENCE))
         return max(self.mean - half, least), min(self.mean + half, most)
 
     @property
@@ -206,23 +194,15 @@ class Resampled:
     """[seeds]."""
     draws: dict[str, Floats]
     """The scores on each resample, [seeds, resamples]."""
-    confidence: float
-    """Coverage of the intervals."""
     least: float
     """The metric's lowest score; its highest is 1."""
 
     def average(self, languages: Sequence[str]) -> MacroAverage:
         """Averages over at least one of the languages."""
         estimate = Estimate.sum_of([self._over(languages)])
-        low, high = estimate.interval(1 - self.confidence, self.least, 1.0)
-        return MacroAverage(
-            mean=estimate.mean,
-            low=low,
-            high=high,
-            languages=len(languages),
-            test_sets=len({self.examples[language].key for language in languages}),
-            seeds=self.seeds,
-        )
+        low, high = estimate.interval(self.least, 1.0)
+        test_sets = len({self.examples[language].key for language in languages})
+        return MacroAverage(estimate.mean, low, high, len(languages), test_sets, self.seeds)
 
     def difference(self, baseline: "Resampled", languages: Sequence[str]) -> Difference:
         """Compares the averages over some languages on the same resamples.
@@ -240,7 +220,7 @@ class Resampled:
         paired = self.seeds == baseline.seeds
         sides = [(scores, draws), (-their_scores, -their_draws)]
         estimate = Estimate.sum_of([(scores - their_scores, draws - their_draws)] if paired else sides)
-        low, high = estimate.interval(1 - self.confidence, self.least - 1, 1 - self.least)
+        low, high = estimate.interval(self.least - 1, 1 - self.least)
         several = min(len(self.seeds), len(baseline.seeds)) > 1
         return Difference(estimate.mean, low, high, estimate.p if several else None, seeds_paired=paired)
 
@@ -260,9 +240,8 @@ class Bootstrap:
     combinations are compared on the same resamples, and intervals are reproducible.
     """
 
-    def __init__(self, resamples: int = RESAMPLES, confidence: float = CONFIDENCE, seed: int = 0) -> None:
+    def __init__(self, resamples: int = RESAMPLES, seed: int = 0) -> None:
         self.resamples = resamples
-        self.confidence = confidence
         self.seed = seed
         self._drawn: dict[str, npt.NDArray[np.uint16]] = {}
 
@@ -273,7 +252,11 @@ class Bootstrap:
             ValueError: There are no outcomes, or the languages have different seeds.
             UserError: The metric has no score on some resample.
         """
-        seeds = _seeds(outcomes)
+        if not outcomes:
+            raise ValueError("there are no languages to average over")
+        seeds, *others = {outcome.seeds for outcome in outcomes.values()}
+        if others:
+            raise ValueError("the languages were not all tested with the same seeds")
         parallel: dict[str, list[str]] = {}
         for language, outcome in outcomes.items():
             parallel.setdefault(outcome.examples.key, []).append(language)
@@ -292,11 +275,11 @@ class Bootstrap:
             for index, language in enumerate(languages):
                 scores[language], draws[language] = found[0, index], found[1:, index].T
         examples = {language: outcome.examples for language, outcome in outcomes.items()}
-        return Resampled(examples, seeds, scores, draws, self.confidence, metric.least)
+        return Resampled(examples, seeds, scores, draws, metric.least)
 
     def _draws(self, examples: Examples) -> npt.NDArray[np.uint16]:
         """Returns how often each example is drawn in each resample of as many draws, [resamples, examples]."""
-        key, size = examples.key, examples.size
+        key, size = examples.key, len(examples.gold)
         if key not in self._drawn:
             entropy = hashlib.sha256(f"{self.seed} examples {key}".encode()).digest()
             generator = np.random.default_rng(np.frombuffer(entropy, dtype=np.uint32))
@@ -306,15 +289,6 @@ class Bootstrap:
             # 16 bits, because the counts of all languages are kept; none is near 65,535.
             self._drawn[key] = counts.reshape(self.resamples, size).astype(np.uint16)
         return self._drawn[key]
-
-
-def _seeds(outcomes: Outcomes) -> tuple[int, ...]:
-    found = {outcome.seeds for outcome in outcomes.values()}
-    if not found:
-        raise ValueError("there are no languages to average over")
-    if len(found) > 1:
-        raise ValueError("the languages were not all tested with the same seeds")
-    return found.pop()
 
 
 def half_width(terms: Sequence[VarianceTerm], level: float) -> float:

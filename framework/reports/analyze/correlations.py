@@ -1,6 +1,6 @@
 """Rank correlations of features and scores, with intervals and a correction for the number of tests.
 
-Languages are few and related. So intervals come from leaving out whole families (`intervals.py`), on the scale of
+Languages are few and related. So intervals come from leaving out whole families (`jackknife.py`), on the scale of
 Fisher's z, and p from 10,000 permutations of the scores, corrected over all tests of the table by Holm's method
 (Scandinavian Journal of Statistics 1979). A permutation assumes exchangeable languages, which relatives are not; so a
 star requires both a corrected p below 0.05 and an interval that excludes 0.
@@ -11,12 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from framework.reports.analyze.jackknife import jackknife, without_each
+from framework.results.metrics.base import Floats
 from framework.results.statistics import CONFIDENCE
-
-Floats = npt.NDArray[np.float64]
 
 PERMUTATIONS = 10_000
 LEAST_LANGUAGES = 5
@@ -54,15 +52,7 @@ def correlate(
     scores: Mapping[str, float],
     families: Mapping[str, str],
 ) -> Correlation:
-    """Correlates one feature with one combination's scores.
-
-    Args:
-        combination: Its label.
-        feature: Its name.
-        values: The feature by language; languages without it are left out.
-        scores: The scores by language.
-        families: The family by language.
-    """
+    """Correlates a feature with a combination's scores, both by language; leaves out languages without the feature."""
     languages = [language for language in scores if values[language] is not None]
     x = np.array([values[language] for language in languages], dtype=np.float64)
     y = np.array([scores[language] for language in languages])

@@ -6,17 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from datamodules import (
-    DISTANCES,
-    LANGUAGES,
-    PRETRAINING_TEXT,
-    DataError,
-    nearest_languages,
-    tokenization_report,
-    typology,
-)
+from datamodules import DISTANCES, LANGUAGES, PRETRAINING_TEXT, nearest_languages, tokenization_report, typology
+from datamodules.errors import DataError, first_line
 from datamodules.errors import NetworkError as NoData
-from datamodules.errors import first_line
 from framework.errors import UserError, did_you_mean
 from framework.languages import script_of
 from framework.planning.reopen import reopen
@@ -138,22 +130,20 @@ def read_sizes(name: str | None) -> Sizes | None:
             table = csv.DictReader(stream)
             if not {"language", "gib"} <= set(table.fieldnames or ()):
                 raise UserError(f"{file}: needs the columns language and gib (has {', '.join(table.fieldnames or ())})")
-            return {_known(row["language"], f"{file}: line {table.line_num}"): _size(row, table, file) for row in table}
+            return dict(_size(row, f"{file}: line {table.line_num}") for row in table)
     except UnicodeDecodeError:
         raise UserError(f"{file}: not a CSV file in UTF-8") from None
 
 
-def _known(code: str, place: str) -> str:
+def _size(row: dict[str, str], place: str) -> tuple[str, float]:
+    """Returns the language of a row and its GiB of text."""
+    code = row["language"]
     if code not in LANGUAGES:
         raise UserError(f"{place}: unknown language '{code}'{nearest_languages(code)}")
-    return code
-
-
-def _size(row: dict[str, str], table: "csv.DictReader[str]", file: Path) -> float:
     try:
         size = float(row["gib"])
     except (TypeError, ValueError):
         size = math.nan
     if not (math.isfinite(size) and size >= 0):
-        raise UserError(f"{file}: line {table.line_num}: gib must be a number, 0 or more (is {row['gib']!r})")
-    return size
+        raise UserError(f"{place}: gib must be a number, 0 or more (is {row['gib']!r})")
+    return code, size

@@ -12,22 +12,17 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from framework.results.metrics.base import Floats
 from framework.results.statistics import CONFIDENCE
-
-Floats = npt.NDArray[np.float64]
 
 LEAST_FAMILIES = 5
 """With fewer families, languages are left out instead."""
 
 
 def without_each(families: Sequence[str]) -> npt.NDArray[np.bool_]:
-    """Returns which languages remain without each family (without each language, if families are few).
+    """Returns which languages, whose families are given, remain without each family, [times, languages].
 
-    Args:
-        families: The family of each language.
-
-    Returns:
-        [times, languages].
+    If families are few, each language is left out instead.
     """
     names = list(dict.fromkeys(families))
     several = len(names) >= LEAST_FAMILIES

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from framework.reports.analyze.features import REGRESSION, Values
 from framework.reports.analyze.jackknife import jackknife, without_each
-
-Floats = npt.NDArray[np.float64]
+from framework.results.metrics.base import Floats
 
 LEAST_LANGUAGES = 10
 LEAST_FAMILIES = 3
@@ -62,7 +60,6 @@ class Regression:
 class Refusal:
     """Why there is no regression of a combination's scores."""
 
-    combination: str
     reason: str
 
 
@@ -92,19 +89,19 @@ def regress(
     chosen = select(by_language)
     groups = [families[language] for language in chosen.languages]
     if reason := _too_few(chosen, len(set(groups))):
-        return Refusal(combination, reason)
+        return Refusal(reason)
     x = np.array([[by_language[code][name] for name in chosen.features] for code in chosen.languages], dtype=np.float64)
     y = np.array([scores[language] for language in chosen.languages])
     predicted, mean = held_out(x, y, groups)
     languages, _ = held_out(x, y, chosen.languages)
-    r2 = [float(r2_score(y, found)) for found in (predicted, mean, languages)]
+    r2, r2_of_mean, r2_languages = (float(r2_score(y, found)) for found in (predicted, mean, languages))
     return Regression(
         combination,
         selection=chosen,
         families=len(set(groups)),
-        r2=r2[0],
-        r2_of_mean=r2[1],
-        r2_languages=r2[2],
+        r2=r2,
+        r2_of_mean=r2_of_mean,
+        r2_languages=r2_languages,
         error=float(np.abs(y - predicted).mean()),
         error_of_mean=float(np.abs(y - mean).mean()),
         coefficients=_coefficients(x, y, groups, chosen.features),
@@ -142,7 +139,6 @@ def _too_few(chosen: Selection, families: int) -> str | None:
     if families < LEAST_FAMILIES:
         return f"the languages are of {families} families, and leaving one out whole needs {LEAST_FAMILIES}"
     return None
-
 
 
 def _coefficients(

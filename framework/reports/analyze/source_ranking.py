@@ -10,14 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from framework.errors import UserError
 from framework.reports.analyze.features import SAME_SCRIPT, Values, family_of, pair_features
 from framework.reports.analyze.regression import ridge
 from framework.reports.analyze.scores import Scores
-
-Floats = npt.NDArray[np.float64]
+from framework.results.metrics.base import Floats
 
 RANKED_DISTANCES = ("geographic", "genetic", "featural")
 """Candidates are ranked by these; the other distances are parts of the featural one, and many languages lack them."""
@@ -195,8 +193,7 @@ def _measured(target: str, scores: Sequence[Scores]) -> dict[str, float]:
 
 def _qualities(groups: Sequence[_Group]) -> dict[str, Quality]:
     """Evaluates the model, the distances and chance on the same targets, always of unseen families."""
-    orders: dict[str, list[tuple[Floats, list[int]]]] = {"model": [], "distances": []}
-    chance: list[tuple[Floats, list[int]]] = []
+    orders: dict[str, list[tuple[Floats, list[int]]]] = {"model": [], "distances": [], "chance": []}
     generator = np.random.default_rng(0)
     for family in dict.fromkeys(family_of(group.target) for group in groups):
         model = _fit(_without(family, groups))
@@ -208,8 +205,8 @@ def _qualities(groups: Sequence[_Group]) -> dict[str, Quality]:
             orders["model"].append((relevance, by_model.tolist()))
             orders["distances"].append((relevance, by_distance.tolist()))
             shuffles = max(1, SHUFFLES // len(groups))
-            chance += [(relevance, generator.permutation(len(relevance)).tolist()) for _ in range(shuffles)]
-    return {method: _quality(own) for method, own in (orders | {"chance": chance}).items()}
+            orders["chance"] += [(relevance, generator.permutation(len(relevance)).tolist()) for _ in range(shuffles)]
+    return {method: _quality(own) for method, own in orders.items()}
 
 
 def _quality(orders: Sequence[tuple[Floats, list[int]]]) -> Quality:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from framework.config.schema import Experiment
-from framework.planning.plan import EvaluateStage, LanguageStage, Plan, PretrainStage, Stage, TaskStage, describe
+from framework.planning.plan import EvaluateStage, LanguageStage, MergeStage, Plan, TaskStage, describe
 from framework.store.backbone_choice import BackboneChoice
 from modules import ROLES, count_parameters, trained_parameters
 
@@ -14,11 +14,11 @@ TRAINED, FROZEN, ABSENT = "trained", "frozen", "–"
 
 def drawing(plan: Plan, experiment: Experiment) -> Table:
     """Makes the table of one combination: a line for each component, and for backbone and head."""
-    types: tuple[type[Stage], ...] = (PretrainStage, LanguageStage, TaskStage, EvaluateStage)
-    kinds = [type_.kind for type_ in types if plan.of_type(type_)]
-    table = Table(box=None, header_style="bold", title=experiment.label, title_justify="left", title_style="bold")
-    for column in ("part", "place", "parameters", *kinds):
-        table.add_column(column, justify="right" if column == "parameters" else "left")
+    kinds = kinds_of(plan)
+    table = Table(
+        "part", "place", Column("parameters", justify="right"), *kinds,
+        box=None, header_style="bold", title=experiment.label, title_justify="left", title_style="bold",
+    )
     backbone = BackboneChoice.of(experiment.backbone, experiment.trainer.accelerator)
     info = backbone.info
     tasks: list[TaskStage] = [stage.task for stage in plan.of_type(EvaluateStage) if stage.experiment is experiment]
@@ -50,11 +50,15 @@ def drawing(plan: Plan, experiment: Experiment) -> Table:
     return table
 
 
+def kinds_of(plan: Plan) -> list[str]:
+    """Returns the kinds of the stages that train or test, in the order of the plan."""
+    return list(dict.fromkeys(stage.kind for stage in plan.stages if not isinstance(stage, MergeStage)))
+
+
 def optimizers(plan: Plan) -> Table:
     """Lists the groups of each training stage's optimiser; stages with equal groups share their rows."""
-    table = Table(box=None, header_style="bold")
-    for column in ("stage", "group", "optimiser", "rate", "weight decay", "steps × batch", "warm-up, then", "clip"):
-        table.add_column(column)
+    columns = "stage", "group", "optimiser", "rate", "weight decay", "steps × batch", "warm-up, then", "clip"
+    table = Table(*columns, box=None, header_style="bold")
     training = (stage for stage in plan.stages if isinstance(stage, LanguageStage | TaskStage))
     for groups in dict.fromkeys(tuple(_groups(stage)) for stage in training):
         for group in groups:

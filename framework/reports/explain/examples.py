@@ -8,8 +8,9 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from datamodules import TaskData
-from framework.execution.execute import stage_data
-from framework.planning.plan import EvaluateStage, LanguageStage, Plan, PretrainStage, Stage, TaskStage, make_plan
+from framework.execution.execute import stage_data, text_data
+from framework.planning.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage, make_plan
+from framework.reports.explain.drawing import kinds_of
 from framework.reports.explain.rows import Description, Prompts, describe_row
 from modules import ROLES, tokenizer_of
 
@@ -24,10 +25,9 @@ def examples(plan: Plan) -> Iterator[tuple[str, list[Description]]]:
     """
     fullest = max(plan.experiments, key=lambda experiment: sum(map(len, experiment.combination.values())))
     alone = make_plan([fullest])  # a plan of all would keep a shared stage for the first combination only
-    types: tuple[type[Stage], ...] = (PretrainStage, LanguageStage, TaskStage, EvaluateStage)
-    for type_ in types:
-        for stage in alone.of_type(type_)[:1]:
-            yield f"{stage.kind} · {stage.title}", list(example_of(stage))
+    for kind in kinds_of(alone):
+        stage = next(stage for stage in alone.stages if stage.kind == kind)
+        yield f"{kind} · {stage.title}", list(example_of(stage))
 
 
 @singledispatch
@@ -38,19 +38,15 @@ def example_of(stage: Stage) -> Iterator[Description]:
 
 @example_of.register
 def _(stage: LanguageStage) -> Iterator[Description]:
-    tokenizer, settings = tokenizer_of(stage.backbone.info), stage.settings
-    data = settings.objective.data(
-        tokenizer, languages=stage.languages, batch_size=settings.batch_size, seed=settings.seed, num_workers=0
-    )
-    batch = next(iter(data.train_dataloader()))
+    tokenizer = tokenizer_of(stage.backbone.info)
+    batch = next(iter(text_data(stage, tokenizer, num_workers=0).train_dataloader()))
     yield "language", batch["language"][0]
     yield from describe_row(batch, tokenizer, (), prompts_of({"language": stage.components}))
 
 
 @example_of.register
 def _(stage: TaskStage) -> Iterator[Description]:
-    tokenizer = tokenizer_of(stage.backbone.info)
-    data = stage_data(stage, tokenizer)
+    data = stage_data(stage, tokenizer_of(stage.backbone.info))
     example = data.training_examples[0]
     yield "example", f"{example.language}, {example.id}, of the training split"
     yield from _of_rows(data, data.training_rows([example]), stage, bool(stage.language_components[example.language]))

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from framework.config.load import read_experiment
 from framework.config.schema import Experiment
@@ -48,10 +48,7 @@ def explain(file: Path, overrides: list[str], console: Console) -> None:
 
 def _settings(source: ExperimentSource, experiments: list[Experiment]) -> Table:
     """Lists the values of the first combination, and whether the grid varies them."""
-    table = Table(box=None, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    table.add_column(overflow="fold")
+    table = Table(Column(no_wrap=True), Column(overflow="fold"), Column(overflow="fold"), box=None, show_header=False)
     for key, value, place in origins(source, experiments[0]):
         varied = [name for name in source.cells[0].settings if f"{dotted(key)}.".startswith(f"{name}.")]
         if varied:

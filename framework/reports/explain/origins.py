@@ -27,11 +27,7 @@ _MISSING = object()
 def _below(key: Key, value: Any, written: Any, source: ExperimentSource) -> Iterator[Line]:
     """Yields the values at and below a key.
 
-    Args:
-        key: The key.
-        value: Its value: plain data, or dataclasses with their defaults.
-        written: Its value in the YAML; `_MISSING` if there is none.
-        source: The YAML, for lines.
+    `value` is plain data, or dataclasses with their defaults; `written` is the value in the YAML, or `_MISSING`.
     """
     parts = _parts(value)
     if written is _MISSING and _is_empty(value):

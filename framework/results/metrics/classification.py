@@ -27,8 +27,8 @@ class Accuracy(Mean):
         return [float(right == answer) for right, answer in zip(gold, predicted, strict=True)]
 
 
-class _LabelCounts(Metric):
-    """A function of how often each gold label is correctly predicted, predicted, and in gold."""
+class _LabelF1(Metric):
+    """A weighted mean of the F1 of each label that occurs in gold."""
 
     @override
     def statistics(self, gold: Sequence[str], predicted: Sequence[str], language: str) -> Floats:
@@ -44,37 +44,32 @@ class _LabelCounts(Metric):
     @override
     def value(self, sums: Floats) -> Floats:
         right, predicted, gold = sums.reshape(3, -1, *sums.shape[1:])
-        return self.mean(f1_of(right, predicted, gold), gold)
+        weights = self.weights(gold)
+        return np.asarray((f1_of(right, predicted, gold) * weights).sum(axis=0) / weights.sum(axis=0))
 
     @abstractmethod
-    def mean(self, f1: Floats, gold: Floats) -> Floats:
-        """Averages over labels.
-
-        Args:
-            f1: [labels, ...], the F1 of each label.
-            gold: [labels, ...], how often it is in gold; 0 where a resample lacks it.
-        """
+    def weights(self, gold: Floats) -> Floats:
+        """Returns each label's weight for its count in gold, 0 in resamples that lack it; both [labels, ...]."""
 
 
-class MacroF1(_LabelCounts):
+class MacroF1(_LabelF1):
     """Mean of the F1 of each label that occurs in gold."""
 
     name, shown = "macro_f1", "macro-F1"
 
     @override
-    def mean(self, f1: Floats, gold: Floats) -> Floats:
-        occurs = gold > 0
-        return np.asarray((f1 * occurs).sum(axis=0) / occurs.sum(axis=0))
+    def weights(self, gold: Floats) -> Floats:
+        return np.asarray(gold > 0, dtype=np.float64)
 
 
-class WeightedF1(_LabelCounts):
+class WeightedF1(_LabelF1):
     """Mean of the same F1s, each weighted by how often its label occurs in gold."""
 
     name, shown = "weighted_f1", "weighted F1"
 
     @override
-    def mean(self, f1: Floats, gold: Floats) -> Floats:
-        return np.asarray((f1 * gold).sum(axis=0) / gold.sum(axis=0))
+    def weights(self, gold: Floats) -> Floats:
+        return gold
 
 
 @dataclass(frozen=True)
