@@ -9,7 +9,6 @@ import dataclasses
 import functools
 import itertools
 import unicodedata
-from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 
 from transformers import PreTrainedTokenizerBase
@@ -48,9 +47,9 @@ class BlockBatching(Batching[Block]):
         self._sizes: dict[str, int] = {}
 
     @property
-    @abstractmethod
     def room(self) -> int:
-        """How many tokens of a block's text a row can hold."""
+        """How many tokens of a block's text a row can hold: by default all but the special ones."""
+        return self.config.max_length - self.tokenizer.num_special_tokens_to_add()
 
     @override
     def reader(self, text: MonolingualText, language: str, split: str) -> Callable[[], Iterator[Block]]:
