@@ -9,13 +9,13 @@ import dataclasses
 import functools
 import itertools
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from transformers import PreTrainedTokenizerBase
 from typing_extensions import override
 
 from datamodules.tokenization import token_ids
-from datamodules.unlabelled.base import Batching
+from datamodules.unlabelled.base import Batching, Reader
 from datamodules.unlabelled.configs import TextConfig
 from datamodules.unlabelled.text import MonolingualText
 
@@ -52,7 +52,7 @@ class BlockBatching(Batching[Block]):
         return self.config.max_length - self.tokenizer.num_special_tokens_to_add()
 
     @override
-    def reader(self, text: MonolingualText, language: str, split: str) -> Callable[[], Iterator[Block]]:
+    def reader(self, text: MonolingualText, language: str, split: str) -> Reader[Block]:
         return functools.partial(blocks, text, language, split, self.block_size(text, language))
 
     def block_size(self, text: MonolingualText, language: str) -> int:

@@ -11,13 +11,13 @@ from __future__ import annotations
 import dataclasses
 import functools
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from typing_extensions import override
 
 from datamodules.batches import Batch
 from datamodules.tokenization import encoded, filled, padded
-from datamodules.unlabelled.base import IGNORED, Batching
+from datamodules.unlabelled.base import IGNORED, Batching, Reader
 from datamodules.unlabelled.text import MonolingualText
 
 
@@ -48,7 +48,7 @@ class Packing(Batching[PackedRow]):
     """
 
     @override
-    def reader(self, text: MonolingualText, language: str, split: str) -> Callable[[], Iterator[PackedRow]]:
+    def reader(self, text: MonolingualText, language: str, split: str) -> Reader[PackedRow]:
         return functools.partial(self._rows, text, language, split)
 
     @override
