@@ -46,15 +46,12 @@ class Source(Protocol):
         Raises:
             DataError: If the config, the split or a column is missing, or the file cannot be read.
         """
-        ...
 
     def fingerprint(self, config: str, split: str) -> str:
         """What determines the rows of a split: the same everywhere for the same content. Reads no row."""
-        ...
 
     def check(self, config: str, split: str) -> None:
         """Raises DataError if the split is missing, as far as that can be seen without the network."""
-        ...
 
 
 class FileSource(Source):
@@ -112,7 +109,7 @@ class Folder(FileSource):
     def fingerprint(self, config: str, split: str) -> str:
         """The sha256 of the split's file, or of its files' sha256 sums; with names of labels that the README has."""
         files = [self.file(path) for path in self.paths(config, split)]
-        sums = [_sha256(file, *_size_and_time(file)) for file in files]
+        sums = list(map(_sha256, files))
         joined = sums[0] if len(sums) == 1 else hashlib.sha256("".join(sums).encode()).hexdigest()
         names = {} if holds_label_names(files[0].name) else self.layout.label_names(config)
         return f"sha256:{joined} {json.dumps(names)}" if names else f"sha256:{joined}"
@@ -165,17 +162,17 @@ def _with_label_names(names: Mapping[str, list[str]], row: Row | RowError) -> Ro
 
 def file_fingerprint(file: Path) -> str:
     """The sha256 of one file's content."""
-    return f"sha256:{_sha256(file, *_size_and_time(file))}"
+    return f"sha256:{_sha256(file)}"
 
 
-def _size_and_time(file: Path) -> tuple[int, int]:
+def _sha256(file: Path) -> str:
     require_file(file)
     status = file.stat()
-    return status.st_size, status.st_mtime_ns
+    return _sha256_of(file, status.st_size, status.st_mtime_ns)
 
 
 @functools.cache
-def _sha256(file: Path, size: int, modified: int) -> str:
+def _sha256_of(file: Path, size: int, modified: int) -> str:
     """Hashes a file once per process for as long as its size and time stay the same."""
     with open_file(file) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

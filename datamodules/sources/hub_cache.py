@@ -98,14 +98,20 @@ class Snapshot:
             _active.files[self.hub_id, self.commit][path] = file.stat().st_size
         return file
 
-    def require(self, config: str, split: str, files: Sequence[str]) -> None:
-        """Checks that a split is in the cache: all of its files, or as many as were prefetched.
+    def begin(self, config: str, split: str, files: Sequence[str]) -> None:
+        """Tells the active recorder, if there is one, that a split is read.
+
+        Without a recorder and without the network, the split must be in the cache: all of its files, or as many as were
+        prefetched.
 
         Raises:
             DataError: One is missing.
         """
-        for file in files[: self._kept(config, split) or len(files)]:
-            self.file(file)
+        if _active is not None:
+            _active.splits[self, config, split] = files
+        elif hub_requests.is_offline():
+            for file in files[: self._kept(config, split) or len(files)]:
+                self.file(file)
 
     def write_record(self, config: str, split: str, kept: int) -> None:
         """Records how many files of a split are in the cache, from the first; a larger recorded number stays."""
@@ -134,23 +140,20 @@ class Snapshot:
 
 
 class CacheRecorder:
-    """Knows what was read from the hub while it was active."""
+    """Notes what is read from the hub while it is active."""
 
     def __init__(self) -> None:
         self.files: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
         """(repository, commit) -> file -> its size in bytes."""
-        self._splits: dict[tuple[Snapshot, str, str], Sequence[str]] = {}
-
-    def begin(self, snapshot: Snapshot, config: str, split: str, files: Sequence[str]) -> None:
-        """Notes that a split is read, and its files."""
-        self._splits[snapshot, config, split] = files
+        self.splits: dict[tuple[Snapshot, str, str], Sequence[str]] = {}
+        """(commit, config, split) -> all files of the split."""
 
     def finish(self) -> None:
         """Records for each split that was read how many of its files are in the cache.
 
         Not before everything was read: after an interruption, half of a split must not pass for what is needed.
         """
-        for (snapshot, config, split), files in self._splits.items():
+        for (snapshot, config, split), files in self.splits.items():
             here = self.files[snapshot.hub_id, snapshot.commit]
             if kept := sum(file in here for file in files):
                 snapshot.write_record(config, split, kept)
@@ -169,11 +172,6 @@ def downloading_to_cache() -> Iterator[CacheRecorder]:
         recorder.finish()
     finally:
         _active = None
-
-
-def active_recorder() -> CacheRecorder | None:
-    """What notes what is read now, if anything does."""
-    return _active
 
 
 def _folder_of(hub_id: str) -> Path:
