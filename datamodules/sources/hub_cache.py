@@ -52,10 +52,10 @@ class Snapshot:
         """
         reference = _folder_of(hub_id) / "refs" / revision
         is_commit = re.fullmatch(r"[0-9a-f]{40}", revision) is not None
-        commit = revision if is_commit else _text(reference)
-        snapshot = cls(hub_id, commit) if commit is not None and cls(hub_id, commit)._list.is_file() else None
-        if snapshot is not None and (is_commit or hub_requests.is_offline()):
-            return snapshot
+        if is_commit or hub_requests.is_offline():
+            commit = revision if is_commit else _text(reference)
+            if commit is not None and (snapshot := cls(hub_id, commit))._list.is_file():
+                return snapshot
         if hub_requests.is_offline():
             raise DataError(f"{hub_id}@{revision} is not in the cache; {PREFETCH_HINT}")
         commit, files = hub_requests.list_files(hub_id, revision)

@@ -78,16 +78,13 @@ class Listed(Tree):
 
     def __init__(self, paths: Iterable[str]) -> None:
         self._files: dict[str, list[str]] = defaultdict(list)
-        self._folders: dict[str, list[str]] = defaultdict(list)
+        self._folders: dict[str, dict[str, None]] = defaultdict(dict)
         for path in sorted(paths):
             folder, _, name = path.rpartition("/")
             self._files[folder].append(name)
             while folder:
-                above, _, name = folder.rpartition("/")
-                if name in self._folders[above]:
-                    break
-                self._folders[above].append(name)
-                folder = above
+                folder, _, name = folder.rpartition("/")
+                self._folders[folder][name] = None
 
     @override
     def files(self, folder: str) -> list[str]:
@@ -95,7 +92,7 @@ class Listed(Tree):
 
     @override
     def folders(self, folder: str) -> list[str]:
-        return self._folders.get(folder, [])
+        return list(self._folders.get(folder, ()))
 
 
 class Layout:
@@ -191,25 +188,20 @@ class Layout:
 
     def _in_folders(self, *folders: str) -> dict[str, list[list[str]]]:
         """The same by the names of files and folders in some folders."""
-        splits: dict[str, list[list[str]]] = defaultdict(list)
-        for folder in folders:
-            for split, files in self._by_names(folder):
-                splits[split].append(files)
-        return splits
-
-    def _by_names(self, base: str) -> Iterator[tuple[str, list[str]]]:
-        """Yields the splits whose files or folders lie in a folder, with their files."""
-        sources: dict[tuple[str, bool, bool, str], list[str]] = defaultdict(list)
-        for name in self.tree.files(base):
-            if match := _data_file(name):
-                numbering = bool(match["part"]), bool(match["parts"])
-                sources[match["split"], *numbering, match["kind"]].append(_joined(base, name))
-        for folder in self.tree.folders(base):
-            for name in self.tree.files(_joined(base, folder)):
+        sources: dict[tuple[object, ...], list[str]] = defaultdict(list)
+        for base in folders:
+            for name in self.tree.files(base):
                 if match := _data_file(name):
-                    sources[folder, True, True, f"{folder}/{match['kind']}"].append(_joined(base, folder, name))
+                    numbering = bool(match["part"]), bool(match["parts"])
+                    sources[match["split"], base, *numbering, match["kind"]].append(_joined(base, name))
+            for split in self.tree.folders(base):
+                for name in self.tree.files(_joined(base, split)):
+                    if match := _data_file(name):
+                        sources[split, base, split, match["kind"]].append(_joined(base, split, name))
+        splits: dict[str, list[list[str]]] = defaultdict(list)
         for (split, *_), files in sources.items():
-            yield split, files
+            splits[str(split)].append(files)
+        return splits
 
     def _matching(self, patterns: list[str]) -> list[str]:
         """The files that patterns match, each once, in the order of the patterns."""
@@ -244,11 +236,7 @@ def card_of(readme: Path) -> Card:
 
 
 def read_card(text: str, file: str) -> Card:
-    """Reads the header of a README's text; messages name the file.
-
-    Raises:
-        DataError: It begins with a header that is not YAML, or no mapping.
-    """
+    """Reads the header of a README's text; messages name the file. Raises the same errors."""
     header = _HEADER.match(text)
     if header is None:
         return {}
@@ -274,9 +262,8 @@ def _refuse_depth(text: str, loader: Any) -> None:
 
 def _by_config(entries: Any) -> dict[str, dict[str, Any]]:
     """The entries of `configs` or `dataset_info`, by the name of their config."""
-    several = entries if isinstance(entries, list) else [entries]
-    found = [entry for entry in several if isinstance(entry, dict)]
-    return {str(entry.get("config_name", "default")): entry for entry in found}
+    found = entries if isinstance(entries, list) else [entries]
+    return {str(entry.get("config_name", "default")): entry for entry in found if isinstance(entry, dict)}
 
 
 def _patterns(data_files: Any) -> dict[str, list[str]]:

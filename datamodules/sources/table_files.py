@@ -44,11 +44,7 @@ def table_rows(file: Path, columns: tuple[str, ...], optional: tuple[str, ...] =
 
 
 def require_table(file: Path) -> None:
-    """Checks that there is a file and that its kind is known.
-
-    Raises:
-        DataError: There is none, or its name ends differently.
-    """
+    """Raises DataError if there is no such file, or its name does not end with a known kind."""
     if _kind(file) not in READERS:
         kinds = ", ".join(READERS)
         raise DataError(f"{file} cannot be read: the name must end with {kinds}; all but parquet may also be {GZIP}")

@@ -37,7 +37,6 @@ class TextConfig:
     """Longest row in tokens, special tokens included."""
 
     def __post_init__(self) -> None:
-        """Refuses test splits."""
         refuse_test_split(self.split, "the language stage")
         if self.validation_split is not None:
             refuse_test_split(self.validation_split, "the language stage", "validation_split")
@@ -152,7 +151,6 @@ class ParallelConfig:
     """Longest text in tokens, special tokens and prefix included."""
 
     def __post_init__(self) -> None:
-        """Wants exactly one source, and no test split."""
         if (self.dataset is None) == (self.file is None):
             raise ValueError("parallel text needs either 'dataset' or 'file'")
         refuse_test_split(self.split, "the language stage")
