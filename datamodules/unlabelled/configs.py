@@ -83,14 +83,10 @@ class SpanCorruptionConfig(TextConfig):
         noise = min(max(round(length * self.noise_density), 1), length - 1)
         return noise, min(max(round(noise / self.mean_span_length), 1), length - noise)
 
-    def lengths(self, length: int) -> tuple[int, int]:
-        """Lengths of input and target of `length` tokens, EOS included.
-
-        The target is one longer than T5's `random_spans_helper` says: it ends with a final sentinel, as the paper
-        has it, which T5's code leaves out of rows that end with a span, as all of its rows do.
-        """
+    def input_length(self, length: int) -> int:
+        """Length of the input of `length` tokens, a sentinel for each span and EOS included."""
         noise, spans = self.counts(length)
-        return length - noise + spans + 1, noise + spans + 2
+        return length - noise + spans + 1
 
     @property
     def raw_length(self) -> int:
@@ -100,7 +96,7 @@ class SpanCorruptionConfig(TextConfig):
         so dense that they lack tokens between them, the input may have one token fewer.
         """
         longer = itertools.count(self.max_length)
-        return next(length for length in longer if self.lengths(length)[0] > self.max_length) - 1
+        return next(length for length in longer if self.input_length(length) > self.max_length) - 1
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

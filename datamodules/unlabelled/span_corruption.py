@@ -108,7 +108,8 @@ def corrupted(ids: Sequence[int], noise: Sequence[bool], sentinels: Sequence[int
         sentinels: In order of appearance; one more than there are spans.
 
     Returns:
-        The input, and the target: each sentinel with its span, then a final sentinel. Both are without EOS.
+        The input, and the target: each sentinel with its span, then a final sentinel. Both are without EOS. The paper
+        has this final sentinel; T5's code leaves it out of rows that end with a span, as all of its rows do.
     """
     inputs: list[int] = []
     targets: list[int] = []
