@@ -48,9 +48,7 @@ def token_ids(
     """
     prefixed = (prefix + text for text in texts)
     truncation = max_length is not None
-    rows = encoded(
-        tokenizer, prefixed, add_special_tokens=special_tokens, truncation=truncation, max_length=max_length
-    )
+    rows = encoded(tokenizer, prefixed, add_special_tokens=special_tokens, truncation=truncation, max_length=max_length)
     return [row["input_ids"] for row in rows]
 
 

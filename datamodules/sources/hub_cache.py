@@ -148,16 +148,6 @@ class CacheRecorder:
         self.splits: dict[tuple[Snapshot, str, str], Sequence[str]] = {}
         """(commit, config, split) -> all files of the split."""
 
-    def finish(self) -> None:
-        """Records for each split that was read how many of its files are in the cache.
-
-        Not before everything was read: after an interruption, half of a split must not pass for what is needed.
-        """
-        for (snapshot, config, split), files in self.splits.items():
-            here = self.files[snapshot.hub_id, snapshot.commit]
-            if kept := sum(file in here for file in files):
-                snapshot.write_record(config, split, kept)
-
 
 _active: CacheRecorder | None = None
 
@@ -169,7 +159,10 @@ def downloading_to_cache() -> Iterator[CacheRecorder]:
     _active = recorder = CacheRecorder()
     try:
         yield recorder
-        recorder.finish()
+        # Not before everything was read: after an interruption, half of a split must not pass for what is needed.
+        for (snapshot, config, split), files in recorder.splits.items():
+            here = recorder.files[snapshot.hub_id, snapshot.commit]
+            snapshot.write_record(config, split, sum(file in here for file in files))
     finally:
         _active = None
 

@@ -168,8 +168,7 @@ class Layout:
             if "://" in path or ".." in _parts(path):
                 raise DataError(f"{self.where}: the files of '{config}' lie elsewhere ({path}), which is not read")
         if patterns:
-            matching = {split: self._matching(paths) for split, paths in patterns.items()}
-            found = {split: [files] for split, files in matching.items() if files}
+            found = {split: [files] for split, paths in patterns.items() if (files := self._matching(paths))}
         else:
             found = {} if folder is None else self._in_folders(_joined(*_parts(folder)))
         for file in (file for sources in found.values() for files in sources for file in files):
@@ -205,10 +204,7 @@ class Layout:
 
     def _matching(self, patterns: list[str]) -> list[str]:
         """The files that patterns match, each once, in the order of the patterns."""
-        found: dict[str, None] = {}
-        for pattern in patterns:
-            parts = _parts(pattern)
-            found |= dict.fromkeys(self._below("", parts)) if parts else {}
+        found = dict.fromkeys(path for parts in map(_parts, patterns) if parts for path in self._below("", parts))
         return [path for path in found if _data_file(path.rpartition("/")[2])]
 
     def _below(self, folder: str, parts: list[str], depth: int = 0) -> Iterator[str]:
