@@ -149,7 +149,8 @@ class Layout:
         splits = self._in_folders(config, f"data/{config}", *(("", "data") if config == "default" else ()))
         for folder in self.tree.folders(""):
             names = {f"{config}.{kind}" for kind in KINDS}
-            splits[folder] += [[_joined(folder, name)] for name in self.tree.files(folder) if name in names]
+            found = [[_joined(folder, name)] for name in self.tree.files(folder) if name in names]
+            splits[folder] = splits.get(folder, []) + found
         return {split: files for split, files in splits.items() if files}
 
     def _listed_splits(self, config: str) -> dict[str, list[list[str]]]:
@@ -187,20 +188,17 @@ class Layout:
 
     def _in_folders(self, *folders: str) -> dict[str, list[list[str]]]:
         """The same by the names of files and folders in some folders."""
-        sources: dict[tuple[object, ...], list[str]] = defaultdict(list)
+        sources: dict[str, dict[object, list[str]]] = defaultdict(lambda: defaultdict(list))
         for base in folders:
             for name in self.tree.files(base):
                 if match := _data_file(name):
-                    numbering = bool(match["part"]), bool(match["parts"])
-                    sources[match["split"], base, *numbering, match["kind"]].append(_joined(base, name))
+                    kind = bool(match["part"]), bool(match["parts"]), match["kind"]
+                    sources[match["split"]][base, kind].append(_joined(base, name))
             for split in self.tree.folders(base):
                 for name in self.tree.files(_joined(base, split)):
                     if match := _data_file(name):
-                        sources[split, base, split, match["kind"]].append(_joined(base, split, name))
-        splits: dict[str, list[list[str]]] = defaultdict(list)
-        for (split, *_), files in sources.items():
-            splits[str(split)].append(files)
-        return splits
+                        sources[split][base, match["kind"]].append(_joined(base, split, name))
+        return {split: list(found.values()) for split, found in sources.items()}
 
     def _matching(self, patterns: list[str]) -> list[str]:
         """The files that patterns match, each once, in the order of the patterns."""
