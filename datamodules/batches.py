@@ -19,6 +19,7 @@ Evaluation has no epochs: `evaluation_batches` sorts all rows by length and cuts
 once over all ranks, and every batch has a row for each rank: ranks that share a backbone must keep pace.
 """
 
+import dataclasses
 import functools
 import hashlib
 import itertools
@@ -39,6 +40,8 @@ from datamodules.errors import DataError
 Batch = dict[str, Any]
 Collate = Callable[[Sequence[Any], Sequence[int]], Batch]
 """Makes a batch of rows and of their numbers in the stream of all global batches."""
+Stream = Callable[[], Iterable[Sequence[Any]]]
+"""Starts the stream of global batches from the first one, the same on all ranks and workers."""
 
 
 class HasLength(Protocol):
@@ -47,7 +50,6 @@ class HasLength(Protocol):
     @property
     def length(self) -> int:
         """In any unit that grows with the number of tokens."""
-        ...
 
 
 R = TypeVar("R", bound=HasLength)
@@ -86,9 +88,7 @@ def _shuffled(rows: Iterable[T], buffer: int, generator: random.Random) -> Itera
     yield from held
 
 
-def global_batches(
-    epochs: Iterable[Iterable[R]], batch_size: int, seed: str, window: int = 50
-) -> Iterator[list[R]]:
+def global_batches(epochs: Iterable[Iterable[R]], batch_size: int, seed: str, window: int = 50) -> Iterator[list[R]]:
     """Cuts epochs into full batches of rows of like length.
 
     Args:
@@ -112,7 +112,7 @@ def global_batches(
             waiting = []
         for some in _chunks(rows, window * batch_size):
             full = len(some) - len(some) % batch_size
-            batches = list(_chunks(sorted(some[:full], key=_length), batch_size))
+            batches = list(_chunks(sorted(some[:full], key=lambda row: row.length), batch_size))
             generator.shuffle(batches)
             yield from batches
             waiting = some[full:]
@@ -123,33 +123,22 @@ def evaluation_batches(rows: Iterable[R], batch_size: int, ranks: int = 1) -> It
 
     Rows that are too few for the `ranks` that share each batch go into the last full batch.
     """
-    batches = list(_chunks(sorted(rows, key=_length, reverse=True), max(batch_size, ranks)))
+    batches = list(_chunks(sorted(rows, key=lambda row: row.length, reverse=True), max(batch_size, ranks)))
     if len(batches) > 1 and len(batches[-1]) < ranks:
         rest = batches.pop()
         batches[-1] += rest
     return iter(batches)
 
 
+@dataclasses.dataclass(eq=False)
 class Batches(IterableDataset[Batch]):
-    """The part of `rank` in a stream of global batches, without the first `skip` of them.
+    """The part of `rank` in a stream of global batches, without the first `skip` of them."""
 
-    The stream starts from the first batch, and is the same on all ranks and workers.
-    """
-
-    def __init__(
-        self,
-        stream: Callable[[], Iterable[Sequence[Any]]],
-        collate: Collate,
-        *,
-        rank: int = 0,
-        ranks: int = 1,
-        skip: int = 0,
-    ) -> None:
-        self.stream = stream
-        self.collate = collate
-        self.rank = rank
-        self.ranks = ranks
-        self.skip = skip
+    stream: Stream
+    collate: Collate
+    rank: int = 0
+    ranks: int = 1
+    skip: int = 0
 
     def __iter__(self) -> Iterator[Batch]:
         """Yields this rank's batches; in a worker of a DataLoader, those of the worker."""
@@ -181,11 +170,7 @@ class ResumableData(LightningDataModule):
 
 
 def training_loader(
-    stream: Callable[[], Iterable[Sequence[Any]]],
-    collate: Collate,
-    batch_size: int,
-    skip: int,
-    num_workers: int,
+    stream: Stream, collate: Collate, batch_size: int, skip: int, num_workers: int
 ) -> DataLoader[Batch]:
     """Makes a DataLoader of this rank's part of endless full batches.
 
@@ -198,9 +183,7 @@ def training_loader(
     return _loader(Batches(stream, collate, rank=rank, ranks=ranks, skip=skip), num_workers)
 
 
-def evaluation_loader(
-    rows: Sequence[Any], collate: Collate, batch_size: int, num_workers: int
-) -> DataLoader[Batch]:
+def evaluation_loader(rows: Sequence[Any], collate: Collate, batch_size: int, num_workers: int) -> DataLoader[Batch]:
     """Makes a DataLoader of this rank's part of some rows, each row once; all ranks have as many batches.
 
     Raises:
@@ -264,7 +247,3 @@ def _chunks(rows: Iterable[T], size: int) -> Iterator[list[T]]:
     remaining = iter(rows)
     while chunk := list(itertools.islice(remaining, size)):
         yield chunk
-
-
-def _length(row: HasLength) -> int:
-    return row.length

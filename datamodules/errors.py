@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import functools
 import itertools
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -97,14 +96,6 @@ def _foreign_letter(word: str, meant: str) -> str:
     return ""
 
 
-def _without_spaces(word: str) -> str:
-    return "".join(word.split())
-
-
-def _without_invisible(word: str) -> str:
-    return "".join(letter for letter in word if unicodedata.category(letter) not in ("Cc", "Cf"))
-
-
 def _number(word: str) -> str:
     try:
         return str(float(word))
@@ -113,9 +104,9 @@ def _number(word: str) -> str:
 
 
 DIFFERENCES: dict[str, Callable[[str], str]] = {
-    "Unicode form (composed or decomposed letters)": functools.partial(unicodedata.normalize, "NFC"),
-    "spaces": _without_spaces,
-    "invisible characters": _without_invisible,
+    "Unicode form (composed or decomposed letters)": lambda word: unicodedata.normalize("NFC", word),
+    "spaces": lambda word: "".join(word.split()),
+    "invisible characters": lambda word: "".join(c for c in word if unicodedata.category(c) not in ("Cc", "Cf")),
     "case": str.casefold,
     "how the number is written": _number,
 }
@@ -138,5 +129,4 @@ def comma_list(names: Sequence[str], most: int = 20) -> str:
 
 def first_line(error: BaseException) -> str:
     """The first line of a library's message, for use inside one of ours."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,15 +1,31 @@
 """Texts to token ids and rows to tensors; `labelled/windows.py` cuts texts that are longer than a row."""
 
 import bisect
-from collections.abc import Sequence
-from typing import NamedTuple
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from transformers import PreTrainedTokenizerBase
 
 from datamodules.errors import DataError
 
-_TEXTS_AT_A_TIME = 1000
+_TEXTS_AT_A_TIME = 100
+"""Few enough for the memory, even if each of them is a long document."""
+
+
+def encoded(tokenizer: PreTrainedTokenizerBase, texts: Iterable[Any], **options: Any) -> Iterator[dict[str, Any]]:
+    """Tokenises texts, or pairs of them, as they are read; `options` are the tokenizer's.
+
+    Yields:
+        For each text what the tokenizer returns of it, such as its `input_ids`.
+    """
+    remaining = iter(texts)
+    while some := list(itertools.islice(remaining, _TEXTS_AT_A_TIME)):
+        # verbose: no warning about texts longer than the backbone can read
+        found = tokenizer(some, return_attention_mask=False, verbose=False, **options)
+        for values in zip(*found.values(), strict=True):
+            yield dict(zip(found, values, strict=True))
 
 
 def token_ids(
@@ -30,18 +46,10 @@ def token_ids(
         prefix: Put in front of each text.
         special_tokens: Whether to add the special tokens that the tokenizer puts around a text.
     """
-    rows: list[list[int]] = []
-    for start in range(0, len(texts), _TEXTS_AT_A_TIME):
-        some = [prefix + text for text in texts[start : start + _TEXTS_AT_A_TIME]]
-        rows += tokenizer(
-            some,
-            add_special_tokens=special_tokens,
-            truncation=max_length is not None,
-            max_length=max_length,
-            return_attention_mask=False,
-            verbose=False,  # no warning about texts longer than the backbone can read
-        )["input_ids"]
-    return rows
+    prefixed = (prefix + text for text in texts)
+    truncation = max_length is not None
+    rows = encoded(tokenizer, prefixed, add_special_tokens=special_tokens, truncation=truncation, max_length=max_length)
+    return [row["input_ids"] for row in rows]
 
 
 class PairTokens(NamedTuple):
@@ -68,15 +76,9 @@ def pair_tokens(
         DataError: If the tokenizer puts nothing between two texts, so that a model could not tell them apart.
     """
     check_pairs(tokenizer)
-    rows: list[PairTokens] = []
-    for start in range(0, len(pairs), _TEXTS_AT_A_TIME):
-        some = [(prefix + first, second) for first, second in pairs[start : start + _TEXTS_AT_A_TIME]]
-        made = tokenizer(
-            some, truncation="longest_first", max_length=max_length, return_attention_mask=False, verbose=False
-        )
-        types = made.get("token_type_ids", [[0] * len(row) for row in made["input_ids"]])
-        rows += map(PairTokens, made["input_ids"], types)
-    return rows
+    prefixed = ((prefix + first, second) for first, second in pairs)
+    rows = encoded(tokenizer, prefixed, truncation="longest_first", max_length=max_length)
+    return [PairTokens(row["input_ids"], row.get("token_type_ids", [0] * len(row["input_ids"]))) for row in rows]
 
 
 class WordTokens(NamedTuple):
@@ -103,29 +105,25 @@ def word_tokens(
         max_length: Longest row in tokens, special tokens and prefix included; longer sentences lose their end.
         prefix: Put in front of each sentence.
     """
+    found = encoded(
+        tokenizer,
+        (prefix + " ".join(words) for words in sentences),
+        truncation=True,
+        max_length=max_length,
+        return_offsets_mapping=True,
+        return_special_tokens_mask=True,
+    )
     rows: list[WordTokens] = []
-    for start in range(0, len(sentences), _TEXTS_AT_A_TIME):
-        some = sentences[start : start + _TEXTS_AT_A_TIME]
-        made = tokenizer(
-            [prefix + " ".join(words) for words in some],
-            truncation=True,
-            max_length=max_length,
-            return_attention_mask=False,
-            return_offsets_mapping=True,
-            return_special_tokens_mask=True,
-            verbose=False,
-        )
-        parts = (some, made["input_ids"], made["offset_mapping"], made["special_tokens_mask"])
-        for words, ids, offsets, special in zip(*parts, strict=True):
-            first, last = [-1] * len(words), [-1] * len(words)
-            ends = _ends(words, prefix)
-            for token, (place, _) in enumerate(offsets):
-                # Blanks before a word are its own: some tokenizers count them into its first token.
-                word = bisect.bisect_right(ends, place) - 1
-                if not special[token] and 0 <= word < len(words):
-                    first[word] = token if first[word] < 0 else first[word]
-                    last[word] = token
-            rows.append(WordTokens(ids, first, last))
+    for words, row in zip(sentences, found, strict=True):
+        first, last = [-1] * len(words), [-1] * len(words)
+        ends = _ends(words, prefix)
+        for token, (place, _) in enumerate(row["offset_mapping"]):
+            # Blanks before a word are its own: some tokenizers count them into its first token.
+            word = bisect.bisect_right(ends, place) - 1
+            if not row["special_tokens_mask"][token] and 0 <= word < len(words):
+                first[word] = token if first[word] < 0 else first[word]
+                last[word] = token
+        rows.append(WordTokens(row["input_ids"], first, last))
     return rows
 
 

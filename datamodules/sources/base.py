@@ -4,13 +4,11 @@ import functools
 import hashlib
 import json
 from abc import abstractmethod
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
 from typing_extensions import override
 
-from datamodules.errors import RowError
 from datamodules.sources.files import (
     is_file,
     is_folder,
@@ -46,15 +44,12 @@ class Source(Protocol):
         Raises:
             DataError: If the config, the split or a column is missing, or the file cannot be read.
         """
-        ...
 
     def fingerprint(self, config: str, split: str) -> str:
         """What determines the rows of a split: the same everywhere for the same content. Reads no row."""
-        ...
 
     def check(self, config: str, split: str) -> None:
         """Raises DataError if the split is missing, as far as that can be seen without the network."""
-        ...
 
 
 class FileSource(Source):
@@ -74,10 +69,12 @@ class FileSource(Source):
 
     @override
     def rows(self, config: str, split: str, columns: tuple[str, ...], optional: tuple[str, ...]) -> Rows:
-        names = self.layout.label_names(config)
         for path in self.paths(config, split):
-            rows = table_rows(self.file(path), columns, optional, quotes=self.quotes)
-            yield from rows if holds_label_names(path) else map(functools.partial(_with_label_names, names), rows)
+            names = self.label_names(config, path)
+            for row in table_rows(self.file(path), columns, optional, quotes=self.quotes):
+                if isinstance(row, Row):
+                    row |= {column: named(row[column], labels) for column, labels in names.items() if column in row}
+                yield row
 
     @override
     def check(self, config: str, split: str) -> None:
@@ -90,6 +87,10 @@ class FileSource(Source):
             DataError: There is none, or not all of them; with what is missing, and what is there instead.
         """
         return self.layout.files(config, split)
+
+    def label_names(self, config: str, path: str) -> dict[str, list[str]]:
+        """The names that the README gives to numbers of labels, by column; a parquet file holds such names itself."""
+        return {} if path.endswith(".parquet") else self.layout.label_names(config)
 
 
 class Folder(FileSource):
@@ -111,10 +112,10 @@ class Folder(FileSource):
 
     def fingerprint(self, config: str, split: str) -> str:
         """The sha256 of the split's file, or of its files' sha256 sums; with names of labels that the README has."""
-        files = [self.file(path) for path in self.paths(config, split)]
-        sums = [_sha256(file, *_size_and_time(file)) for file in files]
+        paths = self.paths(config, split)
+        sums = [_sha256(self.file(path)) for path in paths]
         joined = sums[0] if len(sums) == 1 else hashlib.sha256("".join(sums).encode()).hexdigest()
-        names = {} if holds_label_names(files[0].name) else self.layout.label_names(config)
+        names = self.label_names(config, paths[0])
         return f"sha256:{joined} {json.dumps(names)}" if names else f"sha256:{joined}"
 
     def has_config(self, config: str) -> bool:
@@ -152,30 +153,19 @@ class _OnDisk:
         return self._known[folder]
 
 
-def holds_label_names(file: str) -> bool:
-    """Whether a file of this kind has the names of labels in itself, and not only in the README."""
-    return file.endswith(".parquet")
-
-
-def _with_label_names(names: Mapping[str, list[str]], row: Row | RowError) -> Row | RowError:
-    if isinstance(row, RowError):
-        return row
-    return row.replace(**{column: named(row[column], labels) for column, labels in names.items() if column in row})
-
-
 def file_fingerprint(file: Path) -> str:
     """The sha256 of one file's content."""
-    return f"sha256:{_sha256(file, *_size_and_time(file))}"
+    return f"sha256:{_sha256(file)}"
 
 
-def _size_and_time(file: Path) -> tuple[int, int]:
+def _sha256(file: Path) -> str:
     require_file(file)
     status = file.stat()
-    return status.st_size, status.st_mtime_ns
+    return _sha256_of(file, status.st_size, status.st_mtime_ns)
 
 
 @functools.cache
-def _sha256(file: Path, size: int, modified: int) -> str:
+def _sha256_of(file: Path, size: int, modified: int) -> str:
     """Hashes a file once per process for as long as its size and time stay the same."""
     with open_file(file) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

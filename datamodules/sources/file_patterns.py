@@ -24,17 +24,12 @@ class LanguageFiles:
     others: list[tuple[str, Path]]
     """What else matches, with its code: that means no language, or several; or the path is no file's."""
 
-    def reasons(self, most: int) -> list[str]:
-        """Returns why the first of the others are not taken."""
-        return [_reason(code, file) for code, file in self.others[:most]]
-
 
 def not_taken(*found: LanguageFiles) -> str:
     """Words for files that match patterns but are of no language: "; not taken: …", or none where there is no such."""
-    others = LanguageFiles({}, [other for files in found for other in files.others])
-    count = len(others.others)
-    more = f" and {count - _SHOWN} more" if count > _SHOWN else ""
-    return f"; not taken: {', '.join(others.reasons(_SHOWN))}{more}" if count else ""
+    others = [other for files in found for other in files.others]
+    more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
+    return f"; not taken: {', '.join(reason(*other) for other in others[:_SHOWN])}{more}" if others else ""
 
 
 def language_files(folder: Path, pattern: str) -> LanguageFiles:
@@ -63,7 +58,8 @@ def language_files(folder: Path, pattern: str) -> LanguageFiles:
     return LanguageFiles({code: found[code] for code in LANGUAGES if code in found}, others)
 
 
-def _reason(code: str, file: Path) -> str:
+def reason(code: str, file: Path) -> str:
+    """Says why a file with a code in its name is not taken."""
     try:
         flores_code(code)
     except DataError as error:

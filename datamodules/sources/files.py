@@ -36,20 +36,12 @@ def user_path(path: str | Path) -> Path:
 
 
 def is_file(path: Path) -> bool:
-    """Tells whether there is a regular file, or a link to one.
-
-    Raises:
-        DataError: The system does not say.
-    """
+    """Tells whether there is a regular file, or a link to one. Raises DataError if the system does not say."""
     return stat.S_ISREG(_mode(path))
 
 
 def is_folder(path: Path) -> bool:
-    """Tells whether there is a folder, or a link to one.
-
-    Raises:
-        DataError: The system does not say.
-    """
+    """Tells whether there is a folder, or a link to one. Raises DataError if the system does not say."""
     return stat.S_ISDIR(_mode(path))
 
 
@@ -66,11 +58,7 @@ def names_in(folder: Path) -> list[str]:
 
 
 def require_file(file: Path) -> None:
-    """Checks that there is a regular file.
-
-    Raises:
-        DataError: There is none; with the nearest name in the folder, or what is there instead.
-    """
+    """Raises DataError if there is no regular file, with the nearest name in the folder or what is there instead."""
     mode = _mode(file)
     if not mode:
         if file.is_symlink():
@@ -81,11 +69,7 @@ def require_file(file: Path) -> None:
 
 
 def require_folder(folder: Path) -> None:
-    """Checks that there is a folder.
-
-    Raises:
-        DataError: There is none; with what is there instead.
-    """
+    """Raises DataError if there is no folder, with what is there instead."""
     mode = _mode(folder)
     if not mode:
         raise DataError(f"folder {shown(folder)} does not exist")

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing_extensions import override
 
 from datamodules.errors import DataError
-from datamodules.sources import hub_requests
 from datamodules.sources.base import FileSource
-from datamodules.sources.hub_cache import Snapshot, active_recorder
+from datamodules.sources.hub_cache import Snapshot
 from datamodules.sources.layout import README, Layout, Listed, card_of
 
 
@@ -55,10 +54,7 @@ class Hub(FileSource):
     def paths(self, config: str, split: str) -> list[str]:
         """Without the network, the files must be in the cache."""
         files = self.layout.files(config, split)
-        if recorder := active_recorder():
-            recorder.begin(self.snapshot, config, split, files)
-        elif hub_requests.is_offline():
-            self.snapshot.require(config, split, files)
+        self.snapshot.begin(config, split, files)
         return files
 
 

@@ -52,10 +52,10 @@ class Snapshot:
         """
         reference = _folder_of(hub_id) / "refs" / revision
         is_commit = re.fullmatch(r"[0-9a-f]{40}", revision) is not None
-        commit = revision if is_commit else _text(reference)
-        snapshot = cls(hub_id, commit) if commit is not None and cls(hub_id, commit)._list.is_file() else None
-        if snapshot is not None and (is_commit or hub_requests.is_offline()):
-            return snapshot
+        if is_commit or hub_requests.is_offline():
+            commit = revision if is_commit else _text(reference)
+            if commit is not None and (snapshot := cls(hub_id, commit))._list.is_file():
+                return snapshot
         if hub_requests.is_offline():
             raise DataError(f"{hub_id}@{revision} is not in the cache; {PREFETCH_HINT}")
         commit, files = hub_requests.list_files(hub_id, revision)
@@ -98,14 +98,20 @@ class Snapshot:
             _active.files[self.hub_id, self.commit][path] = file.stat().st_size
         return file
 
-    def require(self, config: str, split: str, files: Sequence[str]) -> None:
-        """Checks that a split is in the cache: all of its files, or as many as were prefetched.
+    def begin(self, config: str, split: str, files: Sequence[str]) -> None:
+        """Tells the active recorder, if there is one, that a split is read.
+
+        Without a recorder and without the network, the split must be in the cache: all of its files, or as many as were
+        prefetched.
 
         Raises:
             DataError: One is missing.
         """
-        for file in files[: self._kept(config, split) or len(files)]:
-            self.file(file)
+        if _active is not None:
+            _active.splits[self, config, split] = files
+        elif hub_requests.is_offline():
+            for file in files[: self._kept(config, split) or len(files)]:
+                self.file(file)
 
     def write_record(self, config: str, split: str, kept: int) -> None:
         """Records how many files of a split are in the cache, from the first; a larger recorded number stays."""
@@ -134,26 +140,13 @@ class Snapshot:
 
 
 class CacheRecorder:
-    """Knows what was read from the hub while it was active."""
+    """Notes what is read from the hub while it is active."""
 
     def __init__(self) -> None:
         self.files: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
         """(repository, commit) -> file -> its size in bytes."""
-        self._splits: dict[tuple[Snapshot, str, str], Sequence[str]] = {}
-
-    def begin(self, snapshot: Snapshot, config: str, split: str, files: Sequence[str]) -> None:
-        """Notes that a split is read, and its files."""
-        self._splits[snapshot, config, split] = files
-
-    def finish(self) -> None:
-        """Records for each split that was read how many of its files are in the cache.
-
-        Not before everything was read: after an interruption, half of a split must not pass for what is needed.
-        """
-        for (snapshot, config, split), files in self._splits.items():
-            here = self.files[snapshot.hub_id, snapshot.commit]
-            if kept := sum(file in here for file in files):
-                snapshot.write_record(config, split, kept)
+        self.splits: dict[tuple[Snapshot, str, str], Sequence[str]] = {}
+        """(commit, config, split) -> all files of the split."""
 
 
 _active: CacheRecorder | None = None
@@ -166,14 +159,12 @@ def downloading_to_cache() -> Iterator[CacheRecorder]:
     _active = recorder = CacheRecorder()
     try:
         yield recorder
-        recorder.finish()
+        # Not before everything was read: after an interruption, half of a split must not pass for what is needed.
+        for (snapshot, config, split), files in recorder.splits.items():
+            here = recorder.files[snapshot.hub_id, snapshot.commit]
+            snapshot.write_record(config, split, sum(file in here for file in files))
     finally:
         _active = None
-
-
-def active_recorder() -> CacheRecorder | None:
-    """What notes what is read now, if anything does."""
-    return _active
 
 
 def _folder_of(hub_id: str) -> Path:

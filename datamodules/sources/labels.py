@@ -8,10 +8,7 @@ from typing import Any
 
 from datamodules.errors import DIFFERENCES, comma_list, nearest, shown
 
-HIDDEN = {
-    "-1": "marks a label that is not published",
-    "-": "marks an example without a gold label",
-}
+HIDDEN = {"-1": "marks a label that is not published", "-": "marks an example without a gold label"}
 """What is written in place of a label that nobody gives: of test splits whose labels are kept back, and of SNLI's pairs
 on whose label its annotators did not agree (Bowman et al. 2015)."""
 

@@ -78,16 +78,13 @@ class Listed(Tree):
 
     def __init__(self, paths: Iterable[str]) -> None:
         self._files: dict[str, list[str]] = defaultdict(list)
-        self._folders: dict[str, list[str]] = defaultdict(list)
+        self._folders: dict[str, dict[str, None]] = defaultdict(dict)
         for path in sorted(paths):
             folder, _, name = path.rpartition("/")
             self._files[folder].append(name)
             while folder:
-                above, _, name = folder.rpartition("/")
-                if name in self._folders[above]:
-                    break
-                self._folders[above].append(name)
-                folder = above
+                folder, _, name = folder.rpartition("/")
+                self._folders[folder][name] = None
 
     @override
     def files(self, folder: str) -> list[str]:
@@ -95,7 +92,7 @@ class Listed(Tree):
 
     @override
     def folders(self, folder: str) -> list[str]:
-        return self._folders.get(folder, [])
+        return list(self._folders.get(folder, ()))
 
 
 class Layout:
@@ -152,7 +149,8 @@ class Layout:
         splits = self._in_folders(config, f"data/{config}", *(("", "data") if config == "default" else ()))
         for folder in self.tree.folders(""):
             names = {f"{config}.{kind}" for kind in KINDS}
-            splits[folder] += [[_joined(folder, name)] for name in self.tree.files(folder) if name in names]
+            found = [[_joined(folder, name)] for name in self.tree.files(folder) if name in names]
+            splits[folder] = splits.get(folder, []) + found
         return {split: files for split, files in splits.items() if files}
 
     def _listed_splits(self, config: str) -> dict[str, list[list[str]]]:
@@ -171,8 +169,7 @@ class Layout:
             if "://" in path or ".." in _parts(path):
                 raise DataError(f"{self.where}: the files of '{config}' lie elsewhere ({path}), which is not read")
         if patterns:
-            matching = {split: self._matching(paths) for split, paths in patterns.items()}
-            found = {split: [files] for split, files in matching.items() if files}
+            found = {split: [files] for split, paths in patterns.items() if (files := self._matching(paths))}
         else:
             found = {} if folder is None else self._in_folders(_joined(*_parts(folder)))
         for file in (file for sources in found.values() for files in sources for file in files):
@@ -191,32 +188,21 @@ class Layout:
 
     def _in_folders(self, *folders: str) -> dict[str, list[list[str]]]:
         """The same by the names of files and folders in some folders."""
-        splits: dict[str, list[list[str]]] = defaultdict(list)
-        for folder in folders:
-            for split, files in self._by_names(folder):
-                splits[split].append(files)
-        return splits
-
-    def _by_names(self, base: str) -> Iterator[tuple[str, list[str]]]:
-        """Yields the splits whose files or folders lie in a folder, with their files."""
-        sources: dict[tuple[str, bool, bool, str], list[str]] = defaultdict(list)
-        for name in self.tree.files(base):
-            if match := _data_file(name):
-                numbering = bool(match["part"]), bool(match["parts"])
-                sources[match["split"], *numbering, match["kind"]].append(_joined(base, name))
-        for folder in self.tree.folders(base):
-            for name in self.tree.files(_joined(base, folder)):
+        sources: dict[str, dict[object, list[str]]] = defaultdict(lambda: defaultdict(list))
+        for base in folders:
+            for name in self.tree.files(base):
                 if match := _data_file(name):
-                    sources[folder, True, True, f"{folder}/{match['kind']}"].append(_joined(base, folder, name))
-        for (split, *_), files in sources.items():
-            yield split, files
+                    kind = bool(match["part"]), bool(match["parts"]), match["kind"]
+                    sources[match["split"]][base, kind].append(_joined(base, name))
+            for split in self.tree.folders(base):
+                for name in self.tree.files(_joined(base, split)):
+                    if match := _data_file(name):
+                        sources[split][base, match["kind"]].append(_joined(base, split, name))
+        return {split: list(found.values()) for split, found in sources.items()}
 
     def _matching(self, patterns: list[str]) -> list[str]:
         """The files that patterns match, each once, in the order of the patterns."""
-        found: dict[str, None] = {}
-        for pattern in patterns:
-            parts = _parts(pattern)
-            found |= dict.fromkeys(self._below("", parts)) if parts else {}
+        found = dict.fromkeys(path for parts in map(_parts, patterns) if parts for path in self._below("", parts))
         return [path for path in found if _data_file(path.rpartition("/")[2])]
 
     def _below(self, folder: str, parts: list[str], depth: int = 0) -> Iterator[str]:
@@ -244,11 +230,7 @@ def card_of(readme: Path) -> Card:
 
 
 def read_card(text: str, file: str) -> Card:
-    """Reads the header of a README's text; messages name the file.
-
-    Raises:
-        DataError: It begins with a header that is not YAML, or no mapping.
-    """
+    """Reads the header of a README's text; messages name the file. Raises the same errors."""
     header = _HEADER.match(text)
     if header is None:
         return {}
@@ -274,9 +256,8 @@ def _refuse_depth(text: str, loader: Any) -> None:
 
 def _by_config(entries: Any) -> dict[str, dict[str, Any]]:
     """The entries of `configs` or `dataset_info`, by the name of their config."""
-    several = entries if isinstance(entries, list) else [entries]
-    found = [entry for entry in several if isinstance(entry, dict)]
-    return {str(entry.get("config_name", "default")): entry for entry in found}
+    found = entries if isinstance(entries, list) else [entries]
+    return {str(entry.get("config_name", "default")): entry for entry in found if isinstance(entry, dict)}
 
 
 def _patterns(data_files: Any) -> dict[str, list[str]]:

@@ -1,12 +1,12 @@
-"""Rows of parquet files and other tables of Arrow.
+"""Rows of parquet files.
 
-Local parquet files are read with pyarrow and not with `datasets`, which refuses a file for types that it does not know
+They are read with pyarrow and not with `datasets`, which refuses a file for types that it does not know
 (UUID) even in columns that nobody reads, and takes brackets and stars in a path for a pattern.
 """
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,20 +34,9 @@ def parquet_rows(file: Path, columns: tuple[str, ...], optional: tuple[str, ...]
             schema = parquet.schema_arrow
         wanted = wanted_columns(schema.names, columns, optional, lambda reason: DataError(f"{file}: {reason}"))
         names = _label_names(schema, wanted, file)
-        yield from arrow_rows(_batches(parquet, wanted, file), names, str(file))
-
-
-def arrow_rows(tables: Iterable[pyarrow.Table | pyarrow.RecordBatch], names: dict[str, list[str]], file: str) -> Rows:
-    """Turns tables into rows; `names` has those of labels whose numbers a column holds, alone or in lists."""
-    number = 0
-    for table in tables:
-        columns = {column: _values(table.column(column)) for column in table.schema.names}
-        for index in range(table.num_rows):
-            number += 1
-            cells = {column: values[index] for column, values in columns.items()}
-            for column, labels in names.items():
-                cells[column] = named(cells[column], labels)
-            yield _row(Row(cells, file=file, place=f"row {number}"))
+        for number, cells in enumerate(_cells(parquet, wanted, file), start=1):
+            cells |= {column: named(cells[column], labels) for column, labels in names.items()}
+            yield _row(Row(cells, file=str(file), place=f"row {number}"))
 
 
 def _row(row: Row) -> Row | RowError:
@@ -55,15 +44,13 @@ def _row(row: Row) -> Row | RowError:
     return row if unreadable is None else row.error(f"cannot be read: {row[unreadable].reason}", unreadable)
 
 
-def _batches(parquet: pyarrow.parquet.ParquetFile, columns: list[str], file: Path) -> Iterator[pyarrow.RecordBatch]:
+def _cells(parquet: pyarrow.parquet.ParquetFile, columns: list[str], file: Path) -> Iterator[dict[str, Any]]:
+    """Yields the cells of each row by column."""
     with _reading(file):
-        batches = parquet.iter_batches(ROWS_AT_A_TIME, columns=columns, use_threads=False)
-    while True:
-        with _reading(file):
-            batch = next(batches, None)
-        if batch is None:
-            return
-        yield batch
+        for batch in parquet.iter_batches(ROWS_AT_A_TIME, columns=columns, use_threads=False):
+            values = {column: _values(batch.column(column)) for column in batch.schema.names}
+            for cells in zip(*values.values(), strict=True):
+                yield dict(zip(values, cells, strict=True))
 
 
 @contextmanager
@@ -86,7 +73,7 @@ _CELL_ERRORS = (ValueError, OverflowError, pyarrow.ArrowException)
 """Raised for text that is not UTF-8, and for times out of Python's range."""
 
 
-def _values(column: pyarrow.Array | pyarrow.ChunkedArray) -> list[Any]:
+def _values(column: pyarrow.Array) -> list[Any]:
     try:
         return list(column.to_pylist())
     except _CELL_ERRORS:

@@ -54,7 +54,7 @@ class Row(dict[str, Any]):
             RowError: The cell is empty, or holds a list, a mapping, NaN or invalid Unicode.
         """
         try:
-            name = name_of(self[column]).strip()
+            name = _name_of(self[column]).strip()
         except ValueError as error:
             raise self.error(str(error), column) from None
         if is_blank(name):
@@ -122,12 +122,8 @@ def text_of(value: Any) -> str:
     return value
 
 
-def name_of(value: Any) -> str:
-    """Returns the text of a text, number, truth value (as JSON writes them), date, decimal number or UUID.
-
-    Raises:
-        ValueError: It is something else; the message continues the words "the column 'x' …".
-    """
+def _name_of(value: Any) -> str:
+    """Writes a text, number, truth value (as JSON does), date, decimal number or UUID; raises as `text_of` does."""
     if value is None:
         return ""
     if isinstance(value, float) and not math.isfinite(value):

@@ -47,8 +47,8 @@ def _check(where: str, matches: list[re.Match[str]]) -> None:
     numbers = range(1, parts + 1) if parts in found and 0 not in found else range(parts)
     missing = list(itertools.islice((part for part in numbers if part not in found), _SHOWN + 1))
     if missing:
-        digits = len(matches[0]["part"]), len(matches[0]["parts"])
-        names = [f"{part:0{digits[0]}}-of-{parts:0{digits[1]}}" for part in missing[:_SHOWN]]
+        digits = len(matches[0]["part"])
+        names = [f"{part:0{digits}}-of-{matches[0]['parts']}" for part in missing[:_SHOWN]]
         more = ", …" if len(missing) > _SHOWN else ""
         raise DataError(
             f"{where} has only {len(found)} of {parts} files of a split: {', '.join(found.values())}; missing: "

@@ -44,11 +44,7 @@ def table_rows(file: Path, columns: tuple[str, ...], optional: tuple[str, ...] =
 
 
 def require_table(file: Path) -> None:
-    """Checks that there is a file and that its kind is known.
-
-    Raises:
-        DataError: There is none, or its name ends differently.
-    """
+    """Raises DataError if there is no such file, or its name does not end with a known kind."""
     if _kind(file) not in READERS:
         kinds = ", ".join(READERS)
         raise DataError(f"{file} cannot be read: the name must end with {kinds}; all but parquet may also be {GZIP}")
@@ -67,17 +63,17 @@ def _quoted(file: Path, columns: tuple[str, ...], optional: tuple[str, ...], *, 
     A quote that nobody closes takes in the lines behind it, up to the next quote or the end of the file: an error
     therefore names the line where its row begins, and rows that have become one are refused.
     """
-    lines = _Recorded(lines_of(file))
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    recent: list[str] = []
+    reader = csv.reader(_recorded(lines_of(file), recent), delimiter=delimiter, strict=True)
     try:
         header = next(reader, [])
     except csv.Error as error:
-        cause = _likely_cause(lines.recent, delimiter) or f"{error}; {_QUOTING}"
+        cause = _likely_cause(recent, delimiter) or f"{error}; {_QUOTING}"
         raise DataError(f"{file}, line 1: {cause}") from error
-    wanted = _wanted(file, header, columns, optional, _likely_cause(lines.recent, delimiter))
+    wanted = _wanted(file, header, columns, optional, _likely_cause(recent, delimiter))
     while True:
         place = f"line {reader.line_num + 1}"
-        lines.recent.clear()
+        recent.clear()
         try:
             cells = next(reader)
         except StopIteration:
@@ -87,8 +83,8 @@ def _quoted(file: Path, columns: tuple[str, ...], optional: tuple[str, ...], *, 
             continue
         if not cells:
             continue  # a blank line
-        if _is_several_rows(lines.recent, delimiter, len(header)):
-            reason = f"a quote makes one row of these {len(lines.recent)} lines; {_QUOTING}; {_LINE_BREAKS}"
+        if _is_several_rows(recent, delimiter, len(header)):
+            reason = f"a quote makes one row of these {len(recent)} lines; {_QUOTING}; {_LINE_BREAKS}"
             yield RowError(str(file), place, reason)
         else:
             yield _row(file, place, header, cells, wanted)
@@ -163,16 +159,11 @@ _QUOTING = "a cell that contains quotes must itself be quoted, and its quotes do
 _LINE_BREAKS = "if this cell really has line breaks, save the table as JSONL or parquet"
 
 
-class _Recorded(Iterator[str]):
-    """Hands on lines and keeps those since `recent` was cleared: the lines of one row."""
-
-    def __init__(self, lines: Iterator[str]) -> None:
-        self.lines = lines
-        self.recent: list[str] = []
-
-    def __next__(self) -> str:
-        self.recent.append(next(self.lines))
-        return self.recent[-1]
+def _recorded(lines: Iterator[str], recent: list[str]) -> Iterator[str]:
+    """Yields lines and appends them to `recent`, which the reader clears after each row."""
+    for line in lines:
+        recent.append(line)
+        yield line
 
 
 def _is_several_rows(lines: list[str], delimiter: str, columns: int) -> bool:

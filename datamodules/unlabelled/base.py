@@ -41,10 +41,11 @@ class MonolingualRow(HasLength, Protocol):
     @property
     def language(self) -> str:
         """FLORES code."""
-        ...
 
 
 Row = TypeVar("Row", bound=MonolingualRow)
+Reader = Callable[[], Iterator[Row]]
+"""Starts reading rows from the first one, always in the same order."""
 
 
 class Batching(ABC, Generic[Row]):
@@ -57,8 +58,8 @@ class Batching(ABC, Generic[Row]):
         self.seed = seed
 
     @abstractmethod
-    def reader(self, text: MonolingualText, language: str, split: str) -> Callable[[], Iterator[Row]]:
-        """Returns what starts reading the rows of a language from the first one, always in the same order."""
+    def reader(self, text: MonolingualText, language: str, split: str) -> Reader[Row]:
+        """Returns the reader of the rows of a language."""
 
     @abstractmethod
     def __call__(self, rows: Sequence[Row], numbers: Sequence[int]) -> Batch:
@@ -142,12 +143,8 @@ class MonolingualData(ResumableData):
         return evaluation_loader(rows, self.batching, self.eval_batch_size, self.num_workers)
 
 
-def _training_stream(
-    readers: dict[str, Callable[[], Iterator[Row]]], batch_size: int, seed: int
-) -> Iterator[list[Row]]:
-    epochs = [
-        shuffled_epochs(read, _SHUFFLE_BUFFER, f"{seed}/{language}") for language, read in readers.items()
-    ]
+def _training_stream(readers: dict[str, Reader[Row]], batch_size: int, seed: int) -> Iterator[list[Row]]:
+    epochs = [shuffled_epochs(read, _SHUFFLE_BUFFER, f"{seed}/{language}") for language, read in readers.items()]
     if len(epochs) > 1:
         epochs = [iter([_mixture([itertools.chain.from_iterable(each) for each in epochs], seed)])]
     # rows are of about the same length, nothing is gained by sorting them: hence window=1

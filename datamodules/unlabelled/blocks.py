@@ -9,14 +9,13 @@ import dataclasses
 import functools
 import itertools
 import unicodedata
-from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from transformers import PreTrainedTokenizerBase
 from typing_extensions import override
 
 from datamodules.tokenization import token_ids
-from datamodules.unlabelled.base import Batching
+from datamodules.unlabelled.base import Batching, Reader
 from datamodules.unlabelled.configs import TextConfig
 from datamodules.unlabelled.text import MonolingualText
 
@@ -48,12 +47,12 @@ class BlockBatching(Batching[Block]):
         self._sizes: dict[str, int] = {}
 
     @property
-    @abstractmethod
     def room(self) -> int:
-        """How many tokens of a block's text a row can hold."""
+        """How many tokens of a block's text a row can hold: by default all but the special ones."""
+        return self.config.max_length - self.tokenizer.num_special_tokens_to_add()
 
     @override
-    def reader(self, text: MonolingualText, language: str, split: str) -> Callable[[], Iterator[Block]]:
+    def reader(self, text: MonolingualText, language: str, split: str) -> Reader[Block]:
         return functools.partial(blocks, text, language, split, self.block_size(text, language))
 
     def block_size(self, text: MonolingualText, language: str) -> int:

@@ -18,11 +18,6 @@ class Causal(BlockBatching):
     are those that the tokenizer puts around a text.
     """
 
-    @property
-    @override
-    def room(self) -> int:
-        return self.config.max_length - self.tokenizer.num_special_tokens_to_add()
-
     @override
     def __call__(self, rows: Sequence[Block], numbers: Sequence[int]) -> Batch:
         ids = token_ids(self.tokenizer, [block.text for block in rows], self.config.max_length)

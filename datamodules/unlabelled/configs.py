@@ -37,7 +37,6 @@ class TextConfig:
     """Longest row in tokens, special tokens included."""
 
     def __post_init__(self) -> None:
-        """Refuses test splits."""
         refuse_test_split(self.split, "the language stage")
         if self.validation_split is not None:
             refuse_test_split(self.validation_split, "the language stage", "validation_split")
@@ -84,14 +83,10 @@ class SpanCorruptionConfig(TextConfig):
         noise = min(max(round(length * self.noise_density), 1), length - 1)
         return noise, min(max(round(noise / self.mean_span_length), 1), length - noise)
 
-    def lengths(self, length: int) -> tuple[int, int]:
-        """Lengths of input and target of `length` tokens, EOS included.
-
-        The target is one longer than T5's `random_spans_helper` says: it ends with a final sentinel, as the paper
-        has it, which T5's code leaves out of rows that end with a span, as all of its rows do.
-        """
+    def input_length(self, length: int) -> int:
+        """Length of the input of `length` tokens, a sentinel for each span and EOS included."""
         noise, spans = self.counts(length)
-        return length - noise + spans + 1, noise + spans + 2
+        return length - noise + spans + 1
 
     @property
     def raw_length(self) -> int:
@@ -101,7 +96,7 @@ class SpanCorruptionConfig(TextConfig):
         so dense that they lack tokens between them, the input may have one token fewer.
         """
         longer = itertools.count(self.max_length)
-        return next(length for length in longer if self.lengths(length)[0] > self.max_length) - 1
+        return next(length for length in longer if self.input_length(length) > self.max_length) - 1
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -152,7 +147,6 @@ class ParallelConfig:
     """Longest text in tokens, special tokens and prefix included."""
 
     def __post_init__(self) -> None:
-        """Wants exactly one source, and no test split."""
         if (self.dataset is None) == (self.file is None):
             raise ValueError("parallel text needs either 'dataset' or 'file'")
         refuse_test_split(self.split, "the language stage")

@@ -27,9 +27,7 @@ class Masking(BlockBatching):
         """Raises DataError if the tokenizer has no mask token."""
         super().__init__(config, tokenizer, seed)
         if tokenizer.mask_token_id is None:
-            raise DataError(
-                "the tokenizer has no mask token: this backbone cannot be trained with masked text"
-            )
+            raise DataError("the tokenizer has no mask token: this backbone cannot be trained with masked text")
         self._special = torch.zeros(len(tokenizer), dtype=torch.bool)
         self._special[tokenizer.all_special_ids] = True
         self._ordinary = torch.nonzero(~self._special).squeeze(1)
@@ -38,7 +36,7 @@ class Masking(BlockBatching):
     @override
     def room(self) -> int:
         [prefix] = self.count_tokens([self.config.text_prefix])
-        return self.config.max_length - self.tokenizer.num_special_tokens_to_add() - prefix
+        return super().room - prefix
 
     @override
     def __call__(self, rows: Sequence[Block], numbers: Sequence[int]) -> Batch:

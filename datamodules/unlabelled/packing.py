@@ -10,19 +10,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from typing_extensions import override
 
 from datamodules.batches import Batch
-from datamodules.tokenization import filled, padded, token_ids
-from datamodules.unlabelled.base import IGNORED, Batching
+from datamodules.tokenization import encoded, filled, padded
+from datamodules.unlabelled.base import IGNORED, Batching, Reader
 from datamodules.unlabelled.text import MonolingualText
-
-_DOCUMENTS_AT_A_TIME = 100
-"""How many documents are tokenised in one call."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,7 +48,7 @@ class Packing(Batching[PackedRow]):
     """
 
     @override
-    def reader(self, text: MonolingualText, language: str, split: str) -> Callable[[], Iterator[PackedRow]]:
+    def reader(self, text: MonolingualText, language: str, split: str) -> Reader[PackedRow]:
         return functools.partial(self._rows, text, language, split)
 
     @override
@@ -71,13 +67,10 @@ class Packing(Batching[PackedRow]):
         return batch
 
     def _rows(self, text: MonolingualText, language: str, split: str) -> Iterator[PackedRow]:
-        for pieces in packed(self._documents(text.texts(language, split)), self.config.max_length):
+        documents = encoded(self.tokenizer, text.texts(language, split))
+        arrays = (array("i", document["input_ids"]) for document in documents)
+        for pieces in packed(arrays, self.config.max_length):
             yield PackedRow(pieces, language)
-
-    def _documents(self, texts: Iterator[str]) -> Iterator[array[int]]:
-        while some := list(itertools.islice(texts, _DOCUMENTS_AT_A_TIME)):
-            for ids in token_ids(self.tokenizer, some):
-                yield array("i", ids)
 
 
 def packed(documents: Iterable[array[int]], length: int) -> Iterator[list[array[int]]]:

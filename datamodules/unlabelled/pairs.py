@@ -1,8 +1,9 @@
 """The translations that settings name, read and fingerprinted without torch."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from datamodules.datasets.base import Example
 from datamodules.datasets.registry import DATASETS, dataset
@@ -11,8 +12,11 @@ from datamodules.languages.table import language as look_up
 from datamodules.sources.base import file_fingerprint
 from datamodules.sources.file_patterns import PLACEHOLDER, language_files, not_taken
 from datamodules.sources.files import is_file, user_path
+from datamodules.sources.row import Row, Rows
 from datamodules.sources.table_files import require_table, table_rows
 from datamodules.unlabelled.configs import ParallelConfig
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,11 +48,9 @@ class ParallelText:
         self.dataset = None
         if config.dataset is not None:
             self.dataset = dataset(config.dataset, config.path, config.revision)
-            if not self.dataset.parallel:
-                known = ", ".join(name for name, known in DATASETS.items() if known.parallel)
-                raise DataError(
-                    f"rows of dataset '{config.dataset}' are no translations of each other; parallel: {known}"
-                )
+        if self.dataset is not None and not self.dataset.parallel:
+            known = ", ".join(name for name, known in DATASETS.items() if known.parallel)
+            raise DataError(f"rows of dataset '{config.dataset}' are no translations of each other; parallel: {known}")
 
     def check(self, language: str) -> None:
         """Raises DataError if a language, split or file is known to be missing."""
@@ -63,8 +65,7 @@ class ParallelText:
         if self.dataset is None:
             columns = f"{self._target_column(language)}/{self.config.pivot_column}"
             return f"{file_fingerprint(self._file(language))}/{columns}"
-        both = (self.dataset.fingerprint(code, self.config.split) for code in (language, self.config.pivot))
-        return " ".join(both)
+        return " ".join(self.dataset.fingerprint(code, self.config.split) for code in (language, self.config.pivot))
 
     def pairs(self, language: str) -> Iterator[Pair]:
         """Streams the pairs of a language; those with a blank side are left out.
@@ -109,25 +110,13 @@ class ParallelText:
     def _examples(self, language: str) -> Iterator[Example | RowError]:
         """Reads the dataset without the checks of labelled examples: a blank text is left out here, not refused."""
         assert self.dataset is not None
-        split = self.config.split
-        for number, row in enumerate(self.dataset.rows(language, split)):
-            try:
-                if isinstance(row, RowError):
-                    raise row
-                yield self.dataset.to_example(row, f"{split}-{number:05d}", language)
-            except RowError as error:
-                yield error
+        make, split = self.dataset.to_example, self.config.split
+        return _made(self.dataset.rows(language, split), split, lambda row, row_id: make(row, row_id, language))
 
     def _file_pairs(self, language: str) -> Iterator[Pair | RowError]:
         file, target, pivot = self._file(language), self._target_column(language), self.config.pivot_column
         rows = table_rows(file, (target, pivot), quotes=False)
-        for number, row in enumerate(rows):
-            try:
-                if isinstance(row, RowError):
-                    raise row
-                yield Pair(f"{file.stem}-{number:05d}", row.text(target), row.text(pivot), language)
-            except RowError as error:
-                yield error
+        return _made(rows, file.stem, lambda row, row_id: Pair(row_id, row.text(target), row.text(pivot), language))
 
     def _file(self, language: str) -> Path:
         assert self.config.file is not None
@@ -143,4 +132,15 @@ class ParallelText:
         return file
 
     def _target_column(self, language: str) -> str:
-        return self.config.target_column.replace("{language}", language)
+        return self.config.target_column.replace(PLACEHOLDER, language)
+
+
+def _made(rows: Rows, name: str, make: Callable[[Row, str], T]) -> Iterator[T | RowError]:
+    """Makes something of each row, with an id of the name and the row's number; of an unusable row its error."""
+    for number, row in enumerate(rows):
+        try:
+            if isinstance(row, RowError):
+                raise row
+            yield make(row, f"{name}-{number:05d}")
+        except RowError as error:
+            yield error

@@ -1,8 +1,8 @@
 """Batches of sentences and their translations, for aligning a language with a pivot."""
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+import itertools
+from collections.abc import Iterator, Sequence
 
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase
@@ -68,27 +68,15 @@ class ParallelData(ResumableData):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Endless batches of pairs; stop by the number of steps."""
         stream = functools.partial(_training_stream, self.text, self.languages, self.batch_size, self.seed)
-        collate_pairs = functools.partial(
-            collate,
-            tokenizer=self.tokenizer,
-            max_length=self.config.max_length,
-            prefix=self.config.text_prefix,
-        )
-        return training_loader(stream, collate_pairs, self.batch_size, self.skip, self.num_workers)
+        collate = functools.partial(_collate, self.config, self.tokenizer)
+        return training_loader(stream, collate, self.batch_size, self.skip, self.num_workers)
 
 
-def collate(
-    pairs: Sequence[Pair],
-    _numbers: Sequence[int],
-    *,
-    tokenizer: PreTrainedTokenizerBase,
-    max_length: int,
-    prefix: str,
+def _collate(
+    config: ParallelConfig, tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Pair], _numbers: Sequence[int]
 ) -> Batch:
-    """Makes a batch of pairs; see `ParallelData` for its keys."""
-
-    def encoded(texts: list[str]) -> dict[str, Any]:
-        return padded(token_ids(tokenizer, texts, max_length, prefix), tokenizer.pad_token_id)
+    def encoded(texts: list[str]) -> Batch:
+        return padded(token_ids(tokenizer, texts, config.max_length, config.text_prefix), tokenizer.pad_token_id)
 
     batch = encoded([pair.target for pair in pairs])
     batch |= {f"pivot_{key}": value for key, value in encoded([pair.pivot for pair in pairs]).items()}
@@ -97,11 +85,8 @@ def collate(
     return batch
 
 
-def _training_stream(
-    text: ParallelText, languages: list[str], batch_size: int, seed: int
-) -> Iterator[list[Pair]]:
-    def read() -> Iterable[Pair]:
-        for language in languages:
-            yield from text.pairs(language)
+def _training_stream(text: ParallelText, languages: list[str], batch_size: int, seed: int) -> Iterator[list[Pair]]:
+    def read() -> Iterator[Pair]:
+        return itertools.chain.from_iterable(map(text.pairs, languages))
 
     return global_batches(shuffled_epochs(read, _SHUFFLE_BUFFER, str(seed)), batch_size, str(seed))

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from datamodules.tokenization import token_ids
+from datamodules.tokenization import encoded
 from datamodules.unlabelled.span_corruption import sentinel_ids
 from datamodules.unlabelled.text import MonolingualText
 
 CHARACTERS = 30_000_000
 """Limit on the text read of each language: the largest Wikipedias then take a minute or two instead of hours."""
-_DOCUMENTS_AT_A_TIME = 100
 
 
 def seen_tokens(text: MonolingualText, tokenizer: PreTrainedTokenizerBase, languages: Sequence[str]) -> torch.Tensor:
@@ -33,9 +32,8 @@ def seen_tokens(text: MonolingualText, tokenizer: PreTrainedTokenizerBase, langu
     seen[sentinel_ids(tokenizer)] = True
     around = iter(["\n", getattr(text.config, "text_prefix", "")])
     documents = itertools.chain(around, *(_beginning(text, language) for language in languages))
-    while some := list(itertools.islice(documents, _DOCUMENTS_AT_A_TIME)):
-        for ids in token_ids(tokenizer, some):
-            seen[ids] = True
+    for document in encoded(tokenizer, documents):
+        seen[document["input_ids"]] = True
     return seen.nonzero().squeeze(1)
 
 

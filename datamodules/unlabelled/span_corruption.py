@@ -52,11 +52,9 @@ class SpanCorruption(BlockBatching):
 
     @override
     def __call__(self, rows: Sequence[Block], numbers: Sequence[int]) -> Batch:
-        texts = [block.text for block in rows]
+        texts = token_ids(self.tokenizer, [block.text for block in rows], self._room, special_tokens=False)
         inputs, targets = [], []
-        for ids, number in zip(
-            token_ids(self.tokenizer, texts, self._room, special_tokens=False), numbers, strict=True
-        ):
+        for ids, number in zip(texts, numbers, strict=True):
             noise = noise_mask(len(ids), *self.config.counts(len(ids)), row_generator(self.seed, number))
             shown, wanted = corrupted(ids, noise.tolist(), self.sentinels)
             inputs.append([*shown, self.tokenizer.eos_token_id])
@@ -110,7 +108,8 @@ def corrupted(ids: Sequence[int], noise: Sequence[bool], sentinels: Sequence[int
         sentinels: In order of appearance; one more than there are spans.
 
     Returns:
-        The input, and the target: each sentinel with its span, then a final sentinel. Both are without EOS.
+        The input, and the target: each sentinel with its span, then a final sentinel. Both are without EOS. The paper
+        has this final sentinel; T5's code leaves it out of rows that end with a span, as all of its rows do.
     """
     inputs: list[int] = []
     targets: list[int] = []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from datamodules import DataError
-from datamodules.sources.file_patterns import language_files
+from datamodules.sources.file_patterns import language_files, reason
 from datamodules.sources.files import is_file, is_folder, names_in, open_file, user_path
 
 
@@ -101,7 +101,7 @@ def test_files_whose_code_is_of_no_use_are_named(tmp_path: Path) -> None:
     assert "._spa" not in [code for code, _ in language_files(tmp_path, "{language}.csv").others]
     found = language_files(tmp_path, "test-{language}.csv")
     assert list(found.by_language) == ["eng_Latn", "spa_Latn"]
-    assert sorted(found.reasons(4)) == [
+    assert sorted(reason(*other) for other in found.others) == [
         f"{tmp_path}/test-ZH.csv: unknown language 'ZH'; nearest: zho_Hans (Chinese (Simplified)), "
         "zho_Hant (Chinese (Traditional))",
         f"{tmp_path}/test-cn.csv: unknown language 'cn'; nearest: cni_Latn (Asháninka), scn_Latn (Sicilian)",

@@ -64,8 +64,8 @@ def test_the_published_length_rule(
     config = SpanCorruptionConfig(max_length=max_length, noise_density=density, mean_span_length=mean)
     assert config.counts(raw) == (noise, spans)
     assert config.raw_length == raw
-    assert config.lengths(raw) == (max_length, noise + spans + 2)
-    assert config.lengths(raw + 1)[0] > max_length
+    assert config.input_length(raw) == max_length
+    assert config.input_length(raw + 1) > max_length
 
 
 @pytest.mark.parametrize("density", [0.05, 0.15, 0.5, 0.8])
@@ -74,7 +74,7 @@ def test_every_length_of_an_input_is_reached_exactly(density: float, mean: float
     crowded = density / mean >= 1 - density  # as many spans as tokens to stand between them, or more
     for max_length in range(8, 300):
         config = SpanCorruptionConfig(max_length=max_length, noise_density=density, mean_span_length=mean)
-        length = config.lengths(config.raw_length)[0]
+        length = config.input_length(config.raw_length)
         assert length == max_length or (crowded and length == max_length - 1)
 
 
@@ -83,10 +83,12 @@ def test_input_and_target_give_back_the_tokens_for_every_seed(length: int) -> No
     config, sentinels = SpanCorruptionConfig(), list(range(-1, -101, -1))
     tokens = list(range(1000, 1000 + length))
     for seed in range(200):
-        noise = noise_mask(length, *config.counts(length), row_generator(seed, 7)).tolist()
+        noise_tokens, spans = config.counts(length)
+        noise = noise_mask(length, noise_tokens, spans, row_generator(seed, 7)).tolist()
         shown, wanted = corrupted(tokens, noise, sentinels)
-        assert (len(shown) + 1, len(wanted) + 1) == config.lengths(length)
-        assert sum(noise) == config.counts(length)[0]
+        assert len(shown) + 1 == config.input_length(length)
+        assert len(wanted) == noise_tokens + spans + 1
+        assert sum(noise) == noise_tokens
         assert merged(shown, wanted, sentinels) == tokens
 
 
@@ -109,7 +111,7 @@ def test_a_batch(t5_tokenizer: PreTrainedTokenizerFast) -> None:
     batch = batching(blocks, [5, 6, 7, 8])
     assert batch["language"] == ["swh_Latn"] * 4
     assert batch["input_ids"].shape == batch["attention_mask"].shape == (4, 64)
-    assert batch["attention_mask"].sum(1).tolist() == [64, 64, batching.config.lengths(20)[0], 2]
+    assert batch["attention_mask"].sum(1).tolist() == [64, 64, batching.config.input_length(20), 2]
     # 70 * 0.15 = 10.5 -> 10 tokens, 3.3 -> 3 spans, a final sentinel and EOS
     assert batch["labels"].shape == (4, 15)
     assert (batch["labels"] != IGNORED).sum(1).tolist() == [15, 15, 3 + 1 + 1 + 1, 2]
@@ -169,7 +171,7 @@ def test_real_text_fills_inputs_and_targets(real_data: Path) -> None:
     wanted = sum(int((batch["labels"] != IGNORED).sum()) for batch in batches)
     rows = 10 * 32
     assert shown / (rows * 128) > 0.75
-    assert wanted / (rows * config.lengths(config.raw_length)[1]) > 0.75
+    assert wanted / (rows * (sum(config.counts(config.raw_length)) + 2)) > 0.75
     sentinels = sentinel_ids(tokenizer)
     for batch in batches:
         for shown_ids, target in zip(batch["input_ids"].tolist(), batch["labels"].tolist(), strict=True):
