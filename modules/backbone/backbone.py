@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from modules.backbone import pretrained_files
-from modules.backbone.architectures import ARCHITECTURES
+from modules.backbone.architectures import ARCHITECTURES, QKV
 from modules.backbone.construction import build_model, load_model, model_class
 from modules.backbone.devices import resolve_precision
 from modules.backbone.info import BackboneConfig, BackboneInfo
@@ -363,7 +363,21 @@ def _interface(info: BackboneInfo) -> Any:
     # Preparing the model for the library's LoRA gives fused projections a random bias.
     methods = ["bottleneck"]
     if architecture.interface:
-        return AdapterModelInterface(adapter_methods=methods, layer_cross_attn=None, **architecture.interface)
+        paths = architecture.linears
+        attention = paths["attention_output"].rpartition(".")[0]
+        inside = {name: path.removeprefix(f"{attention}.") for name, path in paths.items()}
+        projections = {f"attn_{name[0]}_proj": inside[name] for name in QKV}
+        return AdapterModelInterface(
+            adapter_methods=methods,
+            model_layers=architecture.layers,
+            layer_self_attn=attention,
+            layer_cross_attn=None,
+            attn_o_proj=inside["attention_output"],
+            layer_intermediate_proj=paths["feed_forward_in"],
+            layer_output_proj=paths["feed_forward_out"],
+            **({"attn_qkv_proj": inside["query"]} if architecture.fused_qkv else projections),
+            **architecture.interface,
+        )
     # With norms behind the sublayers (Gemma 2 and 3) its hooks all use the last layer's: they are left to the model.
     known = get_adapter_interface(info.model_type)
     return dataclasses.replace(known, adapter_methods=methods, layer_ln_1=None, layer_ln_2=None, base_model=None)

@@ -18,11 +18,10 @@ from pydantic.dataclasses import dataclass
 from safetensors.torch import save_file
 from torch import Tensor
 
-from modules.backbone.architectures import ARCHITECTURES
+from modules.backbone.architectures import ARCHITECTURES, QKV
 from modules.backbone.backbone import Backbone
 from modules.components import LoRAConfig, SoftPrompt, SoftPromptConfig
 from modules.components.configs import Target
-from modules.components.lora import FUSED
 from modules.errors import ModulesError
 from modules.formats.base import CONFIG, Part, Parts, checked, read_config, read_tensors, refuse_unknown
 
@@ -163,7 +162,7 @@ def _read_prompt(backbone: Backbone, settings: dict[str, Any], tensors: dict[str
 
 def _lora(backbone: Backbone, part: Part) -> tuple[dict[str, Any], dict[str, Tensor]]:
     config: LoRAConfig = part.config
-    if backbone.info.fused_qkv and set(config.targets) & set(FUSED):
+    if backbone.info.fused_qkv and set(config.targets) & set(QKV):
         raise ModulesError(f"{backbone.info.name} has one layer of queries, keys and values, which PEFT changes whole")
     place = ARCHITECTURES[backbone.info.model_type].base_model
     inside = "" if backbone.info.family == "encoder" else backbone.model.base_model_prefix if place is None else place
@@ -192,7 +191,7 @@ def _read_lora(backbone: Backbone, settings: dict[str, Any], tensors: dict[str, 
     given = checked(_LoRASettings, _known(settings, _LoRASettings), folder)
     found: dict[int, dict[str, dict[str, Tensor]]] = {}
     used: set[str] = set()
-    fused = FUSED if backbone.info.fused_qkv else ()
+    fused = QKV if backbone.info.fused_qkv else ()
     for number, target, path in _linears(backbone, [target for target in get_args(Target) if target not in fused]):
         for theirs, ours in (("lora_A", "down"), ("lora_B", "up")):
             # Whatever model class was wrapped: `base_model.model.` and the path of the base model in it stand before.
