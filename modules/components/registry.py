@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 COMPONENTS: dict[type[ComponentConfig], str] = {
     SoftPromptConfig: "modules.components.soft_prompt.SoftPrompt",
-    BottleneckConfig: "modules.components.bottleneck.Bottleneck",
+    BottleneckConfig: "modules.components.adapters_component.Bottleneck",
     InvertibleConfig: "modules.components.invertible.Invertible",
     LoRAConfig: "modules.components.lora.LoRA",
-    PrefixConfig: "modules.components.prefix.Prefix",
-    IA3Config: "modules.components.ia3.IA3",
+    PrefixConfig: "modules.components.adapters_component.Prefix",
+    IA3Config: "modules.components.adapters_component.IA3",
     FullConfig: "modules.components.full.Full",
 }
 """The settings of each kind, and its class, which is imported when it is first used."""
