@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from modules.backbone import pretrained_files
-from modules.backbone.architectures import ARCHITECTURES, QKV
+from modules.backbone.architectures import QKV
 from modules.backbone.construction import build_model, load_model, model_class
 from modules.backbone.devices import resolve_precision
 from modules.backbone.info import BackboneConfig, BackboneInfo
@@ -137,7 +137,7 @@ class Backbone(nn.Module):
     @property
     def embedder(self) -> nn.Module | None:
         """What turns word embeddings into what the layers read, where that is one module; see `Architecture`."""
-        path = ARCHITECTURES[self.info.model_type].embeddings
+        path = self.info.architecture.embeddings
         return None if path is None else self.model.get_submodule(path)
 
     @property
@@ -154,8 +154,8 @@ class Backbone(nn.Module):
     @property
     def layers(self) -> nn.ModuleList:
         """The transformer layers, from the first; the encoder's before its decoder's."""
-        architecture = ARCHITECTURES[self.info.model_type]
-        stacks = [self.model.get_submodule(path) for path in (architecture.layers, architecture.decoder_layers) if path]
+        paths = (self.info.architecture.layers, self.info.architecture.decoder_layers)
+        stacks = [self.model.get_submodule(path) for path in paths if path]
         return nn.ModuleList(layer for stack in stacks for layer in stack.children())
 
     def shifted(self, ids: Tensor) -> Tensor:
@@ -173,7 +173,7 @@ class Backbone(nn.Module):
 
     def linears(self, number: int) -> dict[str, nn.Module]:
         """Returns what a LoRA may target in a transformer layer, by the names of `Architecture.linears`."""
-        architecture = ARCHITECTURES[self.info.model_type]
+        architecture = self.info.architecture
         first = len(list(self.model.get_submodule(architecture.layers).children()))
         paths = architecture.linears if number < first else architecture.decoder_linears
         layer = self.layers[number]
@@ -184,7 +184,7 @@ class Backbone(nn.Module):
 
     def own_parameters(self) -> dict[str, nn.Parameter]:
         """Returns the parameters, without those of components, by Hugging Face name; tied ones come once."""
-        place = ARCHITECTURES[self.info.model_type].base_model
+        place = self.info.architecture.base_model
         prefix = self.model.base_model_prefix if place is None else place
         parameters = {
             f"{prefix}.{name}".lstrip("."): parameter
@@ -311,7 +311,7 @@ def _draw_weights(info: BackboneInfo) -> nn.Module:
 def _assemble(model: Any, info: BackboneInfo, with_lm_head: bool, tokenizer: Any, precision: str) -> Backbone:
     import adapters
 
-    architecture = ARCHITECTURES[info.model_type]
+    architecture = info.architecture
     head = None
     if with_lm_head:
         head = LanguageModelHead(
@@ -336,7 +336,7 @@ def _with_cache(layer: nn.Module, inputs: Any, named: dict[str, Any]) -> tuple[A
 
 def _base_model(model: Any, info: BackboneInfo) -> Any:
     """Returns the model without its language model head."""
-    place = ARCHITECTURES[info.model_type].base_model
+    place = info.architecture.base_model
     if place is None:
         return model.base_model
     if place:
@@ -357,7 +357,7 @@ def _interface(info: BackboneInfo) -> Any:
     from adapters import AdapterModelInterface
     from adapters.wrappers.interfaces import get_adapter_interface
 
-    architecture = ARCHITECTURES[info.model_type]
+    architecture = info.architecture
     if not architecture.plugged_in:
         return None
     # Preparing the model for the library's LoRA gives fused projections a random bias.

@@ -11,13 +11,13 @@ import math
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
 from modules.backbone.architectures import ARCHITECTURES, Architecture
+from modules.backbone.info import Construction
 from modules.backbone.transformers_calls import build_config, quiet, reason_of, shown
 from modules.backbone.weights import FLOATS, Weights
 from modules.errors import ModulesError
@@ -30,20 +30,6 @@ LARGEST_TABLES = 2**32
 """Most bytes of what a model computes for itself, such as sinusoidal positions and causal masks."""
 SECONDS_TO_BLAME = 3
 """How long to look for the setting that a failure comes from."""
-
-
-@dataclass(frozen=True)
-class Construction:
-    """What is known of a model that can be built."""
-
-    hidden_size: int
-    embedding_size: int
-    layers: int
-    """Those of the encoder and the decoder together."""
-    max_positions: int
-    vocabulary_size: int
-    has_lm_head: bool
-    """Whether all weights of the language model head come from the weight files, or are drawn like all others."""
 
 
 def examine(name: str, model_type: str, settings: dict[str, Any], weights: Weights | None) -> Construction:

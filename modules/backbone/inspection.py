@@ -78,22 +78,15 @@ def _examined(config: BackboneConfig, folder: Path, revision: str) -> BackboneIn
         found = pretrained_files.read_weights(folder, config.name, revision) if loaded else None
         tokenizer_hash = pretrained_files.tokenizer_hash(folder, config.name)
     model = examine(config.name, model_type, settings, found)
-    architecture = ARCHITECTURES[model_type]
     weights = [f"random {config.random_init_seed}"] if found is None else found.hashes
     return BackboneInfo(
         name=config.name,
         folder=folder,
         revision=revision,
-        family=architecture.family,
+        family=ARCHITECTURES[model_type].family,
         model_type=model_type,
         settings=settings,
-        hidden_size=model.hidden_size,
-        embedding_size=model.embedding_size,
-        layers=model.layers,
-        max_positions=model.max_positions,
-        vocabulary_size=model.vocabulary_size,
-        fused_qkv=architecture.fused_qkv is not None,
-        has_lm_head=model.has_lm_head,
         tokenizer_hash=tokenizer_hash,
         weights_hash=pretrained_files.combined_hash(described, *weights),
+        **vars(model),
     )

@@ -423,12 +423,12 @@ class Combination(nn.Module):
 
     def _packed(self, documents: Tensor, front: int, behind: int, dtype: torch.dtype) -> dict[str, Any]:
         """Returns the mask and the positions of rows that hold several documents, with prompts in front of them."""
-        info = self.backbone.info
-        if reason := info.packing_incompatibility():
-            raise ModulesError(reason)
+        form = self.backbone.info.architecture.packed_mask
+        if form is None:
+            raise ModulesError(self.backbone.info.packing_incompatibility())
         if behind:
             raise ModulesError("a prompt behind BOS cannot be shared by the documents of a row")
-        return packed_inputs(documents, front, dtype, info.model_type, self.backbone.model.config)
+        return packed_inputs(documents, front, dtype, form, self.backbone.model.config)
 
     def _embed(self, acting: Sequence[Component], ids: Tensor) -> Tensor:
         """Returns the embeddings of token numbers, as the components change them."""

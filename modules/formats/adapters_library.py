@@ -11,7 +11,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from modules.backbone.architectures import ARCHITECTURES
 from modules.backbone.backbone import Backbone
 from modules.components import BottleneckConfig, IA3Config, InvertibleConfig
 from modules.components.adapters_component import IA3, Bottleneck, LibraryComponent
@@ -156,7 +155,7 @@ def _place(backbone: Backbone) -> Literal["words", "embeddings"]:
     model_type = backbone.info.model_type
     if model_type in WORDS:
         return "words"
-    architecture = ARCHITECTURES[model_type]
+    architecture = backbone.info.architecture
     if architecture.embeddings and not architecture.plugged_in:
         return "embeddings"
     raise ModulesError(

@@ -18,7 +18,7 @@ from pydantic.dataclasses import dataclass
 from safetensors.torch import save_file
 from torch import Tensor
 
-from modules.backbone.architectures import ARCHITECTURES, QKV
+from modules.backbone.architectures import QKV
 from modules.backbone.backbone import Backbone
 from modules.components import LoRAConfig, SoftPrompt, SoftPromptConfig
 from modules.components.configs import Target
@@ -162,9 +162,9 @@ def _read_prompt(backbone: Backbone, settings: dict[str, Any], tensors: dict[str
 
 def _lora(backbone: Backbone, part: Part) -> tuple[dict[str, Any], dict[str, Tensor]]:
     config: LoRAConfig = part.config
-    if backbone.info.fused_qkv and set(config.targets) & set(QKV):
+    if backbone.info.architecture.fused_qkv and set(config.targets) & set(QKV):
         raise ModulesError(f"{backbone.info.name} has one layer of queries, keys and values, which PEFT changes whole")
-    place = ARCHITECTURES[backbone.info.model_type].base_model
+    place = backbone.info.architecture.base_model
     inside = "" if backbone.info.family == "encoder" else backbone.model.base_model_prefix if place is None else place
     tensors: dict[str, Tensor] = {}
     paths = []
@@ -191,7 +191,7 @@ def _read_lora(backbone: Backbone, settings: dict[str, Any], tensors: dict[str, 
     given = checked(_LoRASettings, _known(settings, _LoRASettings), folder)
     found: dict[int, dict[str, dict[str, Tensor]]] = {}
     used: set[str] = set()
-    fused = QKV if backbone.info.fused_qkv else ()
+    fused = QKV if backbone.info.architecture.fused_qkv else ()
     for number, target, path in _linears(backbone, [target for target in get_args(Target) if target not in fused]):
         for theirs, ours in (("lora_A", "down"), ("lora_B", "up")):
             # Whatever model class was wrapped: `base_model.model.` and the path of the base model in it stand before.
