@@ -8,11 +8,11 @@ from .backbone.devices import resolve_precision as resolve_precision
 from .backbone.info import Accelerator as Accelerator
 from .backbone.info import BackboneConfig as BackboneConfig
 from .backbone.info import BackboneInfo as BackboneInfo
+from .backbone.inspection import count_parameters as count_parameters
 from .backbone.inspection import inspect_backbone as inspect_backbone
 from .backbone.inspection import of_tokenizer as of_tokenizer
 from .backbone.inspection import special_tokens as special_tokens
 from .backbone.inspection import text_tokens as text_tokens
-from .backbone.size import count_parameters as count_parameters
 from .backbone.tokenizer import load_tokenizer as load_tokenizer
 from .backbone.tokenizer import tokenizer_of as tokenizer_of
 from .combination.combination import Combination as Combination

@@ -19,7 +19,7 @@ from modules.backbone.architectures import QKV
 from modules.backbone.construction import build_model, load_model, model_class
 from modules.backbone.devices import resolve_precision
 from modules.backbone.info import BackboneConfig, BackboneInfo
-from modules.backbone.inspection import inspect_files
+from modules.backbone.inspection import inspect_backbone
 from modules.backbone.tokenizer import load_tokenizer
 from modules.backbone.transformers_calls import build_config, quiet, reason_of
 from modules.backbone.weights import load_weights, not_finite, weight_files
@@ -212,7 +212,7 @@ def load_backbone(config: BackboneConfig, with_lm_head: bool = False) -> Backbon
         ModulesError: If it cannot be had, is not safe to load, is not supported, has no trained head or cannot be
             computed in the precision.
     """
-    info = inspect_files(config, weights=True)
+    info = inspect_backbone(config, weights=True)
     if with_lm_head and not info.has_lm_head:
         raise ModulesError(f"backbone {config.name!r} has no trained language model head")
     if reason := info.precision_incompatibility(config.precision):
@@ -233,7 +233,7 @@ def fetch_backbone(config: BackboneConfig) -> list[Path]:
     Raises:
         ModulesError: If it cannot be had, is not safe to load or is not supported.
     """
-    folder = inspect_files(config, weights=True).folder
+    folder = inspect_backbone(config, weights=True).folder
     small = [folder / name for name in (pretrained_files.CONFIG, *pretrained_files.TOKENIZER_FILES)]
     weights = weight_files(folder)[1] if config.random_init_seed is None else []
     return [*filter(Path.is_file, small), *weights]

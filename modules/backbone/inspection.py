@@ -8,22 +8,20 @@ from typing import TypeVar
 from modules.backbone import pretrained_files
 from modules.backbone.architectures import ARCHITECTURES
 from modules.backbone.info import BackboneConfig, BackboneInfo
+from modules.backbone.tokenizer import tokenizer_of
 from modules.disk_cache import cached
 
 T = TypeVar("T")
 
 
-def inspect_backbone(config: BackboneConfig) -> BackboneInfo:
-    """Returns what is known of a backbone without loading it; from the hub only small files are downloaded.
+def inspect_backbone(config: BackboneConfig, *, weights: bool = False) -> BackboneInfo:
+    """Returns what is known of a backbone without loading it.
+
+    From the hub only small files are downloaded, and the weights where they are asked for.
 
     Raises:
         ModulesError: If it cannot be had, is not safe to load or is not supported.
     """
-    return inspect_files(config, weights=False)
-
-
-def inspect_files(config: BackboneConfig, *, weights: bool) -> BackboneInfo:
-    """Does the same as `inspect_backbone`, and downloads the weights too where they are asked for."""
     loaded = config.random_init_seed is None
     folder, revision = pretrained_files.fetch(config.name, config.revision, weights=weights and loaded)
     with pretrained_files.readable(config.name):
@@ -33,19 +31,24 @@ def inspect_files(config: BackboneConfig, *, weights: bool) -> BackboneInfo:
     return cached(BackboneInfo, lambda: _examined(config, folder, revision), files=files, backbone=key)
 
 
+def count_parameters(info: BackboneInfo, with_lm_head: bool = False) -> int:
+    """Returns the number of a backbone's weights, without those of a language model head unless it is asked for."""
+
+    def find() -> int:
+        from modules.backbone.backbone import skeleton
+
+        return sum(parameter.numel() for parameter in skeleton(info, with_lm_head).own_parameters().values())
+
+    return cached(int, find, parameters=info.weights_hash, with_lm_head=with_lm_head)
+
+
 def special_tokens(info: BackboneInfo) -> int:
     """Returns how many special tokens the tokenizer adds to a text.
 
     Raises:
         ModulesError: If the tokenizer cannot be used.
     """
-
-    def find() -> int:
-        from modules.backbone.tokenizer import tokenizer_of
-
-        return int(tokenizer_of(info).num_special_tokens_to_add())
-
-    return of_tokenizer(int, find, info, "special tokens")
+    return of_tokenizer(int, lambda: int(tokenizer_of(info).num_special_tokens_to_add()), info, "special tokens")
 
 
 def text_tokens(info: BackboneInfo, text: str) -> int:
@@ -56,8 +59,6 @@ def text_tokens(info: BackboneInfo, text: str) -> int:
     """
 
     def find() -> int:
-        from modules.backbone.tokenizer import tokenizer_of
-
         return len(tokenizer_of(info)(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     return of_tokenizer(int, find, info, "tokens of a text", text)
