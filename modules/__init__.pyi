@@ -31,5 +31,5 @@ from .training.configs import OptimizerConfig as OptimizerConfig
 from .training.configs import SpanHeadConfig as SpanHeadConfig
 from .training.configs import TaggingHeadConfig as TaggingHeadConfig
 from .training.heads import ClassificationHead as ClassificationHead
+from .training.heads import SpanHead as SpanHead
 from .training.heads import TaggingHead as TaggingHead
-from .training.span_head import SpanHead as SpanHead

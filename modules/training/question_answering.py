@@ -7,7 +7,7 @@ from torchmetrics import MeanMetric, Metric
 from typing_extensions import override
 
 from modules.training.base import Batch
-from modules.training.span_head import SpanHead, best_spans
+from modules.training.heads import SpanHead, best_spans
 from modules.training.task import Prediction, TaskModule
 
 
@@ -34,17 +34,13 @@ class QuestionAnswering(TaskModule):
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Returns log-probabilities of the answer's first and last token, [batch, time] each."""
-        hidden = self.combination.encode(
-            batch["input_ids"], batch["attention_mask"], self.languages(batch), batch.get("token_type_ids")
-        )
         candidates = batch["in_context"].scatter(1, batch["nowhere"].unsqueeze(1), True)
-        start, end = self.head(hidden, candidates)
+        start, end = self.head(self.encode(batch), candidates)
         return start, end
 
     @override
     def losses(self, batch: Batch) -> Tensor:
-        start, end = self(batch)
-        return _losses(start, end, batch)
+        return _losses(*self(batch), batch)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Logs `validation/loss` over all windows of all ranks, and two scores over those that hold their answer.
