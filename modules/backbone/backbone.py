@@ -28,6 +28,7 @@ from modules.errors import ModulesError
 LIGHTNING_PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 """Lightning's names of the precisions."""
 
+
 class LanguageModelHead(nn.Module):
     """What turns hidden states into logits over the vocabulary."""
 
@@ -107,12 +108,7 @@ class Backbone(nn.Module):
     """A frozen transformer, its tokenizer and, where asked for, its language model head; `load_backbone` makes it."""
 
     def __init__(
-        self,
-        model: nn.Module,
-        lm_head: LanguageModelHead | None,
-        tokenizer: Any,
-        info: BackboneInfo,
-        precision: str,
+        self, model: nn.Module, lm_head: LanguageModelHead | None, tokenizer: Any, info: BackboneInfo, precision: str
     ) -> None:
         super().__init__()
         self.model: Any = model

@@ -19,7 +19,7 @@ from torch import nn
 from modules.backbone.architectures import ARCHITECTURES, Architecture
 from modules.backbone.info import Construction
 from modules.backbone.transformers_calls import build_config, quiet, reason_of, shown
-from modules.backbone.weights import FLOATS, Weights
+from modules.backbone.weights import Weights
 from modules.errors import ModulesError
 
 UNLIMITED = 2**31 - 1
@@ -258,7 +258,7 @@ def _check_shapes(name: str, model: nn.Module, weights: Weights) -> None:
         elif tensors[key].shape != parameter.shape:
             shapes = f"the shape {list(tensors[key].shape)}, and config.json describes {list(parameter.shape)}"
             raise ModulesError(f"backbone {name!r}: {weights} does not fit config.json: {key} has {shapes}")
-        elif tensors[key].dtype not in FLOATS:
+        elif not tensors[key].is_floating_point():
             raise ModulesError(f"backbone {name!r}: {weights}: {key} has type {tensors[key].dtype}, not a float type")
     if sum(missing.values()) > sum(4 * tensor.numel() for tensor in tensors.values()):
         raise _missing(name, weights, list(missing))

@@ -29,20 +29,11 @@ Tensors = dict[str, Tensor]
 """Tensors by name; those on the meta device have a shape and a type, but no values."""
 
 DTYPES = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "I64": torch.int64,
-    "I32": torch.int32,
-    "I16": torch.int16,
-    "I8": torch.int8,
-    "U8": torch.uint8,
+    **{"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16},
+    **{"I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8},
     "BOOL": torch.bool,
 }
 """The types of tensors that are read, by their names in safetensors."""
-FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
-"""The types that weights can have."""
 FOREIGN_CODE = re.compile(r"GLOBAL ([\w.]+)")
 """How the restricted unpickler names what a file wants to import."""
 LFS_POINTER = b"version https://git-lfs"

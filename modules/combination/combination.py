@@ -394,9 +394,7 @@ class Combination(nn.Module):
         embed = functools.partial(self._embed, acting)
         return DECODING_STATES[self.backbone.info.family](self.backbone, embed, embeddings, mask)
 
-    def _prompted(
-        self, acting: Sequence[Component], text: Rows, further: int
-    ) -> tuple[Tensor, Tensor, int, int]:
+    def _prompted(self, acting: Sequence[Component], text: Rows, further: int) -> tuple[Tensor, Tensor, int, int]:
         """Returns the embeddings of prompts and text [rows, positions, embedding size] and the mask [rows, positions].
 
         The numbers are those of the prompts' vectors in front of the first token and behind it. `further` tokens
