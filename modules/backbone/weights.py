@@ -193,7 +193,8 @@ def _safetensors_on_hub(repository: str, commit: str, file: str) -> Tensors:
     return {key: without_values(one.shape, one.dtype, f"{shown}: {key}") for key, one in found.items()}
 
 
-def _load_safetensors(file: Path) -> Tensors:
+def load_safetensors(file: Path) -> Tensors:
+    """Returns the tensors of a file of safetensors."""
     try:
         return load_file(file)
     except (SafetensorError, OSError) as error:
@@ -210,7 +211,8 @@ def _pickle_on_hub(repository: str, commit: str, file: str) -> Tensors:
         return _unpickled(stream, f"{repository}/{file}", map_location="meta")
 
 
-def _load_pickle(file: Path) -> Tensors:
+def load_pickle(file: Path) -> Tensors:
+    """Returns the tensors of a pickle, which may hold nothing else."""
     # Only a zip archive can be mapped into memory instead of being copied there.
     return _unpickled(file, file, map_location="cpu", mmap=zipfile.is_zipfile(file))
 
@@ -255,14 +257,14 @@ FORMATS = (
         patterns=("model.safetensors", "model-*-of-*.safetensors"),
         describe=_describe_safetensors,
         describe_on_hub=_safetensors_on_hub,
-        load=_load_safetensors,
+        load=load_safetensors,
     ),
     WeightFormat(
         name=re.compile(r"pytorch_model(-\d+-of-(?P<files>\d+))?\.bin"),
         patterns=("pytorch_model.bin", "pytorch_model-*-of-*.bin"),
         describe=_describe_pickle,
         describe_on_hub=_pickle_on_hub,
-        load=_load_pickle,
+        load=load_pickle,
     ),
 )
 """The formats that are read, the preferred one first."""
