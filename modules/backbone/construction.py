@@ -60,21 +60,15 @@ def examine(name: str, model_type: str, settings: dict[str, Any], weights: Weigh
 
 def model_class(model_type: str, with_lm_head: bool) -> Any:
     """Returns the model class of transformers, with or without a language model head."""
-    from transformers import (
-        CONFIG_MAPPING,
-        MODEL_FOR_CAUSAL_LM_MAPPING,
-        MODEL_FOR_MASKED_LM_MAPPING,
-        MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
-        MODEL_MAPPING,
-    )
+    import transformers
 
     language_models = {
-        "encoder": MODEL_FOR_MASKED_LM_MAPPING,
-        "decoder": MODEL_FOR_CAUSAL_LM_MAPPING,
-        "encoder-decoder": MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
+        "encoder": transformers.MODEL_FOR_MASKED_LM_MAPPING,
+        "decoder": transformers.MODEL_FOR_CAUSAL_LM_MAPPING,
+        "encoder-decoder": transformers.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
     }
-    mapping = language_models[ARCHITECTURES[model_type].family] if with_lm_head else MODEL_MAPPING
-    return mapping[CONFIG_MAPPING[model_type]]
+    mapping = language_models[ARCHITECTURES[model_type].family] if with_lm_head else transformers.MODEL_MAPPING
+    return mapping[transformers.CONFIG_MAPPING[model_type]]
 
 
 def build_model(model_type: str, settings: dict[str, Any], with_lm_head: bool) -> Any:

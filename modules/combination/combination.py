@@ -20,6 +20,9 @@ from modules.components.base_config import ROLES, ComponentConfig
 from modules.components.registry import component_class
 from modules.errors import ModulesError, did_you_mean
 
+Run = Callable[[Sequence[Component], list[int]], Tensor]
+"""Computes something for each of some rows, on which the given components act."""
+
 
 class Combination(nn.Module):
     """A backbone with components: those of a row's language act on it, and those without a language on every row.
@@ -96,15 +99,9 @@ class Combination(nn.Module):
 
     def components(self, role: str | None = None, language: str | None = None) -> list[Component]:
         """Returns the components in the order in which they act, those of one role or language where it is given."""
-        present = (component for component in self._components.values() if isinstance(component, Component))
-        return sorted(
-            (
-                component
-                for component in present
-                if role in (None, component.role) and language in (None, component.language)
-            ),
-            key=lambda component: ROLES.index(component.role),
-        )
+        present = [component for component in self._components.values() if isinstance(component, Component)]
+        chosen = [one for one in present if role in (None, one.role) and language in (None, one.language)]
+        return sorted(chosen, key=lambda component: ROLES.index(component.role))
 
     def train_only(self, components: Iterable[Component], *modules: nn.Module) -> None:
         """Makes exactly these components and modules, such as a head, trainable; nothing else decides what is.
@@ -157,14 +154,12 @@ class Combination(nn.Module):
         padding = attention_mask.argmax(dim=1)  # before the text
         # Prompts and positions begin where a row does: encode rows that begin at once, and put them back.
         text = Rows(input_ids, attention_mask, token_type_ids, decoder_input_ids, documents).rolled(padding)
-        hidden = self._mixed(
-            languages or [""] * len(input_ids), lambda acting, rows: self._encode(acting, text.at(rows))
-        )
+        hidden = self._mixed(languages, len(padding), lambda acting, rows: self._encode(acting, text.at(rows)))
         return hidden if decoder_input_ids is not None or not padding.any() else rolled(hidden, -padding)
 
-    def _mixed(self, languages: Sequence[str], run: Callable[[Sequence[Component], list[int]], Tensor]) -> Tensor:
+    def _mixed(self, languages: Sequence[str] | None, rows: int, run: Run) -> Tensor:
         """Returns what `run` gives for each row, those that the same components act on in one pass."""
-        groups = self._groups(languages) or {(): []}
+        groups = self._groups(languages, rows) or {(): []}
         found = put_together([(rows, run(acting, rows)) for acting, rows in groups.items()])
         for _ in range(self.synchronised_passes(len(groups)) - len(groups)):
             # Where ranks share layers, one with fewer passes takes part in the others', forward and backward.
@@ -215,7 +210,7 @@ class Combination(nn.Module):
         Returns:
             [number, rows], in which `Backbone.rows` finds a token; without a reduced vocabulary all by their ids.
         """
-        groups = self._groups(languages or [""] * len(vectors))
+        groups = self._groups(languages, len(vectors))
         if len(groups) < 2:
             return self._lm_logits(next(iter(groups), ()), vectors)
         parts = [(rows, self._lm_logits(acting, vectors[rows])) for acting, rows in groups.items()]
@@ -274,7 +269,7 @@ class Combination(nn.Module):
             tokens, mask = padded([[one] for one in found], input_ids.device)
             return continuation_log_probs(reading, logits, tokens, mask)[:, 0] / mask.sum(dim=-1)[:, 0]
 
-        scores = self._mixed(languages or [""] * len(input_ids), run)
+        scores = self._mixed(languages, len(input_ids), run)
         return [written[row] for row in range(len(input_ids))], scores
 
     def continuation_log_likelihoods(
@@ -318,10 +313,11 @@ class Combination(nn.Module):
             reading = self._read(acting, text.at(rows), tokens.shape[2] - 1)
             return continuation_log_probs(reading, logits, tokens[rows], mask[rows])
 
-        return self._mixed(languages or [""] * len(input_ids), run), mask.sum(dim=-1)
+        return self._mixed(languages, len(input_ids), run), mask.sum(dim=-1)
 
-    def _groups(self, languages: Sequence[str]) -> dict[tuple[Component, ...], list[int]]:
+    def _groups(self, languages: Sequence[str] | None, rows: int) -> dict[tuple[Component, ...], list[int]]:
         """Returns for each set of components that act together the numbers of its rows."""
+        languages = languages or [""] * rows
         components = self.components()
         acting = {
             language: tuple(component for component in components if component.language in (None, language))
