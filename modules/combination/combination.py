@@ -345,9 +345,8 @@ class Combination(nn.Module):
         if text.documents is not None:
             more |= self._packed(text.documents, front, behind, embeddings.dtype)
         if text.types is not None and getattr(self.backbone.model.config, "type_vocab_size", 0) > 1:
-            start, rest = text.types[:, :1], text.types[:, 1:]
-            parts = [start.new_zeros(len(start), front), start, start.new_zeros(len(start), behind), rest]
-            more["token_type_ids"] = torch.cat(parts, dim=1)
+            before, after = (text.types.new_zeros(len(text.types), number) for number in (front, behind))
+            more["token_type_ids"] = _with_prompts([before], text.types, [after])
         decodes = self.backbone.info.family == "encoder-decoder"
         if decodes:
             read = self.backbone.shifted(text.ids) if text.decoder_ids is None else text.decoder_ids
@@ -396,22 +395,13 @@ class Combination(nn.Module):
         The numbers are those of the prompts' vectors in front of the first token and behind it. `further` tokens
         must find room too.
         """
-        prompts = [(component.config.after_bos, component.prompt()) for component in acting]
-        before = [prompt for after_bos, prompt in prompts if prompt is not None and not after_bos]
-        after = [prompt for after_bos, prompt in prompts if prompt is not None and after_bos]
-        front, behind = sum(map(len, before)), sum(map(len, after))
-        self._check_length(text.ids.shape[1], front + behind, further)
         rows = len(text.ids)
-        embeddings = self._embed(acting, text.ids)
-        embeddings = torch.cat(
-            [
-                *(prompt.expand(rows, -1, -1) for prompt in before),
-                embeddings[:, :1],
-                *(prompt.expand(rows, -1, -1) for prompt in after),
-                embeddings[:, 1:],
-            ],
-            dim=1,
-        )
+        prompts = [(component.config.after_bos, component.prompt()) for component in acting]
+        before = [prompt.expand(rows, -1, -1) for after_bos, prompt in prompts if prompt is not None and not after_bos]
+        after = [prompt.expand(rows, -1, -1) for after_bos, prompt in prompts if prompt is not None and after_bos]
+        front, behind = (sum(prompt.shape[1] for prompt in some) for some in (before, after))
+        self._check_length(text.ids.shape[1], front + behind, further)
+        embeddings = _with_prompts(before, self._embed(acting, text.ids), after)
         attention_mask = torch.cat([text.mask.new_ones(rows, front + behind), text.mask], dim=1)
         return embeddings, attention_mask, front, behind
 
@@ -448,7 +438,7 @@ class Combination(nn.Module):
             for component in last:
                 text = component.embed(text)
             between = embeddings[:, front + 1 : front + 1 + behind]
-            return torch.cat([embeddings[:, :front], text[:, :1], between, text[:, 1:]], dim=1)
+            return _with_prompts([embeddings[:, :front]], text, [between])
 
         assert self.backbone.embedder is not None  # else the component was refused
         hook = self.backbone.embedder.register_forward_hook(change)
@@ -482,6 +472,11 @@ class Combination(nn.Module):
 
         logits: Tensor = self.backbone.lm_head(vectors, unembed)
         return logits
+
+
+def _with_prompts(before: Sequence[Tensor], text: Tensor, after: Sequence[Tensor]) -> Tensor:
+    """Returns a text's vectors [rows, time, ...] with those of prompts in front of its first token and behind it."""
+    return torch.cat([*before, text[:, :1], *after, text[:, 1:]], dim=1)
 
 
 def _text_of(vectors: Tensor, front: int, behind: int) -> Tensor:
