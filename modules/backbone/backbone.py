@@ -272,11 +272,7 @@ def _load_weights(info: BackboneInfo, with_lm_head: bool) -> nn.Module:
 
 
 def _try(backbone: Backbone) -> None:
-    """Computes the hidden states and logits of two tokens, which shows what the shapes of the weights do not.
-
-    Raises:
-        ModulesError: If that fails, for instance since a setting is out of range.
-    """
+    """Refuses a backbone that cannot compute two tokens: shapes of weights do not show every wrong setting."""
     try:
         with torch.no_grad():
             ids = torch.zeros(1, 2, dtype=torch.long)

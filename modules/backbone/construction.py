@@ -162,11 +162,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _build_without_memory(model_type: str, settings: dict[str, Any]) -> Any:
-    """Returns a model with its language model head on the meta device.
-
-    Raises:
-        Exception: Whatever a setting of a wrong value leads to.
-    """
+    """Returns a model with its language model head on the meta device; a wrong setting may raise any exception."""
     config = build_config(model_type, settings)
     architecture = ARCHITECTURES[model_type]
     sizes = {"hidden_size": config.hidden_size, "vocab_size": config.vocab_size, **_layer_counts(config, architecture)}
@@ -234,12 +230,9 @@ def _setting_to_blame(model_type: str, settings: dict[str, Any]) -> str | None:
 
 
 def _check_shapes(name: str, model: nn.Module, weights: Weights) -> None:
-    """Compares the parameters of a model with the tensors of its weight files, as far as the names agree.
+    """Refuses weight files in which a tensor has another shape or is no weight, or more is missing than there is.
 
     Transformers would allocate what is missing or has another shape, so this bounds memory by the size of the files.
-
-    Raises:
-        ModulesError: If a tensor has another shape or is no weight, or more is missing than there is.
     """
     tensors = weights.tensors
     prefix = str(getattr(model, "base_model_prefix", ""))
@@ -264,11 +257,7 @@ def _missing(name: str, weights: Weights, tensors: list[str]) -> ModulesError:
 
 
 def _has_head(name: str, model_type: str, settings: dict[str, Any], weights: Weights) -> bool:
-    """Says whether weights include a whole language model head, and checks that they include the rest.
-
-    Raises:
-        ModulesError: If some of the other weights are missing, or there are more layers than the settings say.
-    """
+    """Says whether weights include a whole language model head; refuses them if others are missing or surplus."""
     model, report = _load_without_memory(name, model_type, settings, weights, with_lm_head=True)
     if not (has_head := not report["missing_keys"]):
         model, report = _load_without_memory(name, model_type, settings, weights, with_lm_head=False)

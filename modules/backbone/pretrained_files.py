@@ -177,11 +177,7 @@ def file_hash(file: Path) -> str:
 
 @contextlib.contextmanager
 def readable(name: str) -> Iterator[None]:
-    """Says of a file that cannot be read which one it is.
-
-    Raises:
-        ModulesError: If the system refuses a file.
-    """
+    """Turns the system's refusal of a file into a `ModulesError` that names it."""
     try:
         yield
     except OSError as error:

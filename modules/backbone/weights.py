@@ -98,17 +98,6 @@ class WeightFormat:
         return int(match["files"] or 1)
 
 
-def without_values(shape: Sequence[int], dtype: str, shown: str) -> Tensor:
-    """Returns a tensor on the meta device; its type is given by its name in safetensors.
-
-    Raises:
-        ModulesError: If the type is none that is read.
-    """
-    if dtype not in DTYPES:
-        raise ModulesError(f"{shown} has type {dtype}; types that are read: {', '.join(DTYPES)}")
-    return torch.empty(shape, dtype=DTYPES[dtype], device="meta")
-
-
 def weight_files(folder: Path) -> tuple[WeightFormat, list[Path]]:
     """Returns the weight files of a folder, in order, and their format: safetensors where there are both."""
     format_, names = choose_format([file.name for file in folder.iterdir()])
@@ -181,7 +170,7 @@ def _describe_safetensors(file: Path) -> Tensors:
             found = {key: (part.get_shape(), part.get_dtype()) for key, part in slices.items()}
     except (SafetensorError, OSError) as error:
         raise ModulesError(f"{file} cannot be read as safetensors: {error}") from error
-    return {key: without_values(shape, dtype, f"{file}: {key}") for key, (shape, dtype) in found.items()}
+    return {key: _without_values(shape, dtype, f"{file}: {key}") for key, (shape, dtype) in found.items()}
 
 
 def _safetensors_on_hub(repository: str, commit: str, file: str) -> Tensors:
@@ -190,7 +179,14 @@ def _safetensors_on_hub(repository: str, commit: str, file: str) -> Tensors:
         found = huggingface_hub.HfApi().parse_safetensors_file_metadata(repository, file, revision=commit).tensors
     except SafetensorsParsingError as error:
         raise ModulesError(f"{shown} cannot be read as safetensors: {_first_sentence(error)}") from error
-    return {key: without_values(one.shape, one.dtype, f"{shown}: {key}") for key, one in found.items()}
+    return {key: _without_values(one.shape, one.dtype, f"{shown}: {key}") for key, one in found.items()}
+
+
+def _without_values(shape: Sequence[int], dtype: str, shown: str) -> Tensor:
+    """Returns a tensor on the meta device, of a type that is read, given by its name in safetensors."""
+    if dtype not in DTYPES:
+        raise ModulesError(f"{shown} has type {dtype}; types that are read: {', '.join(DTYPES)}")
+    return torch.empty(shape, dtype=DTYPES[dtype], device="meta")
 
 
 def load_safetensors(file: Path) -> Tensors:

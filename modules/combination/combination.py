@@ -368,11 +368,7 @@ class Combination(nn.Module):
         return rolled(hidden, length - time)[:, time - 1 :]
 
     def _text_to_go_on_from(self, input_ids: Tensor, attention_mask: Tensor) -> Rows:
-        """Returns rows that begin at once.
-
-        Raises:
-            ModulesError: If the backbone cannot go on from a text, or not with all of its words.
-        """
+        """Returns rows that begin at once; refuses a backbone that cannot go on from a text, or lacks words."""
         if self.backbone.vocabulary is not None:
             raise ModulesError(f"the vocabulary of {self.backbone.info.name} was reduced: answers may lack their words")
         if self.backbone.info.family not in DECODING_STATES:

@@ -180,11 +180,7 @@ def _library_config(settings: dict[str, Any], folder: Path) -> Any:
 
 
 def _our_configs(backbone: Backbone, settings: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Returns our configurations of what the library describes.
-
-    Raises:
-        ModulesError: We have no such component; the message names the setting that is not ours.
-    """
+    """Returns our configurations of what the library describes, or refuses it by the settings that are not ours."""
     theirs = _library_config(settings, folder)
     nearest: list[str] | None = None
     for kind, config in _candidates(theirs):
