@@ -257,7 +257,7 @@ def _missing(name: str, weights: Weights, tensors: list[str]) -> ModulesError:
 
 
 def _has_head(name: str, model_type: str, settings: dict[str, Any], weights: Weights) -> bool:
-    """Says whether weights include a whole language model head; refuses them if others are missing or surplus."""
+    """Says whether weights have a whole language model head; refuses them if others are missing, or layers surplus."""
     model, report = _load_without_memory(name, model_type, settings, weights, with_lm_head=True)
     if not (has_head := not report["missing_keys"]):
         model, report = _load_without_memory(name, model_type, settings, weights, with_lm_head=False)
