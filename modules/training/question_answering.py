@@ -40,7 +40,8 @@ class QuestionAnswering(TaskModule):
 
     @override
     def losses(self, batch: Batch) -> Tensor:
-        return _losses(*self(batch), batch)
+        start, end = self(batch)
+        return _losses(start, end, batch)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Logs `validation/loss` over all windows of all ranks, and two scores over those that hold their answer.
