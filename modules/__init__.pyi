@@ -8,7 +8,6 @@ from .backbone.devices import resolve_precision as resolve_precision
 from .backbone.info import Accelerator as Accelerator
 from .backbone.info import BackboneConfig as BackboneConfig
 from .backbone.info import BackboneInfo as BackboneInfo
-from .backbone.inspection import count_parameters as count_parameters
 from .backbone.inspection import inspect_backbone as inspect_backbone
 from .backbone.inspection import of_tokenizer as of_tokenizer
 from .backbone.inspection import special_tokens as special_tokens
@@ -22,6 +21,7 @@ from .components.base_config import ComponentConfig as ComponentConfig
 from .components.registry import CONFIGS as CONFIGS
 from .components.registry import component_class as component_class
 from .components.registry import component_config as component_config
+from .components.registry import count_parameters as count_parameters
 from .components.registry import trained_parameters as trained_parameters
 from .errors import ModulesError as ModulesError
 from .training.configs import AlignmentConfig as AlignmentConfig

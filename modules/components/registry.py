@@ -73,3 +73,8 @@ def trained_parameters(kind: str, config: ComponentConfig, info: BackboneInfo, *
     if kind not in CONFIGS:
         return find()  # the user may be writing it
     return cached(int, find, trained=kind, config=config, backbone=info.weights_hash, with_lm_head=with_lm_head)
+
+
+def count_parameters(info: BackboneInfo, with_lm_head: bool = False) -> int:
+    """Returns the number of a backbone's weights, without those of a language model head unless it is asked for."""
+    return trained_parameters(configs.FullConfig.kind, configs.FullConfig(), info, with_lm_head=with_lm_head)
