@@ -12,7 +12,6 @@ from .backbone.inspection import inspect_backbone as inspect_backbone
 from .backbone.inspection import of_tokenizer as of_tokenizer
 from .backbone.inspection import special_tokens as special_tokens
 from .backbone.inspection import text_tokens as text_tokens
-from .backbone.size import count_parameters as count_parameters
 from .backbone.tokenizer import load_tokenizer as load_tokenizer
 from .backbone.tokenizer import tokenizer_of as tokenizer_of
 from .combination.combination import Combination as Combination
@@ -22,6 +21,7 @@ from .components.base_config import ComponentConfig as ComponentConfig
 from .components.registry import CONFIGS as CONFIGS
 from .components.registry import component_class as component_class
 from .components.registry import component_config as component_config
+from .components.registry import count_parameters as count_parameters
 from .components.registry import trained_parameters as trained_parameters
 from .errors import ModulesError as ModulesError
 from .training.configs import AlignmentConfig as AlignmentConfig
@@ -31,5 +31,5 @@ from .training.configs import OptimizerConfig as OptimizerConfig
 from .training.configs import SpanHeadConfig as SpanHeadConfig
 from .training.configs import TaggingHeadConfig as TaggingHeadConfig
 from .training.heads import ClassificationHead as ClassificationHead
+from .training.heads import SpanHead as SpanHead
 from .training.heads import TaggingHead as TaggingHead
-from .training.span_head import SpanHead as SpanHead

@@ -3,8 +3,7 @@
 A new model is one entry here; the tests run every combination of components on every entry.
 """
 
-import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Family = Literal["encoder", "decoder", "encoder-decoder"]
@@ -13,6 +12,9 @@ Family = Literal["encoder", "decoder", "encoder-decoder"]
 PackedMask = Literal["added", "added by layer", "seen"]
 """How a decoder takes a mask of its own for each row and token: as what is added to attention scores, for all layers or
 for each type of layer; or as 1 where there is something to be seen."""
+
+QKV = ("query", "key", "value")
+"""The order of the thirds of a fused linear layer's output, or of each head's part of it."""
 
 Linears = dict[str, str]
 """What a LoRA may target -> the linear layer, inside one transformer layer."""
@@ -27,7 +29,7 @@ class Architecture:
     """The list of transformer layers, inside the base model; of an encoder-decoder the encoder's."""
     linears: Linears
     """Their linear layers."""
-    lm_head: tuple[str, ...]
+    lm_head: tuple[str, ...] = ("lm_head",)
     """The modules of the language model that follow the base model, in the order of their use."""
     embeddings: str | None = None
     """The module that turns word embeddings into what the layers read (positions added, normalised), inside the base
@@ -48,7 +50,8 @@ class Architecture:
     plugged_in: bool = False
     """`adapters` knows it through its plug-in interface only, which has bottleneck adapters but no prefixes or IA3."""
     interface: dict[str, str] = field(default_factory=dict)
-    """That interface, where the library brings none: its name for a part -> the module path, in a layer or a part."""
+    """Where the library brings none: its names for the embeddings and what stands before the sublayers -> the module
+    path, in the base model or a layer."""
     positions_after_padding: bool = False
     """Positions are numbered from `pad_token_id + 1`, so that many rows of the position table hold no token."""
     positions_by_mask: bool = False
@@ -69,79 +72,63 @@ class Architecture:
     """Configuration values that no `config.json` decides."""
 
 
-_BERT_LINEARS = {
-    "query": "attention.self.query",
-    "key": "attention.self.key",
-    "value": "attention.self.value",
-    "attention_output": "attention.output.dense",
-    "feed_forward_in": "intermediate.dense",
-    "feed_forward_out": "output.dense",
-}
-
-_LLAMA_LINEARS = {
-    "query": "self_attn.q_proj",
-    "key": "self_attn.k_proj",
-    "value": "self_attn.v_proj",
-    "attention_output": "self_attn.o_proj",
-    "feed_forward_in": "mlp.up_proj",
-    "feed_forward_out": "mlp.down_proj",
-}
-_OPT_LINEARS = {
-    "query": "self_attn.q_proj",
-    "key": "self_attn.k_proj",
-    "value": "self_attn.v_proj",
-    "attention_output": "self_attn.out_proj",
-    "feed_forward_in": "fc1",
-    "feed_forward_out": "fc2",
-}
-_OPT_INTERFACE = {
-    "layer_self_attn": "self_attn",
-    "attn_q_proj": "q_proj",
-    "attn_k_proj": "k_proj",
-    "attn_v_proj": "v_proj",
-    "attn_o_proj": "out_proj",
-    "layer_intermediate_proj": "fc1",
-    "layer_output_proj": "fc2",
-    "layer_pre_self_attn": "self_attn_layer_norm",
-    "layer_pre_ffn": "final_layer_norm",
-}
+_BERT = Architecture(
+    family="encoder",
+    embeddings="embeddings",
+    layers="encoder.layer",
+    linears={
+        "query": "attention.self.query",
+        "key": "attention.self.key",
+        "value": "attention.self.value",
+        "attention_output": "attention.output.dense",
+        "feed_forward_in": "intermediate.dense",
+        "feed_forward_out": "output.dense",
+    },
+    lm_head=("cls",),
+)
+_ROBERTA = replace(_BERT, lm_head=("lm_head",), positions_after_padding=True)
 
 # With sdpa, the prefixes of `adapters` fall out of the causal mask in the decoders that it knows natively.
 _LLAMA = Architecture(
     family="decoder",
     layers="layers",
-    linears=_LLAMA_LINEARS,
-    lm_head=("lm_head",),
+    linears={
+        "query": "self_attn.q_proj",
+        "key": "self_attn.k_proj",
+        "value": "self_attn.v_proj",
+        "attention_output": "self_attn.o_proj",
+        "feed_forward_in": "mlp.up_proj",
+        "feed_forward_out": "mlp.down_proj",
+    },
     past_key_value=True,
     packed_mask="added",
     attention="eager",
 )
-_QWEN = dataclasses.replace(
-    _LLAMA, plugged_in=True, past_key_value=False, packed_mask="added by layer", attention="sdpa"
-)
+_QWEN = replace(_LLAMA, plugged_in=True, past_key_value=False, packed_mask="added by layer", attention="sdpa")
 
-_T5_ATTENTION = {
+_OPT_LINEARS = _LLAMA.linears | {
+    "attention_output": "self_attn.out_proj",
+    "feed_forward_in": "fc1",
+    "feed_forward_out": "fc2",
+}
+_OPT_NORMS = {"layer_pre_self_attn": "self_attn_layer_norm", "layer_pre_ffn": "final_layer_norm"}
+_LLAMA_NORMS = {"layer_pre_self_attn": "input_layernorm", "layer_pre_ffn": "post_attention_layernorm"}
+
+_T5_LINEARS = {
     "query": "layer.0.SelfAttention.q",
     "key": "layer.0.SelfAttention.k",
     "value": "layer.0.SelfAttention.v",
     "attention_output": "layer.0.SelfAttention.o",
+    "feed_forward_in": "layer.1.DenseReluDense.wi",
+    "feed_forward_out": "layer.1.DenseReluDense.wo",
 }
 _T5 = Architecture(
     family="encoder-decoder",
     exceeds_float16=True,
     layers="encoder.block",
-    linears={
-        **_T5_ATTENTION,
-        "feed_forward_in": "layer.1.DenseReluDense.wi",
-        "feed_forward_out": "layer.1.DenseReluDense.wo",
-    },
+    linears=_T5_LINEARS,
     decoder_layers="decoder.block",
-    decoder_linears={
-        **_T5_ATTENTION,
-        "feed_forward_in": "layer.2.DenseReluDense.wi",
-        "feed_forward_out": "layer.2.DenseReluDense.wo",
-    },
-    lm_head=("lm_head",),
+    decoder_linears={name: path.replace("layer.1", "layer.2") for name, path in _T5_LINEARS.items()},
     base_model="",
     scaled_head=True,
     attention="eager",
@@ -152,51 +139,21 @@ _BART = Architecture(
     linears=_OPT_LINEARS,
     decoder_layers="decoder.layers",
     decoder_linears=_OPT_LINEARS,
-    lm_head=("lm_head",),
     attention="eager",
 )
 
-_ROBERTA = Architecture(
-    family="encoder",
-    embeddings="embeddings",
-    layers="encoder.layer",
-    linears=_BERT_LINEARS,
-    lm_head=("lm_head",),
-    positions_after_padding=True,
-)
-
 ARCHITECTURES: dict[str, Architecture] = {
-    "bert": Architecture(
-        family="encoder",
-        embeddings="embeddings",
-        layers="encoder.layer",
-        linears=_BERT_LINEARS,
-        lm_head=("cls",),
-    ),
+    "bert": _BERT,
     "roberta": _ROBERTA,
     "xlm-roberta": _ROBERTA,
-    "deberta-v2": Architecture(
-        family="encoder",
-        embeddings="embeddings",
+    "deberta-v2": replace(
+        _BERT,
         projected_embeddings=True,
-        layers="encoder.layer",
-        linears={
-            **_BERT_LINEARS,
-            "query": "attention.self.query_proj",
-            "key": "attention.self.key_proj",
-            "value": "attention.self.value_proj",
-        },
-        lm_head=("cls",),
+        linears=_BERT.linears | {name: f"attention.self.{name}_proj" for name in QKV},
         attention="eager",
         unlisted_settings=(
-            "attention_head_size",
-            "conv_act",
-            "conv_groups",
-            "conv_kernel_size",
-            "embedding_size",
-            "norm_rel_ebd",
-            "position_buckets",
-            "share_att_key",
+            *("attention_head_size", "conv_act", "conv_groups", "conv_kernel_size", "embedding_size"),
+            *("norm_rel_ebd", "position_buckets", "share_att_key"),
         ),
     ),
     "distilbert": Architecture(
@@ -215,22 +172,13 @@ ARCHITECTURES: dict[str, Architecture] = {
         # With sdpa, `adapters` adds 1 to the attention scores of prefixes whenever a row of the batch is padded.
         attention="eager",
     ),
-    "electra": Architecture(
-        family="encoder",
-        embeddings="embeddings",
-        layers="encoder.layer",
-        linears=_BERT_LINEARS,
-        lm_head=("generator_predictions", "generator_lm_head"),
-        attention="eager",
-    ),
+    "electra": replace(_BERT, lm_head=("generator_predictions", "generator_lm_head"), attention="eager"),
     "modernbert": Architecture(
         family="encoder",
         embeddings="embeddings",
         layers="layers",
         linears={
-            "query": "attn.Wqkv",
-            "key": "attn.Wqkv",
-            "value": "attn.Wqkv",
+            **dict.fromkeys(QKV, "attn.Wqkv"),
             "attention_output": "attn.Wo",
             "feed_forward_in": "mlp.Wi",
             "feed_forward_out": "mlp.Wo",
@@ -246,14 +194,11 @@ ARCHITECTURES: dict[str, Architecture] = {
         family="decoder",
         layers="h",
         linears={
-            "query": "attn.c_attn",
-            "key": "attn.c_attn",
-            "value": "attn.c_attn",
+            **dict.fromkeys(QKV, "attn.c_attn"),
             "attention_output": "attn.c_proj",
             "feed_forward_in": "mlp.c_fc",
             "feed_forward_out": "mlp.c_proj",
         },
-        lm_head=("lm_head",),
         fused_qkv="thirds",
         packed_mask="added",
         attention="eager",
@@ -262,73 +207,42 @@ ARCHITECTURES: dict[str, Architecture] = {
     "mistral": _LLAMA,
     "qwen2": _QWEN,
     "qwen3": _QWEN,
-    "gemma": dataclasses.replace(
-        _QWEN,
-        packed_mask="added",
-        interface={
-            "model_embeddings": "embed_tokens",
-            "model_layers": "layers",
-            "layer_self_attn": "self_attn",
-            "attn_q_proj": "q_proj",
-            "attn_k_proj": "k_proj",
-            "attn_v_proj": "v_proj",
-            "attn_o_proj": "o_proj",
-            "layer_intermediate_proj": "mlp.up_proj",
-            "layer_output_proj": "mlp.down_proj",
-            "layer_pre_self_attn": "input_layernorm",
-            "layer_pre_ffn": "post_attention_layernorm",
-        },
-    ),
+    "gemma": replace(_QWEN, packed_mask="added", interface={**_LLAMA_NORMS, "model_embeddings": "embed_tokens"}),
     # Transformers' sdpa leaves out the soft cap of the attention scores.
-    "gemma2": dataclasses.replace(_QWEN, attention="eager"),
-    "gemma3_text": dataclasses.replace(_QWEN, base_model="model"),
+    "gemma2": replace(_QWEN, attention="eager"),
+    "gemma3_text": replace(_QWEN, base_model="model"),
     "opt": Architecture(
         family="decoder",
         layers="decoder.layers",
         linears=_OPT_LINEARS,
-        lm_head=("lm_head",),
         plugged_in=True,
         packed_mask="added",
-        interface={**_OPT_INTERFACE, "model_embeddings": "decoder.embed_tokens", "model_layers": "decoder.layers"},
+        interface={**_OPT_NORMS, "model_embeddings": "decoder.embed_tokens"},
     ),
     "xglm": Architecture(
         family="decoder",
         layers="layers",
         linears=_OPT_LINEARS,
-        lm_head=("lm_head",),
         plugged_in=True,
         packed_mask="seen",
         attention="eager",
-        interface={**_OPT_INTERFACE, "model_embeddings": "embed_tokens", "model_layers": "layers"},
+        interface={**_OPT_NORMS, "model_embeddings": "embed_tokens"},
     ),
     "bloom": Architecture(
         family="decoder",
         layers="h",
         linears={
-            "query": "self_attention.query_key_value",
-            "key": "self_attention.query_key_value",
-            "value": "self_attention.query_key_value",
+            **dict.fromkeys(QKV, "self_attention.query_key_value"),
             "attention_output": "self_attention.dense",
             "feed_forward_in": "mlp.dense_h_to_4h",
             "feed_forward_out": "mlp.dense_4h_to_h",
         },
-        lm_head=("lm_head",),
         fused_qkv="heads",
         plugged_in=True,
         positions_by_mask=True,
         packing_refused="its positions (ALiBi) are counted in one mask that all tokens of a row have in common",
         attention="eager",
-        interface={
-            "model_embeddings": "word_embeddings",
-            "model_layers": "h",
-            "layer_self_attn": "self_attention",
-            "attn_qkv_proj": "query_key_value",
-            "attn_o_proj": "dense",
-            "layer_intermediate_proj": "mlp.dense_h_to_4h",
-            "layer_output_proj": "mlp.dense_4h_to_h",
-            "layer_pre_self_attn": "input_layernorm",
-            "layer_pre_ffn": "post_attention_layernorm",
-        },
+        interface={**_LLAMA_NORMS, "model_embeddings": "word_embeddings"},
     ),
     "t5": _T5,
     "mt5": _T5,

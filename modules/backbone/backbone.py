@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from modules.backbone import pretrained_files
-from modules.backbone.architectures import ARCHITECTURES
+from modules.backbone.architectures import QKV
 from modules.backbone.construction import build_model, load_model, model_class
 from modules.backbone.devices import resolve_precision
 from modules.backbone.info import BackboneConfig, BackboneInfo
-from modules.backbone.inspection import inspect_files
+from modules.backbone.inspection import inspect_backbone
 from modules.backbone.tokenizer import load_tokenizer
 from modules.backbone.transformers_calls import build_config, quiet, reason_of
 from modules.backbone.weights import load_weights, not_finite, weight_files
@@ -27,6 +27,7 @@ from modules.errors import ModulesError
 
 LIGHTNING_PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 """Lightning's names of the precisions."""
+
 
 class LanguageModelHead(nn.Module):
     """What turns hidden states into logits over the vocabulary."""
@@ -107,12 +108,7 @@ class Backbone(nn.Module):
     """A frozen transformer, its tokenizer and, where asked for, its language model head; `load_backbone` makes it."""
 
     def __init__(
-        self,
-        model: nn.Module,
-        lm_head: LanguageModelHead | None,
-        tokenizer: Any,
-        info: BackboneInfo,
-        precision: str,
+        self, model: nn.Module, lm_head: LanguageModelHead | None, tokenizer: Any, info: BackboneInfo, precision: str
     ) -> None:
         super().__init__()
         self.model: Any = model
@@ -137,7 +133,7 @@ class Backbone(nn.Module):
     @property
     def embedder(self) -> nn.Module | None:
         """What turns word embeddings into what the layers read, where that is one module; see `Architecture`."""
-        path = ARCHITECTURES[self.info.model_type].embeddings
+        path = self.info.architecture.embeddings
         return None if path is None else self.model.get_submodule(path)
 
     @property
@@ -154,8 +150,8 @@ class Backbone(nn.Module):
     @property
     def layers(self) -> nn.ModuleList:
         """The transformer layers, from the first; the encoder's before its decoder's."""
-        architecture = ARCHITECTURES[self.info.model_type]
-        stacks = [self.model.get_submodule(path) for path in (architecture.layers, architecture.decoder_layers) if path]
+        paths = (self.info.architecture.layers, self.info.architecture.decoder_layers)
+        stacks = [self.model.get_submodule(path) for path in paths if path]
         return nn.ModuleList(layer for stack in stacks for layer in stack.children())
 
     def shifted(self, ids: Tensor) -> Tensor:
@@ -173,7 +169,7 @@ class Backbone(nn.Module):
 
     def linears(self, number: int) -> dict[str, nn.Module]:
         """Returns what a LoRA may target in a transformer layer, by the names of `Architecture.linears`."""
-        architecture = ARCHITECTURES[self.info.model_type]
+        architecture = self.info.architecture
         first = len(list(self.model.get_submodule(architecture.layers).children()))
         paths = architecture.linears if number < first else architecture.decoder_linears
         layer = self.layers[number]
@@ -184,7 +180,7 @@ class Backbone(nn.Module):
 
     def own_parameters(self) -> dict[str, nn.Parameter]:
         """Returns the parameters, without those of components, by Hugging Face name; tied ones come once."""
-        place = ARCHITECTURES[self.info.model_type].base_model
+        place = self.info.architecture.base_model
         prefix = self.model.base_model_prefix if place is None else place
         parameters = {
             f"{prefix}.{name}".lstrip("."): parameter
@@ -212,7 +208,7 @@ def load_backbone(config: BackboneConfig, with_lm_head: bool = False) -> Backbon
         ModulesError: If it cannot be had, is not safe to load, is not supported, has no trained head or cannot be
             computed in the precision.
     """
-    info = inspect_files(config, weights=True)
+    info = inspect_backbone(config, weights=True)
     if with_lm_head and not info.has_lm_head:
         raise ModulesError(f"backbone {config.name!r} has no trained language model head")
     if reason := info.precision_incompatibility(config.precision):
@@ -233,7 +229,7 @@ def fetch_backbone(config: BackboneConfig) -> list[Path]:
     Raises:
         ModulesError: If it cannot be had, is not safe to load or is not supported.
     """
-    folder = inspect_files(config, weights=True).folder
+    folder = inspect_backbone(config, weights=True).folder
     small = [folder / name for name in (pretrained_files.CONFIG, *pretrained_files.TOKENIZER_FILES)]
     weights = weight_files(folder)[1] if config.random_init_seed is None else []
     return [*filter(Path.is_file, small), *weights]
@@ -276,11 +272,7 @@ def _load_weights(info: BackboneInfo, with_lm_head: bool) -> nn.Module:
 
 
 def _try(backbone: Backbone) -> None:
-    """Computes the hidden states and logits of two tokens, which shows what the shapes of the weights do not.
-
-    Raises:
-        ModulesError: If that fails, for instance since a setting is out of range.
-    """
+    """Refuses a backbone that cannot compute two tokens: shapes of weights do not show every wrong setting."""
     try:
         with torch.no_grad():
             ids = torch.zeros(1, 2, dtype=torch.long)
@@ -311,7 +303,7 @@ def _draw_weights(info: BackboneInfo) -> nn.Module:
 def _assemble(model: Any, info: BackboneInfo, with_lm_head: bool, tokenizer: Any, precision: str) -> Backbone:
     import adapters
 
-    architecture = ARCHITECTURES[info.model_type]
+    architecture = info.architecture
     head = None
     if with_lm_head:
         head = LanguageModelHead(
@@ -336,7 +328,7 @@ def _with_cache(layer: nn.Module, inputs: Any, named: dict[str, Any]) -> tuple[A
 
 def _base_model(model: Any, info: BackboneInfo) -> Any:
     """Returns the model without its language model head."""
-    place = ARCHITECTURES[info.model_type].base_model
+    place = info.architecture.base_model
     if place is None:
         return model.base_model
     if place:
@@ -357,13 +349,27 @@ def _interface(info: BackboneInfo) -> Any:
     from adapters import AdapterModelInterface
     from adapters.wrappers.interfaces import get_adapter_interface
 
-    architecture = ARCHITECTURES[info.model_type]
+    architecture = info.architecture
     if not architecture.plugged_in:
         return None
     # Preparing the model for the library's LoRA gives fused projections a random bias.
     methods = ["bottleneck"]
     if architecture.interface:
-        return AdapterModelInterface(adapter_methods=methods, layer_cross_attn=None, **architecture.interface)
+        paths = architecture.linears
+        attention = paths["attention_output"].rpartition(".")[0]
+        inside = {name: path.removeprefix(f"{attention}.") for name, path in paths.items()}
+        projections = {f"attn_{name[0]}_proj": inside[name] for name in QKV}
+        return AdapterModelInterface(
+            adapter_methods=methods,
+            model_layers=architecture.layers,
+            layer_self_attn=attention,
+            layer_cross_attn=None,
+            attn_o_proj=inside["attention_output"],
+            layer_intermediate_proj=paths["feed_forward_in"],
+            layer_output_proj=paths["feed_forward_out"],
+            **({"attn_qkv_proj": inside["query"]} if architecture.fused_qkv else projections),
+            **architecture.interface,
+        )
     # With norms behind the sublayers (Gemma 2 and 3) its hooks all use the last layer's: they are left to the model.
     known = get_adapter_interface(info.model_type)
     return dataclasses.replace(known, adapter_methods=methods, layer_ln_1=None, layer_ln_2=None, base_model=None)

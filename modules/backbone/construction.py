@@ -11,15 +11,15 @@ import math
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
 from modules.backbone.architectures import ARCHITECTURES, Architecture
+from modules.backbone.info import Construction
 from modules.backbone.transformers_calls import build_config, quiet, reason_of, shown
-from modules.backbone.weights import FLOATS, Weights
+from modules.backbone.weights import Weights
 from modules.errors import ModulesError
 
 UNLIMITED = 2**31 - 1
@@ -30,20 +30,6 @@ LARGEST_TABLES = 2**32
 """Most bytes of what a model computes for itself, such as sinusoidal positions and causal masks."""
 SECONDS_TO_BLAME = 3
 """How long to look for the setting that a failure comes from."""
-
-
-@dataclass(frozen=True)
-class Construction:
-    """What is known of a model that can be built."""
-
-    hidden_size: int
-    embedding_size: int
-    layers: int
-    """Those of the encoder and the decoder together."""
-    max_positions: int
-    vocabulary_size: int
-    has_lm_head: bool
-    """Whether all weights of the language model head come from the weight files, or are drawn like all others."""
 
 
 def examine(name: str, model_type: str, settings: dict[str, Any], weights: Weights | None) -> Construction:
@@ -74,21 +60,15 @@ def examine(name: str, model_type: str, settings: dict[str, Any], weights: Weigh
 
 def model_class(model_type: str, with_lm_head: bool) -> Any:
     """Returns the model class of transformers, with or without a language model head."""
-    from transformers import (
-        CONFIG_MAPPING,
-        MODEL_FOR_CAUSAL_LM_MAPPING,
-        MODEL_FOR_MASKED_LM_MAPPING,
-        MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
-        MODEL_MAPPING,
-    )
+    import transformers
 
     language_models = {
-        "encoder": MODEL_FOR_MASKED_LM_MAPPING,
-        "decoder": MODEL_FOR_CAUSAL_LM_MAPPING,
-        "encoder-decoder": MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
+        "encoder": transformers.MODEL_FOR_MASKED_LM_MAPPING,
+        "decoder": transformers.MODEL_FOR_CAUSAL_LM_MAPPING,
+        "encoder-decoder": transformers.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING,
     }
-    mapping = language_models[ARCHITECTURES[model_type].family] if with_lm_head else MODEL_MAPPING
-    return mapping[CONFIG_MAPPING[model_type]]
+    mapping = language_models[ARCHITECTURES[model_type].family] if with_lm_head else transformers.MODEL_MAPPING
+    return mapping[transformers.CONFIG_MAPPING[model_type]]
 
 
 def build_model(model_type: str, settings: dict[str, Any], with_lm_head: bool) -> Any:
@@ -182,11 +162,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _build_without_memory(model_type: str, settings: dict[str, Any]) -> Any:
-    """Returns a model with its language model head on the meta device.
-
-    Raises:
-        Exception: Whatever a setting of a wrong value leads to.
-    """
+    """Returns a model with its language model head on the meta device; a wrong setting may raise any exception."""
     config = build_config(model_type, settings)
     architecture = ARCHITECTURES[model_type]
     sizes = {"hidden_size": config.hidden_size, "vocab_size": config.vocab_size, **_layer_counts(config, architecture)}
@@ -254,12 +230,9 @@ def _setting_to_blame(model_type: str, settings: dict[str, Any]) -> str | None:
 
 
 def _check_shapes(name: str, model: nn.Module, weights: Weights) -> None:
-    """Compares the parameters of a model with the tensors of its weight files, as far as the names agree.
+    """Refuses weight files in which a tensor has another shape or is no weight, or more is missing than there is.
 
     Transformers would allocate what is missing or has another shape, so this bounds memory by the size of the files.
-
-    Raises:
-        ModulesError: If a tensor has another shape or is no weight, or more is missing than there is.
     """
     tensors = weights.tensors
     prefix = str(getattr(model, "base_model_prefix", ""))
@@ -272,7 +245,7 @@ def _check_shapes(name: str, model: nn.Module, weights: Weights) -> None:
         elif tensors[key].shape != parameter.shape:
             shapes = f"the shape {list(tensors[key].shape)}, and config.json describes {list(parameter.shape)}"
             raise ModulesError(f"backbone {name!r}: {weights} does not fit config.json: {key} has {shapes}")
-        elif tensors[key].dtype not in FLOATS:
+        elif not tensors[key].is_floating_point():
             raise ModulesError(f"backbone {name!r}: {weights}: {key} has type {tensors[key].dtype}, not a float type")
     if sum(missing.values()) > sum(4 * tensor.numel() for tensor in tensors.values()):
         raise _missing(name, weights, list(missing))
@@ -284,11 +257,7 @@ def _missing(name: str, weights: Weights, tensors: list[str]) -> ModulesError:
 
 
 def _has_head(name: str, model_type: str, settings: dict[str, Any], weights: Weights) -> bool:
-    """Says whether weights include a whole language model head, and checks that they include the rest.
-
-    Raises:
-        ModulesError: If some of the other weights are missing, or there are more layers than the settings say.
-    """
+    """Says whether weights have a whole language model head; refuses them if others are missing, or layers surplus."""
     model, report = _load_without_memory(name, model_type, settings, weights, with_lm_head=True)
     if not (has_head := not report["missing_keys"]):
         model, report = _load_without_memory(name, model_type, settings, weights, with_lm_head=False)

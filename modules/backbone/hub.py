@@ -17,20 +17,14 @@ from huggingface_hub.errors import (
 
 from modules.errors import ModulesError, NetworkError
 
-PREFETCH_HINT = "`modulingua prefetch EXPERIMENT.yaml`, called where there is a network, fetches it"
+PREFETCH = "`modulingua prefetch EXPERIMENT.yaml`, called where there is a network, fetches it"
 HUB_ERRORS: tuple[tuple[type[Exception], str], ...] = (
     (HFValidationError, "this is neither a folder nor a repository's name"),
     (GatedRepoError, "the hub asks for consent to its terms; give it on the website, and set HF_TOKEN"),
     (RepositoryNotFoundError, "the hub has no such repository, or it is private and HF_TOKEN is not set"),
     (RevisionNotFoundError, "the hub has the repository, but not this revision"),
-    (
-        LocalEntryNotFoundError,
-        f"this is neither a folder nor in the cache, and the hub is out of reach; {PREFETCH_HINT}",
-    ),
-    (
-        OfflineModeIsEnabled,
-        f"not all of its weight files are in the cache, and the hub may not be asked; {PREFETCH_HINT}",
-    ),
+    (LocalEntryNotFoundError, f"this is neither a folder nor in the cache, and the hub is out of reach; {PREFETCH}"),
+    (OfflineModeIsEnabled, f"not all of its weight files are in the cache, and the hub may not be asked; {PREFETCH}"),
 )
 """What the hub's errors mean, narrow ones before wide ones."""
 HUB_FAILURES = (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError, RuntimeError)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from modules.backbone.architectures import ARCHITECTURES, Family
+from modules.backbone.architectures import ARCHITECTURES, Architecture, Family
 
 Precision = Literal["auto", "32", "bf16", "fp16"]
 Accelerator = Literal["auto", "cpu", "gpu"]
@@ -30,7 +30,25 @@ class BackboneConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class BackboneInfo:
+class Construction:
+    """What is known of a model that can be built."""
+
+    hidden_size: int
+    """Width of its hidden states."""
+    embedding_size: int
+    """Width of its word embeddings."""
+    layers: int
+    """Number of its transformer layers, those of the encoder and the decoder together."""
+    max_positions: int
+    """Most positions of a row: prompts, special tokens and text together; `UNLIMITED` where only memory limits them."""
+    vocabulary_size: int
+    """Rows of its word embeddings."""
+    has_lm_head: bool
+    """Whether all weights of the language model head come from the weight files, or are drawn like all others."""
+
+
+@dataclasses.dataclass(frozen=True)
+class BackboneInfo(Construction):
     """What is known of a backbone before its weights are loaded."""
 
     name: str
@@ -45,28 +63,19 @@ class BackboneInfo:
     """Its architecture's name in transformers, a key of `ARCHITECTURES`."""
     settings: dict[str, Any] = dataclasses.field(hash=False)
     """The known settings of its `config.json`."""
-    hidden_size: int
-    """Width of its hidden states."""
-    embedding_size: int
-    """Width of its word embeddings."""
-    layers: int
-    """Number of its transformer layers."""
-    max_positions: int
-    """Most positions of a row: prompts, special tokens and text together; `UNLIMITED` where only memory limits them."""
-    vocabulary_size: int
-    """Rows of its word embeddings."""
-    fused_qkv: bool
-    """Whether query, key and value come from one linear layer."""
-    has_lm_head: bool
-    """Whether it brings a trained language model head."""
     tokenizer_hash: str
     """SHA-256 of the tokenizer."""
     weights_hash: str
     """SHA-256 of `config.json` and the weights, or of `config.json` and the seed that draws them."""
 
+    @property
+    def architecture(self) -> Architecture:
+        """Where it keeps its parts."""
+        return ARCHITECTURES[self.model_type]
+
     def precision_incompatibility(self, precision: Precision) -> str | None:
         """Returns why it cannot be computed in a precision, or None when it can."""
-        if precision == "fp16" and ARCHITECTURES[self.model_type].exceeds_float16:
+        if precision == "fp16" and self.architecture.exceeds_float16:
             return (
                 f"{self.name} is a {self.model_type}, pretrained in bfloat16: its activations exceed the range of "
                 "float16 and become infinite; use bf16 or 32"
@@ -75,7 +84,6 @@ class BackboneInfo:
 
     def packing_incompatibility(self) -> str | None:
         """Returns why it cannot read several documents in one row, or None when it can."""
-        architecture = ARCHITECTURES[self.model_type]
-        if architecture.packed_mask is not None:
+        if self.architecture.packed_mask is not None:
             return None
-        return f"{self.name} ({self.model_type}) cannot read packed rows: {architecture.packing_refused}"
+        return f"{self.name} ({self.model_type}) cannot read packed rows: {self.architecture.packing_refused}"

@@ -8,22 +8,20 @@ from typing import TypeVar
 from modules.backbone import pretrained_files
 from modules.backbone.architectures import ARCHITECTURES
 from modules.backbone.info import BackboneConfig, BackboneInfo
+from modules.backbone.tokenizer import tokenizer_of
 from modules.disk_cache import cached
 
 T = TypeVar("T")
 
 
-def inspect_backbone(config: BackboneConfig) -> BackboneInfo:
-    """Returns what is known of a backbone without loading it; from the hub only small files are downloaded.
+def inspect_backbone(config: BackboneConfig, *, weights: bool = False) -> BackboneInfo:
+    """Returns what is known of a backbone without loading it.
+
+    From the hub only small files are downloaded, and the weights where they are asked for.
 
     Raises:
         ModulesError: If it cannot be had, is not safe to load or is not supported.
     """
-    return inspect_files(config, weights=False)
-
-
-def inspect_files(config: BackboneConfig, *, weights: bool) -> BackboneInfo:
-    """Does the same as `inspect_backbone`, and downloads the weights too where they are asked for."""
     loaded = config.random_init_seed is None
     folder, revision = pretrained_files.fetch(config.name, config.revision, weights=weights and loaded)
     with pretrained_files.readable(config.name):
@@ -39,13 +37,7 @@ def special_tokens(info: BackboneInfo) -> int:
     Raises:
         ModulesError: If the tokenizer cannot be used.
     """
-
-    def find() -> int:
-        from modules.backbone.tokenizer import tokenizer_of
-
-        return int(tokenizer_of(info).num_special_tokens_to_add())
-
-    return of_tokenizer(int, find, info, "special tokens")
+    return of_tokenizer(int, lambda: int(tokenizer_of(info).num_special_tokens_to_add()), info, "special tokens")
 
 
 def text_tokens(info: BackboneInfo, text: str) -> int:
@@ -56,8 +48,6 @@ def text_tokens(info: BackboneInfo, text: str) -> int:
     """
 
     def find() -> int:
-        from modules.backbone.tokenizer import tokenizer_of
-
         return len(tokenizer_of(info)(text, add_special_tokens=False, verbose=False)["input_ids"])
 
     return of_tokenizer(int, find, info, "tokens of a text", text)
@@ -78,22 +68,15 @@ def _examined(config: BackboneConfig, folder: Path, revision: str) -> BackboneIn
         found = pretrained_files.read_weights(folder, config.name, revision) if loaded else None
         tokenizer_hash = pretrained_files.tokenizer_hash(folder, config.name)
     model = examine(config.name, model_type, settings, found)
-    architecture = ARCHITECTURES[model_type]
     weights = [f"random {config.random_init_seed}"] if found is None else found.hashes
     return BackboneInfo(
         name=config.name,
         folder=folder,
         revision=revision,
-        family=architecture.family,
+        family=ARCHITECTURES[model_type].family,
         model_type=model_type,
         settings=settings,
-        hidden_size=model.hidden_size,
-        embedding_size=model.embedding_size,
-        layers=model.layers,
-        max_positions=model.max_positions,
-        vocabulary_size=model.vocabulary_size,
-        fused_qkv=architecture.fused_qkv is not None,
-        has_lm_head=model.has_lm_head,
         tokenizer_hash=tokenizer_hash,
         weights_hash=pretrained_files.combined_hash(described, *weights),
+        **vars(model),
     )

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from modules.backbone.architectures import ARCHITECTURES, PackedMask
+from modules.backbone.architectures import PackedMask
 
 
-def packed_inputs(documents: Tensor, prompts: int, dtype: torch.dtype, model_type: str, config: Any) -> dict[str, Any]:
+def packed_inputs(documents: Tensor, prompts: int, dtype: torch.dtype, form: PackedMask, config: Any) -> dict[str, Any]:
     """Returns what tells a decoder's base model where documents begin and end: its mask and its positions.
 
     Prompts have the first positions; each document goes on behind them as if it were alone.
@@ -19,7 +19,7 @@ def packed_inputs(documents: Tensor, prompts: int, dtype: torch.dtype, model_typ
         documents: [batch, time], the number of each token's document in its row, 0 where padded behind them.
         prompts: How many positions prompts take in front of the text.
         dtype: Of the embeddings.
-        model_type: A key of `ARCHITECTURES` that takes packed rows.
+        form: How the model takes the mask.
         config: The model's, which names its sliding window.
 
     Returns:
@@ -34,8 +34,6 @@ def packed_inputs(documents: Tensor, prompts: int, dtype: torch.dtype, model_typ
     seen = (own | (place < prompts)) & (place[:, None] >= place)
     window = getattr(config, "sliding_window", None)
     near = seen if window is None else seen & (positions[:, :, None] - positions[:, None, :] < window)
-    form = ARCHITECTURES[model_type].packed_mask
-    assert form is not None
     return {"attention_mask": _FORMS[form](seen[:, None], near[:, None], dtype), "position_ids": positions}
 
 

@@ -30,14 +30,8 @@ if TYPE_CHECKING:
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
 VOCABULARY_FILES = (
-    TOKENIZER,
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "sentencepiece.bpe.model",
-    "spm.model",
-    "spiece.model",
-    "tokenizer.model",
+    *(TOKENIZER, "vocab.txt", "vocab.json", "merges.txt"),
+    *("sentencepiece.bpe.model", "spm.model", "spiece.model", "tokenizer.model"),
 )
 TOKENIZER_CONFIG = "tokenizer_config.json"
 TOKENIZER_SETTINGS = (TOKENIZER_CONFIG, "special_tokens_map.json", "added_tokens.json")
@@ -183,11 +177,7 @@ def file_hash(file: Path) -> str:
 
 @contextlib.contextmanager
 def readable(name: str) -> Iterator[None]:
-    """Says of a file that cannot be read which one it is.
-
-    Raises:
-        ModulesError: If the system refuses a file.
-    """
+    """Turns the system's refusal of a file into a `ModulesError` that names it."""
     try:
         yield
     except OSError as error:

@@ -160,11 +160,13 @@ def _fast_bytes(slow: Any) -> Any:
 def _within(tokenizer: Any, rows: int, where: str) -> Any:
     """Returns a tokenizer whose tokens all have a row among the embeddings.
 
-    Tokens for pictures and sounds are taken out where the embeddings lack them, as in text models of Gemma 3.
+    Tokens for pictures and sounds are read as plain text where the embeddings lack them, as in text models of Gemma 3.
 
     Raises:
         ModulesError: If another token has no row.
     """
+    from tokenizers import Tokenizer
+
     beyond = {token: number for token, number in tokenizer.get_vocab().items() if number >= rows}
     if not beyond:
         return tokenizer
@@ -174,14 +176,7 @@ def _within(tokenizer: Any, rows: int, where: str) -> Any:
         raise ModulesError(
             f"{where}: it has {len(tokenizer)} tokens and the model's embeddings {rows} rows; {first}, which is no row"
         )
-    return _without(tokenizer, beyond.keys())
-
-
-def _without(tokenizer: Any, tokens: Any) -> Any:
-    """Returns a tokenizer that reads some added tokens as plain text."""
-    from tokenizers import Tokenizer
-
     described = json.loads(tokenizer.backend_tokenizer.to_str())
-    described["added_tokens"] = [one for one in described["added_tokens"] if one["content"] not in tokens]
+    described["added_tokens"] = [one for one in described["added_tokens"] if one["content"] not in beyond]
     tokenizer._tokenizer = Tokenizer.from_str(json.dumps(described))
     return tokenizer

@@ -29,20 +29,11 @@ Tensors = dict[str, Tensor]
 """Tensors by name; those on the meta device have a shape and a type, but no values."""
 
 DTYPES = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "I64": torch.int64,
-    "I32": torch.int32,
-    "I16": torch.int16,
-    "I8": torch.int8,
-    "U8": torch.uint8,
+    **{"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16},
+    **{"I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8},
     "BOOL": torch.bool,
 }
 """The types of tensors that are read, by their names in safetensors."""
-FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
-"""The types that weights can have."""
 FOREIGN_CODE = re.compile(r"GLOBAL ([\w.]+)")
 """How the restricted unpickler names what a file wants to import."""
 LFS_POINTER = b"version https://git-lfs"
@@ -105,17 +96,6 @@ class WeightFormat:
         match = self.name.fullmatch(name)
         assert match is not None
         return int(match["files"] or 1)
-
-
-def without_values(shape: Sequence[int], dtype: str, shown: str) -> Tensor:
-    """Returns a tensor on the meta device; its type is given by its name in safetensors.
-
-    Raises:
-        ModulesError: If the type is none that is read.
-    """
-    if dtype not in DTYPES:
-        raise ModulesError(f"{shown} has type {dtype}; types that are read: {', '.join(DTYPES)}")
-    return torch.empty(shape, dtype=DTYPES[dtype], device="meta")
 
 
 def weight_files(folder: Path) -> tuple[WeightFormat, list[Path]]:
@@ -190,7 +170,7 @@ def _describe_safetensors(file: Path) -> Tensors:
             found = {key: (part.get_shape(), part.get_dtype()) for key, part in slices.items()}
     except (SafetensorError, OSError) as error:
         raise ModulesError(f"{file} cannot be read as safetensors: {error}") from error
-    return {key: without_values(shape, dtype, f"{file}: {key}") for key, (shape, dtype) in found.items()}
+    return {key: _without_values(shape, dtype, f"{file}: {key}") for key, (shape, dtype) in found.items()}
 
 
 def _safetensors_on_hub(repository: str, commit: str, file: str) -> Tensors:
@@ -199,10 +179,18 @@ def _safetensors_on_hub(repository: str, commit: str, file: str) -> Tensors:
         found = huggingface_hub.HfApi().parse_safetensors_file_metadata(repository, file, revision=commit).tensors
     except SafetensorsParsingError as error:
         raise ModulesError(f"{shown} cannot be read as safetensors: {_first_sentence(error)}") from error
-    return {key: without_values(one.shape, one.dtype, f"{shown}: {key}") for key, one in found.items()}
+    return {key: _without_values(one.shape, one.dtype, f"{shown}: {key}") for key, one in found.items()}
 
 
-def _load_safetensors(file: Path) -> Tensors:
+def _without_values(shape: Sequence[int], dtype: str, shown: str) -> Tensor:
+    """Returns a tensor on the meta device, of a type that is read, given by its name in safetensors."""
+    if dtype not in DTYPES:
+        raise ModulesError(f"{shown} has type {dtype}; types that are read: {', '.join(DTYPES)}")
+    return torch.empty(shape, dtype=DTYPES[dtype], device="meta")
+
+
+def load_safetensors(file: Path) -> Tensors:
+    """Returns the tensors of a file of safetensors."""
     try:
         return load_file(file)
     except (SafetensorError, OSError) as error:
@@ -219,7 +207,8 @@ def _pickle_on_hub(repository: str, commit: str, file: str) -> Tensors:
         return _unpickled(stream, f"{repository}/{file}", map_location="meta")
 
 
-def _load_pickle(file: Path) -> Tensors:
+def load_pickle(file: Path) -> Tensors:
+    """Returns the tensors of a pickle, which may hold nothing else."""
     # Only a zip archive can be mapped into memory instead of being copied there.
     return _unpickled(file, file, map_location="cpu", mmap=zipfile.is_zipfile(file))
 
@@ -264,14 +253,14 @@ FORMATS = (
         patterns=("model.safetensors", "model-*-of-*.safetensors"),
         describe=_describe_safetensors,
         describe_on_hub=_safetensors_on_hub,
-        load=_load_safetensors,
+        load=load_safetensors,
     ),
     WeightFormat(
         name=re.compile(r"pytorch_model(-\d+-of-(?P<files>\d+))?\.bin"),
         patterns=("pytorch_model.bin", "pytorch_model-*-of-*.bin"),
         describe=_describe_pickle,
         describe_on_hub=_pickle_on_hub,
-        load=_load_pickle,
+        load=load_pickle,
     ),
 )
 """The formats that are read, the preferred one first."""

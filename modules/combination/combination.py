@@ -20,6 +20,9 @@ from modules.components.base_config import ROLES, ComponentConfig
 from modules.components.registry import component_class
 from modules.errors import ModulesError, did_you_mean
 
+Run = Callable[[Sequence[Component], list[int]], Tensor]
+"""Computes something for each of some rows, on which the given components act."""
+
 
 class Combination(nn.Module):
     """A backbone with components: those of a row's language act on it, and those without a language on every row.
@@ -96,15 +99,9 @@ class Combination(nn.Module):
 
     def components(self, role: str | None = None, language: str | None = None) -> list[Component]:
         """Returns the components in the order in which they act, those of one role or language where it is given."""
-        present = (component for component in self._components.values() if isinstance(component, Component))
-        return sorted(
-            (
-                component
-                for component in present
-                if role in (None, component.role) and language in (None, component.language)
-            ),
-            key=lambda component: ROLES.index(component.role),
-        )
+        present = [component for component in self._components.values() if isinstance(component, Component)]
+        chosen = [one for one in present if role in (None, one.role) and language in (None, one.language)]
+        return sorted(chosen, key=lambda component: ROLES.index(component.role))
 
     def train_only(self, components: Iterable[Component], *modules: nn.Module) -> None:
         """Makes exactly these components and modules, such as a head, trainable; nothing else decides what is.
@@ -157,14 +154,12 @@ class Combination(nn.Module):
         padding = attention_mask.argmax(dim=1)  # before the text
         # Prompts and positions begin where a row does: encode rows that begin at once, and put them back.
         text = Rows(input_ids, attention_mask, token_type_ids, decoder_input_ids, documents).rolled(padding)
-        hidden = self._mixed(
-            languages or [""] * len(input_ids), lambda acting, rows: self._encode(acting, text.at(rows))
-        )
+        hidden = self._mixed(languages, len(padding), lambda acting, rows: self._encode(acting, text.at(rows)))
         return hidden if decoder_input_ids is not None or not padding.any() else rolled(hidden, -padding)
 
-    def _mixed(self, languages: Sequence[str], run: Callable[[Sequence[Component], list[int]], Tensor]) -> Tensor:
+    def _mixed(self, languages: Sequence[str] | None, rows: int, run: Run) -> Tensor:
         """Returns what `run` gives for each row, those that the same components act on in one pass."""
-        groups = self._groups(languages) or {(): []}
+        groups = self._groups(languages, rows) or {(): []}
         found = put_together([(rows, run(acting, rows)) for acting, rows in groups.items()])
         for _ in range(self.synchronised_passes(len(groups)) - len(groups)):
             # Where ranks share layers, one with fewer passes takes part in the others', forward and backward.
@@ -215,7 +210,7 @@ class Combination(nn.Module):
         Returns:
             [number, rows], in which `Backbone.rows` finds a token; without a reduced vocabulary all by their ids.
         """
-        groups = self._groups(languages or [""] * len(vectors))
+        groups = self._groups(languages, len(vectors))
         if len(groups) < 2:
             return self._lm_logits(next(iter(groups), ()), vectors)
         parts = [(rows, self._lm_logits(acting, vectors[rows])) for acting, rows in groups.items()]
@@ -274,7 +269,7 @@ class Combination(nn.Module):
             tokens, mask = padded([[one] for one in found], input_ids.device)
             return continuation_log_probs(reading, logits, tokens, mask)[:, 0] / mask.sum(dim=-1)[:, 0]
 
-        scores = self._mixed(languages or [""] * len(input_ids), run)
+        scores = self._mixed(languages, len(input_ids), run)
         return [written[row] for row in range(len(input_ids))], scores
 
     def continuation_log_likelihoods(
@@ -318,10 +313,11 @@ class Combination(nn.Module):
             reading = self._read(acting, text.at(rows), tokens.shape[2] - 1)
             return continuation_log_probs(reading, logits, tokens[rows], mask[rows])
 
-        return self._mixed(languages or [""] * len(input_ids), run), mask.sum(dim=-1)
+        return self._mixed(languages, len(input_ids), run), mask.sum(dim=-1)
 
-    def _groups(self, languages: Sequence[str]) -> dict[tuple[Component, ...], list[int]]:
+    def _groups(self, languages: Sequence[str] | None, rows: int) -> dict[tuple[Component, ...], list[int]]:
         """Returns for each set of components that act together the numbers of its rows."""
+        languages = languages or [""] * rows
         components = self.components()
         acting = {
             language: tuple(component for component in components if component.language in (None, language))
@@ -349,9 +345,8 @@ class Combination(nn.Module):
         if text.documents is not None:
             more |= self._packed(text.documents, front, behind, embeddings.dtype)
         if text.types is not None and getattr(self.backbone.model.config, "type_vocab_size", 0) > 1:
-            start, rest = text.types[:, :1], text.types[:, 1:]
-            parts = [start.new_zeros(len(start), front), start, start.new_zeros(len(start), behind), rest]
-            more["token_type_ids"] = torch.cat(parts, dim=1)
+            before, after = (text.types.new_zeros(len(text.types), number) for number in (front, behind))
+            more["token_type_ids"] = _with_prompts([before], text.types, [after])
         decodes = self.backbone.info.family == "encoder-decoder"
         if decodes:
             read = self.backbone.shifted(text.ids) if text.decoder_ids is None else text.decoder_ids
@@ -373,11 +368,7 @@ class Combination(nn.Module):
         return rolled(hidden, length - time)[:, time - 1 :]
 
     def _text_to_go_on_from(self, input_ids: Tensor, attention_mask: Tensor) -> Rows:
-        """Returns rows that begin at once.
-
-        Raises:
-            ModulesError: If the backbone cannot go on from a text, or not with all of its words.
-        """
+        """Returns rows that begin at once; refuses a backbone that cannot go on from a text, or lacks words."""
         if self.backbone.vocabulary is not None:
             raise ModulesError(f"the vocabulary of {self.backbone.info.name} was reduced: answers may lack their words")
         if self.backbone.info.family not in DECODING_STATES:
@@ -394,41 +385,30 @@ class Combination(nn.Module):
         embed = functools.partial(self._embed, acting)
         return DECODING_STATES[self.backbone.info.family](self.backbone, embed, embeddings, mask)
 
-    def _prompted(
-        self, acting: Sequence[Component], text: Rows, further: int
-    ) -> tuple[Tensor, Tensor, int, int]:
+    def _prompted(self, acting: Sequence[Component], text: Rows, further: int) -> tuple[Tensor, Tensor, int, int]:
         """Returns the embeddings of prompts and text [rows, positions, embedding size] and the mask [rows, positions].
 
         The numbers are those of the prompts' vectors in front of the first token and behind it. `further` tokens
         must find room too.
         """
-        prompts = [(component.config.after_bos, component.prompt()) for component in acting]
-        before = [prompt for after_bos, prompt in prompts if prompt is not None and not after_bos]
-        after = [prompt for after_bos, prompt in prompts if prompt is not None and after_bos]
-        front, behind = sum(map(len, before)), sum(map(len, after))
-        self._check_length(text.ids.shape[1], front + behind, further)
         rows = len(text.ids)
-        embeddings = self._embed(acting, text.ids)
-        embeddings = torch.cat(
-            [
-                *(prompt.expand(rows, -1, -1) for prompt in before),
-                embeddings[:, :1],
-                *(prompt.expand(rows, -1, -1) for prompt in after),
-                embeddings[:, 1:],
-            ],
-            dim=1,
-        )
+        prompts = [(component.config.after_bos, component.prompt()) for component in acting]
+        before = [prompt.expand(rows, -1, -1) for after_bos, prompt in prompts if prompt is not None and not after_bos]
+        after = [prompt.expand(rows, -1, -1) for after_bos, prompt in prompts if prompt is not None and after_bos]
+        front, behind = (sum(prompt.shape[1] for prompt in some) for some in (before, after))
+        self._check_length(text.ids.shape[1], front + behind, further)
+        embeddings = _with_prompts(before, self._embed(acting, text.ids), after)
         attention_mask = torch.cat([text.mask.new_ones(rows, front + behind), text.mask], dim=1)
         return embeddings, attention_mask, front, behind
 
     def _packed(self, documents: Tensor, front: int, behind: int, dtype: torch.dtype) -> dict[str, Any]:
         """Returns the mask and the positions of rows that hold several documents, with prompts in front of them."""
-        info = self.backbone.info
-        if reason := info.packing_incompatibility():
-            raise ModulesError(reason)
+        form = self.backbone.info.architecture.packed_mask
+        if form is None:
+            raise ModulesError(self.backbone.info.packing_incompatibility())
         if behind:
             raise ModulesError("a prompt behind BOS cannot be shared by the documents of a row")
-        return packed_inputs(documents, front, dtype, info.model_type, self.backbone.model.config)
+        return packed_inputs(documents, front, dtype, form, self.backbone.model.config)
 
     def _embed(self, acting: Sequence[Component], ids: Tensor) -> Tensor:
         """Returns the embeddings of token numbers, as the components change them."""
@@ -454,7 +434,7 @@ class Combination(nn.Module):
             for component in last:
                 text = component.embed(text)
             between = embeddings[:, front + 1 : front + 1 + behind]
-            return torch.cat([embeddings[:, :front], text[:, :1], between, text[:, 1:]], dim=1)
+            return _with_prompts([embeddings[:, :front]], text, [between])
 
         assert self.backbone.embedder is not None  # else the component was refused
         hook = self.backbone.embedder.register_forward_hook(change)
@@ -488,6 +468,11 @@ class Combination(nn.Module):
 
         logits: Tensor = self.backbone.lm_head(vectors, unembed)
         return logits
+
+
+def _with_prompts(before: Sequence[Tensor], text: Tensor, after: Sequence[Tensor]) -> Tensor:
+    """Returns a text's vectors [rows, time, ...] with those of prompts in front of its first token and behind it."""
+    return torch.cat([*before, text[:, :1], *after, text[:, 1:]], dim=1)
 
 
 def _text_of(vectors: Tensor, front: int, behind: int) -> Tensor:

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, EncoderDecoderCache
 
-from modules.backbone.architectures import ARCHITECTURES
 from modules.backbone.backbone import Backbone
 from modules.combination.rows import rolled
 
@@ -79,7 +78,7 @@ class DecoderState(DecodingState):
     def _read(self, embeddings: Tensor, mask: Tensor) -> Tensor:
         self._mask = torch.cat([self._mask, mask], dim=1)
         more: dict[str, Any] = {}
-        if not ARCHITECTURES[self._backbone.info.model_type].positions_by_mask:
+        if not self._backbone.info.architecture.positions_by_mask:
             places = (self._mask.cumsum(dim=1) - 1).clamp(min=0)
             more["position_ids"] = places[:, -mask.shape[1] :].contiguous()
         hidden: Tensor = self._backbone.model(

@@ -107,9 +107,7 @@ class Component(nn.Module):
 
     def own_state(self) -> dict[str, Tensor]:
         """Returns copies of its tensors on the CPU, by their names in `own_tensors`."""
-        return {
-            name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in self.own_tensors().items()
-        }
+        return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in self.own_tensors().items()}
 
     def load_own_state(self, state: dict[str, Tensor]) -> None:
         """Sets its tensors to saved ones.

@@ -107,11 +107,10 @@ class InvertibleConfig(ComponentConfig):
             return f"reduction_factor {self.reduction_factor} exceeds half the embedding size {info.embedding_size}"
         if self.place == "words":
             return None
-        architecture = ARCHITECTURES[info.model_type]
-        if architecture.embeddings is None:
+        if info.architecture.embeddings is None:
             known = ", ".join(name for name, one in ARCHITECTURES.items() if one.embeddings)
             return f"place embeddings is there for {known}, not for {info.model_type}: use words"
-        if architecture.projected_embeddings and info.embedding_size != info.hidden_size:
+        if info.architecture.projected_embeddings and info.embedding_size != info.hidden_size:
             return (
                 f"place embeddings would be {info.hidden_size} wide and the output embeddings, where it is undone, "
                 f"{info.embedding_size}: use words"
@@ -175,7 +174,7 @@ class IA3Config(ComponentConfig):
 
     @override
     def incompatibility(self, info: BackboneInfo) -> str | None:
-        if info.fused_qkv:
+        if info.architecture.fused_qkv:
             return f"ia3 is not possible on {info.name}: several cannot share its one layer of queries, keys and values"
         return _plugged_in(self.kind, info) or layers_out_of_range(self.leave_out, info)
 
@@ -191,6 +190,6 @@ class FullConfig(ComponentConfig):
 
 def _plugged_in(kind: str, info: BackboneInfo) -> str | None:
     """Returns why a method of the library's native models cannot work on a backbone, or None when it can."""
-    if ARCHITECTURES[info.model_type].plugged_in:
+    if info.architecture.plugged_in:
         return f"{kind} is not possible on {info.name}: `adapters` does not support it for {info.model_type}"
     return None

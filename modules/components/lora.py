@@ -9,13 +9,10 @@ from torch.utils.hooks import RemovableHandle
 from transformers.pytorch_utils import Conv1D
 from typing_extensions import override
 
-from modules.backbone.architectures import ARCHITECTURES
+from modules.backbone.architectures import QKV
 from modules.backbone.backbone import Backbone
 from modules.components.base import Component
 from modules.components.configs import LoRAConfig
-
-FUSED = ("query", "key", "value")
-"""The order of the thirds of a fused linear layer's output, or of each head's part of it."""
 
 
 class LowRank(nn.Module):
@@ -34,7 +31,7 @@ class LowRank(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         inputs, outputs = _widths(linear)
         self.down = nn.Linear(inputs, config.rank, bias=False)
-        units = outputs if third is None else outputs // len(FUSED)
+        units = outputs if third is None else outputs // len(QKV)
         self.up = nn.Linear(config.rank, units, bias=False)
         nn.init.zeros_(self.up.weight)
         self.scale = config.alpha / config.rank
@@ -47,7 +44,7 @@ class LowRank(nn.Module):
         if self.third is None:
             return change
         own = change.unflatten(-1, (self.groups, 1, -1))
-        return functional.pad(own, (0, 0, self.third, len(FUSED) - 1 - self.third)).flatten(-3)
+        return functional.pad(own, (0, 0, self.third, len(QKV) - 1 - self.third)).flatten(-3)
 
 
 def _widths(linear: nn.Module) -> tuple[int, int]:
@@ -84,23 +81,18 @@ class LoRA(Component):
     def create(cls, config: LoRAConfig, backbone: Backbone, *, name: str, language: str | None) -> Self:
         """Makes one whose products are zero, and hooks it to the backbone's linear layers."""
         component = cls()
-        architecture = ARCHITECTURES[backbone.info.model_type]
+        fused = backbone.info.architecture.fused_qkv
+        groups = backbone.model.config.num_attention_heads if fused == "heads" else 1
         for number in range(backbone.info.layers):
             if number in config.leave_out:
                 continue
             linears = backbone.linears(number)
             products = component.layers[str(number)] = nn.ModuleDict()
             for target in config.targets:
-                linear = linears[target]
-                fused = architecture.fused_qkv is not None and target in FUSED
-                product = products[target] = LowRank(
-                    linear,
-                    config,
-                    third=FUSED.index(target) if fused else None,
-                    groups=backbone.model.config.num_attention_heads if architecture.fused_qkv == "heads" else 1,
-                )
+                third = QKV.index(target) if fused and target in QKV else None
+                product = products[target] = LowRank(linears[target], config, third=third, groups=groups)
                 hook = functools.partial(component._add, product)
-                component._hooks.append(linear.register_forward_hook(hook))
+                component._hooks.append(linears[target].register_forward_hook(hook))
         return component
 
     @override

@@ -6,16 +6,8 @@ import importlib
 from typing import TYPE_CHECKING
 
 from modules.backbone.info import BackboneInfo
+from modules.components import configs
 from modules.components.base_config import ComponentConfig
-from modules.components.configs import (
-    BottleneckConfig,
-    FullConfig,
-    IA3Config,
-    InvertibleConfig,
-    LoRAConfig,
-    PrefixConfig,
-    SoftPromptConfig,
-)
 from modules.disk_cache import cached
 from modules.errors import ModulesError, did_you_mean
 
@@ -23,13 +15,13 @@ if TYPE_CHECKING:
     from modules.components.base import Component
 
 COMPONENTS: dict[type[ComponentConfig], str] = {
-    SoftPromptConfig: "modules.components.soft_prompt.SoftPrompt",
-    BottleneckConfig: "modules.components.bottleneck.Bottleneck",
-    InvertibleConfig: "modules.components.invertible.Invertible",
-    LoRAConfig: "modules.components.lora.LoRA",
-    PrefixConfig: "modules.components.prefix.Prefix",
-    IA3Config: "modules.components.ia3.IA3",
-    FullConfig: "modules.components.full.Full",
+    configs.SoftPromptConfig: "modules.components.soft_prompt.SoftPrompt",
+    configs.BottleneckConfig: "modules.components.adapters_component.Bottleneck",
+    configs.InvertibleConfig: "modules.components.invertible.Invertible",
+    configs.LoRAConfig: "modules.components.lora.LoRA",
+    configs.PrefixConfig: "modules.components.adapters_component.Prefix",
+    configs.IA3Config: "modules.components.adapters_component.IA3",
+    configs.FullConfig: "modules.components.full.Full",
 }
 """The settings of each kind, and its class, which is imported when it is first used."""
 CONFIGS: dict[str, type[ComponentConfig]] = {config.kind: config for config in COMPONENTS}
@@ -81,3 +73,8 @@ def trained_parameters(kind: str, config: ComponentConfig, info: BackboneInfo, *
     if kind not in CONFIGS:
         return find()  # the user may be writing it
     return cached(int, find, trained=kind, config=config, backbone=info.weights_hash, with_lm_head=with_lm_head)
+
+
+def count_parameters(info: BackboneInfo, with_lm_head: bool = False) -> int:
+    """Returns the number of a backbone's weights, without those of a language model head unless it is asked for."""
+    return trained_parameters(configs.FullConfig.kind, configs.FullConfig(), info, with_lm_head=with_lm_head)

@@ -56,9 +56,7 @@ class SoftPrompt(Component):
 
     @classmethod
     @override
-    def outline(
-        cls, config: SoftPromptConfig, info: BackboneInfo, *, with_lm_head: bool = False
-    ) -> dict[str, Tensor]:
+    def outline(cls, config: SoftPromptConfig, info: BackboneInfo, *, with_lm_head: bool = False) -> dict[str, Tensor]:
         with torch.device("meta"):
             return cls(config, info.embedding_size).own_tensors()  # unlike `create`, without the tokenizer
 

@@ -4,7 +4,6 @@ Two of its methods are not exchanged: it cannot save a prefix as safetensors, si
 Compacter on a model without heads it leaves out the part that layers share.
 """
 
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -12,10 +11,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from modules.backbone.architectures import ARCHITECTURES
 from modules.backbone.backbone import Backbone
-from modules.components import BottleneckConfig, IA3Config, InvertibleConfig, component_class
-from modules.components.adapters_component import LibraryComponent
+from modules.components import BottleneckConfig, IA3Config, InvertibleConfig
+from modules.components.adapters_component import IA3, Bottleneck, LibraryComponent
 from modules.errors import ModulesError
 from modules.formats.base import Part, Parts, read_config, read_tensors, refuse_unknown
 
@@ -32,6 +30,7 @@ OF_V1 = ("attention_type", "new_attention_norm", "invertible_adapter")
 `inv_adapter`."""
 
 TYPES: tuple[Literal["seq_bn", "double_seq_bn"], ...] = ("seq_bn", "double_seq_bn")
+CLASSES: dict[str, type[LibraryComponent]] = {"adapter": Bottleneck, "ia3": IA3}
 SAVED = (["adapter"], ["adapter", "invertible"], ["ia3"])
 """The components that one folder may hold."""
 
@@ -48,7 +47,7 @@ class AdaptersFormat:
         if kinds not in SAVED or getattr(parts[kind].config, "type", "") == "compacter":
             what = " and ".join(kinds) if kinds not in SAVED else "a Compacter"
             raise ModulesError(f"of `adapters` are known: {', '.join(map(' with '.join, SAVED))}; this is {what}")
-        config = _library_class(kind).library_config(parts[kind].config)
+        config = CLASSES[kind].library_config(parts[kind].config)
         if "invertible" in parts:
             if (place := _place(backbone)) != parts["invertible"].config.place:
                 raise ModulesError(
@@ -87,9 +86,7 @@ class AdaptersFormat:
         expected = backbone.model.config.model_type
         if (model_type := settings.get("model_type", expected)) != expected:
             raise ModulesError(f"{folder}: model_type is {model_type!r}; {backbone.info.name} is a {expected}")
-        configs = _our_configs(settings["config"], folder)
-        if "invertible" in configs:
-            configs["invertible"] = dataclasses.replace(configs["invertible"], place=_place(backbone))
+        configs = _our_configs(backbone, settings["config"], folder)
         tensors = read_tensors(folder, SAFE, PICKLED)  # refuses what the library would only call unreadable
         told: dict[str, Any] = {}
         try:
@@ -158,7 +155,7 @@ def _place(backbone: Backbone) -> Literal["words", "embeddings"]:
     model_type = backbone.info.model_type
     if model_type in WORDS:
         return "words"
-    architecture = ARCHITECTURES[model_type]
+    architecture = backbone.info.architecture
     if architecture.embeddings and not architecture.plugged_in:
         return "embeddings"
     raise ModulesError(
@@ -168,12 +165,6 @@ def _place(backbone: Backbone) -> Literal["words", "embeddings"]:
 
 WORDS = ("llama", "mistral")
 """Model types without a table of positions, on which the library changes the words' own embeddings."""
-
-
-def _library_class(kind: str) -> type[LibraryComponent]:
-    found = component_class(kind)
-    assert issubclass(found, LibraryComponent)
-    return found
 
 
 def _library_config(settings: dict[str, Any], folder: Path) -> Any:
@@ -188,23 +179,12 @@ def _library_config(settings: dict[str, Any], folder: Path) -> Any:
     return found
 
 
-def _kind_of(config: Any) -> str:
-    """Returns our kind of a configuration of the library."""
-    kinds = {None: "adapter", "lora": "ia3"}
-    return kinds.get(config.architecture, str(config.architecture))
-
-
-def _our_configs(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Returns our configurations of what the library describes.
-
-    Raises:
-        ModulesError: We have no such component; the message names the setting that is not ours.
-    """
+def _our_configs(backbone: Backbone, settings: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Returns our configurations of what the library describes, or refuses it by the settings that are not ours."""
     theirs = _library_config(settings, folder)
-    kind = _kind_of(theirs)
     nearest: list[str] | None = None
-    for config in _candidates(theirs):
-        mine = _library_class(kind).library_config(config)
+    for kind, config in _candidates(theirs):
+        mine = CLASSES[kind].library_config(config)
         unlike = [
             f"{name} {theirs.get(name)!r} instead of {value!r}"
             for name, value in mine.to_dict().items()
@@ -212,27 +192,29 @@ def _our_configs(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
         ]
         if not unlike:
             refuse_unknown(settings, [*mine.to_dict(), "architecture", *OF_V1], folder, "`adapters`")
-            return {kind: config, **_invertible(theirs, folder)}
+            return {kind: config, **_invertible(backbone, theirs, folder)}
         nearest = min(filter(None, (nearest, unlike)), key=len)
     said = ", ".join(nearest) if nearest else f"architecture {theirs.architecture!r}"
     raise ModulesError(f"{folder}: no component of this version computes the same: it has {said}")
 
 
-def _candidates(theirs: Any) -> Iterator[Any]:
-    kind, leave_out = _kind_of(theirs), list(theirs.get("leave_out") or [])
-    if kind == "ia3":
-        yield IA3Config(leave_out=leave_out)
-    elif kind == "adapter":
+def _candidates(theirs: Any) -> Iterator[tuple[str, Any]]:
+    """Yields our kinds and configurations that may be one of the library."""
+    leave_out = list(theirs.get("leave_out") or [])
+    if theirs.architecture == "lora":
+        yield "ia3", IA3Config(leave_out=leave_out)
+    elif theirs.architecture is None:
         factor = theirs["reduction_factor"]
         if isinstance(factor, int | float) and factor == int(factor) >= 1:
             for type_ in TYPES:
-                yield BottleneckConfig(type=type_, reduction_factor=int(factor), leave_out=leave_out)
+                yield "adapter", BottleneckConfig(type=type_, reduction_factor=int(factor), leave_out=leave_out)
 
 
-def _invertible(theirs: Any, folder: Path) -> dict[str, InvertibleConfig]:
+def _invertible(backbone: Backbone, theirs: Any, folder: Path) -> dict[str, InvertibleConfig]:
     block = theirs.get("inv_adapter")
     if block is None:
         return {}
     if block != "nice":
         raise ModulesError(f"{folder}: its invertible adapter is of {block!r}, and only 'nice' is known here")
-    return {"invertible": InvertibleConfig(reduction_factor=int(theirs["inv_adapter_reduction_factor"]))}
+    factor = int(theirs["inv_adapter_reduction_factor"])
+    return {"invertible": InvertibleConfig(reduction_factor=factor, place=_place(backbone))}

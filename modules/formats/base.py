@@ -5,13 +5,11 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from modules.backbone.backbone import Backbone
+from modules.backbone.weights import load_pickle, load_safetensors
 from modules.errors import ModulesError
 
 CONFIG = "adapter_config.json"
@@ -119,19 +117,9 @@ def read_tensors(folder: Path, safe: str, pickled: str) -> dict[str, Tensor]:
     Raises:
         ModulesError: There is neither, or it cannot be read.
     """
-    for name in (safe, pickled):
-        if (folder / name).exists() and not (folder / name).is_file():
-            raise ModulesError(f"{folder / name}: is not a file")
-    try:
-        if (folder / safe).is_file():
-            return load_file(folder / safe)
-        found: dict[str, Tensor] = torch.load(folder / pickled, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise ModulesError(f"{folder}: neither {safe} nor {pickled} here") from None
-    except (SafetensorError, OSError, RuntimeError, ValueError, EOFError) as error:
-        raise ModulesError(f"{folder}: the weights cannot be read: {error}") from error
-    except Exception as error:  # UnpicklingError, which nothing else of ours needs: it may hold code
-        raise ModulesError(f"{folder / pickled} is refused: it holds more than tensors") from error
-    if not isinstance(found, dict) or not all(isinstance(tensor, Tensor) for tensor in found.values()):
-        raise ModulesError(f"{folder / pickled} is refused: it holds more than tensors")
-    return found
+    for file, load in ((folder / safe, load_safetensors), (folder / pickled, load_pickle)):
+        if file.exists():
+            if not file.is_file():
+                raise ModulesError(f"{file}: is not a file")
+            return load(file)
+    raise ModulesError(f"{folder}: neither {safe} nor {pickled} here")

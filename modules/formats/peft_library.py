@@ -9,6 +9,7 @@ feed-forward units behind their activation, that of `adapters` in front of it.
 
 import json
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -18,11 +19,10 @@ from pydantic.dataclasses import dataclass
 from safetensors.torch import save_file
 from torch import Tensor
 
-from modules.backbone.architectures import ARCHITECTURES
+from modules.backbone.architectures import QKV
 from modules.backbone.backbone import Backbone
 from modules.components import LoRAConfig, SoftPrompt, SoftPromptConfig
 from modules.components.configs import Target
-from modules.components.lora import FUSED
 from modules.errors import ModulesError
 from modules.formats.base import CONFIG, Part, Parts, checked, read_config, read_tensors, refuse_unknown
 
@@ -138,14 +138,9 @@ def _refuse_changed_backbone(settings: dict[str, Any], folder: Path) -> None:
         )
 
 
-def _known(settings: dict[str, Any], kind: type[Any]) -> dict[str, Any]:
-    """Returns the settings that a class has."""
-    return {name: value for name, value in settings.items() if name in kind.__dataclass_fields__}
-
-
 def _read_prompt(backbone: Backbone, settings: dict[str, Any], tensors: dict[str, Tensor], folder: Path) -> Parts:
     refuse_unknown(settings, OF_PROMPTS, folder, "PEFT")
-    length = checked(_PromptSettings, _known(settings, _PromptSettings), folder).num_virtual_tokens
+    length = checked(_PromptSettings, settings, folder).num_virtual_tokens
     if PROMPT not in tensors:
         raise ModulesError(f"{folder}: its weights lack {PROMPT}")
     # For an encoder-decoder PEFT may keep as many again for the decoder, which it then does not use.
@@ -163,9 +158,9 @@ def _read_prompt(backbone: Backbone, settings: dict[str, Any], tensors: dict[str
 
 def _lora(backbone: Backbone, part: Part) -> tuple[dict[str, Any], dict[str, Tensor]]:
     config: LoRAConfig = part.config
-    if backbone.info.fused_qkv and set(config.targets) & set(FUSED):
+    if backbone.info.architecture.fused_qkv and set(config.targets) & set(QKV):
         raise ModulesError(f"{backbone.info.name} has one layer of queries, keys and values, which PEFT changes whole")
-    place = ARCHITECTURES[backbone.info.model_type].base_model
+    place = backbone.info.architecture.base_model
     inside = "" if backbone.info.family == "encoder" else backbone.model.base_model_prefix if place is None else place
     tensors: dict[str, Tensor] = {}
     paths = []
@@ -189,10 +184,11 @@ def _lora(backbone: Backbone, part: Part) -> tuple[dict[str, Any], dict[str, Ten
 def _read_lora(backbone: Backbone, settings: dict[str, Any], tensors: dict[str, Tensor], folder: Path) -> Parts:
     _refuse_changed_backbone(settings, folder)
     refuse_unknown(settings, OF_LORAS, folder, "PEFT")
-    given = checked(_LoRASettings, _known(settings, _LoRASettings), folder)
-    found: dict[int, dict[str, dict[str, Tensor]]] = {}
+    given = checked(_LoRASettings, settings, folder)
+    state: dict[str, Tensor] = {}
+    changed: dict[int, list[str]] = defaultdict(list)  # by layer, its targets
     used: set[str] = set()
-    fused = FUSED if backbone.info.fused_qkv else ()
+    fused = QKV if backbone.info.architecture.fused_qkv else ()
     for number, target, path in _linears(backbone, [target for target in get_args(Target) if target not in fused]):
         for theirs, ours in (("lora_A", "down"), ("lora_B", "up")):
             # Whatever model class was wrapped: `base_model.model.` and the path of the base model in it stand before.
@@ -200,14 +196,16 @@ def _read_lora(backbone: Backbone, settings: dict[str, Any], tensors: dict[str, 
             if len(names) > 1:
                 raise ModulesError(f"{folder}: {names[0]} and {names[1]} are of one linear layer")
             for name in names:
-                found.setdefault(number, {}).setdefault(target, {})[ours] = tensors[name].float()
+                state[f"layers.{number}.{target}.{ours}.weight"] = tensors[name].float()
                 used.add(name)
+                if target not in changed[number]:
+                    changed[number].append(target)
     if left := sorted(tensors.keys() - used):
         raise ModulesError(f"{folder}: {left[0]} is no LoRA of a linear layer that {backbone.info.name} has for one")
-    targets = list(next(iter(found.values()), {}))
-    if not targets or any(list(of_layer) != targets for of_layer in found.values()):
+    targets = next(iter(changed.values()), [])
+    if not targets or any(others != targets for others in changed.values()):
         raise ModulesError(f"{folder}: a LoRA must change the same linear layers in each layer that it changes")
-    ranks = {len(factors["down"]) for of_layer in found.values() for factors in of_layer.values() if "down" in factors}
+    ranks = {len(tensor) for name, tensor in state.items() if name.endswith(".down.weight")}
     if unlike := ranks - {given.r}:
         default = "" if "r" in settings else " (PEFT's default, for the file does not say)"
         raise ModulesError(f"{folder}: r is {given.r}{default}, and its weights have the rank {min(unlike)}")
@@ -216,13 +214,7 @@ def _read_lora(backbone: Backbone, settings: dict[str, Any], tensors: dict[str, 
         "alpha": given.lora_alpha * (math.sqrt(given.r) if given.use_rslora else 1.0),
         "dropout": given.lora_dropout,
         "targets": targets,
-        "leave_out": [number for number in range(backbone.info.layers) if number not in found],
-    }
-    state = {
-        f"layers.{number}.{target}.{ours}.weight": tensor
-        for number, of_layer in found.items()
-        for target, factors in of_layer.items()
-        for ours, tensor in factors.items()
+        "leave_out": [number for number in range(backbone.info.layers) if number not in changed],
     }
     return {"lora": Part(checked(LoRAConfig, values, folder), state)}
 

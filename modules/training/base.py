@@ -169,9 +169,23 @@ class StageModule(lightning.LightningModule):
         self.log("loss", loss, prog_bar=True, sync_dist=True)
         return loss
 
+    def languages(self, batch: Batch) -> list[str]:
+        """Returns for each row the language whose components act on it."""
+        languages: list[str] = batch["language"]
+        return languages
+
     def encode(self, batch: Batch) -> Tensor:
-        """Returns the hidden states [batch, time, hidden size] of `input_ids`, by each row's `language`."""
-        return self.combination.encode(batch["input_ids"], batch["attention_mask"], batch["language"])
+        """Returns the hidden states [batch, time, hidden size] of `input_ids`.
+
+        A batch may hold `token_type_ids`, or `document` for rows of several documents; see `Combination.encode`.
+        """
+        return self.combination.encode(
+            batch["input_ids"],
+            batch["attention_mask"],
+            self.languages(batch),
+            batch.get("token_type_ids"),
+            documents=batch.get("document"),
+        )
 
 
 def global_mean(losses: Tensor) -> Tensor:

@@ -32,10 +32,7 @@ class TextClassification(TaskModule):
 
     def forward(self, batch: Batch) -> Tensor:
         """Returns logits [batch, labels]."""
-        hidden = self.combination.encode(
-            batch["input_ids"], batch["attention_mask"], self.languages(batch), batch.get("token_type_ids")
-        )
-        logits: Tensor = self.head(hidden, batch["attention_mask"])
+        logits: Tensor = self.head(self.encode(batch), batch["attention_mask"])
         return logits
 
     @override

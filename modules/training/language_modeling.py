@@ -95,10 +95,7 @@ class SpanCorruption(LanguageModeling):
         backbone = self.combination.backbone
         targets = batch["labels"].masked_fill(batch["labels"] == -100, backbone.tokenizer.pad_token_id)
         return self.combination.encode(
-            batch["input_ids"],
-            batch["attention_mask"],
-            batch["language"],
-            decoder_input_ids=backbone.shifted(targets),
+            batch["input_ids"], batch["attention_mask"], batch["language"], decoder_input_ids=backbone.shifted(targets)
         )
 
 
@@ -110,9 +107,3 @@ class CausalLanguageModeling(LanguageModeling):
 
     family = "decoder"
     ahead = 1
-
-    def encode(self, batch: Batch) -> Tensor:
-        """Returns the hidden states [batch, time, hidden size] of texts, or of the documents of packed rows."""
-        return self.combination.encode(
-            batch["input_ids"], batch["attention_mask"], batch["language"], documents=batch.get("document")
-        )

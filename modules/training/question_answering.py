@@ -7,7 +7,7 @@ from torchmetrics import MeanMetric, Metric
 from typing_extensions import override
 
 from modules.training.base import Batch
-from modules.training.span_head import SpanHead, best_spans
+from modules.training.heads import SpanHead, best_spans
 from modules.training.task import Prediction, TaskModule
 
 
@@ -34,11 +34,8 @@ class QuestionAnswering(TaskModule):
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Returns log-probabilities of the answer's first and last token, [batch, time] each."""
-        hidden = self.combination.encode(
-            batch["input_ids"], batch["attention_mask"], self.languages(batch), batch.get("token_type_ids")
-        )
         candidates = batch["in_context"].scatter(1, batch["nowhere"].unsqueeze(1), True)
-        start, end = self.head(hidden, candidates)
+        start, end = self.head(self.encode(batch), candidates)
         return start, end
 
     @override

@@ -36,8 +36,7 @@ class Tagging(TaskModule):
         """Returns logits [number, tags] for the words that are read, their rows [number] and their places [number]."""
         tokens = batch["first_tokens" if self.combination.backbone.info.family == "encoder" else "last_tokens"]
         rows, places = (tokens >= 0).nonzero(as_tuple=True)
-        hidden = self.combination.encode(batch["input_ids"], batch["attention_mask"], self.languages(batch))
-        return self.head(hidden[rows, tokens[rows, places]]), rows, places
+        return self.head(self.encode(batch)[rows, tokens[rows, places]]), rows, places
 
     @override
     def losses(self, batch: Batch) -> Tensor:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import ClassVar, TypedDict
 
 from torch import Tensor
+from typing_extensions import override
 
 from modules.training.base import Batch, StageModule
 
@@ -30,8 +31,8 @@ class TaskModule(StageModule):
     language_of: Callable[[str], str] = staticmethod(lambda language: language)
     """Maps a row's language to the language whose components act on it; controls change it."""
 
+    @override
     def languages(self, batch: Batch) -> list[str]:
-        """Returns for each row the language whose components act on it."""
         return [self.language_of(language) for language in batch["language"]]
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Prediction:

@@ -89,7 +89,7 @@ def test_what_is_known_before_loading(folder: Folder, backbone: Callable[..., Ba
     assert info.layers == len(loaded.layers) == stacks * tiny.LAYERS
     assert count_parameters(info) == sum(parameter.numel() for parameter in loaded.model.parameters())
     assert info.max_positions == (UNLIMITED if model_type in ("bloom", "t5", "mt5") else tiny.POSITIONS)
-    assert info.fused_qkv == (model_type in ("bloom", "gpt2", "modernbert"))
+    assert bool(info.architecture.fused_qkv) == (model_type in ("bloom", "gpt2", "modernbert"))
     assert info.has_lm_head
 
 

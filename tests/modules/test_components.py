@@ -72,7 +72,7 @@ def test_parameters_are_counted_without_weights(
             assert f"not for {model_type}: use words" in reason
             return
         assert real_kind in ("prefix", "ia3")
-        assert TABLE[model_type].plugged_in or info.fused_qkv
+        assert TABLE[model_type].plugged_in or TABLE[model_type].fused_qkv
         assert f"`adapters` does not support it for {model_type}" in reason or "share its one layer" in reason
         return
     counted = trained_parameters(real_kind, config, info, with_lm_head=True)

@@ -25,8 +25,8 @@ from modules import (
 )
 from modules.backbone.backbone import seeded
 from modules.components import FullConfig
+from modules.training.heads import best_spans
 from modules.training.question_answering import QuestionAnswering
-from modules.training.span_head import best_spans
 from tests.modules import tiny
 from tests.modules.stages import train
 
