@@ -10,7 +10,7 @@ from framework.answers import ANSWERS, Answer
 from framework.config.checks import check as find_problems
 from framework.config.registry import resolve_class
 from framework.config.schema import Experiment, PretrainConfig, Sections, StagesConfig, combination_name
-from framework.config.yaml_file import ExperimentSource, GridCell, dotted, read
+from framework.config.yaml_file import GridCell, dotted, read
 from framework.errors import ExperimentError, Mistake, UserError, did_you_mean
 from framework.objectives import OBJECTIVES, LanguageModelingObjective, Objective
 from framework.system.documents import Key
@@ -57,16 +57,17 @@ def read_experiment(
         if not found:
             found_sections.append(sections)
     if problems:
-        raise ExperimentError(str(file), [_mistake(source, problem) for problem in problems])
+        raise ExperimentError(str(file), [Mistake(dotted(key), reason, source.place(key)) for key, reason in problems])
     count = sum(len(sections["seeds"]) for sections in found_sections)
     if count > RUNS:
         reason = f"{count:,} runs, one for each combination and seed, are more than {RUNS:,}"
         raise ExperimentError(str(file), [Mistake("seeds", reason, source.place(("seeds",)))])
     labels = _labels([Sections(**sections) for sections in found_sections], source.cells)
-    return [
-        Experiment(**sections, label=label, grid_values=_outside_combination(cell.settings), document=cell.data)
-        for sections, label, cell in zip(found_sections, labels, source.cells, strict=True)
-    ]
+    experiments = []
+    for sections, label, cell in zip(found_sections, labels, source.cells, strict=True):
+        grid_values = {key: value for key, value in cell.settings.items() if key.split(".")[0] != "combination"}
+        experiments.append(Experiment(**sections, label=label, grid_values=grid_values, document=cell.data))
+    return experiments
 
 
 def _sections(cell: GridCell) -> tuple[dict[str, Any], list[Problem]]:
@@ -178,9 +179,7 @@ def _with_one(stage: Any, field: str, known: Mapping[str, type], key: Key) -> tu
 def _for_backbone(sections: dict[str, Any]) -> dict[str, Any]:
     """Puts in the objectives that a YAML leaves to the family of the backbone, where that is known."""
     pretrain, stages = sections.get("pretrain"), sections.get("stages")
-    language = stages.language if stages is not None else None
-    left = [stage for stage in (pretrain, language) if _is_left_open(stage)]
-    if not left or "backbone" not in sections:
+    if "backbone" not in sections or not any(map(_is_left_open, (pretrain, stages and stages.language))):
         return sections
     try:
         family = inspect_backbone(sections["backbone"]).family
@@ -190,9 +189,9 @@ def _for_backbone(sections: dict[str, Any]) -> dict[str, Any]:
     def settled(stage: Any) -> Any:
         return dataclasses.replace(stage, objective=stage.objective.of(family)) if _is_left_open(stage) else stage
 
-    more = {} if pretrain is None else {"pretrain": settled(pretrain)}
-    if stages is not None and language is not None:
-        more["stages"] = dataclasses.replace(stages, language=settled(language))
+    more = {"pretrain": settled(pretrain)} if pretrain is not None else {}
+    if stages is not None:
+        more["stages"] = dataclasses.replace(stages, language=settled(stages.language))
     return sections | more
 
 
@@ -207,15 +206,6 @@ SECTIONS: dict[str, SectionReader] = {
     "pretrain": _pretrain,
 }
 """Sections whose types depend on what they name."""
-
-
-def _mistake(source: ExperimentSource, problem: Problem) -> Mistake:
-    key, reason = problem
-    return Mistake(dotted(key), reason, source.place(key))
-
-
-def _outside_combination(settings: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in settings.items() if key.split(".")[0] != "combination"}
 
 
 def _labels(experiments: list[Sections], cells: list[GridCell]) -> list[str]:
