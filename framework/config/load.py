@@ -10,8 +10,9 @@ from framework.answers import ANSWERS, Answer
 from framework.config.checks import check as find_problems
 from framework.config.registry import resolve_class
 from framework.config.schema import Experiment, PretrainConfig, Sections, StagesConfig, combination_name
-from framework.config.yaml_file import GridCell, dotted, read
+from framework.config.yaml_file import ExperimentSource, GridCell, dotted, read
 from framework.errors import ExperimentError, Mistake, UserError, did_you_mean
+from framework.identity import identity
 from framework.objectives import OBJECTIVES, LanguageModelingObjective, Objective
 from framework.system.documents import Key
 from framework.validation import MOST, Problem, belongs, rename_keys, validate
@@ -22,6 +23,9 @@ SectionReader = Callable[[Any, Any, Key], tuple[Any, list[Problem]]]
 
 RUNS = 1_000
 """Most runs of one experiment."""
+
+OUTSIDE_IDENTITY = ("stages.evaluate", "name", "trainer", "slurm", "tracking", "define", "store", "runs")
+"""Settings that are not part of a run's identity."""
 
 COMBINATION_KEYS = ("combination", "combination.language", "combination.task")
 """Grid keys that a combination's name tells already."""
@@ -62,6 +66,8 @@ def read_experiment(
     if count > RUNS:
         reason = f"{count:,} runs, one for each combination and seed, are more than {RUNS:,}"
         raise ExperimentError(str(file), [Mistake("seeds", reason, source.place(("seeds",)))])
+    if mistakes := _indistinct_cells(source):
+        raise ExperimentError(str(file), mistakes)
     labels = _labels([Sections(**sections) for sections in found_sections], source.cells)
     experiments = []
     for sections, label, cell in zip(found_sections, labels, source.cells, strict=True):
@@ -206,6 +212,26 @@ SECTIONS: dict[str, SectionReader] = {
     "pretrain": _pretrain,
 }
 """Sections whose types depend on what they name."""
+
+
+def _indistinct_cells(source: ExperimentSource) -> list[Mistake]:
+    """Finds grid keys whose values make cells that are one run, of which the plan would hold only the first."""
+    seen: dict[str, tuple[GridCell, dict[str, Any]]] = {}
+    found: dict[str, Mistake] = {}
+    for cell in source.cells:
+        settings = {**cell.data, **{f"stages.{name}": stage for name, stage in cell.data["stages"].items()}}
+        settings["accelerator"] = (cell.data.get("trainer") or {}).get("accelerator")  # `precision: auto` depends on it
+        del settings["stages"]
+        outside = {name: settings.pop(name, None) for name in OUTSIDE_IDENTITY}
+        first, others = seen.setdefault(identity(**settings), (cell, outside))
+        if differing := [name for name in OUTSIDE_IDENTITY if outside[name] != others[name]]:
+            key = next(key for key, value in cell.settings.items() if value != first.settings[key])
+            reason = (
+                f"makes cells that differ only in {' and '.join(differing)}, which a run's identity does not contain: "
+                "they would be one run, with the settings of the first; give one value, or write several experiments"
+            )
+            found.setdefault(key, Mistake(f"grid.{key}", reason, source.place(("grid", key))))
+    return list(found.values())
 
 
 def _labels(experiments: list[Sections], cells: list[GridCell]) -> list[str]:
