@@ -76,12 +76,7 @@ class ExperimentError(UserError):
     SHOWN = 25
 
     def __init__(self, experiment: str, mistakes: list[Mistake]) -> None:
-        """Collects the mistakes into one message.
-
-        Args:
-            experiment: The file that the user named.
-            mistakes: What is wrong with it; at least one.
-        """
+        """Collects the mistakes, at least one, of a file that the user named."""
         self.mistakes = mistakes
         count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes):,} mistakes"
         shown = [(mistake.place, shortened(mistake.key), mistake.reason) for mistake in mistakes[: self.SHOWN]]

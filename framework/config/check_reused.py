@@ -158,11 +158,6 @@ def _parsed(text: str) -> Formula | None:
 
 
 def trained_languages(wanted: list[str], reuse: ReuseConfig) -> list[str]:
-    """Returns the languages whose components are to be trained: without reused ones, with those that formulas name.
-
-    Args:
-        wanted: Languages whose components act.
-        reuse: The section of that name.
-    """
+    """Returns which components to train for those of some languages to act: not reused ones, but those in formulas."""
     named = [other for code in wanted for other in _codes(reuse.language.get(code, ""))]
     return list(dict.fromkeys([*(code for code in wanted if code not in reuse.language), *named]))

@@ -238,15 +238,10 @@ class Plan:
 
 
 def plan_experiment(file: Path, overrides: list[str], *, here: bool = True) -> Plan:
-    """Reads, checks and plans an experiment.
-
-    Args:
-        file: The experiment's YAML.
-        overrides: `key=value` words that win over it.
-        here: Whether it is to be carried out on this machine, which then must have the devices.
+    """Reads, checks and plans an experiment; see `read_experiment` for the arguments.
 
     Raises:
-        UserError: The experiment has mistakes.
+        UserError: The experiment has mistakes, or a file is where its store or runs should be.
     """
     plan = make_plan(read_experiment(file, overrides, here=here))
     require_folder(plan.store.folder, "store")
@@ -255,14 +250,7 @@ def plan_experiment(file: Path, overrides: list[str], *, here: bool = True) -> P
 
 
 def make_plan(experiments: list[Experiment]) -> Plan:
-    """Plans the stages of experiments, the cells of one grid.
-
-    Args:
-        experiments: They are checked.
-
-    Returns:
-        The plan; stages that several experiments share are in it once.
-    """
+    """Plans checked experiments, the cells of one grid; stages that several of them share are in the plan once."""
     stages: dict[str, Stage] = {}
     store = Store(Path(experiments[0].store))
     for experiment in experiments:
