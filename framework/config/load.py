@@ -147,10 +147,10 @@ def _data(type_: Any, data: Any, key: Key) -> tuple[DatasetConfig | None, list[P
 def _stages(type_: Any, data: Any, key: Key) -> tuple[StagesConfig | None, list[Problem]]:
     stages, problems = validate(type_, data, key)
     if stages is not None and stages.language is not None:
-        language, found = _with_one(stages.language, "objective", OBJECTIVES, (*key, "language"))
+        language, found = _with_one(stages.language, "objective", (*key, "language"))
         stages, problems = dataclasses.replace(stages, language=language), problems + found
     if stages is not None and stages.task is not None and stages.task.answer is not None:
-        task, found = _with_one(stages.task, "answer", ANSWERS, (*key, "task"))
+        task, found = _with_one(stages.task, "answer", (*key, "task"))
         stages, problems = dataclasses.replace(stages, task=task), problems + found
     return stages, problems
 
@@ -159,23 +159,23 @@ def _pretrain(type_: Any, data: Any, key: Key) -> tuple[PretrainConfig | None, l
     pretrain, problems = validate(type_, data, key)
     if pretrain is None:
         return None, problems
-    typed, found = _with_one(pretrain, "objective", OBJECTIVES, key)
-    return typed, problems + found
+    return _with_one(pretrain, "objective", key)
 
 
-BASES: dict[str, type] = {"objective": Objective, "answer": Answer}
-"""What a class that a field of a stage names is a subclass of."""
+NAMED: dict[str, tuple[Mapping[str, type], type]] = {"objective": (OBJECTIVES, Objective), "answer": (ANSWERS, Answer)}
+"""By field of a stage our classes, one of which it names, and the base of all, also of the user's own."""
 
 
-def _with_one(stage: Any, field: str, known: Mapping[str, type], key: Key) -> tuple[Any, list[Problem]]:
+def _with_one(stage: Any, field: str, key: Key) -> tuple[Any, list[Problem]]:
     """Types the one thing, such as the objective, that a field of a stage names with its settings."""
+    known, base = NAMED[field]
     key = (*key, field)
     choice = getattr(stage, field)
     if not isinstance(choice, dict) or len(choice) != 1:
         return stage, [(key, f"must name one {field} and its settings (known: {', '.join(known)})")]
     [(name, settings)] = choice.items()
     try:
-        class_: type = resolve_class(field, name, known, BASES[field])
+        class_: type = resolve_class(field, name, known, base)
     except UserError as error:
         return stage, [((*key, name), str(error))]
     typed, problems = validate(class_, settings or {}, (*key, name))

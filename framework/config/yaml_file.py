@@ -44,7 +44,6 @@ class GridCell:
 class ExperimentSource:
     """An experiment as it was written."""
 
-    file: Path
     whole: dict[str, Any]
     """All of it as one file would hold it: what it extends and the overrides are in it, its grid is not spelt out."""
     cells: list[GridCell]
@@ -89,7 +88,7 @@ def read(file: Path, overrides: list[str] | None = None) -> ExperimentSource:
         raise ExperimentError(str(file), reader.mistakes)
     whole = copy.deepcopy(data)
     grid = data.pop("grid", None) or {}
-    return ExperimentSource(file, whole, _expand(file, data, grid, reader.places), reader.places)
+    return ExperimentSource(whole, _expand(file, data, grid, reader.places), reader.places)
 
 
 class _Reader:
