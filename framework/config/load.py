@@ -8,13 +8,13 @@ from typing import Any, get_type_hints
 from datamodules import DataError, DatasetConfig, dataset_class
 from framework.answers import ANSWERS, Answer
 from framework.config.checks import check as find_problems
-from framework.config.registry import resolve_class
 from framework.config.schema import Experiment, PretrainConfig, Sections, StagesConfig, combination_name
 from framework.config.yaml_file import ExperimentSource, GridCell, dotted, read
 from framework.errors import ExperimentError, Mistake, UserError, did_you_mean
 from framework.identity import identity
 from framework.objectives import OBJECTIVES, LanguageModelingObjective, Objective
 from framework.system.documents import Key
+from framework.system.imports import imported_class
 from framework.validation import MOST, Problem, belongs, rename_keys, validate
 from modules import ROLES, ModulesError, component_config, inspect_backbone
 
@@ -168,18 +168,34 @@ NAMED: dict[str, tuple[Mapping[str, type], type]] = {"objective": (OBJECTIVES, O
 
 def _with_one(stage: Any, field: str, key: Key) -> tuple[Any, list[Problem]]:
     """Types the one thing, such as the objective, that a field of a stage names with its settings."""
-    known, base = NAMED[field]
     key = (*key, field)
     choice = getattr(stage, field)
     if not isinstance(choice, dict) or len(choice) != 1:
-        return stage, [(key, f"must name one {field} and its settings (known: {', '.join(known)})")]
+        return stage, [(key, f"must name one {field} and its settings (known: {', '.join(NAMED[field][0])})")]
     [(name, settings)] = choice.items()
     try:
-        class_: type = resolve_class(field, name, known, base)
+        class_ = _named_class(field, name)
     except UserError as error:
         return stage, [((*key, name), str(error))]
     typed, problems = validate(class_, settings or {}, (*key, name))
     return dataclasses.replace(stage, **{field: typed}), problems
+
+
+def _named_class(field: str, name: str) -> type:
+    """Returns the class of ours that has a name, or the user's own that has a dotted path.
+
+    Raises:
+        UserError: There is no such class.
+    """
+    known, base = NAMED[field]
+    if name in known:
+        return known[name]
+    if "." not in name:
+        raise UserError(f"unknown {field} {name!r}{did_you_mean(name, known)} (known: {', '.join(known)})")
+    found = imported_class(field, name, base)
+    if not dataclasses.is_dataclass(found):
+        raise UserError(f"{field} {name!r} is not a dataclass of settings")
+    return found
 
 
 def _for_backbone(sections: dict[str, Any]) -> dict[str, Any]:
