@@ -13,8 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from typing_extensions import override
-
 from framework.config.load import read_experiment
 from framework.config.schema import (
     Components,
@@ -70,8 +68,8 @@ class LanguageStage(Stage):
 
     @property
     def reduces_vocabulary(self) -> bool:
-        """Whether the tokens that the text does not hold are dropped before the training."""
-        return False
+        """Whether the tokens that the text does not hold are dropped before the training, which is a pretraining."""
+        return isinstance(self.settings, PretrainConfig) and self.settings.reduce_vocabulary
 
 
 @dataclass(frozen=True)
@@ -81,11 +79,6 @@ class PretrainStage(LanguageStage):
     kind = "pretrain"
 
     settings: PretrainConfig
-
-    @property
-    @override
-    def reduces_vocabulary(self) -> bool:
-        return self.settings.reduce_vocabulary
 
 
 S = TypeVar("S", bound=Stage)
