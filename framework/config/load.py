@@ -1,7 +1,7 @@
 """Reads an experiment file: one `Experiment` per cell of its grid, or one error that holds every mistake."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -87,7 +87,8 @@ def _sections(cell: GridCell) -> tuple[dict[str, Any], list[Problem]]:
             read_section: SectionReader = SECTIONS.get(field.name, validate)
             section, found = read_section(hints[field.name], data, (field.name,))
             unresolved = {key: reason for key, reason in cell.unresolved.items() if key[0] == field.name}
-            found = [*unresolved.items(), *(problem for problem in found if not _is_below(problem[0], unresolved))]
+            others = [(key, why) for key, why in found if not any(key[: len(above)] == above for above in unresolved)]
+            found = [*unresolved.items(), *others]
             problems += found
             if not found:
                 sections[field.name] = section
@@ -104,11 +105,6 @@ def _sections(cell: GridCell) -> tuple[dict[str, Any], list[Problem]]:
     if len(unknown) > MOST:
         problems.append(((), f"{len(unknown) - MOST:,} more keys are unknown"))
     return sections, problems
-
-
-def _is_below(key: Key, others: Iterable[Key]) -> bool:
-    """Says whether a key is one of the others, or stands below one."""
-    return any(key[: len(other)] == other for other in others)
 
 
 def _combination(type_: Any, data: Any, key: Key) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
