@@ -7,7 +7,7 @@ A stage's identity hashes what determines its result, so stages that several cel
 
 import dataclasses
 import itertools
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -272,7 +272,7 @@ class _CellPlanner:
         """Yields the stages, each after those that it needs."""
         experiment, pretrain = self.experiment, self.experiment.pretrain
         if pretrain is not None:
-            full = {FullConfig.kind: FullConfig()}
+            full: Components = {FullConfig.kind: FullConfig()}
             stage = self._language_stage(PretrainStage, pretrain, full, pretrain.languages, "backbone")
             yield stage
             self.backbone = dataclasses.replace(self.backbone, pretrained_by=stage.id)
@@ -282,11 +282,11 @@ class _CellPlanner:
         if experiment.data is None:
             return
         for task in self._distinct([self._task_stage(seed) for seed in experiment.seeds]):
-            if task.trains and experiment.reuse.task is None:
-                yield task
-            elif task.trains:
+            if task.trains and experiment.reuse.task is not None:
                 task, stages = self._reused_task(task, experiment.reuse.task)
                 yield from stages
+            elif task.trains:
+                yield task
             yield self._evaluate_stage(task)
 
     @property
@@ -336,7 +336,7 @@ class _CellPlanner:
         return dataclasses.replace(task, id=merge.id, needs=(merge.id,)), [*trained.values(), merge]
 
     def _merge_stage(
-        self, role: str, formula: Formula, identities: dict[str, tuple[str, ...]], languages: list[str]
+        self, role: str, formula: Formula, identities: Mapping[str, tuple[str, ...]], languages: list[str]
     ) -> MergeStage:
         """Plans a sum, given which components each of its names stands for."""
         terms = [(weight, identities[name]) for weight, name in formula.terms]
@@ -357,11 +357,10 @@ class _CellPlanner:
         if settings is None or not components or language in settings.objective.languages_without_components:
             return []
         groups = [components] if settings.jointly else [{kind: config} for kind, config in components.items()]
+        titles = [" + ".join(itertools.starmap(describe, group.items())) for group in groups]
         return [
-            self._language_stage(
-                LanguageStage, settings, group, [language], " + ".join(itertools.starmap(describe, group.items()))
-            )
-            for group in groups
+            self._language_stage(LanguageStage, settings, group, [language], title)
+            for group, title in zip(groups, titles, strict=True)
         ]
 
     def _language_stage(
