@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from framework.wording import bounded, shortened
 
@@ -76,12 +77,7 @@ class ExperimentError(UserError):
     SHOWN = 25
 
     def __init__(self, experiment: str, mistakes: list[Mistake]) -> None:
-        """Collects the mistakes into one message.
-
-        Args:
-            experiment: The file that the user named.
-            mistakes: What is wrong with it; at least one.
-        """
+        """Collects the mistakes, at least one, of a file that the user named."""
         self.mistakes = mistakes
         count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes):,} mistakes"
         shown = [(mistake.place, shortened(mistake.key), mistake.reason) for mistake in mistakes[: self.SHOWN]]
@@ -98,25 +94,23 @@ def exit_on_user_error() -> Iterator[None]:
     try:
         yield
     except Interrupted as error:
-        _say(error)
-        raise SystemExit(INTERRUPTED) from None
+        _exit(INTERRUPTED, error)
     except Exception as error:
-        # Imported late: both packages load torch, which a command that works may never need.
+        # Imported late: a command that works may need neither package.
         from datamodules import errors as of_data
         from modules import errors as of_modules
 
         if isinstance(error, Unavailable | of_data.NetworkError | of_modules.NetworkError):
-            _say(error)
-            raise SystemExit(UNAVAILABLE) from None
+            _exit(UNAVAILABLE, error)
         if _is_out_of_memory(error):
             reason = shortened(str(error).partition("\n")[0], 200)
-            _say(f"out of memory: lower the batch_size of the stage, max_length or the components' sizes ({reason})")
-            raise SystemExit(2) from None
-        of_files = isinstance(error, OSError) and _is_of_users_files(error)
-        if not of_files and not isinstance(error, UserError | of_data.DataError | of_modules.ModulesError):
-            raise
-        _say(file_error(error) if isinstance(error, OSError) else error)
-        raise SystemExit(2) from None
+            advice = "lower the batch_size of the stage, max_length or the components' sizes"
+            _exit(2, f"out of memory: {advice} ({reason})")
+        if isinstance(error, UserError | of_data.DataError | of_modules.ModulesError):
+            _exit(2, error)
+        if isinstance(error, OSError) and _is_of_users_files(error):
+            _exit(2, file_error(error))
+        raise
 
 
 def _is_out_of_memory(error: Exception) -> bool:
@@ -145,10 +139,11 @@ def _path(error: OSError) -> str:
     return os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else ""
 
 
-def _say(message: object) -> None:
-    """Writes a message in one piece: ranks may have one at the same moment."""
+def _exit(code: int, message: object) -> NoReturn:
+    """Writes a message in one piece, because ranks may have one at the same moment, and ends with an exit code."""
     sys.stderr.write(f"{bounded(str(message))}\n")
     sys.stderr.flush()
+    raise SystemExit(code) from None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

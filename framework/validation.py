@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -32,7 +33,6 @@ EXPECTED = {
     "dataclass_type": "a mapping of keys to values",
 }
 """What pydantic's error types ask for."""
-
 
 RANGES = {
     "greater_than_equal": ("at least", "ge"),
@@ -75,9 +75,7 @@ def rename_keys(document: dict[str, Any]) -> list[Problem]:
 
 def rename_dotted(values: Mapping[str, Any], dataset: str) -> dict[str, Any]:
     """Returns values by dotted keys with the present names of renamed keys, of an experiment with this dataset."""
-    present = {
-        str(key): f"{key.section}.{key.present}".lstrip(".") for key in RENAMED if key.dataset in ("", dataset)
-    }
+    present = {str(key): f"{key.section}.{key.present}".lstrip(".") for key in RENAMED if key.dataset in ("", dataset)}
     return {present.get(key, key): value for key, value in values.items()}
 
 
@@ -123,7 +121,7 @@ def _problem(type_: type, data: Any, key: Key, detail: Any) -> Problem:
         case "missing" | "missing_argument":
             reason = "is required"
         case "literal_error":
-            allowed = [str(choice) for choice in _choices(detail["ctx"]["expected"])]
+            allowed = re.findall("'([^']*)'", detail["ctx"]["expected"])
             reason = f"{shortened(repr(found))} is not one of {', '.join(allowed)}{did_you_mean(str(found), allowed)}"
         case kind if kind in RANGES:
             words, bound = RANGES[kind]
@@ -141,16 +139,17 @@ def _problem(type_: type, data: Any, key: Key, detail: Any) -> Problem:
     return (*key, *path), reason
 
 
-def _choices(expected: str) -> list[str]:
-    return [choice.strip().strip("'") for choice in expected.replace(" or ", ", ").split(",")]
-
-
-def _fields(type_: Any, path: Key) -> dict[str, Any]:
-    """Returns the field types of the dataclass that stands at the path, or nothing where there is none."""
+def _type_at(type_: Any, path: Key) -> Any:
+    """Returns the dataclass that stands at the path, or None where there is none."""
     for part in path:
-        type_ = _fields(type_, ()).get(str(part)) if isinstance(part, str) else type_
-    type_ = dataclass_in(type_)
-    return typing.get_type_hints(type_) if type_ is not None else {}
+        type_ = _fields(type_).get(part) if isinstance(part, str) else type_
+    return dataclass_in(type_)
+
+
+def _fields(type_: Any, path: Key = ()) -> dict[str, Any]:
+    """Returns the field types of the dataclass that stands at the path, or nothing where there is none."""
+    found = _type_at(type_, path)
+    return typing.get_type_hints(found) if found is not None else {}
 
 
 def _takes_null(type_: Any, path: Key) -> bool:
@@ -171,18 +170,15 @@ def dataclass_in(type_: Any) -> Any:
 def _nearby(type_: Any, key: Key, path: Key) -> str:
     """Says where a misplaced key belongs: the nearest place below one of those above it."""
     for depth in range(len(path) - 1, -1, -1):
-        above = ".".join(map(str, (*key, *path[:depth])))
-        inner = type_
-        for part in path[:depth]:
-            inner = _fields(inner, ()).get(str(part)) if isinstance(part, str) else inner
-        if found := belongs(dataclass_in(inner), str(path[-1]), f"{above}." if above else ""):
+        above = "".join(f"{part}." for part in (*key, *path[:depth]))
+        if found := belongs(_type_at(type_, path[:depth]), str(path[-1]), above):
             return found
     return ""
 
 
 def belongs(type_: Any, name: str, above: str = "") -> str:
     """Says where in a schema a key of this name belongs: "; did you mean 'languages.targets'?"."""
-    for field, inner in _fields(type_, ()).items():
+    for field, inner in _fields(type_).items():
         if above and field == name:
             return f"; did you mean '{above}{field}'?"
         if found := belongs(dataclass_in(inner), name, f"{above}{field}."):

@@ -1,4 +1,4 @@
-"""Answer types: each joins the data module of a task to its task module, in one small file.
+"""Answer types: each joins the data module of a task to its task module.
 
 A new type is a new file with a subclass of `Answer` and a line here, or a class anywhere that a YAML names by its
 dotted path.
@@ -6,9 +6,8 @@ dotted path.
 
 from datamodules import Task
 from framework.answers.base import Answer, AnswerContext
-from framework.answers.generation import GenerationAnswer
 from framework.answers.heads import ClassificationHeadAnswer, SpanHeadAnswer, TaggingHeadAnswer
-from framework.answers.label_words import LabelWordsAnswer
+from framework.answers.prompted import GenerationAnswer, LabelWordsAnswer
 
 __all__ = ["ANSWERS", "Answer", "AnswerContext", "default_answer"]
 

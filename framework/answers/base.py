@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import override
 
 from datamodules import DatasetConfig, LabelledDataset, Task
 from framework.identity import class_name
@@ -91,3 +94,35 @@ class Answer(ABC):
         seed: int,
     ) -> TaskModule:
         """Builds the task module; a new head is initialised from torch's global generator."""
+
+
+class BuiltInAnswer(Answer):
+    """An answer of ours, which names its data module and its task module by dotted paths: both need torch."""
+
+    data_class: ClassVar[str]
+    module_class: ClassVar[str]
+
+    def data_options(self, context: AnswerContext) -> dict[str, Any]:
+        """Returns the arguments that only this answer's data module has."""
+        return {}
+
+    @abstractmethod
+    def module_options(self, context: AnswerContext) -> dict[str, Any]:
+        """Returns the arguments that only this answer's task module has."""
+
+    @override
+    def data(self, context: AnswerContext, tokenizer: PreTrainedTokenizerBase, **options: Any) -> TaskData:
+        data_class: type[TaskData] = pkgutil.resolve_name(self.data_class)
+        return data_class(context.config, tokenizer, **self.data_options(context), **options)
+
+    @override
+    def module(
+        self,
+        context: AnswerContext,
+        combination: Combination,
+        components: Sequence[Component],
+        settings: OptimizationConfig | None,
+        seed: int,
+    ) -> TaskModule:
+        module_class: type[TaskModule] = pkgutil.resolve_name(self.module_class)
+        return module_class(combination, components, settings, seed=seed, **self.module_options(context))

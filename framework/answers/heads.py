@@ -3,56 +3,40 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-import datamodules
 import modules
 from datamodules import DataError, LabelledDataset, Task
-from framework.answers.base import Answer, AnswerContext
+from framework.answers.base import AnswerContext, BuiltInAnswer
 from framework.validation import Problem
 from modules import (
     BackboneInfo,
     ClassificationHeadConfig,
     Family,
-    OptimizationConfig,
     SpanHeadConfig,
     TaggingHeadConfig,
     of_tokenizer,
     tokenizer_of,
-    training,
 )
 
 if TYPE_CHECKING:
     from torch import nn
-    from transformers import PreTrainedTokenizerBase
 
-    from datamodules import TaskData
-    from modules import ClassificationHead, Combination, Component, SpanHead, TaggingHead
-    from modules.training import QuestionAnswering, Tagging, TaskModule, TextClassification
+    from modules import ClassificationHead, SpanHead, TaggingHead
 
 SETTINGS = ConfigDict(extra="forbid")
 
 
-class Head(Answer):
+class Head(BuiltInAnswer):
     """What these answers have in common."""
 
     families: ClassVar[tuple[Family, ...]] = ("encoder", "encoder-decoder", "decoder")
     needs_lm_head: ClassVar[bool] = False
-
-    @property
-    @abstractmethod
-    def data_class(self) -> type[TaskData]:
-        """The data module."""
-
-    @property
-    @abstractmethod
-    def module_class(self) -> Callable[..., TaskModule]:
-        """The task module."""
 
     @abstractmethod
     def head(self, hidden_size: int, labels: Sequence[str]) -> nn.Module:
@@ -73,20 +57,8 @@ class Head(Answer):
         return (info.hidden_size + 1) * self.outputs(labels)
 
     @override
-    def data(self, context: AnswerContext, tokenizer: PreTrainedTokenizerBase, **options: Any) -> TaskData:
-        return self.data_class(context.config, tokenizer, **options)
-
-    @override
-    def module(
-        self,
-        context: AnswerContext,
-        combination: Combination,
-        components: Sequence[Component],
-        settings: OptimizationConfig | None,
-        seed: int,
-    ) -> TaskModule:
-        head = self.head(context.info.hidden_size, context.labels)
-        return self.module_class(combination, components, settings, head=head, seed=seed)
+    def module_options(self, context: AnswerContext) -> dict[str, Any]:
+        return {"head": self.head(context.info.hidden_size, context.labels)}
 
 
 def _refusal_of_pairs(info: BackboneInfo) -> str:
@@ -105,16 +77,8 @@ class ClassificationHeadAnswer(Head, ClassificationHeadConfig):
     """A linear head on the pooled hidden states of a text, or of a pair of texts."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("classification",)
-
-    @property
-    @override
-    def data_class(self) -> type[TaskData]:
-        return datamodules.ClassificationData
-
-    @property
-    @override
-    def module_class(self) -> type[TextClassification]:
-        return training.TextClassification
+    data_class = "datamodules.ClassificationData"
+    module_class = "modules.training.TextClassification"
 
     @override
     def head(self, hidden_size: int, labels: Sequence[str]) -> ClassificationHead:
@@ -132,16 +96,8 @@ class TaggingHeadAnswer(Head, TaggingHeadConfig):
     """A linear head that tags each word of a sentence."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("tagging",)
-
-    @property
-    @override
-    def data_class(self) -> type[TaskData]:
-        return datamodules.TaggingData
-
-    @property
-    @override
-    def module_class(self) -> type[Tagging]:
-        return training.Tagging
+    data_class = "datamodules.TaggingData"
+    module_class = "modules.training.Tagging"
 
     @override
     def head(self, hidden_size: int, labels: Sequence[str]) -> TaggingHead:
@@ -153,16 +109,8 @@ class SpanHeadAnswer(Head, SpanHeadConfig):
     """A linear head that predicts where in the context the answer begins and ends."""
 
     tasks: ClassVar[tuple[Task, ...]] = ("question answering",)
-
-    @property
-    @override
-    def data_class(self) -> type[TaskData]:
-        return datamodules.QuestionData
-
-    @property
-    @override
-    def module_class(self) -> type[QuestionAnswering]:
-        return training.QuestionAnswering
+    data_class = "datamodules.QuestionData"
+    module_class = "modules.training.QuestionAnswering"
 
     @override
     def head(self, hidden_size: int, labels: Sequence[str]) -> SpanHead:

@@ -1,37 +1,31 @@
-"""What answers in words have in common: a template, and a language model that reads it."""
+"""Answers in words: a language model reads a template, and label words are compared or the answer is generated."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 import datamodules
-from datamodules import DataError, LabelledDataset, TemplateConfig, language
-from framework.answers.base import Answer, AnswerContext
+from datamodules import DataError, LabelledDataset, Task, TemplateConfig, labelled_dataset, language
+from framework.answers.base import AnswerContext, BuiltInAnswer
 from framework.errors import did_you_mean
 from framework.system.documents import Key
 from framework.validation import Problem
 from modules import BackboneInfo, Family, of_tokenizer, tokenizer_of
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-    from datamodules import PromptedData
+SETTINGS = ConfigDict(extra="forbid")
 
 
-class PromptedAnswer(Answer, TemplateConfig):
+class PromptedAnswer(BuiltInAnswer, TemplateConfig):
     """A template and what it implies."""
 
     families: ClassVar[tuple[Family, ...]] = ("encoder-decoder", "decoder")
     needs_lm_head: ClassVar[bool] = True
-
-    @property
-    @abstractmethod
-    def data_class(self) -> type[PromptedData]:
-        """The data module."""
 
     @override
     def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
@@ -85,6 +79,70 @@ class PromptedAnswer(Answer, TemplateConfig):
         return [(sources[0] if self.examples.language == "source" else code, self.examples.split)]
 
     @override
-    def data(self, context: AnswerContext, tokenizer: PreTrainedTokenizerBase, **options: Any) -> PromptedData:
-        is_decoder = context.info.family == "decoder"
-        return self.data_class(context.config, tokenizer, self, labels=context.labels, is_decoder=is_decoder, **options)
+    def data_options(self, context: AnswerContext) -> dict[str, Any]:
+        return {"template": self, "labels": context.labels, "is_decoder": context.info.family == "decoder"}
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class LabelWordsAnswer(PromptedAnswer):
+    """Classifies by the likelihood of label words under a template (a verbalizer)."""
+
+    tasks: ClassVar[tuple[Task, ...]] = ("classification",)
+    data_class = "datamodules.LabelWordData"
+    module_class = "modules.training.LabelWords"
+
+    @override
+    def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
+        yield from super().problems(dataset, info, trains)
+        unknown = of_tokenizer(list[int | None], lambda: [tokenizer_of(info).unk_token_id], info, "unknown token")
+        for key, words in self.called(dataset.labels):
+            same: dict[tuple[int, ...], list[str]] = defaultdict(list)
+            for label, word in zip(dataset.labels, words, strict=True):
+                ids = tuple(self.answer_tokens(word, info))
+                if set(ids) <= set(unknown):
+                    encoded = f"which the tokenizer of {info.name} encodes as unknown tokens"
+                    yield key, f"{label!r} is called {word!r}, {encoded}"
+                else:
+                    same[ids].append(f"{label} ({word!r})")
+            for labels in same.values():
+                if len(labels) > 1:
+                    yield key, f"{' and '.join(labels)} are encoded as the same tokens and cannot be told apart"
+
+    @override
+    def module_options(self, context: AnswerContext) -> dict[str, Any]:
+        return {"labels": context.labels}
+
+
+@dataclass(frozen=True, config=SETTINGS)
+class GenerationAnswer(PromptedAnswer):
+    """Generates the answer; unparsable output counts as wrong and is reported."""
+
+    tasks: ClassVar[tuple[Task, ...]] = ("classification", "tagging", "question answering")
+    data_class = "datamodules.GenerationData"
+    module_class = "modules.training.Generation"
+
+    max_new_tokens: int = Field(default=30, ge=1, le=4096)
+    """Longest generated answer in tokens."""
+    beams: int = Field(default=1, ge=1, le=64)
+    """Beams of the beam search; 1 is greedy decoding."""
+
+    @override
+    def problems(self, dataset: LabelledDataset, info: BackboneInfo, trains: bool) -> Iterator[Problem]:
+        yield from super().problems(dataset, info, trains)
+        if dataset.task != "classification":
+            return
+        for key, words in self.called(dataset.labels):
+            for label, word in zip(dataset.labels, words, strict=True):
+                if dataset.read_answer(word, "", words) != label:
+                    yield key, f"{word!r}, once written, would not be read as {label!r}: another label is called so too"
+                if len(self.answer_tokens(word, info)) > self.max_new_tokens:
+                    yield key, f"{word!r} is longer than max_new_tokens, {self.max_new_tokens}"
+
+    @override
+    def module_options(self, context: AnswerContext) -> dict[str, Any]:
+        dataset = labelled_dataset(context.config)
+
+        def read(written: str, text: str, language: str) -> str | None:
+            return dataset.read_answer(written, text, self.words_for(context.labels, language))
+
+        return {"read": read, "max_new_tokens": self.max_new_tokens, "beams": self.beams}

@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from framework.config.draft import AbsentError, Draft
@@ -10,42 +10,36 @@ from framework.config.schema import ReuseConfig
 from framework.errors import UserError
 from framework.identity import plain
 from framework.store.compatibility import TaskSignature
-from framework.store.formula import Formula, is_language, parse, seed_of
+from framework.store.formula import is_language, parse, seed_of
 from framework.store.store import Passport, Store
-from framework.system.documents import Key
 from framework.validation import Problem
 
 
 def check_reused(draft: Draft) -> Iterator[Problem]:
     """Reused components are in the store, fit combination and backbone, and are needed."""
-    reuse, languages, stage = draft.reuse, draft.languages, draft.stages.language
+    reuse, languages = draft.reuse, draft.languages
     if not reuse.language and reuse.task is None:
         return
     spoken = {*languages.source, *languages.targets}
     with contextlib.suppress(AbsentError):  # said already
         spoken |= set(draft.targets)
-    look = _FormulaChecker(draft)
-    without = stage.objective.languages_without_components if stage is not None else ()
+    formulas = _FormulaChecker(draft)
     for code, text in reuse.language.items():
         key = ("reuse", "language", code)
         if code not in spoken:
             yield key, f"{code} is neither a source nor a target of this experiment"
-        yield from look.at(key, text, "language", {other: _refused(other, reuse, without) for other in _codes(text)})
-        if reason := look.of_other_kinds(text):
-            yield key, reason
-        formula = _parsed(text)
-        if formula and formula.single and not is_language(formula.single):
-            yield from look.serves(key, formula.single, code)
+        yield from ((key, reason) for reason in formulas.of_language(text, code))
     if reuse.task is not None:
-        yield from look.at(("reuse", "task"), reuse.task, "task", {})
-        if reason := look.learnt_elsewhere(reuse.task, languages.source):
-            yield ("reuse", "task"), reason
+        yield from ((("reuse", "task"), reason) for reason in formulas.of_task(reuse.task, languages.source))
 
 
 class _FormulaChecker:
-    """Looks at formulas, for one backbone and combination."""
+    """Says why formulas cannot be used, for one backbone and combination."""
 
     def __init__(self, draft: Draft) -> None:
+        stage = draft.stages.language
+        self.reused = draft.reuse.language
+        self.without = stage.objective.languages_without_components if stage is not None else ()
         self.combination = draft.combination
         self.store = Store(Path(draft.store))
         self.asked: TaskSignature | None = None
@@ -57,59 +51,61 @@ class _FormulaChecker:
             self.hashes = {**weights, "tokenizer": info.tokenizer_hash}
             self.asked = TaskSignature.of(draft.dataset, draft.answer, info)
 
-    def at(self, key: Key, text: str, role: str, languages: dict[str, str | None]) -> Iterator[Problem]:
+    def of_language(self, text: str, code: str) -> Iterator[str]:
+        """Says why a formula cannot give the components of a language."""
+        own = self.combination["language"]
+        held: dict[str, str] = {}
         try:
             formula = parse(text)
             for _, name in formula.terms:
-                if role == "language" and is_language(name):
-                    if reason := languages[name]:
-                        yield key, reason
-                elif role != "task" or seed_of(name) is None:
-                    yield from ((key, reason) for reason in self._reasons(self.store.find(name), role))
+                if is_language(name):
+                    yield from self._refusal(name)
+                    kinds: Iterable[str] = own
+                else:
+                    passport = self.store.find(name)
+                    yield from self._reasons(passport, "language")
+                    kinds = passport.kinds
+                    if formula.single and code not in passport.languages:  # it would be taken as it is
+                        theirs = ", ".join(passport.languages) or "no language"
+                        yield f"{passport.id} is of {theirs}; to use it for {code} anyway, write 1*{name}"
+                held[name] = " + ".join(sorted(kinds))
         except UserError as error:
-            yield key, str(error)
-
-    def of_other_kinds(self, text: str) -> str | None:
-        """Says which summands for a language hold other kinds than others: they could only be summed in part."""
-        formula, own = _parsed(text), self.combination["language"]
-        held: dict[str, str] = {}
-        for _, name in formula.terms if formula and own else ():
-            try:
-                kinds = own if is_language(name) else self.store.find(name).kinds
-            except UserError:  # said already
-                return None
-            held[name] = " + ".join(sorted(kinds))
-        for (first, mine), (other, theirs) in itertools.pairwise(held.items()):
-            if mine != theirs:
-                return f"{first} and {other} cannot be summed: the one is {mine}, the other {theirs}"
-        return None
-
-    def serves(self, key: Key, name: str, code: str) -> Iterator[Problem]:
-        """A component that is taken as it is, is one of the language's."""
-        try:
-            passport = self.store.find(name)
-        except UserError:
+            yield str(error)
             return
-        if code not in passport.languages:
-            theirs = ", ".join(passport.languages) or "no language"
-            yield key, f"{passport.id} is of {theirs}; to use it for {code} anyway, write 1*{name}"
+        for first, other in itertools.pairwise(held if own else ()):
+            if held[first] != held[other]:  # they could only be summed in part
+                yield f"{first} and {other} cannot be summed: the one is {held[first]}, the other {held[other]}"
+                return
 
-    def learnt_elsewhere(self, text: str, sources: list[str]) -> str | None:
-        """Says which other languages than the sources trained what is reused: they would pass for zero-shot."""
-        formula = _parsed(text)
+    def of_task(self, text: str, sources: list[str]) -> Iterator[str]:
+        """Says why a formula cannot give the task components; what other languages trained would pass for zero-shot."""
         learnt: set[str] = set()
-        for _, name in formula.terms if formula else ():
-            try:
-                learnt |= set(sources if seed_of(name) is not None else self.store.find(name).languages)
-            except UserError:  # said already
-                return None
-        if not formula or learnt == set(sources):
-            return None
+        try:
+            for _, name in parse(text).terms:
+                if seed_of(name) is not None:
+                    learnt |= set(sources)
+                else:
+                    passport = self.store.find(name)
+                    yield from self._reasons(passport, "task")
+                    learnt |= set(passport.languages)
+        except UserError as error:
+            yield str(error)
+            return
+        if learnt == set(sources):
+            return
         if not learnt:
-            return f"{text} names no language that it was trained on; import it with --language, once for each"
-        mine, theirs = ", ".join(sources) or "none", ", ".join(sorted(learnt))
-        unlike = f"{text} was trained on {theirs}, and languages.source says {mine}"
-        return f"{unlike}: name all that it was trained on there, for those are not zero-shot"
+            yield f"{text} names no language that it was trained on; import it with --language, once for each"
+        else:
+            mine, theirs = ", ".join(sources) or "none", ", ".join(sorted(learnt))
+            unlike = f"{text} was trained on {theirs}, and languages.source says {mine}"
+            yield f"{unlike}: name all that it was trained on there, for those are not zero-shot"
+
+    def _refusal(self, code: str) -> Iterator[str]:
+        """Says why the components that an experiment trains for a language cannot be summands."""
+        if code in self.reused:
+            yield f"{code} is reused itself: name what it is made of"
+        elif code in self.without:
+            yield f"{code} has no components of its own with this objective"
 
     def _reasons(self, passport: Passport, role: str) -> Iterator[str]:
         if passport.stage != role:
@@ -136,33 +132,10 @@ class _FormulaChecker:
                     yield f"{passport.id} has {kind}.{name} {value}; combination.{role}.{kind} says {mine[name]}"
 
 
-def _codes(text: str) -> list[str]:
-    formula = _parsed(text)
-    return [name for _, name in formula.terms if is_language(name)] if formula else []
-
-
-def _refused(code: str, reuse: ReuseConfig, without: tuple[str, ...]) -> str | None:
-    """Returns why a language's components cannot be summands, or None when they can."""
-    if code in reuse.language:
-        return f"{code} is reused itself: name what it is made of"
-    if code in without:
-        return f"{code} has no components of its own with this objective"
-    return None
-
-
-def _parsed(text: str) -> Formula | None:
-    try:
-        return parse(text)
-    except UserError:
-        return None
-
-
 def trained_languages(wanted: list[str], reuse: ReuseConfig) -> list[str]:
-    """Returns the languages whose components are to be trained: without reused ones, with those that formulas name.
-
-    Args:
-        wanted: Languages whose components act.
-        reuse: The section of that name.
-    """
-    named = [other for code in wanted for other in _codes(reuse.language.get(code, ""))]
+    """Returns which components to train for those of some languages to act: not reused ones, but those in formulas."""
+    named: list[str] = []
+    for formula in (reuse.language[code] for code in wanted if code in reuse.language):
+        with contextlib.suppress(UserError):  # said elsewhere
+            named += [name for _, name in parse(formula).terms if is_language(name)]
     return list(dict.fromkeys([*(code for code in wanted if code not in reuse.language), *named]))

@@ -224,7 +224,4 @@ def check_devices(draft: Draft) -> Iterator[Problem]:
         if draft.backbone.precision == "fp16":
             yield ("backbone", "precision"), "float16 is for GPUs, and this is to run on a processor; use bf16 or 32"
     if trainer.devices > here:
-        yield (
-            ("trainer", "devices"),
-            f"{trainer.devices} devices are required; this machine has {here} {what}",
-        )
+        yield ("trainer", "devices"), f"{trainer.devices} devices are required; this machine has {here} {what}"

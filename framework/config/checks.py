@@ -53,17 +53,13 @@ def check(sections: dict[str, Any], *, here: bool) -> list[Problem]:
     draft = Draft(sections)
     keys: dict[str, Key] = {}
     for find in CHECKS + ([check_devices] if here else []):
-        problems = _until_absent(find(draft))
-        for key, reason in itertools.islice(problems, MOST):
-            keys.setdefault(reason, key)
-        for key, _ in itertools.islice(problems, 1):
-            keys.setdefault(f"{MOST} mistakes are listed, and there are more of their kind", key[:1])
+        problems = find(draft)
+        with contextlib.suppress(AbsentError):
+            for key, reason in itertools.islice(problems, MOST):
+                keys.setdefault(reason, key)
+            for key, _ in itertools.islice(problems, 1):
+                keys.setdefault(f"{MOST} mistakes are listed, and there are more of their kind", key[:1])
     return [(key, reason) for reason, key in keys.items()]
-
-
-def _until_absent(problems: Iterator[Problem]) -> Iterator[Problem]:
-    with contextlib.suppress(AbsentError):
-        yield from problems
 
 
 def check_name(draft: Draft) -> Iterator[Problem]:

@@ -1,19 +1,20 @@
 """Reads an experiment file: one `Experiment` per cell of its grid, or one error that holds every mistake."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from datamodules import DataError, DatasetConfig, dataset_class
 from framework.answers import ANSWERS, Answer
 from framework.config.checks import check as find_problems
-from framework.config.registry import resolve_class
 from framework.config.schema import Experiment, PretrainConfig, Sections, StagesConfig, combination_name
 from framework.config.yaml_file import ExperimentSource, GridCell, dotted, read
 from framework.errors import ExperimentError, Mistake, UserError, did_you_mean
+from framework.identity import identity
 from framework.objectives import OBJECTIVES, LanguageModelingObjective, Objective
 from framework.system.documents import Key
+from framework.system.imports import imported_class
 from framework.validation import MOST, Problem, belongs, rename_keys, validate
 from modules import ROLES, ModulesError, component_config, inspect_backbone
 
@@ -22,6 +23,9 @@ SectionReader = Callable[[Any, Any, Key], tuple[Any, list[Problem]]]
 
 RUNS = 1_000
 """Most runs of one experiment."""
+
+OUTSIDE_IDENTITY = ("stages.evaluate", "name", "trainer", "slurm", "tracking", "define", "store", "runs")
+"""Settings that are not part of a run's identity."""
 
 COMBINATION_KEYS = ("combination", "combination.language", "combination.task")
 """Grid keys that a combination's name tells already."""
@@ -57,16 +61,19 @@ def read_experiment(
         if not found:
             found_sections.append(sections)
     if problems:
-        raise ExperimentError(str(file), [_mistake(source, problem) for problem in problems])
+        raise ExperimentError(str(file), [Mistake(dotted(key), reason, source.place(key)) for key, reason in problems])
     count = sum(len(sections["seeds"]) for sections in found_sections)
     if count > RUNS:
         reason = f"{count:,} runs, one for each combination and seed, are more than {RUNS:,}"
         raise ExperimentError(str(file), [Mistake("seeds", reason, source.place(("seeds",)))])
+    if mistakes := _indistinct_cells(source):
+        raise ExperimentError(str(file), mistakes)
     labels = _labels([Sections(**sections) for sections in found_sections], source.cells)
-    return [
-        Experiment(**sections, label=label, grid_values=_outside_combination(cell.settings), document=cell.data)
-        for sections, label, cell in zip(found_sections, labels, source.cells, strict=True)
-    ]
+    experiments = []
+    for sections, label, cell in zip(found_sections, labels, source.cells, strict=True):
+        grid_values = {key: value for key, value in cell.settings.items() if key.split(".")[0] != "combination"}
+        experiments.append(Experiment(**sections, label=label, grid_values=grid_values, document=cell.data))
+    return experiments
 
 
 def _sections(cell: GridCell) -> tuple[dict[str, Any], list[Problem]]:
@@ -80,7 +87,8 @@ def _sections(cell: GridCell) -> tuple[dict[str, Any], list[Problem]]:
             read_section: SectionReader = SECTIONS.get(field.name, validate)
             section, found = read_section(hints[field.name], data, (field.name,))
             unresolved = {key: reason for key, reason in cell.unresolved.items() if key[0] == field.name}
-            found = [*unresolved.items(), *(problem for problem in found if not _is_below(problem[0], unresolved))]
+            others = [(key, why) for key, why in found if not any(key[: len(above)] == above for above in unresolved)]
+            found = [*unresolved.items(), *others]
             problems += found
             if not found:
                 sections[field.name] = section
@@ -97,11 +105,6 @@ def _sections(cell: GridCell) -> tuple[dict[str, Any], list[Problem]]:
     if len(unknown) > MOST:
         problems.append(((), f"{len(unknown) - MOST:,} more keys are unknown"))
     return sections, problems
-
-
-def _is_below(key: Key, others: Iterable[Key]) -> bool:
-    """Says whether a key is one of the others, or stands below one."""
-    return any(key[: len(other)] == other for other in others)
 
 
 def _combination(type_: Any, data: Any, key: Key) -> tuple[dict[str, dict[str, Any]], list[Problem]]:
@@ -140,10 +143,10 @@ def _data(type_: Any, data: Any, key: Key) -> tuple[DatasetConfig | None, list[P
 def _stages(type_: Any, data: Any, key: Key) -> tuple[StagesConfig | None, list[Problem]]:
     stages, problems = validate(type_, data, key)
     if stages is not None and stages.language is not None:
-        language, found = _with_one(stages.language, "objective", OBJECTIVES, (*key, "language"))
+        language, found = _with_one(stages.language, "objective", (*key, "language"))
         stages, problems = dataclasses.replace(stages, language=language), problems + found
     if stages is not None and stages.task is not None and stages.task.answer is not None:
-        task, found = _with_one(stages.task, "answer", ANSWERS, (*key, "task"))
+        task, found = _with_one(stages.task, "answer", (*key, "task"))
         stages, problems = dataclasses.replace(stages, task=task), problems + found
     return stages, problems
 
@@ -152,35 +155,49 @@ def _pretrain(type_: Any, data: Any, key: Key) -> tuple[PretrainConfig | None, l
     pretrain, problems = validate(type_, data, key)
     if pretrain is None:
         return None, problems
-    typed, found = _with_one(pretrain, "objective", OBJECTIVES, key)
-    return typed, problems + found
+    return _with_one(pretrain, "objective", key)
 
 
-BASES: dict[str, type] = {"objective": Objective, "answer": Answer}
-"""What a class that a field of a stage names is a subclass of."""
+NAMED: dict[str, tuple[Mapping[str, type], type]] = {"objective": (OBJECTIVES, Objective), "answer": (ANSWERS, Answer)}
+"""By field of a stage our classes, one of which it names, and the base of all, also of the user's own."""
 
 
-def _with_one(stage: Any, field: str, known: Mapping[str, type], key: Key) -> tuple[Any, list[Problem]]:
+def _with_one(stage: Any, field: str, key: Key) -> tuple[Any, list[Problem]]:
     """Types the one thing, such as the objective, that a field of a stage names with its settings."""
     key = (*key, field)
     choice = getattr(stage, field)
     if not isinstance(choice, dict) or len(choice) != 1:
-        return stage, [(key, f"must name one {field} and its settings (known: {', '.join(known)})")]
+        return stage, [(key, f"must name one {field} and its settings (known: {', '.join(NAMED[field][0])})")]
     [(name, settings)] = choice.items()
     try:
-        class_: type = resolve_class(field, name, known, BASES[field])
+        class_ = _named_class(field, name)
     except UserError as error:
         return stage, [((*key, name), str(error))]
     typed, problems = validate(class_, settings or {}, (*key, name))
     return dataclasses.replace(stage, **{field: typed}), problems
 
 
+def _named_class(field: str, name: str) -> type:
+    """Returns the class of ours that has a name, or the user's own that has a dotted path.
+
+    Raises:
+        UserError: There is no such class.
+    """
+    known, base = NAMED[field]
+    if name in known:
+        return known[name]
+    if "." not in name:
+        raise UserError(f"unknown {field} {name!r}{did_you_mean(name, known)} (known: {', '.join(known)})")
+    found = imported_class(field, name, base)
+    if not dataclasses.is_dataclass(found):
+        raise UserError(f"{field} {name!r} is not a dataclass of settings")
+    return found
+
+
 def _for_backbone(sections: dict[str, Any]) -> dict[str, Any]:
     """Puts in the objectives that a YAML leaves to the family of the backbone, where that is known."""
     pretrain, stages = sections.get("pretrain"), sections.get("stages")
-    language = stages.language if stages is not None else None
-    left = [stage for stage in (pretrain, language) if _is_left_open(stage)]
-    if not left or "backbone" not in sections:
+    if "backbone" not in sections or not any(map(_is_left_open, (pretrain, stages and stages.language))):
         return sections
     try:
         family = inspect_backbone(sections["backbone"]).family
@@ -190,9 +207,9 @@ def _for_backbone(sections: dict[str, Any]) -> dict[str, Any]:
     def settled(stage: Any) -> Any:
         return dataclasses.replace(stage, objective=stage.objective.of(family)) if _is_left_open(stage) else stage
 
-    more = {} if pretrain is None else {"pretrain": settled(pretrain)}
-    if stages is not None and language is not None:
-        more["stages"] = dataclasses.replace(stages, language=settled(language))
+    more = {"pretrain": settled(pretrain)} if pretrain is not None else {}
+    if stages is not None:
+        more["stages"] = dataclasses.replace(stages, language=settled(stages.language))
     return sections | more
 
 
@@ -209,13 +226,24 @@ SECTIONS: dict[str, SectionReader] = {
 """Sections whose types depend on what they name."""
 
 
-def _mistake(source: ExperimentSource, problem: Problem) -> Mistake:
-    key, reason = problem
-    return Mistake(dotted(key), reason, source.place(key))
-
-
-def _outside_combination(settings: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in settings.items() if key.split(".")[0] != "combination"}
+def _indistinct_cells(source: ExperimentSource) -> list[Mistake]:
+    """Finds grid keys whose values make cells that are one run, of which the plan would hold only the first."""
+    seen: dict[str, tuple[GridCell, dict[str, Any]]] = {}
+    found: dict[str, Mistake] = {}
+    for cell in source.cells:
+        settings = {**cell.data, **{f"stages.{name}": stage for name, stage in cell.data["stages"].items()}}
+        settings["accelerator"] = (cell.data.get("trainer") or {}).get("accelerator")  # `precision: auto` depends on it
+        del settings["stages"]
+        outside = {name: settings.pop(name, None) for name in OUTSIDE_IDENTITY}
+        first, others = seen.setdefault(identity(**settings), (cell, outside))
+        if differing := [name for name in OUTSIDE_IDENTITY if outside[name] != others[name]]:
+            key = next(key for key, value in cell.settings.items() if value != first.settings[key])
+            reason = (
+                f"makes cells that differ only in {' and '.join(differing)}, which a run's identity does not contain: "
+                "they would be one run, with the settings of the first; give one value, or write several experiments"
+            )
+            found.setdefault(key, Mistake(f"grid.{key}", reason, source.place(("grid", key))))
+    return list(found.values())
 
 
 def _labels(experiments: list[Sections], cells: list[GridCell]) -> list[str]:

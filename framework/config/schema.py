@@ -107,15 +107,13 @@ class TaskStageConfig:
         """Validates settings that depend on each other."""
         if self.choose == "average" and self.validate_every is None:
             raise ValueError("validate_every must be set: choose: average takes the mean over the validated steps")
-        if self.average_last is not None:
-            self._check_average_last(self.average_last)
-
-    def _check_average_last(self, last: int) -> None:
+        if self.average_last is None:
+            return
         if self.choose != "average":
             raise ValueError(f"average_last has no use with choose: {self.choose}; write choose: average")
         if self.training is not None and self.validate_every is not None:
             validated = self.training.steps // min(self.validate_every, self.training.steps)
-            if last > validated:
+            if self.average_last > validated:
                 raise ValueError(f"average_last must be at most {validated}: no more steps are validated")
 
 

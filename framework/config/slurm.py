@@ -108,18 +108,9 @@ class SlurmConfig(Resources):
         if kind not in LIGHT:
             return own.over(self)
         # One process that reads files: of the section's resources only those that say where it may run.
-        light = Resources(
-            partition=self.partition,
-            account=self.account,
-            qos=self.qos,
-            constraint=self.constraint,
-            nodes=1,
-            cpus=1,
-            memory=self.memory if kind == DATA else None,
-            time=LIGHT_MINUTES,
-            extra=self.extra,
-        )
-        return own.over(light)
+        where = {name: getattr(self, name) for name in ("partition", "account", "qos", "constraint", "extra")}
+        memory = self.memory if kind == DATA else None
+        return own.over(Resources(**where, nodes=1, cpus=1, memory=memory, time=LIGHT_MINUTES))
 
 
 def seconds(time: int | str) -> int | None:
@@ -128,11 +119,7 @@ def seconds(time: int | str) -> int | None:
     if found is None:
         return None
     numbers = [int(number) for number in found.group("first", "second", "third") if number is not None]
-    if found["days"] is not None:
-        hours, minutes, rest = [*numbers, 0, 0][:3]
-        return ((int(found["days"]) * 24 + hours) * 60 + minutes) * 60 + rest
-    if len(numbers) < 3:
-        minutes, rest = [*numbers, 0][:2]
-        return minutes * 60 + rest
-    hours, minutes, rest = numbers
-    return (hours * 60 + minutes) * 60 + rest
+    if found["days"] is None and len(numbers) < 3:  # minutes, or minutes:seconds
+        numbers = [0, *numbers]
+    hours, minutes, rest = [*numbers, 0, 0][:3]
+    return ((int(found["days"] or 0) * 24 + hours) * 60 + minutes) * 60 + rest

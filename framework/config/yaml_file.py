@@ -44,7 +44,6 @@ class GridCell:
 class ExperimentSource:
     """An experiment as it was written."""
 
-    file: Path
     whole: dict[str, Any]
     """All of it as one file would hold it: what it extends and the overrides are in it, its grid is not spelt out."""
     cells: list[GridCell]
@@ -87,11 +86,9 @@ def read(file: Path, overrides: list[str] | None = None) -> ExperimentSource:
         reader.override(data, override)
     if reader.mistakes:
         raise ExperimentError(str(file), reader.mistakes)
-    source = ExperimentSource(file, copy.deepcopy(data), [], reader.places)
+    whole = copy.deepcopy(data)
     grid = data.pop("grid", None) or {}
-    # After the grid is spelt out: what refers to a key that the grid varies follows it.
-    source.cells += [_interpolated(cell) for cell in _expand(file, data, grid, reader.places)]
-    return source
+    return ExperimentSource(whole, _expand(file, data, grid, reader.places), reader.places)
 
 
 class _Reader:
@@ -233,12 +230,6 @@ def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _interpolated(cell: GridCell) -> GridCell:
-    """Replaces every `${key}` in a cell by the value of that key."""
-    data, unresolved = interpolate(cell.data)
-    return GridCell(data, cell.settings, unresolved)
-
-
 def _expand(file: Path, data: dict[str, Any], grid: Any, places: dict[Key, str]) -> list[GridCell]:
     """Returns the product of the grid's lists, each value in the place of its key."""
     mistakes = []
@@ -268,5 +259,7 @@ def _expand(file: Path, data: dict[str, Any], grid: Any, places: dict[Key, str])
                     target[parent] = {}
                 target = target[parent]
             target[last] = copy.deepcopy(value)
-        cells.append(GridCell(cell, settings))
+        # After the grid's values are in: what refers to a key that the grid varies follows it.
+        interpolated, unresolved = interpolate(cell)
+        cells.append(GridCell(interpolated, settings, unresolved))
     return cells

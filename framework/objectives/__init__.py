@@ -1,4 +1,4 @@
-"""What a language stage learns from: each objective joins a stream of text to the loss on it, in one small file.
+"""What a language stage learns from: each objective joins a stream of text to the loss on it.
 
 A new objective is a new file with a subclass of `Objective` and a line here, or a class anywhere that a YAML names by
 its dotted path.
@@ -6,12 +6,14 @@ its dotted path.
 
 from framework.objectives.alignment import AlignmentObjective
 from framework.objectives.base import Objective
-from framework.objectives.causal import CausalObjective
-from framework.objectives.language_modeling import LanguageModelingObjective
-from framework.objectives.masked import MaskedObjective
-from framework.objectives.monolingual import MonolingualObjective
-from framework.objectives.prefix_lm import PrefixLMObjective
-from framework.objectives.span_corruption import SpanCorruptionObjective
+from framework.objectives.monolingual import (
+    CausalObjective,
+    LanguageModelingObjective,
+    MaskedObjective,
+    MonolingualObjective,
+    PrefixLMObjective,
+    SpanCorruptionObjective,
+)
 
 __all__ = [
     "OBJECTIVES",

@@ -56,22 +56,8 @@ class AlignmentObjective(Objective):
         return [text.fingerprint(language) for language in languages]
 
     @override
-    def data(
-        self,
-        tokenizer: PreTrainedTokenizerBase,
-        languages: list[str],
-        batch_size: int,
-        seed: int,
-        num_workers: int,
-    ) -> ParallelData:
-        return datamodules.ParallelData(
-            self.parallel,
-            tokenizer,
-            languages=languages,
-            batch_size=batch_size,
-            seed=seed,
-            num_workers=num_workers,
-        )
+    def data(self, tokenizer: PreTrainedTokenizerBase, languages: list[str], **options: int) -> ParallelData:
+        return datamodules.ParallelData(self.parallel, tokenizer, languages=languages, **options)
 
     @override
     def module(

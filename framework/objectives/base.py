@@ -57,12 +57,7 @@ class Objective(ABC):
 
     @abstractmethod
     def data(
-        self,
-        tokenizer: PreTrainedTokenizerBase,
-        languages: list[str],
-        batch_size: int,
-        seed: int,
-        num_workers: int,
+        self, tokenizer: PreTrainedTokenizerBase, languages: list[str], *, batch_size: int, seed: int, num_workers: int
     ) -> LightningDataModule:
         """Builds the data module, which streams the text in batches."""
 

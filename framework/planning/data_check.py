@@ -80,15 +80,7 @@ class DataCheck:
 
 
 def check_rows(plan: Plan, console: Console, *, whole: bool = True) -> DataCheck:
-    """Checks the data of the stages that are left to do, and prints which rows are left out.
-
-    Args:
-        plan: The plan.
-        console: Where to print.
-        whole: Whether to read all data; else only what planning reads anyway, see `check_data`.
-
-    Returns:
-        What was read.
+    """Checks the data of the stages that are left to do, and prints which rows are left out; `whole` as `check_data`.
 
     Raises:
         UserError: Some data cannot be used, and `data.bad_rows` does not say to skip it.
@@ -133,7 +125,8 @@ def check_data(stages: list[Stage], *, whole: bool = True) -> DataCheck:
         for language, split in splits_of(stage):
             if not whole and not (language in experiment.languages.source and language in experiment.targets):
                 continue
-            part = identity(data=_choosing_rows(experiment), language=language, split=split)
+            choosing = {key: value for key, value in plain(experiment.data).items() if key not in FEEDING}
+            part = identity(data=choosing, language=language, split=split)
             if part not in read:
                 read.add(part)
                 _read_split(experiment.dataset, language, split, found)
@@ -201,13 +194,7 @@ def _read_split(dataset: LabelledDataset, language: str, split: str, found: Data
 
 
 def read_text(objective: Any, language: str, found: DataCheck) -> None:
-    """Reads as much of a language stage's text as is checked, and notes what cannot be used.
-
-    Args:
-        objective: Of the stage.
-        language: FLORES code.
-        found: Takes the errors.
-    """
+    """Reads as much of a language stage's text as is checked, and adds what cannot be used to `found`."""
     try:
         for row in _texts(objective, language):
             if isinstance(row, RowError):
@@ -231,8 +218,4 @@ def _(objective: MonolingualObjective, language: str) -> Iterator[object]:
 @_texts.register
 def _(objective: AlignmentObjective, language: str) -> Iterator[object]:
     return ParallelText(objective.parallel).read(language)
-
-
-def _choosing_rows(experiment: Experiment) -> dict[str, Any]:
-    return {key: value for key, value in plain(experiment.data).items() if key not in FEEDING}
 

@@ -7,13 +7,11 @@ A stage's identity hashes what determines its result, so stages that several cel
 
 import dataclasses
 import itertools
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
-
-from typing_extensions import override
 
 from framework.config.load import read_experiment
 from framework.config.schema import (
@@ -28,7 +26,7 @@ from framework.identity import LENGTH, identity, plain
 from framework.results.metrics import metrics_of
 from framework.results.run_folder import Control, RunFolder
 from framework.store.backbone_choice import BackboneChoice
-from framework.store.formula import Terms, is_language, merged_identity, merged_title, parse, seed_of
+from framework.store.formula import Formula, Terms, is_language, merged_identity, merged_title, parse, seed_of
 from framework.store.store import Store
 from framework.system.files import require_folder
 from modules import BackboneInfo, ComponentConfig, trained_parameters
@@ -70,8 +68,8 @@ class LanguageStage(Stage):
 
     @property
     def reduces_vocabulary(self) -> bool:
-        """Whether the tokens that the text does not hold are dropped before the training."""
-        return False
+        """Whether the tokens that the text does not hold are dropped before the training, which is a pretraining."""
+        return isinstance(self.settings, PretrainConfig) and self.settings.reduce_vocabulary
 
 
 @dataclass(frozen=True)
@@ -82,14 +80,8 @@ class PretrainStage(LanguageStage):
 
     settings: PretrainConfig
 
-    @property
-    @override
-    def reduces_vocabulary(self) -> bool:
-        return self.settings.reduce_vocabulary
-
 
 S = TypeVar("S", bound=Stage)
-L = TypeVar("L", bound=LanguageStage)
 C = TypeVar("C", bound=LanguageStageConfig | PretrainConfig | TaskStageConfig)
 
 
@@ -239,15 +231,10 @@ class Plan:
 
 
 def plan_experiment(file: Path, overrides: list[str], *, here: bool = True) -> Plan:
-    """Reads, checks and plans an experiment.
-
-    Args:
-        file: The experiment's YAML.
-        overrides: `key=value` words that win over it.
-        here: Whether it is to be carried out on this machine, which then must have the devices.
+    """Reads, checks and plans an experiment; see `read_experiment` for the arguments.
 
     Raises:
-        UserError: The experiment has mistakes.
+        UserError: The experiment has mistakes, or a file is where its store or runs should be.
     """
     plan = make_plan(read_experiment(file, overrides, here=here))
     require_folder(plan.store.folder, "store")
@@ -256,18 +243,11 @@ def plan_experiment(file: Path, overrides: list[str], *, here: bool = True) -> P
 
 
 def make_plan(experiments: list[Experiment]) -> Plan:
-    """Plans the stages of experiments, the cells of one grid.
-
-    Args:
-        experiments: They are checked.
-
-    Returns:
-        The plan; stages that several experiments share are in it once.
-    """
+    """Plans checked experiments, the cells of one grid; stages that several of them share are in the plan once."""
     stages: dict[str, Stage] = {}
     store = Store(Path(experiments[0].store))
     for experiment in experiments:
-        for stage in _stages(experiment, store):
+        for stage in _CellPlanner(experiment, store).stages():
             stages.setdefault(stage.id, stage)
     order = ("pretrain", "language", "merge language", "task", "merge task", "evaluate")
     ordered = sorted(stages.values(), key=lambda stage: order.index(_stage_order(stage)))
@@ -278,161 +258,255 @@ def _stage_order(stage: Stage) -> str:
     return f"merge {stage.role}" if isinstance(stage, MergeStage) else stage.kind
 
 
-def _stages(experiment: Experiment, store: Store) -> Iterator[Stage]:
-    backbone = BackboneChoice.of(experiment.backbone, experiment.trainer.accelerator)
-    if experiment.pretrain is not None:
-        pretrain = _pretrain_stage(experiment, backbone)
-        yield pretrain
-        backbone = BackboneChoice(backbone.config, backbone.info, pretrained_by=pretrain.id)
-    components: dict[str, tuple[str, ...]] = {}
-    for language in experiment.component_languages:
-        components[language], stages = _language_components(experiment, backbone, language, store)
-        yield from stages
-    if experiment.data is None:
-        return
-    for task in _distinct([_task_stage(experiment, backbone, components, seed) for seed in experiment.seeds]):
-        if task.trains and experiment.reuse.task is None:
-            yield task
-        elif task.trains:
-            task, stages = _reused_task(task, components, store)
+class _CellPlanner:
+    """Plans the stages of one cell of the grid."""
+
+    def __init__(self, experiment: Experiment, store: Store) -> None:
+        self.experiment = experiment
+        self.store = store
+        self.backbone = BackboneChoice.of(experiment.backbone, experiment.trainer.accelerator)
+        self.components: dict[str, tuple[str, ...]] = {}
+        """Language -> identities of the stages whose components act on it."""
+
+    def stages(self) -> Iterator[Stage]:
+        """Yields the stages, each after those that it needs."""
+        experiment, pretrain = self.experiment, self.experiment.pretrain
+        if pretrain is not None:
+            full: Components = {FullConfig.kind: FullConfig()}
+            stage = self._language_stage(PretrainStage, pretrain, full, pretrain.languages, "backbone")
+            yield stage
+            self.backbone = dataclasses.replace(self.backbone, pretrained_by=stage.id)
+        for language in experiment.component_languages:
+            self.components[language], stages = self._language_components(language)
             yield from stages
-        yield _evaluate_stage(experiment, backbone, components, task)
+        if experiment.data is None:
+            return
+        for task in self._distinct([self._task_stage(seed) for seed in experiment.seeds]):
+            if task.trains and experiment.reuse.task is not None:
+                task, stages = self._reused_task(task, experiment.reuse.task)
+                yield from stages
+            elif task.trains:
+                yield task
+            yield self._evaluate_stage(task)
 
+    @property
+    def _pretraining(self) -> tuple[str, ...]:
+        """The identity of the stage that pretrained the backbone, if one did."""
+        return (self.backbone.pretrained_by,) if self.backbone.pretrained_by else ()
 
-def _distinct(tasks: list[TaskStage]) -> list[TaskStage]:
-    """Leaves out seeds that draw nothing: their runs would be one result, and would pass for as many trainings.
+    def _distinct(self, tasks: list[TaskStage]) -> list[TaskStage]:
+        """Leaves out seeds that draw nothing: their runs would be one result, and would pass for as many trainings."""
+        experiment = self.experiment
+        if tasks[0].trains:
+            return tasks if experiment.reuse.task is None else tasks[:1]
+        return tasks if experiment.answer.demonstration_splits(experiment.languages.source, "") else tasks[:1]
 
-    Args:
-        tasks: One task stage for each of the seeds.
-    """
-    experiment = tasks[0].experiment
-    if tasks[0].trains:
-        return tasks if experiment.reuse.task is None else tasks[:1]
-    return tasks if experiment.answer.demonstration_splits(experiment.languages.source, "") else tasks[:1]
+    def _language_components(self, language: str) -> tuple[tuple[str, ...], list[Stage]]:
+        """Returns which components serve a language, and the stages that make them."""
+        kinds = self.experiment.combination["language"]
+        text = self.experiment.reuse.language.get(language)
+        if text is None or not kinds:
+            trained = self._language_stages(language, kinds)
+            return _identities(trained), [*trained]
+        formula = parse(text)
+        summed = {name: self._language_stages(name, kinds) for _, name in formula.terms if is_language(name)}
+        stored = {name: self.store.find(name) for _, name in formula.terms if name not in summed}
+        served = {kind for passport in stored.values() for kind in passport.kinds} | {*(kinds if summed else ())}
+        rest = {kind: config for kind, config in kinds.items() if kind not in served}
+        trained = self._language_stages(language, rest)
+        if len(rest) == len(kinds):  # this cell of the grid has other kinds
+            return _identities(trained), [*trained]
+        if formula.single and not summed:
+            return (stored[formula.single].id, *_identities(trained)), [*trained]
+        identities = {name: _identities(stages) for name, stages in summed.items()}
+        identities |= {name: (passport.id,) for name, passport in stored.items()}
+        merge = self._merge_stage("language", formula, identities, [language])
+        return (merge.id, *_identities(trained)), [*itertools.chain(*summed.values()), merge, *trained]
 
+    def _reused_task(self, task: TaskStage, text: str) -> tuple[TaskStage, list[Stage]]:
+        """Returns a task stage that stands for components that are given, and the stages that make them."""
+        formula = parse(text)
+        seeds = {name: seed for _, name in formula.terms if (seed := seed_of(name)) is not None}
+        trained = {name: self._task_stage(seed) for name, seed in seeds.items()}
+        identities = {name: (stage.id,) for name, stage in trained.items()}
+        identities |= {name: (self.store.find(name).id,) for _, name in formula.terms if name not in trained}
+        if formula.single and not trained:
+            return dataclasses.replace(task, id=identities[formula.single][0], needs=()), []
+        merge = self._merge_stage("task", formula, identities, self.experiment.languages.source)
+        return dataclasses.replace(task, id=merge.id, needs=(merge.id,)), [*trained.values(), merge]
 
-def _pretrain_stage(experiment: Experiment, backbone: BackboneChoice) -> PretrainStage:
-    settings = experiment.pretrain
-    assert settings is not None
-    return _trains_language(
-        PretrainStage, experiment, backbone, settings, {FullConfig.kind: FullConfig()}, settings.languages, "backbone"
-    )
+    def _merge_stage(
+        self, role: str, formula: Formula, identities: Mapping[str, tuple[str, ...]], languages: list[str]
+    ) -> MergeStage:
+        """Plans a sum, given which components each of its names stands for."""
+        terms = [(weight, identities[name]) for weight, name in formula.terms]
+        return MergeStage(
+            id=merged_identity(terms, languages),
+            title=merged_title(self.experiment.combination[role], formula.text, languages),
+            experiment=self.experiment,
+            backbone=self.backbone,
+            needs=tuple(part for _, parts in terms for part in parts),
+            role=role,
+            terms=terms,
+            languages=languages,
+            shown=formula.text,
+        )
 
+    def _language_stages(self, language: str, components: Components) -> list[LanguageStage]:
+        settings = self.experiment.stages.language
+        if settings is None or not components or language in settings.objective.languages_without_components:
+            return []
+        groups = [components] if settings.jointly else [{kind: config} for kind, config in components.items()]
+        titles = [" + ".join(itertools.starmap(describe, group.items())) for group in groups]
+        return [
+            self._language_stage(LanguageStage, settings, group, [language], title)
+            for group, title in zip(groups, titles, strict=True)
+        ]
 
-def _language_components(
-    experiment: Experiment, backbone: BackboneChoice, language: str, store: Store
-) -> tuple[tuple[str, ...], list[Stage]]:
-    """Returns which components serve a language, and the stages that make them."""
-    kinds = experiment.combination["language"]
-    text = experiment.reuse.language.get(language)
-    if text is None or not kinds:
-        trained = list(_language_stages(experiment, backbone, language, kinds))
-        return tuple(stage.id for stage in trained), [*trained]
-    formula = parse(text)
-    terms: list[tuple[float, tuple[str, ...]]] = []
-    stages: list[Stage] = []
-    served: set[str] = set()
-    for weight, name in formula.terms:
-        if is_language(name):
-            of_term = list(_language_stages(experiment, backbone, name, kinds))
-            served |= kinds.keys()
-            stages += of_term
-            terms.append((weight, tuple(stage.id for stage in of_term)))
-        else:
-            passport = store.find(name)
-            served |= passport.kinds.keys()
-            terms.append((weight, (passport.id,)))
-    rest = {kind: config for kind, config in kinds.items() if kind not in served}
-    trained = list(_language_stages(experiment, backbone, language, rest))
-    if len(rest) == len(kinds):  # this cell of the grid has other kinds
-        return tuple(stage.id for stage in trained), [*trained]
-    if formula.single and not is_language(formula.single):
-        made = terms[0][1][0]
-    else:
-        merge = _merge_stage(experiment, backbone, "language", terms, [language], formula.text)
-        made, stages = merge.id, [*stages, merge]
-    return (made, *(stage.id for stage in trained)), [*stages, *trained]
-
-
-def _reused_task(
-    task: TaskStage, components: dict[str, tuple[str, ...]], store: Store
-) -> tuple[TaskStage, list[Stage]]:
-    """Returns a task stage that stands for components that are given, and the stages that make them."""
-    experiment = task.experiment
-    assert experiment.reuse.task is not None
-    formula = parse(experiment.reuse.task)
-    terms: list[tuple[float, tuple[str, ...]]] = []
-    stages: list[Stage] = []
-    for weight, name in formula.terms:
-        if (seed := seed_of(name)) is not None:
-            stages.append(_task_stage(experiment, task.backbone, components, seed))
-            terms.append((weight, (stages[-1].id,)))
-        else:
-            terms.append((weight, (store.find(name).id,)))
-    if formula.single and not stages:
-        return dataclasses.replace(task, id=terms[0][1][0], needs=()), []
-    merge = _merge_stage(experiment, task.backbone, "task", terms, experiment.languages.source, formula.text)
-    return dataclasses.replace(task, id=merge.id, needs=(merge.id,)), [*stages, merge]
-
-
-def _merge_stage(
-    experiment: Experiment, backbone: BackboneChoice, role: str, terms: Terms, languages: list[str], shown: str
-) -> MergeStage:
-    return MergeStage(
-        id=merged_identity(terms, languages),
-        title=merged_title(experiment.combination[role], shown, languages),
-        experiment=experiment,
-        backbone=backbone,
-        needs=tuple(part for _, parts in terms for part in parts),
-        role=role,
-        terms=terms,
-        languages=languages,
-        shown=shown,
-    )
-
-
-def _language_stages(
-    experiment: Experiment, backbone: BackboneChoice, language: str, components: Components
-) -> Iterator[LanguageStage]:
-    settings = experiment.stages.language
-    if settings is None or not components or language in settings.objective.languages_without_components:
-        return
-    groups = [components] if settings.jointly else [{kind: config} for kind, config in components.items()]
-    for group in groups:
-        title = " + ".join(describe(kind, config) for kind, config in group.items())
-        yield _trains_language(LanguageStage, experiment, backbone, settings, group, [language], title)
-
-
-def _trains_language(
-    stage_type: type[L],
-    experiment: Experiment,
-    backbone: BackboneChoice,
-    settings: LanguageStageConfig | PretrainConfig,
-    components: Components,
-    languages: list[str],
-    title: str,
-) -> L:
-    data = settings.objective.fingerprints(languages)
-    settings = _for_kinds(settings, components)
-    return stage_type(
-        id=identity(
-            stage=stage_type.kind,
-            backbone=backbone.identity_fields,
+    def _language_stage(
+        self,
+        stage_type: type[LanguageStage],
+        settings: LanguageStageConfig | PretrainConfig,
+        components: Components,
+        languages: list[str],
+        title: str,
+    ) -> LanguageStage:
+        data = settings.objective.fingerprints(languages)
+        settings = _for_kinds(settings, components)
+        return stage_type(
+            id=identity(
+                stage=stage_type.kind,
+                backbone=self.backbone.identity_fields,
+                components=components,
+                languages=languages,
+                data=data,
+                **_language_recipe(settings),
+            ),
+            title=f"{title} · {', '.join(languages)}",
+            experiment=self.experiment,
+            backbone=self.backbone,
+            needs=self._pretraining,
+            settings=settings,
             components=components,
             languages=languages,
+            parameters=_count(components, self.backbone.info, with_lm_head=settings.objective.needs_lm_head),
             data=data,
-            **_language_recipe(settings),
-        ),
-        title=f"{title} · {', '.join(languages)}",
-        experiment=experiment,
-        backbone=backbone,
-        needs=(backbone.pretrained_by,) if backbone.pretrained_by else (),
-        settings=settings,
-        components=components,
-        languages=languages,
-        parameters=_count(components, backbone.info, with_lm_head=settings.objective.needs_lm_head),
-        data=data,
-    )
+        )
+
+    def _task_stage(self, seed: int) -> TaskStage:
+        experiment, info = self.experiment, self.backbone.info
+        assert experiment.stages.task is not None
+        dataset, answer, components = experiment.dataset, experiment.answer, experiment.combination["task"]
+        of_head = answer.parameters(dataset.labels, info)
+        settings = _for_kinds(experiment.stages.task, [*components, *(["head"] if of_head else [])])
+        parameters = _count(components, info) + of_head
+        used = {language: self.components[language] for language in experiment.languages.source} if parameters else {}
+        data = [dataset.fingerprint(language, split) for language in used for split in ("train", "validation")]
+        return TaskStage(
+            id=identity(
+                stage="task",
+                backbone=self.backbone.identity_fields,
+                components=components,
+                language_components=used,
+                data=data,
+                text=_text_recipe(experiment),
+                settings=_task_recipe(settings) if parameters else None,
+                answer=answer.recipe,
+                labels=dataset.labels,
+                seed=seed,
+            ),
+            title=f"{combination_name({'language': {}, 'task': components})} · seed {seed}",
+            experiment=experiment,
+            backbone=self.backbone,
+            needs=(*self._pretraining, *itertools.chain(*used.values())),
+            settings=settings,
+            seed=seed,
+            language_components=used,
+            parameters=parameters,
+            labels=dataset.labels,
+            data=data,
+        )
+
+    def _evaluate_stage(self, task: TaskStage) -> EvaluateStage:
+        experiment = self.experiment
+        settings, kinds = experiment.stages.language, experiment.combination["language"]
+        language_stage = None
+        if settings and kinds:
+            language_stage = [settings.jointly, _language_recipe(_for_kinds(settings, kinds))]
+        recipe = identity(
+            task=[
+                experiment.combination["task"],
+                _task_recipe(task.settings),
+                task.data,
+                _text_recipe(experiment),
+                experiment.answer.recipe,
+                task.labels,
+            ],
+            translated=_translation(experiment),
+            shown=_shown(experiment, ""),
+            backbone=self.backbone.identity_fields,
+            language=kinds,
+            language_stage=language_stage,
+            **self._reuse_recipe(task),
+        )
+        run = identity(recipe=recipe, seed=task.seed)
+        folder = Path(experiment.runs) / experiment.name / f"{_slug(experiment.label)}-seed{task.seed}-{run[:8]}"
+        # A task stage that trains stands on the pretraining itself.
+        of_task = (task.id,) if task.trains else self._pretraining
+        tests = tuple(self._tests(task))
+        return EvaluateStage(
+            id=run,
+            title=f"{experiment.label} · seed {task.seed}",
+            experiment=experiment,
+            backbone=self.backbone,
+            needs=tuple(dict.fromkeys([*of_task, *itertools.chain(*self.components.values())])),
+            seed=task.seed,
+            task=task,
+            language_components=self.components,
+            tests=tests,
+            recipe=recipe,
+            folder=RunFolder(folder, {test.place: test.identity for test in tests}),
+        )
+
+    def _reuse_recipe(self, task: TaskStage) -> dict[str, Any]:
+        """Returns what is reused, under the key's former name; nothing if all is trained, so that identities stay."""
+        reuse, components = self.experiment.reuse, self.components
+        languages = {code: components[code] for code in reuse.language if components.get(code)}
+        given = {"language": languages, "task": task.id if reuse.task and task.trains else None}
+        return {"given": given} if any(given.values()) else {}
+
+    def _tests(self, task: TaskStage) -> Iterator[Test]:
+        """Yields each target with its own components and, where it has some, the controls."""
+        experiment, components = self.experiment, self.components
+        dataset, targets, translation = experiment.dataset, experiment.targets, _translation(experiment)
+        metrics = [*metrics_of(dataset.task, dataset.positive), *sorted(experiment.stages.evaluate.metrics)]
+        donors = sorted(language for language in targets if components.get(language))
+        for language in targets:
+            data = dataset.fingerprint(language, "test")
+            # A translation is in the source language, and so its components act.
+            own = translation[1] if translation else language
+            acting: dict[Control, str] = {"own": own if components[own] else ""}
+            if components[own]:
+                # The next target by its code lends its components: chosen by no score, nor by the order in a YAML.
+                donor = donors[(donors.index(language) + 1) % len(donors)] if not translation else own
+                borrowed: dict[Control, str] = {"none": "", "wrong": donor}
+                controls = experiment.stages.evaluate.controls
+                acting |= {control: borrowed[control] for control in controls if borrowed[control] != own}
+            for control, component_language in acting.items():
+                test = identity(
+                    task=task.id,
+                    components=components.get(component_language, ()),
+                    data=data,
+                    text=_text_recipe(experiment),
+                    translated=translation,
+                    shown=_shown(experiment, language),
+                    metrics=[metrics, dataset.positive],
+                )
+                yield Test(language, control, component_language, data, test)
+
+
+def _identities(stages: Iterable[Stage]) -> tuple[str, ...]:
+    return tuple(stage.id for stage in stages)
 
 
 def _language_recipe(settings: LanguageStageConfig | PretrainConfig) -> dict[str, Any]:
@@ -444,131 +518,6 @@ def _language_recipe(settings: LanguageStageConfig | PretrainConfig) -> dict[str
         "seed": settings.seed,
         "reduce_vocabulary": getattr(settings, "reduce_vocabulary", False),
     }
-
-
-def _task_stage(
-    experiment: Experiment, backbone: BackboneChoice, components: dict[str, tuple[str, ...]], seed: int
-) -> TaskStage:
-    assert experiment.stages.task is not None
-    dataset, source, answer = experiment.dataset, experiment.languages.source, experiment.answer
-    task_components = experiment.combination["task"]
-    of_head = answer.parameters(dataset.labels, backbone.info)
-    settings = _for_kinds(experiment.stages.task, [*task_components, *(["head"] if of_head else [])])
-    parameters = _count(task_components, backbone.info) + of_head
-    used = {language: components[language] for language in source} if parameters else {}
-    data = [dataset.fingerprint(language, split) for language in used for split in ("train", "validation")]
-    stage_id = identity(
-        stage="task",
-        backbone=backbone.identity_fields,
-        components=task_components,
-        language_components=used,
-        data=data,
-        text=_text_recipe(experiment),
-        settings=_task_recipe(settings) if parameters else None,
-        answer=answer.recipe,
-        labels=dataset.labels,
-        seed=seed,
-    )
-    needs = itertools.chain([backbone.pretrained_by] if backbone.pretrained_by else [], *used.values())
-    return TaskStage(
-        id=stage_id,
-        title=f"{combination_name({'language': {}, 'task': task_components})} · seed {seed}",
-        experiment=experiment,
-        backbone=backbone,
-        needs=tuple(needs),
-        settings=settings,
-        seed=seed,
-        language_components=used,
-        parameters=parameters,
-        labels=dataset.labels,
-        data=data,
-    )
-
-
-def _evaluate_stage(
-    experiment: Experiment, backbone: BackboneChoice, components: dict[str, tuple[str, ...]], task: TaskStage
-) -> EvaluateStage:
-    settings = experiment.stages.language
-    kinds = experiment.combination["language"]
-    recipe = identity(
-        task=[
-            experiment.combination["task"],
-            _task_recipe(task.settings),
-            task.data,
-            _text_recipe(experiment),
-            experiment.answer.recipe,
-            task.labels,
-        ],
-        translated=_translation(experiment),
-        shown=_shown(experiment, ""),
-        backbone=backbone.identity_fields,
-        language=kinds,
-        language_stage=[settings.jointly, _language_recipe(_for_kinds(settings, kinds))]
-        if settings and kinds
-        else None,
-        **_reuse_recipe(experiment, components, task),
-    )
-    run = identity(recipe=recipe, seed=task.seed)
-    folder = Path(experiment.runs) / experiment.name / f"{_slug(experiment.label)}-seed{task.seed}-{run[:8]}"
-    # A task stage that trains stands on the pretraining itself.
-    pretrained = [backbone.pretrained_by] if backbone.pretrained_by else []
-    needed = dict.fromkeys([*([task.id] if task.trains else pretrained), *itertools.chain(*components.values())])
-    tests = tuple(_tests(experiment, components, task))
-    return EvaluateStage(
-        id=run,
-        title=f"{experiment.label} · seed {task.seed}",
-        experiment=experiment,
-        backbone=backbone,
-        needs=tuple(needed),
-        seed=task.seed,
-        task=task,
-        language_components=components,
-        tests=tests,
-        recipe=recipe,
-        folder=RunFolder(folder, {test.place: test.identity for test in tests}),
-    )
-
-
-def _reuse_recipe(
-    experiment: Experiment, components: dict[str, tuple[str, ...]], task: TaskStage
-) -> dict[str, Any]:
-    """Returns what is reused, under the key's former name; nothing if all is trained, so that identities stay."""
-    languages = {code: components[code] for code in experiment.reuse.language if components.get(code)}
-    given = {"language": languages, "task": task.id if experiment.reuse.task and task.trains else None}
-    return {"given": given} if any(given.values()) else {}
-
-
-def _tests(experiment: Experiment, components: dict[str, tuple[str, ...]], task: TaskStage) -> Iterator[Test]:
-    """Yields each target with its own components and, where it has some, the controls."""
-    assert experiment.data is not None
-    dataset, targets, translation = experiment.dataset, experiment.targets, _translation(experiment)
-    donors = sorted(language for language in targets if components.get(language))
-    for language in targets:
-        # A translation is in the source language, and so its components act.
-        own = translation[1] if translation else language
-        acting: dict[Control, str] = {"own": own if components[own] else ""}
-        if components[own]:
-            # The next target by its code lends its components: chosen by nobody's score, nor by the order in a YAML.
-            donor = donors[(donors.index(language) + 1) % len(donors)] if not translation else own
-            borrowed: dict[Control, str] = {"none": "", "wrong": donor}
-            acting |= {
-                control: borrowed[control]
-                for control in experiment.stages.evaluate.controls
-                if borrowed[control] != own
-            }
-        for control, component_language in acting.items():
-            data = dataset.fingerprint(language, "test")
-            metrics = [*metrics_of(dataset.task, dataset.positive), *sorted(experiment.stages.evaluate.metrics)]
-            test = identity(
-                task=task.id,
-                components=components.get(component_language, ()),
-                data=data,
-                text=_text_recipe(experiment),
-                translated=translation,
-                shown=_shown(experiment, language),
-                metrics=[metrics, dataset.positive],
-            )
-            yield Test(language, control, component_language, data, test)
 
 
 def _translation(experiment: Experiment) -> tuple[dict[str, str], str] | None:
@@ -611,9 +560,7 @@ def _for_kinds(settings: C, kinds: Collection[str]) -> C:
 
 
 def _count(components: Components, info: BackboneInfo, *, with_lm_head: bool = False) -> int:
-    return sum(
-        trained_parameters(kind, config, info, with_lm_head=with_lm_head) for kind, config in components.items()
-    )
+    return sum(trained_parameters(kind, config, info, with_lm_head=with_lm_head) for kind, config in components.items())
 
 
 def describe(kind: str, config: ComponentConfig) -> str:

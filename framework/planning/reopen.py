@@ -12,11 +12,7 @@ from framework.system.stored_files import Damaged
 def reopen(run: RunFolder, overrides: list[str] | None = None) -> tuple[Experiment, Store]:
     """Returns the experiment of a finished run and the store of its components.
 
-    The experiment is not checked: its data need not be available.
-
-    Args:
-        run: The run.
-        overrides: `key=value` words that override its `experiment.yaml`.
+    The experiment is not checked: its data need not be available. `overrides` are `key=value` words.
 
     Raises:
         UserError: `experiment.yaml` is missing, or has mistakes.

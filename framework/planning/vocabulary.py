@@ -47,19 +47,17 @@ def notes_on_vocabulary(plan: Plan) -> Iterator[str]:
             )
 
 
-def notes_on_languages(experiment: Experiment) -> list[str]:
-    """Says which languages a reduced vocabulary was not made for."""
+def notes_on_languages(experiment: Experiment) -> Iterator[str]:
+    """Says which languages of an experiment with labelled data a reduced vocabulary was not made for."""
     pretrain = experiment.pretrain
-    if pretrain is None or not pretrain.reduce_vocabulary or experiment.data is None:
-        return []
+    if pretrain is None or not pretrain.reduce_vocabulary:
+        return
     codes = dict.fromkeys([*experiment.languages.source, *experiment.targets])
-    others = [code for code in codes if code not in pretrain.languages]
-    if not others:
-        return []
-    return [
-        f"The reduced vocabulary was not made for {', '.join(others)}: tokens that only their texts hold are unknown; "
-        "pretrain.languages may name them too."
-    ]
+    if others := [code for code in codes if code not in pretrain.languages]:
+        yield (
+            f"The reduced vocabulary was not made for {', '.join(others)}: tokens that only their texts hold are "
+            "unknown; pretrain.languages may name them too."
+        )
 
 
 def _vocabulary_weights(info: BackboneInfo) -> int:

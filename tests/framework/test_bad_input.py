@@ -731,6 +731,21 @@ MISTAKES: dict[str, Case] = {
         ("did you mean 'adapter'?",),
         last=True,
     ),
+    "a grid over controls": Case(
+        {"grid.stages.evaluate.controls": [[], ["wrong"]]},
+        "grid.stages.evaluate.controls",
+        "stages.evaluate.controls:",
+        ("differ only in stages.evaluate, which a run's identity does not contain",),
+    ),
+    "a grid over the batch size of tests": Case(
+        {"grid.combination.task": [{}, {"adapter": {}}], "grid.stages.evaluate.batch_size": [2, 4]},
+        "grid.stages.evaluate.batch_size",
+        "stages.evaluate.batch_size:",
+        ("they would be one run, with the settings of the first; give one value",),
+    ),
+    "a grid over workers": Case(
+        {"grid.trainer.num_workers": [0, 1]}, "grid.trainer.num_workers", "trainer.num_workers:", ("only in trainer,",)
+    ),
     "a grid of no list": Case({"grid.seeds": 3}, "grid.seeds", "seeds: 3", ("must be a list",)),
 }
 

@@ -99,6 +99,16 @@ def test_cells_are_told_apart_by_what_the_grid_varies(workspace: Workspace) -> N
     assert "grid" not in found[1].document
 
 
+def test_a_grid_may_set_what_is_outside_identities_along_with_what_is_inside(workspace: Workspace) -> None:
+    stages = workspace.experiment["stages"]
+    others = {**stages, "task": {"training": {"steps": 3}}, "evaluate": {"batch_size": 2}}
+    grid = {"stages": [stages, others]}
+    assert [one.stages.evaluate.batch_size for one in experiments(workspace, grid=grid)] == [64, 2]
+    assert len(experiments(workspace, grid={"stages.evaluate.batch_size": [2]})) == 1
+    precision = {"backbone.precision": "auto", "grid": {"trainer.accelerator": ["auto", "cpu"]}}
+    assert len(experiments(workspace, **precision)) == 2  # a GPU and a processor may compute in different precisions
+
+
 def test_components_alone_name_the_cells_of_a_grid_of_components(workspace: Workspace) -> None:
     grid = {"combination.language": [{}, {"prompt": {"length": 2}}], "combination.task": [{}, {"adapter": {}}]}
     assert [one.label for one in experiments(workspace, grid=grid)] == [
