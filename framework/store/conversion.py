@@ -10,7 +10,6 @@ from framework.identity import plain
 from framework.store.backbone_choice import BackboneChoice
 from framework.store.fetching import fetch_saved
 from framework.store.identities import imported_identity
-from framework.store.passport_configs import backbone_config, component_configs
 from framework.store.store import PASSPORT, Passport, Store, parameter_count, part_of
 from framework.system.files import filled_folder
 from framework.system.provenance import made
@@ -40,10 +39,10 @@ def export(store: Store, prefix: str, folder: Path, format_name: str, backbone: 
         raise UserError(f"{folder}: holds something else; name an empty folder or a new one")
     passport = store.find(prefix)
     _refuse_pretrained(passport)
-    config = BackboneConfig(name=backbone) if backbone else backbone_config(passport)
+    config = BackboneConfig(name=backbone) if backbone else passport.backbone_config
     loaded = load_backbone(config)
     state = store.read(passport.id, BackboneChoice(config, loaded.info).passport)
-    parts = {kind: Part(settings, part_of(state, slot)) for slot, kind, settings in component_configs(passport)}
+    parts = {kind: Part(settings, part_of(state, slot)) for slot, kind, settings in passport.component_configs()}
     with filled_folder(folder) as target:
         FORMATS[format_name].write(loaded, parts, target, name="-".join([*passport.languages[:1], passport.id[:8]]))
     return passport

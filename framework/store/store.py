@@ -16,7 +16,7 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired
@@ -29,6 +29,8 @@ from typing_extensions import TypedDict  # pydantic reads that of `typing` from 
 from framework.errors import UserError, did_you_mean
 from framework.system.files import names_in, remove_folder, sha256, whole_folder
 from framework.system.stored_files import Damaged, first_reason, read_stored, read_stored_lines
+from framework.validation import validate
+from modules import BackboneConfig, component_config
 
 if TYPE_CHECKING:  # lists of components need no torch
     from torch import Tensor
@@ -152,6 +154,26 @@ class Passport:
     def kinds(self) -> dict[str, Any]:
         """The configurations by kind of component, without the role."""
         return {slot.partition(".")[2]: settings for slot, settings in self.components.items()}
+
+    @property
+    def backbone_config(self) -> BackboneConfig:
+        """The backbone that carried the components, as an experiment would name it."""
+        name, revision = self.backbone["name"], self.backbone["revision"]
+        return BackboneConfig(name=name, revision=None if revision == "local" else revision)
+
+    def component_configs(self) -> Iterator[tuple[str, str, Any]]:
+        """Yields the components: the slot in the names of the weights, the kind and the configuration.
+
+        Raises:
+            UserError: A configuration is none that this version knows.
+            ModulesError: A kind is unknown.
+        """
+        for key, settings in self.components.items():
+            role, _, kind = key.partition(".")
+            config, problems = validate(component_config(kind), settings, (key,))
+            if config is None:
+                raise UserError(f"{self.id}: its passport's {key}: {problems[0][1]}")
+            yield f"{role}.{config.kind}", kind, config
 
     @property
     def parents(self) -> list[str]:
