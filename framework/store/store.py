@@ -266,6 +266,8 @@ class Store:
         Raises:
             UserError: Another backbone carried them, they are another stage's, or the file is damaged.
         """
+        from safetensors.torch import load_file
+
         passport, folder = self.passport(identity), self.path(identity)
         for what, mine in backbone.items():
             theirs = passport.backbone.get(what, "")
@@ -280,8 +282,7 @@ class Store:
         if not is_intact(file, passport.weights_sha256):
             raise UserError(f"{file}: damaged or cut short (its SHA-256 is not the passport's). {_again(identity)}")
         try:
-            with safe_open(file, framework="pt") as tensors:
-                return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
+            return load_file(file)
         except SafetensorError as error:
             raise UserError(f"{file}: not a safetensors file ({error}). {_again(identity)}") from error
 
@@ -376,10 +377,8 @@ class Store:
 def _may_hold_passport(folder: Path) -> bool:
     try:
         (folder / PASSPORT).stat()
-    except PermissionError:
-        return True
-    except OSError:
-        return False
+    except OSError as error:
+        return isinstance(error, PermissionError)
     return True
 
 
