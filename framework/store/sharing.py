@@ -23,8 +23,8 @@ from framework.errors import UserError
 from framework.identity import LENGTH
 from framework.store.card import card
 from framework.store.fetching import REASONS, folder_at
+from framework.store.listing import runs_with
 from framework.store.store import HISTORY, PASSPORT, WEIGHTS, Passport, Store, read_passport, write_passport
-from framework.store.usage import runs_with
 from framework.store.verification import verify
 from framework.system.files import filled_folder, whole_folder
 from modules.backbone.hub import hub_errors
