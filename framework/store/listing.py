@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from framework.errors import UserError, file_error
 from framework.results.run_folder import RunFolder, read_runs
@@ -34,12 +34,9 @@ def print_components(store: Store, words: list[str], console: Console) -> None:
             pass  # listed as damaged
     rows = [(passport, _row(store, passport)) for passport in sorted(passports, key=_place)]
     shown = [(passport, row) for passport, row in rows if all(word.lower() in " ".join(row).lower() for word in words)]
-    table = Table(box=None, header_style="bold")
-    for column in ("id", "stage", "what", "backbone"):
-        table.add_column(column, no_wrap=column == "id")
-    for column in ("steps", "loss", "MB"):
-        table.add_column(column, justify="right")
-    table.add_column("made", no_wrap=True)
+    identity_column, time_column = Column("id", no_wrap=True), Column("made", no_wrap=True)
+    numbers = [Column(header, justify="right") for header in ("steps", "loss", "MB")]
+    table = Table(identity_column, "stage", "what", "backbone", *numbers, time_column, box=None, header_style="bold")
     for _, row in shown:
         table.add_row(*row)
     console.print(table)
