@@ -49,11 +49,7 @@ def export(store: Store, prefix: str, folder: Path, format_name: str, backbone: 
 
 
 def _refuse_pretrained(passport: Passport) -> None:
-    """Refuses a component of a backbone that lies in the store alone, where no other library finds it.
-
-    Raises:
-        UserError: A `pretrain` stage trained the backbone's weights.
-    """
+    """Refuses a component of a backbone that a `pretrain` stage trained: no other library finds that in the store."""
     pretraining = passport.backbone["weights"]
     if pretraining in passport.needs:
         raise UserError(
@@ -64,9 +60,7 @@ def _refuse_pretrained(passport: Passport) -> None:
 
 
 def import_saved(store: Store, place: str, stage: str, languages: list[str], backbone: BackboneConfig) -> Passport:
-    """Puts what another library saved into the store.
-
-    Its identity is a hash of what it is: weights, settings, role, languages and backbone.
+    """Puts what another library saved into the store; for its identity see `imported_identity`.
 
     Args:
         store: Where it goes.

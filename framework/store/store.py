@@ -21,7 +21,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired
 
-from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from safetensors import SafetensorError, safe_open
 from typing_extensions import TypedDict  # pydantic reads that of `typing` from Python 3.12 on only
@@ -69,20 +69,17 @@ def _whole_backbone(backbone: dict[str, str]) -> dict[str, str]:
     return backbone
 
 
-@with_config(ConfigDict(extra="allow"))
 class _Steps(TypedDict):
     steps: int
 
 
-@with_config(ConfigDict(extra="allow"))
 class _Parent(TypedDict):
     weight: float
     components: list[str]
 
 
-@with_config(ConfigDict(extra="allow"))
 class _Training(TypedDict):
-    """What is read again of how components were trained, merged or imported."""
+    """What is read again of how components were trained, merged or imported; there may be more."""
 
     training: NotRequired[_Steps]
     batch_size: NotRequired[int]
@@ -220,10 +217,7 @@ class Store:
     def write(self, passport: Passport, state: Mapping[str, "Tensor"], history: list[dict[str, float]]) -> None:
         """Puts a stage's components into the store, whole or not at all; its checkpoint is then of no more use.
 
-        Args:
-            passport: What they are; `weights_sha256` is filled in here.
-            state: The weights by name.
-            history: One row per logged step.
+        The weights are given by name, the history by logged step; `weights_sha256` of the passport is filled in here.
         """
         from safetensors.torch import save_file
 
@@ -254,14 +248,7 @@ class Store:
             raise Damaged(f"{error}. {_again(identity)}") from error
 
     def read(self, identity: str, backbone: Mapping[str, str]) -> dict[str, "Tensor"]:
-        """Reads a stage's weights after checking that they are whole and belong to the backbone.
-
-        Args:
-            identity: The stage.
-            backbone: The backbone that is to carry them, as in `Passport.backbone`.
-
-        Returns:
-            The weights by name.
+        """Reads a stage's weights by name, after checking that they are whole and of this `Passport.backbone`.
 
         Raises:
             UserError: Another backbone carried them, they are another stage's, or the file is damaged.
@@ -269,12 +256,12 @@ class Store:
         from safetensors.torch import load_file
 
         passport, folder = self.passport(identity), self.path(identity)
-        for what, mine in backbone.items():
-            theirs = passport.backbone.get(what, "")
-            if what in ("weights", "tokenizer") and theirs != mine:
+        for what in ("weights", "tokenizer"):
+            mine, theirs = backbone[what], passport.backbone[what]
+            if theirs != mine:
                 raise UserError(
-                    f"{folder}: trained on another backbone: the {what} hash of {passport.backbone.get('name')} "
-                    f"is {theirs[:12]}, that of {backbone.get('name')} is {mine[:12]}"
+                    f"{folder}: trained on another backbone: the {what} hash of {passport.backbone['name']} "
+                    f"is {theirs[:12]}, that of {backbone['name']} is {mine[:12]}"
                 )
         if passport.id != identity:
             raise UserError(f"{folder}: the passport is that of {passport.id}. {_again(identity)}")
@@ -333,11 +320,7 @@ class Store:
         return found
 
     def remove(self, prefix: str) -> str:
-        """Removes the one stage whose identity begins with the prefix, damaged or not, and returns its identity.
-
-        Raises:
-            UserError: None begins so, or several do.
-        """
+        """Removes the folder whose identity begins with the prefix (see `one`), damaged or not; returns the identity."""
         identity = self.one(prefix)
         remove_folder(self.path(identity))
         self._drop_checkpoint(identity)  # left by a process killed right after it wrote the folder
@@ -348,11 +331,7 @@ class Store:
             self.checkpoint(identity).unlink()
 
     def find(self, prefix: str) -> Passport:
-        """Finds the one passport whose identity begins with the prefix.
-
-        Raises:
-            UserError: None begins so, or several do.
-        """
+        """Reads the passport whose identity begins with the prefix; see `one` and `passport`."""
         return self.passport(self.one(prefix))
 
     def identities(self) -> list[str]:
