@@ -168,14 +168,12 @@ def _copy(source: Path, target: Path, passport: Passport) -> None:
 
 def _refuse_to_replace(folder: Path, identity: str) -> None:
     """Sees to it that nothing but an earlier copy of the same component is written over."""
-    if not folder.exists():
-        return
-    if not folder.is_dir():
+    if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file")
     with contextlib.suppress(UserError):
         if read_passport(folder).id == identity:
             return
-    if any(folder.iterdir()):
+    if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder}: holds something else; name an empty folder or a new one")
 
 
