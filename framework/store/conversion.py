@@ -19,14 +19,9 @@ from modules.formats.base import CONFIG, read_config
 
 
 def export(store: Store, prefix: str, folder: Path, format_name: str, backbone: str | None) -> Passport:
-    """Writes a component as another library would have saved it.
+    """Writes the component whose identity begins with the prefix as another library would have saved it.
 
-    Args:
-        store: Where it is.
-        prefix: The beginning of its identity.
-        folder: A new or empty folder.
-        format_name: A key of `FORMATS`.
-        backbone: Where the backbone is now; None for where it was.
+    Its backbone is looked up where it was, or where `backbone` says that it is now.
 
     Raises:
         UserError: The folder holds something, or the backbone is another or was pretrained here.

@@ -320,7 +320,7 @@ class Store:
         return found
 
     def remove(self, prefix: str) -> str:
-        """Removes the folder whose identity begins with the prefix (see `one`), damaged or not; returns the identity."""
+        """Removes the stage whose identity begins with the prefix (see `one`), damaged or not; returns the identity."""
         identity = self.one(prefix)
         remove_folder(self.path(identity))
         self._drop_checkpoint(identity)  # left by a process killed right after it wrote the folder

@@ -29,14 +29,10 @@ class Finding:
 
 
 def verify(folder: Path, identity: str) -> Finding:
-    """Checks a component.
+    """Checks the component of an identity in a folder, of the store or elsewhere.
 
     Its shapes are those that its configuration gives on its backbone, whose `config.json` is therefore needed; where
     it cannot be had, at least the number of parameters is that of the passport.
-
-    Args:
-        folder: Where its files are, in the store or elsewhere.
-        identity: Which component it is to be.
 
     Raises:
         Unreadable: A file may not be read; so it is not known whether it is damaged.
