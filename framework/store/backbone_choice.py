@@ -1,6 +1,7 @@
 """The backbone that a stage trains on or tests: its settings, its content and the stage that pretrained it."""
 
 from dataclasses import dataclass
+from typing import Self
 
 from framework.store.store import backbone_name
 from modules import Accelerator, BackboneConfig, BackboneInfo, inspect_backbone, resolve_precision
@@ -17,9 +18,7 @@ class BackboneChoice:
     """Identity of the stage that trained its weights; None for the weights as published."""
 
     @classmethod
-    def of(
-        cls, config: BackboneConfig, accelerator: Accelerator, pretrained_by: str | None = None
-    ) -> "BackboneChoice":
+    def of(cls, config: BackboneConfig, accelerator: Accelerator, pretrained_by: str | None = None) -> Self:
         """Returns the backbone of an experiment, with the precision that `auto` means on this machine."""
         return cls(resolve_precision(config, accelerator), inspect_backbone(config), pretrained_by)
 
@@ -47,8 +46,4 @@ class BackboneChoice:
     def identity_fields(self) -> dict[str, str]:
         """What of it determines a result: its content and its arithmetic, not its name or folder."""
         passport = self.passport
-        return {
-            "weights": passport["weights"],
-            "tokenizer": passport["tokenizer"],
-            "precision": self.config.precision,
-        }
+        return {"weights": passport["weights"], "tokenizer": passport["tokenizer"], "precision": self.config.precision}

@@ -19,13 +19,7 @@ UNKNOWN = "unknown: check"
 
 
 def card(passport: Passport, runs: list[RunFolder], place: str) -> str:
-    """Writes the README.md of a shared component.
-
-    Args:
-        passport: What it is.
-        runs: The runs that used it.
-        place: What to pull it from: a repository's name, or a word for a folder.
-    """
+    """Writes the README.md of a component that can be pulled from a place, with the scores of the runs that used it."""
     header = yaml.safe_dump(_header(passport), sort_keys=False, allow_unicode=True)
     return "\n".join(
         [

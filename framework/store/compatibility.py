@@ -33,14 +33,10 @@ class TaskSignature:
         return cls(answers_of(dataset, answer), answer.parameters(dataset.labels, info), info.family)
 
     def incompatibility(self, store: Store, passport: Passport) -> str | None:
-        """Says why task components cannot answer it, or None where they can.
+        """Says why task components of the store cannot answer it, or None where they can.
 
         Where the passport does not tell (imported, or of an older version), they can if no head is among them, and none
         answers: all that a template asks for stands in the experiment.
-
-        Args:
-            store: Where they are.
-            passport: What they are.
 
         Raises:
             UserError: Their weights cannot be read.

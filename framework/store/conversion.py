@@ -10,7 +10,6 @@ from framework.identity import plain
 from framework.store.backbone_choice import BackboneChoice
 from framework.store.fetching import fetch_saved
 from framework.store.identities import imported_identity
-from framework.store.passport_configs import backbone_config, component_configs
 from framework.store.store import PASSPORT, Passport, Store, parameter_count, part_of
 from framework.system.files import filled_folder
 from framework.system.provenance import made
@@ -20,14 +19,9 @@ from modules.formats.base import CONFIG, read_config
 
 
 def export(store: Store, prefix: str, folder: Path, format_name: str, backbone: str | None) -> Passport:
-    """Writes a component as another library would have saved it.
+    """Writes the component whose identity begins with the prefix as another library would have saved it.
 
-    Args:
-        store: Where it is.
-        prefix: The beginning of its identity.
-        folder: A new or empty folder.
-        format_name: A key of `FORMATS`.
-        backbone: Where the backbone is now; None for where it was.
+    Its backbone is looked up where it was, or where `backbone` says that it is now.
 
     Raises:
         UserError: The folder holds something, or the backbone is another or was pretrained here.
@@ -40,21 +34,17 @@ def export(store: Store, prefix: str, folder: Path, format_name: str, backbone: 
         raise UserError(f"{folder}: holds something else; name an empty folder or a new one")
     passport = store.find(prefix)
     _refuse_pretrained(passport)
-    config = BackboneConfig(name=backbone) if backbone else backbone_config(passport)
+    config = BackboneConfig(name=backbone) if backbone else passport.backbone_config
     loaded = load_backbone(config)
     state = store.read(passport.id, BackboneChoice(config, loaded.info).passport)
-    parts = {kind: Part(settings, part_of(state, slot)) for slot, kind, settings in component_configs(passport)}
+    parts = {kind: Part(settings, part_of(state, slot)) for slot, kind, settings in passport.component_configs()}
     with filled_folder(folder) as target:
         FORMATS[format_name].write(loaded, parts, target, name="-".join([*passport.languages[:1], passport.id[:8]]))
     return passport
 
 
 def _refuse_pretrained(passport: Passport) -> None:
-    """Refuses a component of a backbone that lies in the store alone, where no other library finds it.
-
-    Raises:
-        UserError: A `pretrain` stage trained the backbone's weights.
-    """
+    """Refuses a component of a backbone that a `pretrain` stage trained: no other library finds that in the store."""
     pretraining = passport.backbone["weights"]
     if pretraining in passport.needs:
         raise UserError(
@@ -65,9 +55,7 @@ def _refuse_pretrained(passport: Passport) -> None:
 
 
 def import_saved(store: Store, place: str, stage: str, languages: list[str], backbone: BackboneConfig) -> Passport:
-    """Puts what another library saved into the store.
-
-    Its identity is a hash of what it is: weights, settings, role, languages and backbone.
+    """Puts what another library saved into the store; for its identity see `imported_identity`.
 
     Args:
         store: Where it goes.

@@ -9,12 +9,11 @@ from requests import ConnectionError, Timeout
 
 from framework.errors import UserError
 from framework.system.files import is_folder
+from framework.system.network import TIMEOUT
 from modules.backbone.hub import HUB_ERRORS, hub_errors
 from modules.formats import WEIGHT_FILES
 from modules.formats.base import CONFIG
 
-TIMEOUT = 30.0
-"""Seconds without an answer after which a request has failed."""
 REASONS: tuple[tuple[type[Exception], str], ...] = (
     (HFValidationError, "this is neither a folder nor a repository's name; a folder begins with ./ or /"),
     (OfflineModeIsEnabled, "HF_HUB_OFFLINE forbids requests to the hub"),
@@ -26,14 +25,10 @@ REASONS: tuple[tuple[type[Exception], str], ...] = (
 """What the hub's errors mean; the first are those that mean something else here than for a backbone."""
 
 
-def is_place_of_folder(place: str) -> bool:
-    """Whether a place is meant to be a folder, and not a repository on the hub."""
-    return place.startswith((".", "/", "~")) or is_folder(place)
-
-
-def folder_at(place: str) -> Path:
-    """Returns the folder that a person named; a home that is not there stays as it was typed."""
-    return Path(os.path.expanduser(place))
+def folder_at(place: str) -> Path | None:
+    """Returns the folder that a place means, which need not exist; None for a repository on the hub."""
+    is_meant = place.startswith((".", "/", "~")) or is_folder(place)
+    return Path(os.path.expanduser(place)) if is_meant else None  # a home that is not there stays as it was typed
 
 
 def fetch_saved(place: str) -> tuple[Path, str]:
@@ -47,8 +42,7 @@ def fetch_saved(place: str) -> tuple[Path, str]:
         ModulesError: There is no such repository or revision, or the hub refuses.
         NetworkError: The hub cannot be asked.
     """
-    if is_place_of_folder(place):
-        folder = folder_at(place)
+    if (folder := folder_at(place)) is not None:
         return folder, folder.resolve().name
     name, _, revision = place.partition("@")
     with hub_errors(place, REASONS):

@@ -1,32 +1,27 @@
-"""The component store for a person to read: a table of it, one component's passport, what is damaged."""
+"""The component store for a person to read: a table of it, a component's passport and the runs that used it, damage."""
 
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from framework.errors import UserError, file_error
+from framework.results.run_folder import RunFolder, read_runs
 from framework.store.store import WEIGHTS, Passport, Store, backbone_name
-from framework.store.usage import counted, runs_with
 from framework.system.stored_files import Unreadable
+from framework.wording import count
 
 STAGES = ("pretrain", "language", "task")
 """The order in which components are listed."""
 
 
 def print_components(store: Store, words: list[str], console: Console) -> None:
-    """Prints one line per component: by stage, then by what it is and its languages.
-
-    Args:
-        store: The components.
-        words: Only lines that hold all of these, whatever their case.
-        console: Where to print.
-    """
+    """Prints a line per component that holds all of the words, in any case: by stage, then by title."""
     identities = store.identities()
     if not identities:
-        console.print(f"{store.folder}/ holds no components yet", highlight=False)
+        console.print(f"{store.folder}/ holds no components yet")
         return
     passports: list[Passport] = []
     unreadable: dict[str, str] = {}
@@ -39,26 +34,21 @@ def print_components(store: Store, words: list[str], console: Console) -> None:
             pass  # listed as damaged
     rows = [(passport, _row(store, passport)) for passport in sorted(passports, key=_place)]
     shown = [(passport, row) for passport, row in rows if all(word.lower() in " ".join(row).lower() for word in words)]
-    table = Table(box=None, header_style="bold")
-    for column in ("id", "stage", "what", "backbone"):
-        table.add_column(column, no_wrap=column == "id")
-    for column in ("steps", "loss", "MB"):
-        table.add_column(column, justify="right")
-    table.add_column("made", no_wrap=True)
+    identity_column, time_column = Column("id", no_wrap=True), Column("made", no_wrap=True)
+    numbers = [Column(header, justify="right") for header in ("steps", "loss", "MB")]
+    table = Table(identity_column, "stage", "what", "backbone", *numbers, time_column, box=None, header_style="bold")
     for _, row in shown:
         table.add_row(*row)
     console.print(table)
     stages = Counter(passport.stage for passport, _ in shown)  # in the order of the lines
     total = sum(_size(store, passport) for passport, _ in shown)
-    kinds = ", ".join(f"{count} {stage}" for stage, count in stages.items())
+    kinds = ", ".join(f"{number} {stage}" for stage, number in stages.items())
     filtered = f" of {len(rows)}" if words else ""
-    console.print(f"\n {len(shown)}{filtered} components ({kinds or 'none'}), {total / 1e6:,.1f} MB", highlight=False)
+    console.print(f"\n {len(shown)}{filtered} components ({kinds or 'none'}), {total / 1e6:,.1f} MB")
     for identity, reason in unreadable.items():
-        console.print(f" {identity} cannot be read: {reason}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f" {identity} cannot be read: {reason}", soft_wrap=True)
     if damaged := sorted(set(identities) - {passport.id for passport in passports} - unreadable.keys()):
-        console.print(
-            f" not readable: {', '.join(damaged)}; `modulingua components verify` says what to do", highlight=False
-        )
+        console.print(f" not readable: {', '.join(damaged)}; `modulingua components verify` says what to do")
 
 
 def print_passport(store: Store, prefix: str, runs: Path, console: Console) -> None:
@@ -66,13 +56,15 @@ def print_passport(store: Store, prefix: str, runs: Path, console: Console) -> N
     passport = store.find(prefix)
     backbone, made = passport.backbone, passport.made
     libraries = ", ".join(f"{name} {made[name]}" for name in ("torch", "transformers", "adapters") if name in made)
+    trained = filter(None, [how_trained(passport), _loss(store, passport), f"{passport.parameters:,} parameters"])
+    used = runs_with(passport.id, store, runs)
+    experiments = {run.record.experiment for run in used}
+    used_by = f"{count(len(used), 'run')} in {count(len(experiments), 'experiment')}" if used else "no run"
     lines = {
         "id": passport.id,
-        "backbone": f"{backbone_name(passport.backbone)} (weights {backbone['weights'][:12]}…, "
+        "backbone": f"{backbone_name(backbone)} (weights {backbone['weights'][:12]}…, "
         f"tokenizer {backbone['tokenizer'][:12]}…)",
-        "trained": " · ".join(
-            filter(None, [how_trained(passport), _loss(store, passport), f"{passport.parameters:,} parameters"])
-        ),
+        "trained": " · ".join(trained),
         "languages": ", ".join(passport.languages) or "–",
         "data": ", ".join(passport.data) or "–",
         "ended with": ", ".join(f"{name} {value:.3f}" for name, value in passport.metrics.items()) or "–",
@@ -81,20 +73,17 @@ def print_passport(store: Store, prefix: str, runs: Path, console: Console) -> N
         f"commit {made.get('commit', '?')}",
         **({"pulled": f"from {passport.pulled_from}"} if passport.pulled_from else {}),
         "notes": " ".join(passport.notes) or "–",
-        "used by": counted(runs_with(passport.id, store, runs)) + f" in {runs}/",
+        "used by": f"{used_by} in {runs}/",
     }
-    console.print(f"{passport.stage} · {passport.title}", highlight=False)
+    console.print(f"{passport.stage} · {passport.title}")
     for name, value in lines.items():
-        console.print(f"  {name:<11}{value}", highlight=False, soft_wrap=True)
+        console.print(f"  {name:<11}{value}", soft_wrap=True)
 
 
 def print_findings(store: Store, prefixes: list[str], console: Console) -> bool:
     """Prints which components are damaged or cannot be read, how, and what to do; says whether all are whole.
 
-    Args:
-        store: The components.
-        prefixes: Beginnings of ids; all of the store if none.
-        console: Where to print.
+    Those whose ids begin with the prefixes are checked; without prefixes, all of the store.
 
     Raises:
         UserError: There is no store, or a prefix begins none or several.
@@ -110,29 +99,33 @@ def print_findings(store: Store, prefixes: list[str], console: Console) -> bool:
             findings.append(verify(store.path(identity), identity))
         except (Unreadable, OSError) as error:
             reason = file_error(error) if isinstance(error, OSError) else error
-            console.print(f"{identity} cannot be read: {reason}", highlight=False, markup=False, soft_wrap=True)
+            console.print(f"{identity} cannot be read: {reason}", soft_wrap=True)
     damaged = [finding for finding in findings if finding.faults]
     for finding in damaged:
-        console.print(f"{finding.id} is damaged: {store.path(finding.id)}/", highlight=False, soft_wrap=True)
+        console.print(f"{finding.id} is damaged: {store.path(finding.id)}/", soft_wrap=True)
         for fault in finding.faults:
-            console.print(f"  {fault}", highlight=False, soft_wrap=True)
+            console.print(f"  {fault}", soft_wrap=True)
     unchecked = Counter(finding.unchecked for finding in findings if finding.unchecked)
-    for reason, count in unchecked.items():
-        console.print(f"shapes of {count} not compared: {reason}", highlight=False, soft_wrap=True)
-    console.print(f"{len(findings) - len(damaged)} of {len(identities)} components are whole", highlight=False)
+    for reason, number in unchecked.items():
+        console.print(f"shapes of {number} not compared: {reason}", soft_wrap=True)
+    console.print(f"{len(findings) - len(damaged)} of {len(identities)} components are whole")
     if damaged:
-        console.print(
-            "what to do: `modulingua components remove ID`, and the next run trains it again (or pull it again)",
-            highlight=False,
-            soft_wrap=True,
-        )
+        advice = "what to do: `modulingua components remove ID`, and the next run trains it again (or pull it again)"
+        console.print(advice, soft_wrap=True)
     return len(findings) == len(identities) and not damaged
 
 
-def origin(passport: Passport) -> str:
-    """Names where it was pulled from, as a backbone is named on screen."""
-    place, at, commit = passport.pulled_from.partition("@")
-    return f"{place}{at}{commit[:7]}"
+def runs_with(identity: str, store: Store, runs: Path) -> list[RunFolder]:
+    """Returns the runs of a folder that used a component, directly or through a dependent component of the store."""
+    try:
+        found = read_runs([runs])
+    except UserError:  # no runs, or one that cannot be read: `compare` says so
+        return []
+    needs = {passport.id: passport.needs for passport in store.readable()}
+    dependent = {identity}
+    while more := {other for other, below in needs.items() if not dependent.isdisjoint(below)} - dependent:
+        dependent |= more
+    return [run for run in found if not dependent.isdisjoint(run.record.components.values())]
 
 
 def how_trained(passport: Passport) -> str:
@@ -148,10 +141,11 @@ def how_trained(passport: Passport) -> str:
 
 def _row(store: Store, passport: Passport) -> list[str]:
     training: dict[str, Any] = passport.training.get("training") or {}
+    place, at, commit = passport.pulled_from.partition("@")
     return [
         passport.id,
         passport.stage,
-        f"{passport.title} · pulled from {origin(passport)}" if passport.pulled_from else passport.title,
+        f"{passport.title} · pulled from {place}{at}{commit[:7]}" if place else passport.title,
         backbone_name(passport.backbone),
         f"{training['steps']:,}" if training else "–",
         f"{passport.metrics['loss']:.2f}" if "loss" in passport.metrics else "–",

@@ -25,10 +25,10 @@ from modules.components.base import weighted_sum
 
 
 def merge(store: Store, words: list[str], language: str | None) -> Passport:
-    """Writes the sum of components as a new one into the store, as the command asks for it.
+    """Writes the sum of components as a new one into their store, as the command asks for it.
 
     Args:
-        store: Where they are, and where it goes.
+        store: The components.
         words: One formula of ids; or ids and folders of runs, which mean the mean of their task components.
         language: FLORES code of the language that the sum of language components serves; None for those of the
             summands.
@@ -43,20 +43,13 @@ def merge(store: Store, words: list[str], language: str | None) -> Passport:
     passports = [store.passport(part) for _, (part,) in terms]
     if language and passports[0].stage != "language":
         raise UserError(f"--language {language}: only of a language's components one says which language they serve")
-    spoken = {code for passport in passports for code in passport.languages}
-    languages = [language] if language else sorted(spoken)
+    languages = [language] if language else sorted({code for passport in passports for code in passport.languages})
     shown = " + ".join(f"{weight:.3g}*{part[:8]}" for weight, (part,) in terms).replace("+ -", "- ")
     return write_sum(store, terms, languages, shown)
 
 
 def write_sum(store: Store, terms: Terms, languages: list[str], shown: str) -> Passport:
-    """Writes a sum of components into the store.
-
-    Args:
-        store: Where they are, and where it goes.
-        terms: What is summed.
-        languages: The languages that it serves.
-        shown: The formula, for a person.
+    """Writes a sum of components, which serves these languages, into the store; `shown` is the formula for a person.
 
     Raises:
         UserError: They are of different kinds, settings, shapes, backbones or labels.
@@ -64,7 +57,7 @@ def write_sum(store: Store, terms: Terms, languages: list[str], shown: str) -> P
     terms = in_order(terms)  # what is summed first must not tell in the last digit
     passports = [[store.passport(part) for part in parts] for _, parts in terms]
     everyone = list(itertools.chain(*passports))
-    components = refuse_unlike(passports)
+    components = _common_components(passports)
     states = [_state(store, of_term) for of_term in passports]
     state = _sum(states, [weight for weight, _ in terms], [", ".join(parts) for _, parts in terms], components)
     if reason := refuse_unknown_head(store, everyone[0]):
@@ -94,15 +87,8 @@ def write_sum(store: Store, terms: Terms, languages: list[str], shown: str) -> P
     return passport
 
 
-def refuse_unlike(passports: list[list[Passport]]) -> dict[str, Any]:
-    """Returns the components that all summands are of.
-
-    Args:
-        passports: Those of each summand.
-
-    Raises:
-        UserError: Summands differ in kinds, settings, stage, backbone or what they answer.
-    """
+def _common_components(passports: list[list[Passport]]) -> dict[str, Any]:
+    """Returns the components of each summand, which must not differ in kinds, settings, stage, backbone or answers."""
     first = _described(passports[0])
     for other in passports[1:]:
         for what, mine in first.items():

@@ -22,9 +22,9 @@ from huggingface_hub.errors import HfHubHTTPError
 from framework.errors import UserError
 from framework.identity import LENGTH
 from framework.store.card import card
-from framework.store.fetching import REASONS, folder_at, is_place_of_folder
+from framework.store.fetching import REASONS, folder_at
+from framework.store.listing import runs_with
 from framework.store.store import HISTORY, PASSPORT, WEIGHTS, Passport, Store, read_passport, write_passport
-from framework.store.usage import runs_with
 from framework.store.verification import verify
 from framework.system.files import filled_folder, whole_folder
 from modules.backbone.hub import hub_errors
@@ -70,24 +70,21 @@ def push(store: Store, prefix: str, place: str, runs: Path, *, alone: bool, priv
         NetworkError: The hub cannot be asked.
     """
     identity = store.one(prefix)
-    needs = [] if alone else _all_needs(store, identity)
-    for one in (identity, *needs):
+    shared = [identity] if alone else _with_needs(store, identity)
+    for one in shared:
         if faults := verify(store.path(one), one).faults:
             raise UserError(f"{store.path(one)} is damaged and is not shared: {faults[0]}")
+    target = folder_at(place)
     # A folder's own path would tell of one machine only.
-    pulled_from = "FOLDER" if is_place_of_folder(place) else place
+    pulled_from = place if target is None else "FOLDER"
     text = card(store.passport(identity), runs_with(identity, store, runs), pulled_from)
 
     def fill(folder: Path) -> None:
-        _copy(store.path(identity), folder)
-        write_passport(folder, store.passport(identity).public)
-        for need in needs:
-            _copy(store.path(need), folder / NEEDS / need)
-            write_passport(folder / NEEDS / need, store.passport(need).public)
+        for one in shared:
+            _copy(store.path(one), folder if one == identity else folder / NEEDS / one, store.passport(one).public)
         (folder / CARD).write_text(text, encoding="utf-8")
 
-    if is_place_of_folder(place):
-        target = folder_at(place)
+    if target is not None:
         _refuse_to_replace(target, identity)
         with filled_folder(target) as folder:
             fill(folder)
@@ -116,48 +113,35 @@ def pull(store: Store, place: str, revision: str | None = None) -> Pulled:
         ModulesError: There is no such repository or revision, or the hub refuses.
         NetworkError: The hub cannot be asked.
     """
-    source = _fetch(place, revision)
-    # The hub's client names the folder of a snapshot by its commit.
-    origin = str(source.resolve()) if is_place_of_folder(place) else f"{place}@{source.name}"
-    passport = read_passport(source)
-    pulled = Pulled(passport)
-    left = [(passport.id, source)]
-    seen: set[str] = set()
-    while left:
-        identity, folder = left.pop(0)
-        if identity in seen:
-            continue
-        seen.add(identity)
+    source, origin = _fetch(place, revision)
+    pulled = Pulled(read_passport(source))
+    needed = [pulled.passport.id]
+    for identity in needed:  # which grows meanwhile
+        folder = source if identity == pulled.passport.id else source / NEEDS / identity
         if store.has(identity):
             pulled.there.append(identity)
-            needs = store.passport(identity).needs
         elif (folder / PASSPORT).is_file():
             pulled.unchecked = _bring(store, identity, folder, origin) or pulled.unchecked
             pulled.brought.append(identity)
-            needs = store.passport(identity).needs
         else:
             pulled.missing.append(identity)
             continue
-        left += [(need, source / NEEDS / need) for need in needs]
+        needed += [need for need in dict.fromkeys(store.passport(identity).needs) if need not in needed]
     return pulled
 
 
-def _all_needs(store: Store, identity: str) -> list[str]:
-    """Returns all that a component stands on, however far below.
+def _with_needs(store: Store, identity: str) -> list[str]:
+    """Returns a component and all that it stands on, however far below.
 
     Raises:
         UserError: Something of it is not in the store.
     """
-    found: dict[str, None] = {}
-    left = list(store.passport(identity).needs)
-    while left:
-        need = left.pop(0)
-        if need not in found:
-            found[need] = None
-            if not store.has(need):
-                raise UserError(f"{identity} depends on {need}, which is not in {store.folder}/; --alone leaves it out")
-            left += store.passport(need).needs
-    return list(found)
+    found = [identity]
+    for one in found:  # which grows meanwhile
+        if not store.has(one):
+            raise UserError(f"{identity} depends on {one}, which is not in {store.folder}/; --alone leaves it out")
+        found += [need for need in dict.fromkeys(store.passport(one).needs) if need not in found]
+    return found
 
 
 def _bring(store: Store, identity: str, folder: Path, origin: str) -> str:
@@ -168,49 +152,44 @@ def _bring(store: Store, identity: str, folder: Path, origin: str) -> str:
     if finding.faults:
         raise UserError(f"{folder} is damaged and was not pulled: {finding.faults[0]}")
     with whole_folder(store.path(identity)) as target:
-        _copy(folder, target)
-        write_passport(target, dataclasses.replace(read_passport(folder), pulled_from=origin))
+        _copy(folder, target, dataclasses.replace(read_passport(folder), pulled_from=origin))
     return finding.unchecked
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path, passport: Passport) -> None:
+    """Copies the files of a component, with another passport."""
     target.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         if not (source / name).is_file():
             raise UserError(f"{source / name}: missing")
         shutil.copyfile(source / name, target / name)
+    write_passport(target, passport)
 
 
 def _refuse_to_replace(folder: Path, identity: str) -> None:
     """Sees to it that nothing but an earlier copy of the same component is written over."""
-    if not folder.exists():
-        return
-    if not folder.is_dir():
+    if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file")
     with contextlib.suppress(UserError):
         if read_passport(folder).id == identity:
             return
-    if any(folder.iterdir()):
+    if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder}: holds something else; name an empty folder or a new one")
 
 
-def _fetch(place: str, revision: str | None) -> Path:
-    if is_place_of_folder(place):
-        folder = folder_at(place)
-        if revision is not None:
-            raise UserError(f"{folder} is a folder, which has no revision {revision!r}")
-        _require_passport(folder, place)
-        return folder
-    patterns = [*FILES, *(f"{NEEDS}/*/{name}" for name in FILES), CONFIG]
-    with hub_errors(place, REASONS):
-        folder = Path(snapshot_download(place, revision=revision, allow_patterns=patterns))
-    _require_passport(folder, place)
-    return folder
-
-
-def _require_passport(folder: Path, place: str) -> None:
+def _fetch(place: str, revision: str | None) -> tuple[Path, str]:
+    """Returns the folder that holds a shared component, and what `Passport.pulled_from` says of it."""
+    if (folder := folder_at(place)) is None:
+        patterns = [*FILES, *(f"{NEEDS}/*/{name}" for name in FILES), CONFIG]
+        with hub_errors(place, REASONS):
+            folder = Path(snapshot_download(place, revision=revision, allow_patterns=patterns))
+        origin = f"{place}@{folder.name}"  # the hub's client names the folder of a snapshot by its commit
+    elif revision is not None:
+        raise UserError(f"{folder} is a folder, which has no revision {revision!r}")
+    else:
+        origin = str(folder.resolve())
     if (folder / PASSPORT).is_file():
-        return
+        return folder, origin
     if (folder / CONFIG).is_file():
         command = f"`modulingua components import {place} --as language|task --backbone NAME`"
         raise UserError(f"{place}: `adapters` or PEFT saved this; {command} puts it into the store")

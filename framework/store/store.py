@@ -16,12 +16,12 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired
 
-from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from safetensors import SafetensorError, safe_open
 from typing_extensions import TypedDict  # pydantic reads that of `typing` from Python 3.12 on only
@@ -29,6 +29,8 @@ from typing_extensions import TypedDict  # pydantic reads that of `typing` from 
 from framework.errors import UserError, did_you_mean
 from framework.system.files import names_in, remove_folder, sha256, whole_folder
 from framework.system.stored_files import Damaged, first_reason, read_stored, read_stored_lines
+from framework.validation import validate
+from modules import BackboneConfig, component_config
 
 if TYPE_CHECKING:  # lists of components need no torch
     from torch import Tensor
@@ -67,20 +69,17 @@ def _whole_backbone(backbone: dict[str, str]) -> dict[str, str]:
     return backbone
 
 
-@with_config(ConfigDict(extra="allow"))
 class _Steps(TypedDict):
     steps: int
 
 
-@with_config(ConfigDict(extra="allow"))
 class _Parent(TypedDict):
     weight: float
     components: list[str]
 
 
-@with_config(ConfigDict(extra="allow"))
 class _Training(TypedDict):
-    """What is read again of how components were trained, merged or imported."""
+    """What is read again of how components were trained, merged or imported; there may be more."""
 
     training: NotRequired[_Steps]
     batch_size: NotRequired[int]
@@ -154,6 +153,26 @@ class Passport:
         return {slot.partition(".")[2]: settings for slot, settings in self.components.items()}
 
     @property
+    def backbone_config(self) -> BackboneConfig:
+        """The backbone that carried the components, as an experiment would name it."""
+        name, revision = self.backbone["name"], self.backbone["revision"]
+        return BackboneConfig(name=name, revision=None if revision == "local" else revision)
+
+    def component_configs(self) -> Iterator[tuple[str, str, Any]]:
+        """Yields the components: the slot in the names of the weights, the kind and the configuration.
+
+        Raises:
+            UserError: A configuration is none that this version knows.
+            ModulesError: A kind is unknown.
+        """
+        for key, settings in self.components.items():
+            role, _, kind = key.partition(".")
+            config, problems = validate(component_config(kind), settings, (key,))
+            if config is None:
+                raise UserError(f"{self.id}: its passport's {key}: {problems[0][1]}")
+            yield f"{role}.{config.kind}", kind, config
+
+    @property
     def parents(self) -> list[str]:
         """Identities of the stages whose components were summed into these; of trained ones none."""
         return [identity for parent in self.training.get("parents", []) for identity in parent["components"]]
@@ -198,10 +217,7 @@ class Store:
     def write(self, passport: Passport, state: Mapping[str, "Tensor"], history: list[dict[str, float]]) -> None:
         """Puts a stage's components into the store, whole or not at all; its checkpoint is then of no more use.
 
-        Args:
-            passport: What they are; `weights_sha256` is filled in here.
-            state: The weights by name.
-            history: One row per logged step.
+        The weights are given by name, the history by logged step; `weights_sha256` of the passport is filled in here.
         """
         from safetensors.torch import save_file
 
@@ -232,25 +248,20 @@ class Store:
             raise Damaged(f"{error}. {_again(identity)}") from error
 
     def read(self, identity: str, backbone: Mapping[str, str]) -> dict[str, "Tensor"]:
-        """Reads a stage's weights after checking that they are whole and belong to the backbone.
-
-        Args:
-            identity: The stage.
-            backbone: The backbone that is to carry them, as in `Passport.backbone`.
-
-        Returns:
-            The weights by name.
+        """Reads a stage's weights by name, after checking that they are whole and of this `Passport.backbone`.
 
         Raises:
             UserError: Another backbone carried them, they are another stage's, or the file is damaged.
         """
+        from safetensors.torch import load_file
+
         passport, folder = self.passport(identity), self.path(identity)
-        for what, mine in backbone.items():
-            theirs = passport.backbone.get(what, "")
-            if what in ("weights", "tokenizer") and theirs != mine:
+        for what in ("weights", "tokenizer"):
+            mine, theirs = backbone[what], passport.backbone[what]
+            if theirs != mine:
                 raise UserError(
-                    f"{folder}: trained on another backbone: the {what} hash of {passport.backbone.get('name')} "
-                    f"is {theirs[:12]}, that of {backbone.get('name')} is {mine[:12]}"
+                    f"{folder}: trained on another backbone: the {what} hash of {passport.backbone['name']} "
+                    f"is {theirs[:12]}, that of {backbone['name']} is {mine[:12]}"
                 )
         if passport.id != identity:
             raise UserError(f"{folder}: the passport is that of {passport.id}. {_again(identity)}")
@@ -258,8 +269,7 @@ class Store:
         if not is_intact(file, passport.weights_sha256):
             raise UserError(f"{file}: damaged or cut short (its SHA-256 is not the passport's). {_again(identity)}")
         try:
-            with safe_open(file, framework="pt") as tensors:
-                return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
+            return load_file(file)
         except SafetensorError as error:
             raise UserError(f"{file}: not a safetensors file ({error}). {_again(identity)}") from error
 
@@ -310,11 +320,7 @@ class Store:
         return found
 
     def remove(self, prefix: str) -> str:
-        """Removes the one stage whose identity begins with the prefix, damaged or not, and returns its identity.
-
-        Raises:
-            UserError: None begins so, or several do.
-        """
+        """Removes the stage whose identity begins with the prefix (see `one`), damaged or not; returns the identity."""
         identity = self.one(prefix)
         remove_folder(self.path(identity))
         self._drop_checkpoint(identity)  # left by a process killed right after it wrote the folder
@@ -325,11 +331,7 @@ class Store:
             self.checkpoint(identity).unlink()
 
     def find(self, prefix: str) -> Passport:
-        """Finds the one passport whose identity begins with the prefix.
-
-        Raises:
-            UserError: None begins so, or several do.
-        """
+        """Reads the passport whose identity begins with the prefix; see `one` and `passport`."""
         return self.passport(self.one(prefix))
 
     def identities(self) -> list[str]:
@@ -354,10 +356,8 @@ class Store:
 def _may_hold_passport(folder: Path) -> bool:
     try:
         (folder / PASSPORT).stat()
-    except PermissionError:
-        return True
-    except OSError:
-        return False
+    except OSError as error:
+        return isinstance(error, PermissionError)
     return True
 
 

@@ -1,16 +1,17 @@
 """Looks whether components are whole: the passport, the weights' hash, the file and the shapes in it."""
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
 from framework.errors import UserError
 from framework.store.identities import recomputed
-from framework.store.passport_configs import backbone_config, component_configs
 from framework.store.store import HEAD, KEPT_TOKENS, WEIGHTS, Passport, is_intact, parameter_count, read_passport
 from framework.system.stored_files import Unreadable
 from modules import ModulesError, component_class, inspect_backbone
@@ -28,14 +29,10 @@ class Finding:
 
 
 def verify(folder: Path, identity: str) -> Finding:
-    """Checks a component.
+    """Checks the component of an identity in a folder, of the store or elsewhere.
 
     Its shapes are those that its configuration gives on its backbone, whose `config.json` is therefore needed; where
     it cannot be had, at least the number of parameters is that of the passport.
-
-    Args:
-        folder: Where its files are, in the store or elsewhere.
-        identity: Which component it is to be.
 
     Raises:
         Unreadable: A file may not be read; so it is not known whether it is damaged.
@@ -54,11 +51,10 @@ def verify(folder: Path, identity: str) -> Finding:
     if not is_intact(file, passport.weights_sha256):
         faults.append(f"{WEIGHTS} is damaged or cut short: its SHA-256 is not the passport's")
     try:
-        with safe_open(file, framework="pt") as tensors:
-            state = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
+        state = load_file(file)
     except (SafetensorError, OSError, MemoryError) as error:
         return Finding(identity, [*faults, f"{WEIGHTS} is no safetensors file ({error})"])
-    faults += [*_of_numbers(passport, state), *_of_identity(passport, state)]
+    faults += _of_content(passport, state)
     try:
         expected = _expected(passport, state)
     except (ModulesError, UserError) as error:
@@ -66,40 +62,30 @@ def verify(folder: Path, identity: str) -> Finding:
     return Finding(identity, faults + _of_shapes(expected, state))
 
 
-def _of_numbers(passport: Passport, state: dict[str, Tensor]) -> list[str]:
-    count = parameter_count(state)
-    faults = [f"it holds {count:,} parameters, the passport says {passport.parameters:,}"]
+def _of_content(passport: Passport, state: dict[str, Tensor]) -> Iterator[str]:
+    if (count := parameter_count(state)) != passport.parameters:
+        yield f"it holds {count:,} parameters, the passport says {passport.parameters:,}"
     infinite = [name for name, tensor in state.items() if not torch.isfinite(tensor).all()]
-    return [
-        *(faults if count != passport.parameters else []),
-        *(f"{name} holds numbers that are not finite" for name in infinite[:1]),
-    ]
-
-
-def _of_identity(passport: Passport, state: dict[str, Tensor]) -> list[str]:
-    """Compares the identity of what was imported or summed with what it must be."""
-    known = recomputed(passport, state)
-    return [f"its id is not that of its content, {known}"] if known not in (None, passport.id) else []
+    yield from (f"{name} holds numbers that are not finite" for name in infinite[:1])
+    if (known := recomputed(passport, state)) not in (None, passport.id):
+        yield f"its id is not that of its content, {known}"
 
 
 def _expected(passport: Passport, state: dict[str, Tensor]) -> dict[str, torch.Size]:
     """Returns the shapes of all weights but the head's, which only the task's labels tell."""
     # Shapes follow from config.json: drawn weights need none to be there, and none are drawn for it.
-    info = inspect_backbone(dataclasses.replace(backbone_config(passport), random_init_seed=0))
+    info = inspect_backbone(dataclasses.replace(passport.backbone_config, random_init_seed=0))
     shapes: dict[str, torch.Size] = {}
-    for slot, kind, config in component_configs(passport):
+    for slot, kind, config in passport.component_configs():
         component = component_class(kind)
         # The whole backbone is with its language model head where its stage learnt through that.
         own = component.outline(config, info)
         if sum(name.startswith(f"{slot}/") for name in state) > len(own):
             own = component.outline(config, info, with_lm_head=True)
         shapes |= {f"{slot}/{name}": tensor.shape for name, tensor in own.items()}
-    if KEPT_TOKENS in state:
-        kept = len(state[KEPT_TOKENS])
-        return {
-            name: torch.Size([kept, *shape[1:]]) if shape[0] == info.vocabulary_size else shape
-            for name, shape in shapes.items()
-        }
+    for name, shape in shapes.items() if KEPT_TOKENS in state else ():
+        if shape[0] == info.vocabulary_size:
+            shapes[name] = torch.Size([len(state[KEPT_TOKENS]), *shape[1:]])
     return shapes
 
 

@@ -148,12 +148,11 @@ class _Builder:
     def value(self, node: yaml.Node, key: Key) -> Any:
         """Returns the value of the node at a key."""
         tag = node.tag.removeprefix(TAG)
+        self.count += 1
         if isinstance(node, yaml.ScalarNode) and tag in SCALARS:
-            self.count += 1
             return SCALARS[tag](node)
         if any(node is container for container in self.above):
             raise _error(node, "an anchor is used within itself")
-        self.count += 1
         self.above.append(node)
         if reason := _excess(self.count, len(self.above)):
             raise _error(node, reason)
@@ -243,10 +242,6 @@ def _matched(node: yaml.ScalarNode, tag: str, what: str) -> str:
 
 
 SCALARS: dict[str, Callable[[yaml.ScalarNode], Any]] = {
-    "str": _text,
-    "null": _null,
-    "bool": _truth,
-    "int": _whole,
-    "float": _real,
+    "str": _text, "null": _null, "bool": _truth, "int": _whole, "float": _real
 }
 """Converters of text to values, by tag."""

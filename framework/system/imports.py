@@ -6,12 +6,7 @@ from framework.errors import UserError
 
 
 def imported_class(what: str, path: str, base: type) -> type:
-    """Imports a class.
-
-    Args:
-        what: What the class is, for messages.
-        path: Its dotted path.
-        base: The class that it must be a subclass of.
+    """Imports the class at a dotted path, which must be a subclass of `base`; messages call it `what`.
 
     Raises:
         UserError: There is no such class, or it lacks what `base` declares.

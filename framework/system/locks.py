@@ -22,7 +22,7 @@ from filelock import LeaseSettingsMismatch, SoftFileLease, SoftFileLock, Timeout
 from framework.errors import UserError
 from framework.system.distributed import own_rank, slurm_step, slurm_tasks
 from framework.system.files import owner, write_whole
-from framework.system.signals import interrupted, stop_requested
+from framework.system.signals import pause
 
 LEASE = 60.0
 """Seconds without a heartbeat after which another process may take a claim."""
@@ -30,14 +30,13 @@ WRITING = 5.0
 """Time limit in seconds for a process to write its record into its claim."""
 POLL = 0.5
 """Seconds between two checks of another process's claim."""
+WAITING = "while it waited for another process"
+"""Where a stop signal interrupts a process that waits."""
 
 
 @contextmanager
 def stage_lock(
-    file: Path,
-    is_done: Callable[[], bool],
-    waiting: Callable[[str], None],
-    prepare: Callable[[], None] = lambda: None,
+    file: Path, is_done: Callable[[], bool], waiting: Callable[[str], None], prepare: Callable[[], None] = lambda: None
 ) -> Iterator[bool]:
     """Holds the claim of a stage during the block.
 
@@ -64,10 +63,8 @@ def stage_lock(
             if is_done():
                 yield False
                 return
-            if stop_requested():
-                raise interrupted("while it waited for another process")
+            pause(POLL, WAITING)
             claim.free_if_stale()
-            time.sleep(POLL)
     try:
         if is_done():
             yield False
@@ -82,20 +79,17 @@ def stage_lock(
             finally:
                 _holder(file).unlink(missing_ok=True)
     finally:
-        claim.release()
+        claim.lease.release()
 
 
 @contextmanager
 def stage_lock_if_free(file: Path) -> Iterator[bool]:
     """Holds the claim of a finished stage during the block, without waiting; yields whether it was free."""
     claim = _Claim(file)
-    if not claim.acquire():
-        yield False
-        return
     try:
-        yield True
+        yield claim.acquire()
     finally:
-        claim.release()
+        claim.lease.release()
 
 
 class _Claim:
@@ -121,9 +115,6 @@ class _Claim:
                 raise
             return False
         return True
-
-    def release(self) -> None:
-        self.lease.release()
 
     @property
     def holder(self) -> str:
@@ -190,9 +181,7 @@ def _first_rank_goes_on(file: Path, is_done: Callable[[], bool]) -> bool:
     if slurm_tasks() == 1:  # started by the first rank, which holds the claim
         return True
     while not is_done():
-        if stop_requested():
-            raise interrupted("while it waited for another process")
         if _holder(file).is_file() and _holder(file).read_text() == slurm_step():
             return True
-        time.sleep(POLL)
+        pause(POLL, WAITING)
     return False

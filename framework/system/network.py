@@ -40,7 +40,7 @@ def retry_requests() -> None:
 def _session() -> requests.Session:
     session = requests.Session()
     for scheme in ("http://", "https://"):
-        session.mount(scheme, _Adapter())
+        session.mount(scheme, _Adapter(max_retries=_Retry(total=TRIES - 1, raise_on_status=False)))
     return session
 
 
@@ -95,9 +95,6 @@ class _Retry(Retry):
 
 
 class _Adapter(HTTPAdapter):
-    def __init__(self) -> None:
-        super().__init__(max_retries=_Retry(total=TRIES - 1, raise_on_status=False))
-
     @override
     def send(self, request: requests.PreparedRequest, *args: Any, **settings: Any) -> requests.Response:
         settings["timeout"] = settings.get("timeout") or TIMEOUT

@@ -31,13 +31,12 @@ def versions() -> dict[str, str]:
 @cache
 def commit() -> str:
     """Returns the commit of this code, with "+" when files differ from it; "unknown" outside a checkout."""
-    here = Path(__file__).parent
+    describe = ["git", "describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+"]
     try:
-        head = _git(here, "rev-parse", "--short=12", "HEAD")
-        changed = _git(here, "status", "--porcelain", "--untracked-files=no")
+        done = subprocess.run(describe, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return f"{head}+" if changed else head
+    return done.stdout.strip()
 
 
 def command() -> str:
@@ -52,8 +51,3 @@ def made() -> dict[str, str]:
     """Returns all of it, with the time."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return {"time": now, "commit": commit(), "command": command(), **versions()}
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)
-    return done.stdout.strip()

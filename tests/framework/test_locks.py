@@ -138,9 +138,9 @@ def test_a_claim_made_anew_is_not_taken_for_the_stale_one(
     mine.free_if_stale()
     assert (other.lease.is_locked, mine.acquire()) == (True, False)
     assert [file.name for file in claim.parent.iterdir()] == [claim.name]
-    other.release()
+    other.lease.release()
     assert mine.acquire()
-    mine.release()
+    mine.lease.release()
 
 
 def test_a_third_claim_is_not_written_over(claim: Path, monkeypatch: pytest.MonkeyPatch) -> None:
