@@ -1,8 +1,6 @@
 """Submits the missing stages of a plan as job arrays that wait for each other."""
 
-import json
 from bisect import bisect_left
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from framework.config.check_slurm import refuse_auto_precision
-from framework.config.slurm import DATA, LIGHT, TABLE
+from framework.config.slurm import LIGHT
 from framework.config.yaml_file import read
 from framework.errors import UserError
 from framework.planning.plan import Plan, plan_experiment
@@ -20,7 +18,7 @@ from framework.slurm.cluster import LimitReached
 from framework.slurm.jobs import Job, jobs_for
 from framework.slurm.limits import Limits
 from framework.slurm.memory import SMALL, default_memory
-from framework.slurm.record import Array, Launch, next_folder, queued, store_of, write
+from framework.slurm.record import FROZEN, Array, Launch, next_folder, queued, store_of, write
 from framework.slurm.script import on_one_line, size, write_script
 from framework.slurm.script import overrides as stage_overrides
 from framework.slurm.stage_job import StageJob
@@ -28,17 +26,9 @@ from framework.system.files import require_writable, write_whole
 from framework.system.provenance import command as typed
 from framework.wording import count
 
-FROZEN = "experiment.yaml"
-
 
 def launch(file: Path, overrides: list[str], console: Console, *, dry_run: bool) -> None:
-    """Submits the missing stages of an experiment.
-
-    Args:
-        file: The experiment's YAML.
-        overrides: `key=value` words that override it.
-        console: Where the jobs are printed.
-        dry_run: Print the scripts and dependencies; write and submit nothing.
+    """Submits the missing stages of an experiment; a dry run only prints the scripts and dependencies.
 
     Raises:
         UserError: The experiment has mistakes, there is no Slurm, or it refuses a job.
@@ -64,7 +54,7 @@ def launch_plan(plan: Plan, file: Path, overrides: list[str], console: Console, 
     elif dry_run:
         for job in jobs:
             console.print(f"── {folder / job.name}.sbatch", soft_wrap=True)
-            console.print(_script(plan, job, jobs, {}, folder), soft_wrap=True)
+            console.print(write_script(plan, job, folder, job.dependency(jobs, {})), soft_wrap=True)
         _print_jobs(plan, jobs, {}, console)
     else:
         submission = _submit(plan, jobs, found, folder, frozen)
@@ -79,9 +69,7 @@ def launch_plan(plan: Plan, file: Path, overrides: list[str], console: Console, 
 
 def _check_stages(plan: Plan, file: Path, overrides: list[str]) -> None:
     """Checks the experiment with the overrides of the stages that have their own resources."""
-    experiment = plan.shared
-    kinds = dict.fromkeys(stage.kind for stage in plan.todo)
-    words = {tuple(stage_overrides(experiment.slurm, kind, experiment.trainer)) for kind in kinds}
+    words = {tuple(stage_overrides(plan.shared, kind)) for kind in {stage.kind for stage in plan.todo}}
     for own in sorted(words - {()}):
         plan_experiment(file, [*overrides, "slurm=null", *own], here=False)
 
@@ -172,7 +160,8 @@ def _submit_most(plan: Plan, job: Job, taken: _Submission, folder: Path) -> Job:
     """
     script = folder / f"{job.name}.sbatch"
     while job.work:
-        write_whole(script, _script(plan, job, [*taken.jobs, job], taken.ids, folder).encode())
+        dependency = job.dependency([*taken.jobs, job], taken.ids)
+        write_whole(script, write_script(plan, job, folder, dependency).encode())
         try:
             taken.ids[job.name] = cluster.submit(script)
             break
@@ -200,12 +189,10 @@ def _how_to_go_on(jobs: list[Job], taken: _Submission) -> str:
 
 def _warn_of_memory(plan: Plan, jobs: list[Job], console: Console) -> None:
     """Warns of jobs that get little memory, because the experiment requests none."""
-    experiment = plan.shared
     for kind in dict.fromkeys(job.kind for job in jobs if job.kind not in LIGHT):
-        resources = experiment.slurm.resources(kind)
-        _, processes = size(resources, experiment.trainer)
+        _, processes = size(plan.shared, kind)
         try:
-            default = default_memory(resources, processes)
+            default = default_memory(plan.shared.slurm.resources(kind), processes)
         except UserError:  # the jobs are submitted; without the setting there is no warning
             return
         if default and default[0] < SMALL * processes:
@@ -223,32 +210,11 @@ def _record(plan: Plan, jobs: list[Job], found: dict[str, StageJob], ids: dict[s
     write(folder, Launch(store_of(plan), arrays, found))
 
 
-def _script(plan: Plan, job: Job, jobs: Iterable[Job], ids: dict[str, str], folder: Path) -> str:
-    experiment = plan.shared
-    words = json.dumps(stage_overrides(experiment.slurm, job.kind, experiment.trainer))
-    of_kind = {
-        DATA: ["-m", "framework.cli", "plan", "--data", str(folder / FROZEN)],
-        TABLE: ["-m", "framework.cli", "compare", str(plan.folder.resolve())],
-    }
-    stage = ["-m", "framework.execution.runner", str(folder / FROZEN), words, '"$stage"']
-    return write_script(
-        job,
-        experiment.slurm,
-        experiment.trainer,
-        experiment=plan.name,
-        folder=folder,
-        command=of_kind.get(job.kind, stage),
-        dependency=job.dependency(jobs, ids),
-    )
-
-
 def _print_jobs(plan: Plan, jobs: list[Job], ids: dict[str, str], console: Console) -> None:
-    experiment = plan.shared
     table = Table(box=None, header_style="bold")
     for column in ("job", "id", "stages", "nodes × processes", "after"):
         table.add_column(column, justify="right" if column == "stages" else "left")
     for job in jobs:
-        nodes, processes = size(experiment.slurm.resources(job.kind), experiment.trainer)
-        shape = "1 × 1" if job.kind in LIGHT else f"{nodes} × {processes}"
-        table.add_row(job.name, ids.get(job.name, "–"), str(job.stages), shape, job.awaited)
+        nodes, processes = size(plan.shared, job.kind)
+        table.add_row(job.name, ids.get(job.name, "–"), str(job.stages), f"{nodes} × {processes}", job.awaited)
     console.print(table)

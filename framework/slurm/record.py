@@ -24,7 +24,7 @@ from framework.slurm.stage_job import StageJob
 from framework.system.files import write_whole
 from framework.system.stored_files import read_stored
 
-RECORD = "launch.json"
+FROZEN, RECORD = "experiment.yaml", "launch.json"
 Part = Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$")]
 SCHEMA = ConfigDict(extra="forbid")
 
