@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from framework.config.check_slurm import refuse_auto_precision
 from framework.config.slurm import LIGHT
@@ -211,9 +211,8 @@ def _record(plan: Plan, jobs: list[Job], found: dict[str, StageJob], ids: dict[s
 
 
 def _print_jobs(plan: Plan, jobs: list[Job], ids: dict[str, str], console: Console) -> None:
-    table = Table(box=None, header_style="bold")
-    for column in ("job", "id", "stages", "nodes × processes", "after"):
-        table.add_column(column, justify="right" if column == "stages" else "left")
+    stages = Column("stages", justify="right")
+    table = Table("job", "id", stages, "nodes × processes", "after", box=None, header_style="bold")
     for job in jobs:
         nodes, processes = size(plan.shared, job.kind)
         table.add_row(job.name, ids.get(job.name, "–"), str(job.stages), f"{nodes} × {processes}", job.awaited)
