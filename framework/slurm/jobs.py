@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from framework.config.slurm import DATA, TABLE
-from framework.planning.plan import EvaluateStage, Plan, Stage
+from framework.planning.plan import EvaluateStage, Plan
 
 
 @dataclass(frozen=True, order=True)
@@ -124,17 +124,11 @@ def jobs_for(plan: Plan, queued: Mapping[str, Element], most: int, *, check_data
         elements[stage.id] = Element(job.name, index)
     first = Job(DATA, DATA, {0: [Work(DATA, "all rows that the stages will use")]})
     jobs = [*([first] if check_data else []), *groups.values()]
-    if _wants_table(plan, left, queued):
+    # A table in the queue does not wait for new evaluations, so these get another one.
+    if any(stage.kind == "evaluate" for stage in (left if TABLE in queued else plan.todo)):
         runs = sorted(elements[stage.id] for stage in plan.of_type(EvaluateStage) if stage.id in elements)
         jobs.append(Job(TABLE, TABLE, {0: [Work(TABLE, "combinations × languages")]}, runs))
     return jobs
-
-
-def _wants_table(plan: Plan, left: list[Stage], queued: Mapping[str, Element]) -> bool:
-    """Says whether to submit a table: always with new evaluations, which a queued table does not wait for."""
-    is_new = any(stage.kind == "evaluate" for stage in left)
-    is_due = any(stage.kind == "evaluate" for stage in plan.todo)
-    return is_new or (is_due and TABLE not in queued)
 
 
 def _name(kind: str, jobs: Iterable[Job]) -> str:
