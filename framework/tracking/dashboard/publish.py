@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from framework.errors import UserError
 from framework.planning.plan import Plan
 from framework.tracking.dashboard import heatmap, views
 from framework.tracking.dashboard.content import Content, content_of
-from framework.tracking.tracker import reason
+from framework.tracking.tracker import reason, wandb_errors_as_user_errors
 
 if TYPE_CHECKING:
     import wandb
@@ -37,7 +36,7 @@ def publish(plan: Plan, console: Console, *, dry_run: bool) -> None:
         return
     if tracking.mode == "off":
         raise UserError(f"{plan.name}: tracking.mode is off, so W&B has no runs to show; set it to online or offline")
-    with _wandb_errors_as_user_errors():
+    with wandb_errors_as_user_errors("W&B did not save the dashboard"):
         for what, url in _save(content, tracking, console):
             console.print(f"{what}: {url}", soft_wrap=True)
     if tracking.mode == "offline":
@@ -65,8 +64,9 @@ def _save(content: Content, tracking: TrackingConfig, console: Console) -> Itera
     """Saves chart, views and report; yields what was saved and its URL."""
     import wandb
 
-    from framework.tracking.client import START_SECONDS, default_entity
+    from framework.tracking.client import START_SECONDS, default_entity, require_login
 
+    require_login()
     api = wandb.Api(timeout=START_SECONDS)
     entity, project = tracking.entity or default_entity(), tracking.project
     if project not in {known.name for known in api.projects(entity)}:
@@ -119,17 +119,3 @@ def _id_of_report(api: "wandb.Api", report: "Report") -> str:
 def _spec(made: "Workspace | Report") -> Any:
     """Returns the specification as the server stores it."""
     return json.loads(made._to_model().spec.model_dump_json(by_alias=True, exclude_none=True))
-
-
-@contextmanager
-def _wandb_errors_as_user_errors() -> Iterator[None]:
-    """Converts errors of the client and the server to a `UserError` in one line."""
-    from framework.tracking.client import require_login
-
-    require_login()
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:  # of any type, from the client, its service process or the server
-        raise UserError(f"W&B did not save the dashboard: {reason(error)}") from error
