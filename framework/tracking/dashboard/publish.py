@@ -3,22 +3,23 @@
 import json
 from collections.abc import Iterator
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import wandb
 from rich.console import Console
+from wandb.sdk.lib.service.service_connection import WandbApiFailedError
+from wandb_workspaces.reports.v2 import Report
+from wandb_workspaces.workspaces import Workspace, internal
 
 from framework.config.tracking import TrackingConfig
 from framework.errors import UserError
 from framework.planning.plan import Plan
+from framework.tracking import client
 from framework.tracking.dashboard import heatmap, views
 from framework.tracking.dashboard.content import Content, content_of
 from framework.tracking.tracker import reason, wandb_errors_as_user_errors
 
-if TYPE_CHECKING:
-    import wandb
-    from wandb_workspaces.reports.v2 import Report
-    from wandb_workspaces.workspaces import Workspace
-
+VIEWS = (views.results_view, views.training_view)
 DEFAULT_ENTITY = "<default entity>"
 """In a dry run, in place of the login's entity, which only the server knows."""
 
@@ -57,18 +58,11 @@ def specification(content: Content, tracking: TrackingConfig) -> dict[str, Any]:
     }
 
 
-VIEWS = (views.results_view, views.training_view)
-
-
 def _save(content: Content, tracking: TrackingConfig, console: Console) -> Iterator[tuple[str, str]]:
     """Saves chart, views and report; yields what was saved and its URL."""
-    import wandb
-
-    from framework.tracking.client import START_SECONDS, default_entity, require_login
-
-    require_login()
-    api = wandb.Api(timeout=START_SECONDS)
-    entity, project = tracking.entity or default_entity(), tracking.project
+    client.require_login()
+    api = wandb.Api(timeout=client.START_SECONDS)
+    entity, project = tracking.entity or client.default_entity(), tracking.project
     if project not in {known.name for known in api.projects(entity)}:
         api.create_project(project, entity)
     _save_chart(api, entity, console)
@@ -83,10 +77,8 @@ def _save(content: Content, tracking: TrackingConfig, console: Console) -> Itera
     yield "report", report.url
 
 
-def _save_chart(api: "wandb.Api", entity: str, console: Console) -> None:
+def _save_chart(api: wandb.Api, entity: str, console: Console) -> None:
     """Stores the heat map's chart; if the server refuses its name, the same chart is stored already."""
-    from wandb.sdk.lib.service.service_connection import WandbApiFailedError
-
     try:
         api.create_custom_chart(entity, heatmap.NAME, "Combinations × languages", "vega2", "private", heatmap.SPEC)
     except WandbApiFailedError as error:
@@ -95,10 +87,8 @@ def _save_chart(api: "wandb.Api", entity: str, console: Console) -> None:
             console.print(note, soft_wrap=True)
 
 
-def _id_of_view(view: "Workspace") -> str:
+def _id_of_view(view: Workspace) -> str:
     """Returns the id of the existing view; empty if there is none."""
-    from wandb_workspaces.workspaces import internal
-
     in_url = internal._internal_name_to_url_query_str(view._internal_name)
     try:
         return str(internal.get_view_dict(view.entity, view.project, in_url)["id"])
@@ -106,7 +96,7 @@ def _id_of_view(view: "Workspace") -> str:
         return ""
 
 
-def _id_of_report(api: "wandb.Api", report: "Report") -> str:
+def _id_of_report(api: wandb.Api, report: Report) -> str:
     """Returns the id of the existing report; empty if there is none."""
     ours = [
         known
@@ -116,6 +106,6 @@ def _id_of_report(api: "wandb.Api", report: "Report") -> str:
     return str(ours[0].id) if ours else ""
 
 
-def _spec(made: "Workspace | Report") -> Any:
+def _spec(made: Workspace | Report) -> Any:
     """Returns the specification as the server stores it."""
     return json.loads(made._to_model().spec.model_dump_json(by_alias=True, exclude_none=True))
