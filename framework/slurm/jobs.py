@@ -49,6 +49,8 @@ class Job:
     """Elements that must succeed before any element starts."""
     twin: str | None = None
     """The array whose element of the same index must succeed before an element starts."""
+    id: str = ""
+    """Its job id, once Slurm gave it one."""
 
     @property
     def awaited(self) -> str:
@@ -71,14 +73,13 @@ class Job:
         """Returns it with its first `count` elements only."""
         return replace(self, work={index: self.work[index] for index in sorted(self.work)[:count]})
 
-    def dependency(self, jobs: Iterable["Job"], ids: Mapping[str, str]) -> str:
+    def dependency(self, jobs: Iterable["Job"]) -> str:
         """Returns the value of sbatch's `--dependency`; empty when it waits for nothing.
 
-        Args:
-            jobs: The arrays that are submitted together.
-            ids: The job ids of those that have one, by name.
+        Arrays that are submitted together, `jobs`, are named by their ids or, while they have none, by their names.
         """
         wholes = {job.name: job.work.keys() for job in jobs}
+        ids = {job.name: job.id or job.name for job in jobs}
         words = [f"aftercorr:{ids.get(self.twin, self.twin)}"] if self.twin else []
         for name, elements in itertools.groupby(sorted(self.after), key=lambda element: element.job):
             indices = [element.index for element in elements]
