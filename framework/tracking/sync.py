@@ -105,8 +105,8 @@ def _of_plan(plan: Plan) -> Iterator[Configured]:
         if stage.id not in plan.done:
             continue
         config = stage.experiment.tracking
-        is_test = isinstance(stage, EvaluateStage)
-        for passport in _with_dependencies(stage.needs if is_test else [stage.id], plan.store, seen):
+        components = stage.needs if isinstance(stage, EvaluateStage) else [stage.id]
+        for passport in _with_dependencies(components, plan.store, seen):
             yield entry_of_component(passport, plan.store, about_stage(stage)), config
         if isinstance(stage, EvaluateStage):
             yield entry_of_run(stage.folder, plan.store), config

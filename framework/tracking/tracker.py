@@ -168,9 +168,7 @@ class WandbTracker(Tracker):
 def tracked(config: TrackingConfig, later: str) -> Iterator[Tracker]:
     """Yields the tracker of a stage, and closes it when the stage ends.
 
-    Args:
-        config: Whether and where to log.
-        later: The command that sends everything to W&B later, named to the user if W&B fails.
+    If W&B fails, the user is told `later`, the command that sends everything to W&B then.
     """
     given_up = TRACKING_FAILED in os.environ and Path(os.environ[TRACKING_FAILED]).exists()
     used = config.mode != "off" and own_rank() == 0 and not given_up
