@@ -120,8 +120,8 @@ def entry_of_run(run: RunFolder, store: Store) -> Entry:
 
 def entry_of_record(run: RunFolder, record: RunRecord, store: Store) -> Entry:
     """Returns the entry of a run during its test."""
-    kinds = {role: settings or {} for role, settings in record.combination.items()}
-    components = {f"{role}.{kind}": own for role, of_role in kinds.items() for kind, own in of_role.items()}
+    by_role = {role: kinds or {} for role, kinds in record.combination.items()}
+    components = {f"{role}.{kind}": settings for role, kinds in by_role.items() for kind, settings in kinds.items()}
     return Entry(
         id=record.id,
         name=f"{record.label} · seed {record.seed}",
