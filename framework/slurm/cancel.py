@@ -1,6 +1,7 @@
 """Cancels the jobs of an experiment's launches."""
 
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 from rich.console import Console
@@ -24,9 +25,10 @@ def cancel(file: Path, overrides: list[str], console: Console) -> None:
     if not own:
         console.print(f"nothing to cancel: no job of {plan.name} waits or runs")
         return
+    read_once = cache(read)
     for entry in own:
         if entry.state == "PENDING":  # its script, which would record how it ended, never starts
-            for stage_job in stages_in(entry, read(entry.script.parent)).values():
+            for stage_job in stages_in(entry, read_once(entry.script.parent)).values():
                 write_whole(stage_job.end, CANCELLED.encode())
     jobs = Counter((entry.job, entry.script.stem) for entry in own)
     cluster.cancel(job for job, _ in jobs)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from framework.errors import UserError
-from framework.slurm.command import Answer, call, shown
+from framework.slurm.command import call, shown
 
 DEFAULT_ARRAY = 1001
 """Slurm's default of the size of an array."""
@@ -116,12 +116,12 @@ def submit(script: Path) -> str:
         LimitReached: It would exceed a limit on submitted jobs.
         UserError: Slurm refuses it; the message quotes Slurm and names the file.
     """
-    done = _sbatch("--parsable", str(script))
-    ids = [found[1] for found in map(JOB_ID.fullmatch, done.out.splitlines()) if found]
+    printed = _sbatch("--parsable", str(script))
+    ids = [found[1] for found in map(JOB_ID.fullmatch, printed.splitlines()) if found]
     if not ids:
         raise UserError(
             f"{script}: sbatch printed no job id, so it may be submitted or not (see squeue); "
-            f"it printed: {shown(done.out) or 'nothing'}"
+            f"it printed: {shown(printed) or 'nothing'}"
         )
     return ids[-1]  # after a site's greeting
 
@@ -204,31 +204,30 @@ def _squeue(form: str, row: re.Pattern[str]) -> list[tuple[str, ...]]:
     return found
 
 
-def _sbatch(*words: str) -> Answer:
+def _sbatch(*words: str) -> str:
     try:
         done = call("sbatch", *words, environment=_environment(of_a_job=False))
-        refused = f"{words[-1]}: refused by Slurm\n{shown(done.err)}" if done.code else ""
+        if not done.returncode:
+            return done.stdout
+        refused = f"{words[-1]}: refused by Slurm\n{shown(done.stderr)}"
     except UserError as error:  # among others, sbatch that waits for room in the controller
         refused = f"{words[-1]}: {error}"
-    if refused:
-        reason = REASON.search(refused)
-        is_limit = "Submit" in reason[0] if reason else POLICY.search(refused)
-        raise LimitReached(refused) if is_limit else UserError(refused)
-    return done
+    reason = REASON.search(refused)
+    is_limit = "Submit" in reason[0] if reason else POLICY.search(refused)
+    raise LimitReached(refused) if is_limit else UserError(refused)
 
 
 def _call(*command: str) -> str:
     done = call(*command, environment=_environment(of_a_job=True))
-    if done.code:
-        raise UserError(f"{command[0]} failed: {shown(done.err)}")
-    return done.out
+    if done.returncode:
+        raise UserError(f"{command[0]} failed: {shown(done.stderr)}")
+    return done.stdout
 
 
 def _environment(*, of_a_job: bool) -> dict[str, str]:
     """Returns the environment of a command, with the same cluster for all commands.
 
-    Args:
-        of_a_job: Whether to keep the variables of a surrounding job, which sbatch would read as options.
+    Variables of a surrounding job are kept only if `of_a_job`: sbatch would read them as options.
     """
     described = {name for name in os.environ if name.startswith("SLURM_") and name != "SLURM_CONF"}
     kept = {name: value for name, value in os.environ.items() if of_a_job or name not in described}

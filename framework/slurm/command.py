@@ -7,7 +7,6 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import IO
 
 from framework.errors import UserError
@@ -24,17 +23,8 @@ MOST_LINES = 20
 """Lines of an output that a message quotes."""
 
 
-@dataclass(frozen=True)
-class Answer:
-    """Exit code and output of a command; bytes that are not UTF-8 are replaced."""
-
-    code: int
-    out: str
-    err: str
-
-
-def call(*command: str, environment: Mapping[str, str] | None = None) -> Answer:
-    """Runs a command without a terminal and waits for its end; None stands for the environment of this process.
+def call(*command: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Runs a command without a terminal and waits for its end; output bytes that are not UTF-8 are replaced.
 
     Raises:
         UserError: It cannot be started, does not end in time, or prints without end.
@@ -62,7 +52,7 @@ def call(*command: str, environment: Mapping[str, str] | None = None) -> Answer:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-        return Answer(process.returncode, _read(out), _read(err))
+        return subprocess.CompletedProcess(command, process.returncode, _read(out), _read(err))
 
 
 def shown(text: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from framework.config.slurm import DATA, TABLE
-from framework.planning.plan import EvaluateStage, Plan, Stage
+from framework.planning.plan import EvaluateStage, Plan
 
 
 @dataclass(frozen=True, order=True)
@@ -49,6 +49,8 @@ class Job:
     """Elements that must succeed before any element starts."""
     twin: str | None = None
     """The array whose element of the same index must succeed before an element starts."""
+    id: str = ""
+    """Its job id, once Slurm gave it one."""
 
     @property
     def awaited(self) -> str:
@@ -71,14 +73,13 @@ class Job:
         """Returns it with its first `count` elements only."""
         return replace(self, work={index: self.work[index] for index in sorted(self.work)[:count]})
 
-    def dependency(self, jobs: Iterable["Job"], ids: Mapping[str, str]) -> str:
+    def dependency(self, jobs: Iterable["Job"]) -> str:
         """Returns the value of sbatch's `--dependency`; empty when it waits for nothing.
 
-        Args:
-            jobs: The arrays that are submitted together.
-            ids: The job ids of those that have one, by name.
+        Arrays that are submitted together, `jobs`, are named by their ids or, while they have none, by their names.
         """
         wholes = {job.name: job.work.keys() for job in jobs}
+        ids = {job.name: job.id or job.name for job in jobs}
         words = [f"aftercorr:{ids.get(self.twin, self.twin)}"] if self.twin else []
         for name, elements in itertools.groupby(sorted(self.after), key=lambda element: element.job):
             indices = [element.index for element in elements]
@@ -124,17 +125,11 @@ def jobs_for(plan: Plan, queued: Mapping[str, Element], most: int, *, check_data
         elements[stage.id] = Element(job.name, index)
     first = Job(DATA, DATA, {0: [Work(DATA, "all rows that the stages will use")]})
     jobs = [*([first] if check_data else []), *groups.values()]
-    if _wants_table(plan, left, queued):
+    # A table in the queue does not wait for new evaluations, so these get another one.
+    if any(stage.kind == "evaluate" for stage in (left if TABLE in queued else plan.todo)):
         runs = sorted(elements[stage.id] for stage in plan.of_type(EvaluateStage) if stage.id in elements)
         jobs.append(Job(TABLE, TABLE, {0: [Work(TABLE, "combinations × languages")]}, runs))
     return jobs
-
-
-def _wants_table(plan: Plan, left: list[Stage], queued: Mapping[str, Element]) -> bool:
-    """Says whether to submit a table: always with new evaluations, which a queued table does not wait for."""
-    is_new = any(stage.kind == "evaluate" for stage in left)
-    is_due = any(stage.kind == "evaluate" for stage in plan.todo)
-    return is_new or (is_due and TABLE not in queued)
 
 
 def _name(kind: str, jobs: Iterable[Job]) -> str:

@@ -1,17 +1,15 @@
 """Submits the missing stages of a plan as job arrays that wait for each other."""
 
-import json
 from bisect import bisect_left
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from framework.config.check_slurm import refuse_auto_precision
-from framework.config.slurm import DATA, LIGHT, TABLE
+from framework.config.slurm import LIGHT
 from framework.config.yaml_file import read
 from framework.errors import UserError
 from framework.planning.plan import Plan, plan_experiment
@@ -20,7 +18,7 @@ from framework.slurm.cluster import LimitReached
 from framework.slurm.jobs import Job, jobs_for
 from framework.slurm.limits import Limits
 from framework.slurm.memory import SMALL, default_memory
-from framework.slurm.record import Array, Launch, next_folder, queued, store_of, write
+from framework.slurm.record import FROZEN, Array, Launch, next_folder, queued, store_of, write
 from framework.slurm.script import on_one_line, size, write_script
 from framework.slurm.script import overrides as stage_overrides
 from framework.slurm.stage_job import StageJob
@@ -28,17 +26,9 @@ from framework.system.files import require_writable, write_whole
 from framework.system.provenance import command as typed
 from framework.wording import count
 
-FROZEN = "experiment.yaml"
-
 
 def launch(file: Path, overrides: list[str], console: Console, *, dry_run: bool) -> None:
-    """Submits the missing stages of an experiment.
-
-    Args:
-        file: The experiment's YAML.
-        overrides: `key=value` words that override it.
-        console: Where the jobs are printed.
-        dry_run: Print the scripts and dependencies; write and submit nothing.
+    """Submits the missing stages of an experiment; a dry run only prints the scripts and dependencies.
 
     Raises:
         UserError: The experiment has mistakes, there is no Slurm, or it refuses a job.
@@ -64,24 +54,22 @@ def launch_plan(plan: Plan, file: Path, overrides: list[str], console: Console, 
     elif dry_run:
         for job in jobs:
             console.print(f"── {folder / job.name}.sbatch", soft_wrap=True)
-            console.print(_script(plan, job, jobs, {}, folder), soft_wrap=True)
-        _print_jobs(plan, jobs, {}, console)
+            console.print(write_script(plan, job, folder, job.dependency(jobs)), soft_wrap=True)
+        _print_jobs(plan, jobs, console)
     else:
-        submission = _submit(plan, jobs, found, folder, frozen)
-        _print_jobs(plan, submission.jobs, submission.ids, console)
+        taken, limit = _submit(plan, jobs, found, folder, frozen)
+        _print_jobs(plan, taken, console)
         console.print(f"\n scripts and logs: {folder}/", soft_wrap=True)
         if waiting:
             console.print(f" not submitted again: {count(len(waiting), 'stage')}, in the queue already")
-        if submission.limit:
-            console.print(f"\n{_how_to_go_on(jobs, submission)}", soft_wrap=True)
-        _warn_of_memory(plan, submission.jobs, console)
+        if limit:
+            console.print(f"\n{_how_to_go_on(jobs, taken, limit)}", soft_wrap=True)
+        _warn_of_memory(plan, taken, console)
 
 
 def _check_stages(plan: Plan, file: Path, overrides: list[str]) -> None:
     """Checks the experiment with the overrides of the stages that have their own resources."""
-    experiment = plan.shared
-    kinds = dict.fromkeys(stage.kind for stage in plan.todo)
-    words = {tuple(stage_overrides(experiment.slurm, kind, experiment.trainer)) for kind in kinds}
+    words = {tuple(stage_overrides(plan.shared, kind)) for kind in {stage.kind for stage in plan.todo}}
     for own in sorted(words - {()}):
         plan_experiment(file, [*overrides, "slurm=null", *own], here=False)
 
@@ -108,21 +96,15 @@ def _frozen(file: Path, overrides: list[str]) -> str:
     return f"# as launched by: {on_one_line(typed())}\n{text}"
 
 
-@dataclass
-class _Submission:
-    """The submitted jobs of a plan."""
-
-    jobs: list[Job] = field(default_factory=list)
-    ids: dict[str, str] = field(default_factory=dict)
-    """Job ids by name."""
-    limit: str = ""
-    """The limit that the other jobs would exceed; empty if there are no others."""
-
-
-def _submit(plan: Plan, jobs: list[Job], found: dict[str, StageJob], folder: Path, frozen: str) -> _Submission:
+def _submit(
+    plan: Plan, jobs: list[Job], found: dict[str, StageJob], folder: Path, frozen: str
+) -> tuple[list[Job], str]:
     """Writes and submits the scripts, each after those that it waits for.
 
     At a limit on submitted jobs it stops early. After any other failure all submitted jobs are cancelled.
+
+    Returns:
+        The submitted jobs, and the limit that the others would exceed; empty if there are no others.
 
     Raises:
         UserError: Slurm refuses a job, or nothing fits.
@@ -138,61 +120,60 @@ def _submit(plan: Plan, jobs: list[Job], found: dict[str, StageJob], folder: Pat
     for name in ("logs", "ends"):
         (folder / name).mkdir()
     write_whole(folder / FROZEN, frozen.encode())
-    taken = _Submission()
-    _record(plan, jobs, found, {}, folder)
+    taken: list[Job] = []
+    reached = ""
+    _record(plan, jobs, found, folder)
     try:
         for job in jobs:
             limit = limits.tightest(experiment.slurm.resources(job.kind))
             part = job if limit is None else job.first(limit.left)
-            taken.limit = str(limit) if len(part.work) < len(job.work) else ""
-            part = _submit_most(plan, part, taken, folder)
-            if part.work:
-                taken.jobs.append(part)
-                _record(plan, [*taken.jobs, *jobs[len(taken.jobs) :]], found, taken.ids, folder)
-            if taken.limit:
+            known = str(limit) if len(part.work) < len(job.work) else ""
+            reached = _submit_most(plan, part, taken, folder) or known
+            _record(plan, [*taken, *jobs[len(taken) :]], found, folder)
+            if reached:
                 break
     except BaseException:
-        if taken.ids:
-            cluster.cancel(taken.ids.values())
-        _record(plan, jobs, found, {}, folder)
+        if taken:
+            cluster.cancel(job.id for job in taken)
+        _record(plan, jobs, found, folder)
         raise
-    _record(plan, taken.jobs, found, taken.ids, folder)
-    return taken
+    _record(plan, taken, found, folder)
+    return taken, reached
 
 
-def _submit_most(plan: Plan, job: Job, taken: _Submission, folder: Path) -> Job:
-    """Submits a job array, or as many of its elements as Slurm accepts, and records its id.
+def _submit_most(plan: Plan, job: Job, taken: list[Job], folder: Path) -> str:
+    """Submits a job array, or as many of its elements as Slurm accepts, and adds it to the submitted ones.
 
     Returns:
-        The submitted array; without elements if nothing was submitted.
+        The limit that other elements would exceed; empty if there are no others.
 
     Raises:
         LimitReached: Nothing of the first job was submitted.
         UserError: Slurm refuses it for another reason than a limit on submitted jobs.
     """
     script = folder / f"{job.name}.sbatch"
+    reached = ""
     while job.work:
-        write_whole(script, _script(plan, job, [*taken.jobs, job], taken.ids, folder).encode())
+        write_whole(script, write_script(plan, job, folder, job.dependency([*taken, job])).encode())
         try:
-            taken.ids[job.name] = cluster.submit(script)
+            taken.append(replace(job, id=cluster.submit(script)))
             break
         except LimitReached as error:
             fewer = range(1, len(job.work))
             job = job.first(bisect_left(fewer, True, key=lambda count: not cluster.fits(script, count)))
             if not job.work:
-                if not taken.jobs:
+                if not taken:
                     raise
                 script.unlink()
-            taken.limit = str(error)
-    return job
+            reached = str(error)
+    return reached
 
 
-def _how_to_go_on(jobs: list[Job], taken: _Submission) -> str:
+def _how_to_go_on(jobs: list[Job], taken: list[Job], limit: str) -> str:
     """Returns the message on a limit on submitted jobs and how to submit the rest."""
-    done, whole = (sum(len(job.work) for job in some) for some in (taken.jobs, jobs))
+    done, whole = (sum(len(job.work) for job in some) for some in (taken, jobs))
     return (
-        f"submitted: {done} of {count(whole, 'array element')}, because of a limit on submitted jobs:\n"
-        f"{taken.limit}\n"
+        f"submitted: {done} of {count(whole, 'array element')}, because of a limit on submitted jobs:\n{limit}\n"
         "For the rest, call launch again when some have ended, as often as needed; or set slurm.per_job, so that each "
         "element carries out several stages"
     )
@@ -200,12 +181,10 @@ def _how_to_go_on(jobs: list[Job], taken: _Submission) -> str:
 
 def _warn_of_memory(plan: Plan, jobs: list[Job], console: Console) -> None:
     """Warns of jobs that get little memory, because the experiment requests none."""
-    experiment = plan.shared
     for kind in dict.fromkeys(job.kind for job in jobs if job.kind not in LIGHT):
-        resources = experiment.slurm.resources(kind)
-        _, processes = size(resources, experiment.trainer)
+        _, processes = size(plan.shared, kind)
         try:
-            default = default_memory(resources, processes)
+            default = default_memory(plan.shared.slurm.resources(kind), processes)
         except UserError:  # the jobs are submitted; without the setting there is no warning
             return
         if default and default[0] < SMALL * processes:
@@ -216,39 +195,15 @@ def _warn_of_memory(plan: Plan, jobs: list[Job], console: Console) -> None:
             )
 
 
-def _record(plan: Plan, jobs: list[Job], found: dict[str, StageJob], ids: dict[str, str], folder: Path) -> None:
-    arrays = {
-        job.name: Array(job.kind, {part: work.id for part, work in job.parts()}, ids.get(job.name, "")) for job in jobs
-    }
+def _record(plan: Plan, jobs: list[Job], found: dict[str, StageJob], folder: Path) -> None:
+    arrays = {job.name: Array(job.kind, {part: work.id for part, work in job.parts()}, job.id) for job in jobs}
     write(folder, Launch(store_of(plan), arrays, found))
 
 
-def _script(plan: Plan, job: Job, jobs: Iterable[Job], ids: dict[str, str], folder: Path) -> str:
-    experiment = plan.shared
-    words = json.dumps(stage_overrides(experiment.slurm, job.kind, experiment.trainer))
-    of_kind = {
-        DATA: ["-m", "framework.cli", "plan", "--data", str(folder / FROZEN)],
-        TABLE: ["-m", "framework.cli", "compare", str(plan.folder.resolve())],
-    }
-    stage = ["-m", "framework.execution.runner", str(folder / FROZEN), words, '"$stage"']
-    return write_script(
-        job,
-        experiment.slurm,
-        experiment.trainer,
-        experiment=plan.name,
-        folder=folder,
-        command=of_kind.get(job.kind, stage),
-        dependency=job.dependency(jobs, ids),
-    )
-
-
-def _print_jobs(plan: Plan, jobs: list[Job], ids: dict[str, str], console: Console) -> None:
-    experiment = plan.shared
-    table = Table(box=None, header_style="bold")
-    for column in ("job", "id", "stages", "nodes × processes", "after"):
-        table.add_column(column, justify="right" if column == "stages" else "left")
+def _print_jobs(plan: Plan, jobs: list[Job], console: Console) -> None:
+    stages = Column("stages", justify="right")
+    table = Table("job", "id", stages, "nodes × processes", "after", box=None, header_style="bold")
     for job in jobs:
-        nodes, processes = size(experiment.slurm.resources(job.kind), experiment.trainer)
-        shape = "1 × 1" if job.kind in LIGHT else f"{nodes} × {processes}"
-        table.add_row(job.name, ids.get(job.name, "–"), str(job.stages), shape, job.awaited)
+        nodes, processes = size(plan.shared, job.kind)
+        table.add_row(job.name, job.id or "–", str(job.stages), f"{nodes} × {processes}", job.awaited)
     console.print(table)

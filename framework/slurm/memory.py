@@ -1,7 +1,6 @@
 """The memory of jobs for which the experiment requests none."""
 
 import re
-from collections.abc import Mapping
 
 from framework.config.slurm import Resources
 from framework.slurm import cluster
@@ -14,11 +13,7 @@ PER_GPU = re.compile(r"DefMemPerGPU=([0-9]+)")
 
 
 def default_memory(resources: Resources, processes: int) -> tuple[int, str] | None:
-    """Returns the memory per machine of a job that requests none.
-
-    Args:
-        resources: The resources of the job.
-        processes: Processes on each machine.
+    """Returns the memory per machine of a job that requests none and has `processes` on each machine.
 
     Returns:
         MiB, and the setting of the cluster that they follow from; None if memory is requested or not limited.
@@ -28,7 +23,8 @@ def default_memory(resources: Resources, processes: int) -> tuple[int, str] | No
     """
     if resources.memory is not None or any(map(GIVEN.match, resources.extra or [])):
         return None
-    partition = next(filter(lambda one: _is_meant(one, resources.partition), cluster.partitions()), {})
+    key, value = ("PartitionName", resources.partition) if resources.partition else ("Default", "YES")
+    partition = next((one for one in cluster.partitions() if one.get(key) == value), {})
     # The setting of the partition takes precedence over that of the cluster, as in Slurm.
     for settings in (partition, cluster.settings()):
         per_gpu = PER_GPU.search(settings.get("JobDefaults", ""))
@@ -39,7 +35,3 @@ def default_memory(resources: Resources, processes: int) -> tuple[int, str] | No
             if (mebibytes := settings.get(name, "")).isdecimal():
                 return int(mebibytes) * times, f"{name}={mebibytes}"
     return None
-
-
-def _is_meant(partition: Mapping[str, str], name: str | None) -> bool:
-    return partition["PartitionName"] == name if name else partition.get("Default") == "YES"

@@ -11,6 +11,7 @@ For parts see `framework.slurm.jobs.part_of`. Every file but the logs is written
 """
 
 from dataclasses import field
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,7 @@ from framework.slurm.stage_job import StageJob
 from framework.system.files import write_whole
 from framework.system.stored_files import read_stored
 
-RECORD = "launch.json"
+FROZEN, RECORD = "experiment.yaml", "launch.json"
 Part = Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$")]
 SCHEMA = ConfigDict(extra="forbid")
 
@@ -104,11 +105,12 @@ def queued(plan: Plan, queue: list[Queued]) -> dict[str, tuple[StageJob, Queued]
         By stage (`data` and `table` for the first and the last job) its job and its entry in the queue.
     """
     found: dict[str, tuple[StageJob, Queued]] = {}
+    read_once = cache(read)
     for entry in queue:
         folder, name = entry.script.parent, entry.script.stem
         if not (folder / RECORD).is_file():  # another job of the user
             continue
-        launch = read(folder)
+        launch = read_once(folder)
         if name not in launch.arrays:  # a script that was added by hand
             continue
         is_own = folder.parent == launches(plan)
@@ -123,8 +125,11 @@ def queued(plan: Plan, queue: list[Queued]) -> dict[str, tuple[StageJob, Queued]
 def stages_in(entry: Queued, launch: Launch) -> dict[str, StageJob]:
     """Returns the jobs of an element's stages by their identities; `launch` submitted the element."""
     folder, name = entry.script.parent, entry.script.stem
-    jobs = {stage: _stage_job(folder, name, entry.job, part) for part, stage in launch.arrays[name].stages.items()}
-    return {stage: job for stage, job in jobs.items() if job.index == entry.index}
+    return {
+        stage: _stage_job(folder, name, entry.job, part)
+        for part, stage in launch.arrays[name].stages.items()
+        if int(part.partition(".")[0]) == entry.index
+    }
 
 
 def store_of(plan: Plan) -> str:

@@ -1,9 +1,8 @@
 """The state of every stage of a launched plan, from squeue and from the files of the jobs."""
 
 import signal
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -22,12 +21,7 @@ LAST_LINES = 8
 """Lines of a failed stage's log that are shown."""
 KILLED = 128 + signal.SIGKILL
 """Exit code of a process that was killed; on a cluster, the kernel does so when a job exceeds its memory."""
-BROKEN = {
-    "failed": "failed",
-    "interrupted": "was interrupted",
-    "cancelled": "was cancelled",
-    "lost": "was lost",
-}
+BROKEN = {"failed": "failed", "interrupted": "was interrupted", "cancelled": "was cancelled", "lost": "was lost"}
 """States of a stage after which dependent stages never start, as a verb."""
 
 
@@ -52,9 +46,7 @@ def print_status(file: Path, overrides: list[str], console: Console) -> None:
     plan = plan_experiment(file, overrides, here=False)
     refuse_auto_precision(file, plan.experiments)
     rows = statuses(plan, _queue(console))
-    table = Table(box=None, header_style="bold")
-    for column in ("stage", "what", "state", "", "job"):
-        table.add_column(column)
+    table = Table("stage", "what", "state", "", "job", box=None, header_style="bold")
     for row in rows:
         table.add_row(row.kind, row.title, row.state, row.detail, row.job.shown if row.job else "–")
     console.print(table)
@@ -66,48 +58,41 @@ def print_status(file: Path, overrides: list[str], console: Console) -> None:
 
 
 def statuses(plan: Plan, queue: list[Queued] | None) -> list[Status]:
-    """Returns the state of every stage of a plan.
+    """Returns the state of every stage of a plan, in its order; `queue` is None if Slurm does not answer.
 
-    Args:
-        plan: The plan.
-        queue: The jobs that wait or run; None if unknown.
-
-    Returns:
-        The stages in the plan's order; before and after them the jobs of data and table, if these were submitted.
+    Before and after the stages come the jobs of data and table, if these were submitted.
     """
     present = queued(plan, queue or [])
     jobs = submitted(plan) | {stage: job for stage, (job, _) in present.items()}
     unended = [job.shown for stage, job in jobs.items() if stage not in present and not job.ended()]
-    accounts = cluster.accounted(unended) if queue is not None else {}
+    accounts = cluster.accounted(unended) if queue is not None else None
     found: dict[str, Status] = {}
+
+    def undone(id_: str, needs: Iterable[str], stage: Stage | None = None) -> tuple[str, str]:
+        """Returns state and detail of what was submitted and is not done."""
+        if id_ in present:
+            return _in_queue(*present[id_], stage)
+        return _gone(jobs[id_], accounts, _cause(found, needs))
 
     def add_job(kind: str, title: str, needs: Iterable[str]) -> None:
         """Adds a job that is no stage, if it was submitted."""
-        job = jobs.get(kind)
-        if job is None:
-            return
-        if kind in present:
-            state, detail = _in_queue(*present[kind], str)
-        elif job.ended().startswith("0 "):
-            state, detail = "done", str(job.log)
-        else:
-            state, detail = _gone(job, accounts, _cause(found, needs), is_known=queue is not None)
-        found[kind] = Status(kind, title, state, detail, job)
+        if job := jobs.get(kind):
+            is_done = kind not in present and job.ended().startswith("0 ")
+            outcome = ("done", str(job.log)) if is_done else undone(kind, needs)
+            found[kind] = Status(kind, title, *outcome, job)
 
     add_job(DATA, "all rows", [])
     for stage in plan.stages:
         job = jobs.get(stage.id)
         # A stage may have ended since the plan was made.
         if stage.id in plan.done or (job and job.ended().startswith("0 ") and plan.is_done(stage)):
-            state, detail = "done", ""
+            outcome = "done", ""
         elif job is None:
-            state, detail = "not submitted", ""
-        elif stage.id in present:
-            state, detail = _in_queue(*present[stage.id], partial(_progress, stage, job))
+            outcome = "not submitted", ""
         else:
             awaited = [DATA, *stage.needs, *_beside(jobs, stage.needs)]
-            state, detail = _gone(job, accounts, _cause(found, awaited), is_known=queue is not None)
-        found[stage.id] = Status(stage.kind, stage.title, state, detail, job)
+            outcome = undone(stage.id, awaited, stage)
+        found[stage.id] = Status(stage.kind, stage.title, *outcome, job)
     add_job(TABLE, "combinations × languages", [stage.id for stage in plan.of_type(EvaluateStage)])
     return list(found.values())
 
@@ -122,12 +107,12 @@ def _queue(console: Console) -> list[Queued] | None:
     return None
 
 
-def _in_queue(job: StageJob, entry: Queued, progress: Callable[[], str]) -> tuple[str, str]:
+def _in_queue(job: StageJob, entry: Queued, stage: Stage | None) -> tuple[str, str]:
     if entry.state == "PENDING":
         return ("waiting", "for other jobs") if entry.needs_others else ("queued", entry.reason)
     if job.turn and not job.log.exists():
         return "waiting", "for the stages before it in its job"
-    return entry.state.lower(), progress()
+    return entry.state.lower(), _progress(stage, job) if stage else ""
 
 
 def _progress(stage: Stage, job: StageJob) -> str:
@@ -140,17 +125,16 @@ def _progress(stage: Stage, job: StageJob) -> str:
     return f"{step or 0}/{stage.steps}  {metrics}".rstrip()
 
 
-def _gone(job: StageJob, accounts: Mapping[str, str], cause: str, *, is_known: bool) -> tuple[str, str]:
+def _gone(job: StageJob, accounts: Mapping[str, str] | None, cause: str) -> tuple[str, str]:
     """Returns state and detail of a stage that is neither done nor in the queue.
 
     Args:
         job: Its last job.
-        accounts: States of elements in the cluster's accounts.
+        accounts: States of elements in the cluster's accounts; None if Slurm does not answer.
         cause: The failure of a stage that it needs; empty for none.
-        is_known: Whether Slurm listed the jobs in the queue.
     """
     code, _, slurm = job.ended().partition(" ")
-    slurm = slurm or accounts.get(job.shown, "")
+    slurm = slurm or (accounts or {}).get(job.shown, "")
     # Before the code: srun returns 0 when it stops waiting for a process that is slow to end.
     if slurm.startswith("CANCELLED") or slurm == "COMPLETING None":
         return "cancelled", cause
@@ -170,7 +154,7 @@ def _gone(job: StageJob, accounts: Mapping[str, str], cause: str, *, is_known: b
         return "failed", f"exit code {code}" if code else slurm.lower()
     if cause:
         return "cancelled", cause
-    return ("lost", "left the queue without a word") if is_known else ("unknown", "Slurm does not say")
+    return ("unknown", "Slurm does not say") if accounts is None else ("lost", "left the queue without a word")
 
 
 def _beside(jobs: Mapping[str, StageJob], needs: Iterable[str]) -> list[str]:

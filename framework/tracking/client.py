@@ -32,6 +32,7 @@ from framework.system.files import usual_permissions, write_whole
 from framework.tracking import names
 from framework.tracking.entry import Entry, component_name
 
+SENT = "wandb/sent.json"
 START_SECONDS = 30
 """Time limit for a server to accept a run, or to answer."""
 AWAY = ("offline", "dryrun", "disabled")
@@ -134,7 +135,7 @@ class WandbRun:
         if self.destination is None:
             return
         known = _sent(self.folder) | {self.destination: content(entry, self.linked)}
-        write_whole(_sent_ledger(self.folder), json.dumps(known, indent=1).encode() + b"\n")
+        write_whole(self.folder / SENT, json.dumps(known, indent=1).encode() + b"\n")
         _drop_unsent_copies(self.folder / "wandb")
         for attempt in (self.folder / "wandb").glob("run-*"):
             shutil.rmtree(attempt, ignore_errors=True)
@@ -224,14 +225,10 @@ def _session() -> Any:
     return wandb.setup(settings=wandb.Settings(silent=True))
 
 
-def _sent_ledger(folder: Path) -> Path:
-    return folder / "wandb" / "sent.json"
-
-
 def _sent(folder: Path) -> dict[str, str]:
     """Reads an entry's sent.json; a damaged one is ignored, and the entry is sent again."""
     try:
-        known: dict[str, str] = json.loads(_sent_ledger(folder).read_text(encoding="utf-8"))
+        known: dict[str, str] = json.loads((folder / SENT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return known

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -68,19 +69,12 @@ def about_run(record: RunRecord) -> dict[str, str]:
 def entry_of_component(passport: Passport, store: Store, shared: Mapping[str, str]) -> Entry:
     """Returns the entry of a training stage, with the training curve if the component is in the store.
 
-    Args:
-        passport: The component's.
-        store: The component store.
-        shared: See `about_stage`.
+    `shared` comes from `about_stage` or `about_run`.
 
     Raises:
         UserError: The training curve cannot be read.
     """
     versions = {name: made for name, made in passport.made.items() if name not in ("time", "commit", "command")}
-    combination: dict[str, dict[str, Any]] = {}
-    for slot, settings in passport.components.items():
-        role, _, kind = slot.partition(".")
-        combination.setdefault(role, {})[kind] = settings
     done, seed = store.has(passport.id), passport.training.get("seed")
     return Entry(
         id=passport.id,
@@ -94,7 +88,7 @@ def entry_of_component(passport: Passport, store: Store, shared: Mapping[str, st
             source=passport.languages,
             precision=passport.training.get("precision"),
             commit=passport.made.get("commit"),
-            combination=combination,
+            components=passport.components,
             settings=passport.training,
             versions=versions,
         ),
@@ -126,6 +120,8 @@ def entry_of_run(run: RunFolder, store: Store) -> Entry:
 
 def entry_of_record(run: RunFolder, record: RunRecord, store: Store) -> Entry:
     """Returns the entry of a run during its test."""
+    by_role = {role: kinds or {} for role, kinds in record.combination.items()}
+    components = {f"{role}.{kind}": settings for role, kinds in by_role.items() for kind, settings in kinds.items()}
     return Entry(
         id=record.id,
         name=f"{record.label} · seed {record.seed}",
@@ -139,7 +135,7 @@ def entry_of_record(run: RunFolder, record: RunRecord, store: Store) -> Entry:
             precision=record.precision,
             commit=record.commit,
             recipe=record.recipe,
-            combination=record.combination,
+            components=components,
             settings=record.settings,
             versions=record.versions,
         ),
@@ -162,19 +158,16 @@ def _config(
     shared: Mapping[str, str],
     *,
     title: str,
-    combination: Mapping[str, Mapping[str, Any] | None],
+    components: Mapping[str, Mapping[str, Any] | None],
     settings: Mapping[str, Any],
     versions: Mapping[str, str],
     recipe: str = "",
     **own: Any,
 ) -> dict[str, str | int | float | bool]:
     # Each run has a value for every kind, so that none is null.
-    known: dict[str, Any] = {f"components/{role}/{kind}": None for role in ROLES for kind in CONFIGS}
-    known |= {
-        f"components/{role}/{kind}": ", ".join(f"{key}={_plain(value)}" for key, value in (of_kind or {}).items())
-        for role, kinds in combination.items()
-        for kind, of_kind in (kinds or {}).items()
-    }
+    known: dict[str, Any] = {f"components.{role}.{kind}": None for role in ROLES for kind in CONFIGS}
+    for slot, of_slot in components.items():
+        known[f"components.{slot}"] = ", ".join(f"{key}={_plain(value)}" for key, value in (of_slot or {}).items())
     known |= {**_flat("settings", settings), **_flat("versions", versions)}
     known |= {names.COMBINATION: title, "recipe": recipe, **shared, **own}
     return {key.replace(".", "/"): _plain(value) for key, value in known.items()}
@@ -216,12 +209,9 @@ def _table(record: RunRecord, results: list[LanguageResult]) -> tuple[list[str],
     """Returns all results in long format; combination and seed are columns, because W&B joins the tables of runs."""
     about_result = ["control", "language", "component_language", "source", "examples"]
     metrics, rates = record.metrics, ["foreign_rate", "unparsed_rate"]
-    rows = []
-    for result in results:
-        about, scores, shares = (_of(result, about_result), map(result.scores.get, metrics), _of(result, rates))
-        rows.append([record.label, record.seed, *about, *scores, *shares])
+    about, shares = attrgetter(*about_result), attrgetter(*rates)
+    rows = [
+        [record.label, record.seed, *about(result), *map(result.scores.get, metrics), *shares(result)]
+        for result in results
+    ]
     return [names.COMBINATION, "seed", *about_result, *metrics, *rates], rows
-
-
-def _of(result: LanguageResult, names: Iterable[str]) -> list[Any]:
-    return [getattr(result, name) for name in names]

@@ -21,7 +21,7 @@ from framework.store.store import Passport, Store
 from framework.system.locks import stage_lock_if_free
 from framework.tracking.client import WandbRun, beside, default_entity, is_sent, require_login
 from framework.tracking.entry import Entry, about_run, about_stage, entry_of_component, entry_of_run
-from framework.tracking.tracker import FAILED, reason
+from framework.tracking.tracker import FAILED, reason, wandb_errors_as_user_errors
 
 KINDS = ("pretrain", "language", "task", "evaluate")
 """In this order each stage comes after those that it depends on."""
@@ -71,12 +71,8 @@ def _online(entries: list[Configured]) -> list[Configured]:
     require_login()
     default = ""
     if not all(config.entity for _, config in entries):
-        try:
+        with wandb_errors_as_user_errors("W&B"):
             default = default_entity()
-        except UserError:
-            raise
-        except Exception as error:  # of any type, from the client, its service process or the server
-            raise UserError(f"W&B: {reason(error)}") from error
     return [(entry, replace(config, mode="online", entity=config.entity or default)) for entry, config in entries]
 
 
@@ -109,8 +105,8 @@ def _of_plan(plan: Plan) -> Iterator[Configured]:
         if stage.id not in plan.done:
             continue
         config = stage.experiment.tracking
-        is_test = isinstance(stage, EvaluateStage)
-        for passport in _with_dependencies(stage.needs if is_test else [stage.id], plan.store, seen):
+        components = stage.needs if isinstance(stage, EvaluateStage) else [stage.id]
+        for passport in _with_dependencies(components, plan.store, seen):
             yield entry_of_component(passport, plan.store, about_stage(stage)), config
         if isinstance(stage, EvaluateStage):
             yield entry_of_run(stage.folder, plan.store), config

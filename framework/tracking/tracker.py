@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from framework.config.tracking import TrackingConfig
-from framework.errors import INTERRUPTED, Interrupted
+from framework.errors import INTERRUPTED, Interrupted, UserError
 from framework.system.distributed import own_rank
 from framework.tracking.entry import Entry
 
@@ -58,12 +58,7 @@ class Tracker:
         """Logs the outcome, which `read` returns from the stage's files."""
 
     def close(self, code: int, *, seconds: float | None = None) -> None:
-        """Ends the log.
-
-        Args:
-            code: 0, `INTERRUPTED` or `FAILED`.
-            seconds: Time limit; None for that of an upload.
-        """
+        """Ends the log with 0, `INTERRUPTED` or `FAILED` and waits at most `seconds`; None for as long as an upload."""
 
 
 @contextmanager
@@ -127,9 +122,8 @@ class WandbTracker(Tracker):
         if _failures and TRACKING_FAILED in os.environ:
             Path(os.environ[TRACKING_FAILED]).touch()
         if (_failures or _late) and not self.warned:
-            reason = [*_failures, *_late][0]
-            later = f"Nothing is lost: `{self.later}` sends it later"
-            print(f"W&B did not receive everything: {reason}. {later}", file=sys.stderr)
+            why, later = [*_failures, *_late][0], f"Nothing is lost: `{self.later}` sends it later"
+            print(f"W&B did not receive everything: {why}. {later}", file=sys.stderr)
 
     def _wait(self, thread: threading.Thread, code: int, seconds: float | None) -> None:
         from framework.tracking.client import START_SECONDS, leave_at_exit
@@ -174,9 +168,7 @@ class WandbTracker(Tracker):
 def tracked(config: TrackingConfig, later: str) -> Iterator[Tracker]:
     """Yields the tracker of a stage, and closes it when the stage ends.
 
-    Args:
-        config: Whether and where to log.
-        later: The command that sends everything to W&B later, named to the user if W&B fails.
+    If W&B fails, the user is told `later`, the command that sends everything to W&B then.
     """
     given_up = TRACKING_FAILED in os.environ and Path(os.environ[TRACKING_FAILED]).exists()
     used = config.mode != "off" and own_rank() == 0 and not given_up
@@ -193,6 +185,17 @@ def tracked(config: TrackingConfig, later: str) -> Iterator[Tracker]:
         tracker.close(FAILED, seconds=0)
         raise
     tracker.close(0)
+
+
+@contextmanager
+def wandb_errors_as_user_errors(what: str) -> Iterator[None]:
+    """Converts an error of any type, of the client, its service process or the server, to a `UserError` in one line."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{what}: {reason(error)}") from error
 
 
 def reason(error: BaseException) -> str:

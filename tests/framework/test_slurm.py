@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,12 @@ def by_name(jobs: list[Job]) -> dict[str, Job]:
     return {job.name: job for job in jobs}
 
 
+def dependencies(jobs: list[Job], ids: dict[str, str]) -> list[str]:
+    """Returns what each array waits for, once those before it have their ids."""
+    submitted = [replace(job, id=ids.get(job.name, "")) for job in jobs]
+    return [job.dependency(submitted) for job in submitted]
+
+
 def size(job: Job) -> tuple[str, int]:
     return job.name, job.stages
 
@@ -44,7 +51,7 @@ class TestJobs:
         assert [size(job) for job in jobs] == [("language", 2), ("task", 2), ("evaluate", 2), ("table", 1)]
         ids = {"language": "10", "task": "11", "evaluate": "12"}
         # The source is the pivot and has no components: the task stages wait for nothing.
-        assert [job.dependency(jobs, ids) for job in jobs] == ["", "", "aftercorr:11,afterok:10", "afterok:12"]
+        assert dependencies(jobs, ids) == ["", "", "aftercorr:11,afterok:10", "afterok:12"]
 
     def test_stages_wait_for_what_they_need_and_for_nothing_else(self, workspace: Workspace) -> None:
         plan = sixteen(workspace, workspace.masked)
@@ -94,8 +101,7 @@ class TestJobs:
         assert [size(job) for job in jobs] == [("task", 1), ("evaluate", 1), ("evaluate-2", 1), ("table", 1)]
         assert list(jobs[1].work) == [3]
         ids = {"task": "20", "evaluate": "21", "evaluate-2": "22"}
-        assert jobs[1].dependency(jobs, ids) == "aftercorr:9,afterok:7_0:7_4"
-        assert jobs[2].dependency(jobs, ids) == "aftercorr:20,afterok:7_0:7_4"
+        assert dependencies(jobs, ids)[1:3] == ["aftercorr:9,afterok:7_0:7_4", "aftercorr:20,afterok:7_0:7_4"]
         everything = {stage.id: Element("7", index) for index, stage in enumerate(plan.stages)}
         assert jobs_for(plan, everything | {"table": Element("8", 0)}, MOST) == []
         assert [job.name for job in jobs_for(plan, everything, MOST)] == ["table"]
@@ -136,7 +142,7 @@ class TestJobs:
         plan = workspace.plan({"combination.language": {}})
         [task] = plan.of_type(TaskStage)
         [evaluate, _] = jobs_for(plan, {task.id: Element("9", 5)}, 2)
-        assert evaluate.dependency([evaluate], {}) == "afterok:9_5"
+        assert evaluate.dependency([evaluate]) == "afterok:9_5"
 
     def test_an_experiment_without_data_has_no_table(self, workspace: Workspace) -> None:
         plan = workspace.plan({"data": None, "combination.task": {}, "stages.task": None} | workspace.masked)
@@ -159,7 +165,7 @@ class TestJobs:
         plan = workspace.plan({"seeds": [0, 1]})
         jobs = jobs_for(plan, {}, MOST, check_data=True)
         ids = {job.name: str(number) for number, job in enumerate(jobs, start=10)}
-        assert [(job.name, job.dependency(jobs, ids)) for job in jobs] == [
+        assert list(zip(ids, dependencies(jobs, ids), strict=True)) == [
             ("data", ""),
             ("language", "afterok:10"),
             ("task", "afterok:10"),
@@ -169,7 +175,7 @@ class TestJobs:
         # What waits for nothing but stages in the queue waits for the reading of its own data too.
         waiting = {stage.id: Element("7", index) for index, stage in enumerate(plan.stages[:4])}
         evaluate = by_name(jobs_for(plan, waiting, MOST, check_data=True))["evaluate"]
-        assert evaluate.dependency([], {}).endswith(",afterok:data_0")
+        assert evaluate.dependency([]).endswith(",afterok:data_0")
         assert jobs_for(finished_run.plan(), {}, MOST, check_data=True) == []
 
     def test_pretraining_comes_before_everything(self, workspace: Workspace) -> None:

@@ -4,37 +4,27 @@ from typing import Any
 
 from framework.identity import identity
 
+AXIS: dict[str, Any] = {"type": "nominal", "title": None, "sort": None}
+MEAN: dict[str, Any] = {"aggregate": "mean", "field": "${field:score}"}
 SPEC: dict[str, Any] = {
     "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
     "data": {"name": "wandb"},
     # W&B puts a column's name in the place of ${field:…} before Vega reads the chart.
     "transform": [{"filter": "datum['${field:control}'] === 'own'"}],
     "encoding": {
-        "x": {"field": "${field:language}", "type": "nominal", "title": None, "sort": None},
-        "y": {
-            "field": "${field:combination}",
-            "type": "nominal",
-            "title": None,
-            "sort": None,
-            "axis": {"labelLimit": 320},
-        },
+        "x": AXIS | {"field": "${field:language}"},
+        "y": AXIS | {"field": "${field:combination}", "axis": {"labelLimit": 320}},
     },
     "layer": [
         {
             "mark": {"type": "rect", "tooltip": True},
             "encoding": {
-                "color": {
-                    "aggregate": "mean",
-                    "field": "${field:score}",
-                    "type": "quantitative",
-                    "scale": {"scheme": "viridis"},
-                    "title": "${field:score}",
-                }
+                "color": MEAN | {"type": "quantitative", "scale": {"scheme": "viridis"}, "title": "${field:score}"}
             },
         },
         {
             "mark": {"type": "text", "color": "white", "stroke": "black", "strokeWidth": 0.3},
-            "encoding": {"text": {"aggregate": "mean", "field": "${field:score}", "format": ".3f"}},
+            "encoding": {"text": MEAN | {"format": ".3f"}},
         },
     ],
     "width": "container",

@@ -2,24 +2,24 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import wandb
 from rich.console import Console
+from wandb.sdk.lib.service.service_connection import WandbApiFailedError
+from wandb_workspaces.reports.v2 import Report
+from wandb_workspaces.workspaces import Workspace, internal
 
 from framework.config.tracking import TrackingConfig
 from framework.errors import UserError
 from framework.planning.plan import Plan
+from framework.tracking import client
 from framework.tracking.dashboard import heatmap, views
 from framework.tracking.dashboard.content import Content, content_of
-from framework.tracking.tracker import reason
+from framework.tracking.tracker import reason, wandb_errors_as_user_errors
 
-if TYPE_CHECKING:
-    import wandb
-    from wandb_workspaces.reports.v2 import Report
-    from wandb_workspaces.workspaces import Workspace
-
+VIEWS = (views.results_view, views.training_view)
 DEFAULT_ENTITY = "<default entity>"
 """In a dry run, in place of the login's entity, which only the server knows."""
 
@@ -37,7 +37,7 @@ def publish(plan: Plan, console: Console, *, dry_run: bool) -> None:
         return
     if tracking.mode == "off":
         raise UserError(f"{plan.name}: tracking.mode is off, so W&B has no runs to show; set it to online or offline")
-    with _wandb_errors_as_user_errors():
+    with wandb_errors_as_user_errors("W&B did not save the dashboard"):
         for what, url in _save(content, tracking, console):
             console.print(f"{what}: {url}", soft_wrap=True)
     if tracking.mode == "offline":
@@ -58,17 +58,11 @@ def specification(content: Content, tracking: TrackingConfig) -> dict[str, Any]:
     }
 
 
-VIEWS = (views.results_view, views.training_view)
-
-
 def _save(content: Content, tracking: TrackingConfig, console: Console) -> Iterator[tuple[str, str]]:
     """Saves chart, views and report; yields what was saved and its URL."""
-    import wandb
-
-    from framework.tracking.client import START_SECONDS, default_entity
-
-    api = wandb.Api(timeout=START_SECONDS)
-    entity, project = tracking.entity or default_entity(), tracking.project
+    client.require_login()
+    api = wandb.Api(timeout=client.START_SECONDS)
+    entity, project = tracking.entity or client.default_entity(), tracking.project
     if project not in {known.name for known in api.projects(entity)}:
         api.create_project(project, entity)
     _save_chart(api, entity, console)
@@ -83,10 +77,8 @@ def _save(content: Content, tracking: TrackingConfig, console: Console) -> Itera
     yield "report", report.url
 
 
-def _save_chart(api: "wandb.Api", entity: str, console: Console) -> None:
+def _save_chart(api: wandb.Api, entity: str, console: Console) -> None:
     """Stores the heat map's chart; if the server refuses its name, the same chart is stored already."""
-    from wandb.sdk.lib.service.service_connection import WandbApiFailedError
-
     try:
         api.create_custom_chart(entity, heatmap.NAME, "Combinations × languages", "vega2", "private", heatmap.SPEC)
     except WandbApiFailedError as error:
@@ -95,10 +87,8 @@ def _save_chart(api: "wandb.Api", entity: str, console: Console) -> None:
             console.print(note, soft_wrap=True)
 
 
-def _id_of_view(view: "Workspace") -> str:
+def _id_of_view(view: Workspace) -> str:
     """Returns the id of the existing view; empty if there is none."""
-    from wandb_workspaces.workspaces import internal
-
     in_url = internal._internal_name_to_url_query_str(view._internal_name)
     try:
         return str(internal.get_view_dict(view.entity, view.project, in_url)["id"])
@@ -106,7 +96,7 @@ def _id_of_view(view: "Workspace") -> str:
         return ""
 
 
-def _id_of_report(api: "wandb.Api", report: "Report") -> str:
+def _id_of_report(api: wandb.Api, report: Report) -> str:
     """Returns the id of the existing report; empty if there is none."""
     ours = [
         known
@@ -116,20 +106,6 @@ def _id_of_report(api: "wandb.Api", report: "Report") -> str:
     return str(ours[0].id) if ours else ""
 
 
-def _spec(made: "Workspace | Report") -> Any:
+def _spec(made: Workspace | Report) -> Any:
     """Returns the specification as the server stores it."""
     return json.loads(made._to_model().spec.model_dump_json(by_alias=True, exclude_none=True))
-
-
-@contextmanager
-def _wandb_errors_as_user_errors() -> Iterator[None]:
-    """Converts errors of the client and the server to a `UserError` in one line."""
-    from framework.tracking.client import require_login
-
-    require_login()
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:  # of any type, from the client, its service process or the server
-        raise UserError(f"W&B did not save the dashboard: {reason(error)}") from error
