@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from framework.reports.compare.groups import Grouping
 from framework.reports.compare.layout import MISSING, SOURCE, STAR, number
 from framework.reports.compare.pivot import Pivot
-from framework.reports.compare.rows import Cell, Row
+from framework.reports.compare.rows import Cell, Row, families_of
 from framework.results.metrics import SCORINGS, Metric
 from framework.results.run_folder import LanguageResult, RunFolder
 from framework.results.run_groups import RunGroup
@@ -74,14 +74,7 @@ def how_to_read(
 def about_differences(rows: list[Row], baseline: str | None) -> Iterator[str]:
     """Explains the stars, and says which differences are not paired by seeds."""
     compared = {row.combination: row.difference for row in rows if row.difference is not None}
-    families = {
-        "macro averages": list(compared.values()),
-        "single languages, zero-shot": [one for row in rows for one in row.by_language.values()],
-    }
-    for name in dict.fromkeys(name for row in rows for name in row.groups):
-        of_groups = [one.tested for row in rows for one in row.groups.get(name, {}).values()]
-        families[f"groups by {name}"] = [one for one in of_groups if one is not None]
-    sizes = {what: sum(one.adjusted_p is not None for one in tests) for what, tests in families.items()}
+    sizes = {what: sum(one.adjusted_p is not None for one in tests) for what, tests in families_of(rows).items()}
     listed = ", ".join(f"{what} ({size:,})" for what, size in sizes.items() if size)
     if listed:
         yield (

@@ -33,16 +33,12 @@ LEVEL = 0.05
 """Significance level of all tests of differences, after their correction."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Tested:
-    """A difference to the baseline, tested together with the others of its family.
-
-    The families are the differences of macro averages, those of single (zero-shot) languages, and those of each
-    grouping.
-    """
+    """A difference to the baseline, tested together with the others of its family."""
 
     difference: Difference
-    adjusted_p: float | None
+    adjusted_p: float | None = None
     """p, corrected for the number of tests in the family (Benjamini and Hochberg); None without a p."""
 
     @property
@@ -102,6 +98,17 @@ class Row:
         return language in self.cells and not self.cells[language].source
 
 
+def families_of(rows: Iterable[Row]) -> dict[str, list[Tested]]:
+    """Returns the differences to the baseline by the family in which they are tested together."""
+    families: dict[str, list[Tested | None]] = {"macro averages": [], "single languages, zero-shot": []}
+    for row in rows:
+        families["macro averages"].append(row.difference)
+        families["single languages, zero-shot"] += row.by_language.values()
+        for grouping, groups in row.groups.items():
+            families.setdefault(f"groups by {grouping}", []).extend(one.tested for one in groups.values())
+    return {name: [one for one in tests if one is not None] for name, tests in families.items()}
+
+
 def rows_of(group: RunGroup, groups: list[RunGroup], metric: str) -> Iterator[Row]:
     """Yields the rows of one combination: its own, then the controls that were tested."""
     # A run records what was tested; what should be tested follows from the other runs of its experiment.
@@ -116,11 +123,11 @@ def rows_of(group: RunGroup, groups: list[RunGroup], metric: str) -> Iterator[Ro
     ]
     for control in CONTROLS:
         results = group.results[control]
-        lacking = {
-            language: [seed for seed in group.seeds if seed not in results.get(language, {})]
+        missing = {
+            language: seeds
             for language in (expected if control == "own" else controlled)
+            if (seeds := [seed for seed in group.seeds if seed not in results.get(language, {})])
         }
-        missing = {language: seeds for language, seeds in lacking.items() if seeds}
         cells = {
             language: _make_cell(list(of_seeds.values()), metric)
             for language, of_seeds in results.items()
