@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from framework.errors import UserError
 from framework.reports.compare.groups import Grouping
-from framework.reports.compare.rows import GroupAverage, Row, Tested, families_of
+from framework.reports.compare.rows import GroupAverage, Row, ScoredRuns, Tested, families_of
 from framework.results.metrics import SCORINGS, Metric
 from framework.results.run_folder import Control
 from framework.results.run_groups import RunGroup
@@ -14,27 +14,21 @@ from framework.results.statistics import Bootstrap, Examples, Outcome, Resampled
 
 
 def with_averages(
-    rows: list[Row],
-    groups: list[RunGroup],
-    languages: list[str],
-    metric: Metric,
-    baseline: str | None,
-    groupings: Sequence[Grouping] = (),
+    scored: ScoredRuns, languages: list[str], baseline: str | None, groupings: Sequence[Grouping]
 ) -> tuple[list[Row], list[str]]:
     """Adds averages and differences where all predictions that they need exist.
 
     Args:
-        rows: Without averages.
-        groups: The combinations of the rows.
+        scored: Rows without averages, and their combinations.
         languages: Those of the macro average.
-        metric: What is averaged.
         baseline: The label of the combination that the others are compared to.
         groupings: Further averages, over each of their groups.
 
     Returns:
         The rows in the same order, and sentences for the legend on what could not be computed.
     """
-    by_label = {group.label: group for group in groups}
+    rows, metric = scored.rows, scored.metric
+    by_label = {group.label: group for group in scored.groups}
     bootstrap = Bootstrap()
     reference: tuple[Row, Resampled] | None = None
     averaged = list(rows)

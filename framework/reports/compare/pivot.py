@@ -6,7 +6,7 @@ from typing import Any
 
 from framework.errors import UserError, did_you_mean
 from framework.reports.compare.averages import outcomes_of
-from framework.reports.compare.rows import Row
+from framework.reports.compare.rows import ScoredRuns
 from framework.results.metrics import Metric
 from framework.results.run_folder import RunFolder
 from framework.results.run_groups import RunGroup, disambiguate, leaves, natural, shown
@@ -51,21 +51,12 @@ class Pivot:
     """By row and column; many may be empty."""
 
 
-def pivot(
-    rows: Sequence[Row],
-    groups: Sequence[RunGroup],
-    languages: Sequence[str],
-    metric: Metric,
-    column_key: str,
-    row_key: str = COMBINATION,
-) -> Pivot:
+def pivot(scored: ScoredRuns, languages: Sequence[str], column_key: str, row_key: str) -> Pivot:
     """Arranges macro averages by two keys.
 
     Args:
-        rows: The comparison's, with averages.
-        groups: The combinations of the rows.
+        scored: Rows with averages, and their combinations.
         languages: Those of the macro averages.
-        metric: What is averaged.
         column_key: A dotted key of the experiments (its last parts are enough), or one of `FACTS`; its values are the
             columns.
         row_key: Another one. Combinations that the two keys do not distinguish get distinct row labels.
@@ -73,6 +64,7 @@ def pivot(
     Raises:
         UserError: No run has such a key.
     """
+    groups = scored.groups
     row_key, column_key = full_key(row_key, groups), full_key(column_key, groups)
     if column_key == row_key:
         raise UserError(f"rows and columns are both '{row_key}'")
@@ -81,13 +73,13 @@ def pivot(
     labels = disambiguate(
         [part for part, _, _ in parts], [row for _, row, _ in parts], [column for _, _, column in parts], column_key
     )
-    whole = {row.combination: row for row in rows if row.control == "own"}
+    whole = {row.combination: row for row in scored.rows if row.control == "own"}
     bootstrap = Bootstrap()
     cells: dict[tuple[str, str], PivotCell] = {}
     for (part, _, column), label in zip(parts, labels, strict=True):
         average = whole[part.label].macro
         if part.seeds != whole[part.label].seeds:
-            average = _average(part, languages, metric, bootstrap)
+            average = _average(part, languages, scored.metric, bootstrap)
         cells[label, column] = PivotCell(part.label, average)
     return Pivot(row_key, column_key, _in_order(row_key, labels), columns, cells)
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from framework.results.run_folder import CONTROLS, Control, LanguageResult
+from framework.results.metrics import Metric
+from framework.results.run_folder import CONTROLS, Control, LanguageResult, RunFolder
 from framework.results.run_groups import RunGroup
 from framework.results.statistics import Difference, MacroAverage, mean_and_spread
 
@@ -96,6 +97,23 @@ class Row:
     def zero_shot(self, language: str) -> bool:
         """Whether the language was tested with all seeds, and the task not trained on it."""
         return language in self.cells and not self.cells[language].source
+
+
+@dataclass(frozen=True)
+class ScoredRuns:
+    """The scores of runs in each language, before averages over languages."""
+
+    title: str
+    metrics: list[str]
+    """The names of all metrics: those of the task, and of the user's own those that any of the runs has."""
+    metric: Metric
+    """The one that is shown."""
+    groups: list[RunGroup]
+    """The combinations."""
+    empty: list[RunFolder]
+    """Runs without results."""
+    rows: list[Row]
+    """Each combination, followed by its controls."""
 
 
 def families_of(rows: Iterable[Row]) -> dict[str, list[Tested]]:

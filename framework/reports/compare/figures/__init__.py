@@ -31,7 +31,7 @@ def write_figures(comparison: Comparison, drawings: list[Drawing], folder: str |
     """
     files: dict[Path, bytes] = {}
     for drawing in drawings:
-        stem = f"{drawing.name}-{comparison.metric}"
+        stem = f"{drawing.name}-{comparison.metric.name}"
         pngs = drawing.pngs()
         files[Path(folder) / f"{stem}.pdf"] = drawing.pdf()
         for number, png in enumerate(pngs, start=1):

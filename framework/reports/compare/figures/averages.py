@@ -47,7 +47,7 @@ def draw(comparison: Comparison) -> Drawing | None:
 def _bars(axes: Axes, comparison: Comparison, rows: Sequence[Row], labels: Sequence[str]) -> None:
     pale_lines(axes, "x")
     least = min([0.0, *(row.macro.low for row in comparison.rows if row.macro is not None)])
-    axes.set(xlim=(least, 1), ylim=(len(rows) - 0.4, -0.6), xlabel=f"{comparison.metric_shown}, macro average")
+    axes.set(xlim=(least, 1), ylim=(len(rows) - 0.4, -0.6), xlabel=f"{comparison.metric.shown}, macro average")
     axes.set_yticks(range(len(rows)), labels)
     axes.tick_params("y", length=0)
     for y, (row, label) in enumerate(zip(rows, axes.get_yticklabels(), strict=True)):

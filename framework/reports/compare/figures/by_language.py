@@ -100,7 +100,7 @@ def _bars(comparison: Comparison, title: str, combinations: Sequence[str], langu
     for axes, (control, rows) in zip(subplots, panels.items(), strict=True):
         pale_lines(axes, "y")
         _name(axes, control, panels)
-        axes.set(ylim=(least, 1.03), ylabel=comparison.metric_shown)
+        axes.set(ylim=(least, 1.03), ylabel=comparison.metric.shown)
         axes.tick_params("x", length=0)
         for index, row in rows.items():
             for x, language in enumerate(languages):
@@ -142,7 +142,7 @@ def _dots(comparison: Comparison, title: str, combinations: Sequence[str], langu
     for axes, (control, rows) in zip(subplots, panels.items(), strict=True):
         pale_lines(axes, "both")
         _name(axes, control, panels)
-        axes.set(xlim=(low, high), ylim=(len(languages) - 0.4, -0.6), xlabel=comparison.metric_shown)
+        axes.set(xlim=(low, high), ylim=(len(languages) - 0.4, -0.6), xlabel=comparison.metric.shown)
         axes.xaxis.set_major_locator(MultipleLocator(0.2))
         axes.tick_params("y", length=0)
         for index, row in rows.items():

@@ -119,7 +119,7 @@ def _page(
     shades = ScalarMappable(scale, colormaps["viridis"])
     bar = figure.colorbar(shades, cax=below, orientation="horizontal")
     bar.outline.set_visible(False)
-    bar.set_label(comparison.metric_shown, fontsize=SMALL)
+    bar.set_label(comparison.metric.shown, fontsize=SMALL)
     return figure
 
 

@@ -73,7 +73,7 @@ def average_table(comparison: Comparison) -> Table:
         *averages,
     ]
     header, *rows = map(list, zip(*columns, strict=True))
-    says = [f"Macro averages: {comparison.metric_shown}.", *comparison.explained("macro", STAR)]
+    says = [f"Macro averages: {comparison.metric.shown}.", *comparison.explained("macro", STAR)]
     return Table("Averages", " ".join(says), header, rows)
 
 
@@ -98,7 +98,7 @@ def group_tables(comparison: Comparison, grouping: Grouping) -> Iterator[Table]:
         found = row.groups.get(grouping.name, {}).get(name)
         return tested_text(found.tested if found else None)
 
-    says = [f"Macro averages: {comparison.metric_shown}.", *comparison.explained(grouping.name, "In brackets")]
+    says = [f"Macro averages: {comparison.metric.shown}.", *comparison.explained(grouping.name, "In brackets")]
     cells = _crossed(comparison.rows, groups, columns, average)
     yield Table(f"Averages by {grouping.name}", " ".join(says), *cells)
     if comparison.baseline is not None:
@@ -120,7 +120,7 @@ def language_tables(comparison: Comparison) -> Iterator[Table]:
         return tested_text(row.by_language.get(code))
 
     signs = ("±", SOURCE, STAR, MISSING)
-    says = [f"Each language: {comparison.metric_shown}.", *comparison.explained(*signs)]
+    says = [f"Each language: {comparison.metric.shown}.", *comparison.explained(*signs)]
     cells = _crossed(comparison.rows, languages, columns, lambda row, code: cell_text(row, code, mark=True))
     yield Table("Languages", " ".join(says), *cells)
     if comparison.baseline is not None:
