@@ -11,17 +11,9 @@ from rich.text import Text
 from framework.errors import UserError, did_you_mean
 from framework.reports.compare.groups import Grouping
 from framework.reports.compare.latex import latex
-from framework.reports.compare.layout import Grid, grouped, pivoted, prefers_wide, tall, wide
+from framework.reports.compare.layout import Grid, by_language, grouped, pivoted, prefers_wide
 from framework.reports.compare.pivot import Pivot
-from framework.reports.compare.rendering import (
-    LABEL_WIDTH,
-    blocks,
-    column_width,
-    csv_text,
-    escape,
-    markdown_table,
-    rich_table,
-)
+from framework.reports.compare.rendering import blocks, csv_text, escape, fits, markdown_table, rich_table
 from framework.reports.compare.rows import ScoredRuns, Tested
 from framework.results.statistics import MacroAverage
 from framework.system.files import write_changed
@@ -165,9 +157,9 @@ class Comparison(ScoredRuns):
     def _by_language(self, width: int | None = None) -> list[tuple[str, Grid]]:
         """Arranges the scores for a page of a width in letters, or of any width."""
         shown = self.rows, self.languages, self.baseline
-        as_columns = wide(*shown)
-        fits = width is None or sum(column_width(column) + 2 for column in as_columns[1:]) + LABEL_WIDTH <= width
-        grids = [as_columns] if prefers_wide(self.rows, self.languages) and fits else tall(*shown)
+        grids = by_language(*shown, wide=True)
+        if not prefers_wide(self.rows, self.languages) or (width is not None and not fits(grids[0], width)):
+            grids = by_language(*shown, wide=False)
         return [("", grid) for grid in grids]
 
 
