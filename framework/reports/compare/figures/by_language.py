@@ -16,21 +16,9 @@ from matplotlib.ticker import MultipleLocator
 
 from framework.languages import name_of
 from framework.reports.compare.comparison import Comparison
-from framework.reports.compare.figures.drawing import Drawing
+from framework.reports.compare.figures.drawing import Drawing, page, parts, titled
 from framework.reports.compare.figures.languages import CONTROL_NAMES, FEW
-from framework.reports.compare.figures.style import (
-    COLOURS,
-    HATCHES,
-    INK,
-    MARKERS,
-    MISSING,
-    SMALL,
-    SMALLEST,
-    page,
-    pale_lines,
-    parts,
-    titled,
-)
+from framework.reports.compare.figures.style import COLOURS, HATCHES, INK, MARKERS, MISSING, SMALL, SMALLEST, pale_lines
 from framework.reports.compare.layout import SOURCE
 from framework.reports.compare.rows import Row, is_source_everywhere
 from framework.results.run_folder import Control
@@ -53,10 +41,9 @@ def draw(comparison: Comparison) -> Drawing | None:
         for languages in ([comparison.languages] if few else parts(_best_first(comparison), MOST_LANGUAGES))
     ]
     says = f"{'Bars' if few else 'Dots'}: each combination in each language, controls in panels of their own."
-    drawing = Drawing("languages", says)
-    for title, (chosen, languages) in titled(comparison.title, blocks):
-        drawing.pages.append((_bars if few else _dots)(comparison, title, chosen, languages))
-    return drawing
+    draw_page = _bars if few else _dots
+    pages = [draw_page(comparison, title, *block) for title, block in titled(comparison.title, blocks)]
+    return Drawing("languages", says, pages)
 
 
 def _best_first(comparison: Comparison) -> list[str]:
