@@ -106,8 +106,7 @@ class Comparison(ScoredRuns):
         lines: list[list[object]] = []
         for row in self.pivot.rows:
             cells = [self.pivot.cells.get((row, column)) for column in self.pivot.columns]
-            found = [None if cell is None else cell.average for cell in cells]
-            lines.append([row, *(x for one in found for x in ((None,) * 3 if one is None else _average(one)[1:]))])
+            lines.append([row, *(figure for cell in cells for figure in _average(cell and cell.average)[1:])])
         return csv_text([f"{self.pivot.row_key} by {self.pivot.column_key}", *names], lines)
 
     def write(self, place: str | Path) -> list[Path]:
@@ -186,15 +185,12 @@ def _is_file(place: Path) -> bool:
     return bool(place.suffix) and not place.is_dir()
 
 
-_UNTESTED: list[object] = [None] * 6
-
-
-def _average(average: MacroAverage) -> list[object]:
-    return [average.languages, average.mean, average.low, average.high]
+def _average(average: MacroAverage | None) -> list[object]:
+    return [None] * 4 if average is None else [average.languages, average.mean, average.low, average.high]
 
 
 def _test(tested: Tested | None) -> list[object]:
     if tested is None:
-        return _UNTESTED
+        return [None] * 6
     found = tested.difference
     return [found.mean, found.low, found.high, found.p, tested.adjusted_p, tested.significant]

@@ -28,14 +28,10 @@ def title(groups: list[RunGroup], rows: list[Row], languages: list[str], metric:
     backbones = {group.record.backbone for group in groups}
     sources = {" + ".join(group.record.source) for group in groups}
     trained_on = {language for row in rows for language, cell in row.cells.items() if cell.source}
-    parts = [
-        metric.shown,
-        groups[0].record.dataset,
-        backbones.pop() if len(backbones) == 1 else f"{len(backbones)} backbones",
-        f"{sources.pop() if len(sources) == 1 else 'several sources'}"
-        f" → {count(sum(language not in trained_on for language in languages), 'language')}",
-    ]
-    return " · ".join(parts)
+    backbone = backbones.pop() if len(backbones) == 1 else f"{len(backbones)} backbones"
+    source = sources.pop() if len(sources) == 1 else "several sources"
+    targets = count(len(set(languages) - trained_on), "language")
+    return " · ".join([metric.shown, groups[0].record.dataset, backbone, f"{source} → {targets}"])
 
 
 def how_to_read(
@@ -255,10 +251,7 @@ def _rates(what: str, rows: list[Row], rate_of: Callable[[Cell], float]) -> Iter
 
 
 def _all_results(groups: list[RunGroup]) -> Iterator[LanguageResult]:
-    for group in groups:
-        for by_language in group.results.values():
-            for of_seeds in by_language.values():
-                yield from of_seeds.values()
+    return (result for group in groups for _, result in group.by_seed())
 
 
 def _some(items: Sequence[str]) -> str:
