@@ -106,7 +106,8 @@ class Comparison(ScoredRuns):
         lines: list[list[object]] = []
         for row in self.pivot.rows:
             cells = [self.pivot.cells.get((row, column)) for column in self.pivot.columns]
-            lines.append([row, *(figure for cell in cells for figure in _average(cell and cell.average)[1:])])
+            averages = [_average(cell.average if cell else None) for cell in cells]
+            lines.append([row, *(figure for average in averages for figure in average[1:])])
         return csv_text([f"{self.pivot.row_key} by {self.pivot.column_key}", *names], lines)
 
     def write(self, place: str | Path) -> list[Path]:

@@ -73,11 +73,11 @@ def group_texts(grouping: Grouping) -> tuple[CellText, CellText]:
 
     def average(row: Row, name: str) -> str:
         found = row.groups.get(grouping.name, {}).get(name)
-        return macro_text(found and found.average)
+        return macro_text(found.average if found else None)
 
     def difference(row: Row, name: str) -> str:
         found = row.groups.get(grouping.name, {}).get(name)
-        return tested_text(found and found.tested)
+        return tested_text(found.tested if found else None)
 
     return average, difference
 
