@@ -371,7 +371,7 @@ class TestTasks:
 
     def test_a_positive_label_has_an_f1(self, tmp_path: Path) -> None:
         add(make_run(tmp_path, positive="a"), "hau_Latn", 80, wrong="a")
-        assert compare([tmp_path]).metric == "accuracy"
+        assert compare([tmp_path]).metric.name == "accuracy"
         comparison = compare([tmp_path], "f1")
         assert comparison.title.startswith("F1 of a · ")
         assert comparison.rows[0].cells["hau_Latn"].mean == pytest.approx(2 * 50 / (50 + 60))

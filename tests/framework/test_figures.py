@@ -17,6 +17,7 @@ from framework.reports.compare import Comparison, compare
 from framework.reports.compare.figures import draw_figures, write_figures
 from framework.reports.compare.figures.drawing import Drawing
 from framework.reports.compare.rows import Cell
+from framework.results.metrics import metrics_of
 from tests.framework.made_runs import PROMPT_AND_ADAPTER, add, make_run
 
 pytestmark = pytest.mark.usefixtures("unsynced_files")
@@ -149,7 +150,7 @@ class TestWhatIsShown:
             assert second.index("17") < second.index("· no language component")
 
     def test_axes_say_the_metrics_shown_name(self, few: Comparison) -> None:
-        renamed = dataclasses.replace(few, metric="span_f1", metric_shown="span F1")
+        renamed = dataclasses.replace(few, metric=metrics_of("tagging")["span_f1"])
         for drawing in draw_figures(renamed)[:3]:
             assert any("span F1" in text for text in texts(drawing))
             assert not any("span_f1" in text for text in texts(drawing))

@@ -5,7 +5,7 @@ An average is shown only if it is complete. A language that was not tested with 
 """
 
 from collections.abc import Callable, Iterable, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from framework.errors import UserError, did_you_mean
@@ -14,30 +14,13 @@ from framework.reports.compare.averages import with_averages
 from framework.reports.compare.comparison import Comparison, check_places
 from framework.reports.compare.groups import group_languages
 from framework.reports.compare.pivot import COMBINATION, pivot
-from framework.reports.compare.rows import Row, languages_of, rows_of, zero_shot_everywhere
+from framework.reports.compare.rows import ScoredRuns, languages_of, rows_of, zero_shot_everywhere
 from framework.results.metrics import SHIPPED, Metric, metrics_of
 from framework.results.metrics.own import own_metric
 from framework.results.run_folder import RunFolder, RunRecord, read_runs
 from framework.results.run_groups import RunGroup, group_runs
 
 __all__ = ["Comparison", "ScoredRuns", "check_places", "compare", "scored_runs"]
-
-
-@dataclass(frozen=True)
-class ScoredRuns:
-    """The scores of runs in each language, before averages over languages."""
-
-    title: str
-    metrics: list[str]
-    """The names of all metrics: those of the task, and of the user's own those that any of the runs has."""
-    metric: Metric
-    """The one that is shown."""
-    groups: list[RunGroup]
-    """The combinations."""
-    empty: list[RunFolder]
-    """Runs without results."""
-    rows: list[Row]
-    """Each combination, followed by its controls."""
 
 
 def compare(
@@ -69,21 +52,18 @@ def compare(
     if rows_by is not None and by is None:
         raise UserError(f"rows by '{rows_by}' need columns: say which with --by")
     scored = scored_runs(places, metric)
-    groups, rows, shown = scored.groups, scored.rows, scored.metric
+    groups = scored.groups
     chosen = None if baseline is None else _choose_baseline(groups, baseline)
-    languages = languages_of(rows)
-    macro_languages = zero_shot_everywhere(rows, languages)
+    languages = languages_of(scored.rows)
+    macro_languages = zero_shot_everywhere(scored.rows, languages)
     groupings = group_languages(group, languages, groups, pretrained_on)
-    rows, refusals = with_averages(rows, groups, macro_languages, shown, chosen, groupings)
-    table = None if by is None else pivot(rows, groups, macro_languages, shown, by, rows_by or COMBINATION)
+    rows, refusals = with_averages(scored, macro_languages, chosen, groupings)
+    scored = replace(scored, rows=rows)
+    table = None if by is None else pivot(scored, macro_languages, by, rows_by or COMBINATION)
     return Comparison(
-        metric=shown.name,
-        metric_shown=shown.shown,
-        metrics=scored.metrics,
-        title=scored.title,
+        **vars(scored),
         languages=languages,
         macro_languages=macro_languages,
-        rows=rows,
         baseline=chosen,
         legend=[
             *legend.how_to_read(groups, rows, macro_languages, table),
@@ -97,8 +77,6 @@ def compare(
             *legend.about_labels(groups, rows, languages),
             *legend.about_unparsed(rows),
         ],
-        runs=[(one.label, one.runs[seed]) for one in groups for seed in one.seeds],
-        results=[one.results_of(seed) for one in groups for seed in one.seeds],
         groupings=groupings,
         pivot=table,
     )

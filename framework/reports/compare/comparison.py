@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -11,52 +11,29 @@ from rich.text import Text
 from framework.errors import UserError, did_you_mean
 from framework.reports.compare.groups import Grouping
 from framework.reports.compare.latex import latex
-from framework.reports.compare.layout import Grid, grouped, pivoted, prefers_wide, tall, wide
+from framework.reports.compare.layout import Grid, by_language, grouped, pivoted, prefers_wide
 from framework.reports.compare.pivot import Pivot
-from framework.reports.compare.rendering import (
-    LABEL_WIDTH,
-    blocks,
-    column_width,
-    csv_text,
-    escape,
-    markdown_table,
-    rich_table,
-)
-from framework.reports.compare.rows import Row, Tested
-from framework.results.run_folder import LanguageResult, RunFolder
+from framework.reports.compare.rendering import blocks, csv_text, escape, fits, markdown_table, rich_table
+from framework.reports.compare.rows import ScoredRuns, Tested
 from framework.results.statistics import MacroAverage
 from framework.system.files import write_changed
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """A comparison of runs; `compare` makes it."""
+class Comparison(ScoredRuns):
+    """A comparison of runs, whose rows have averages; `compare` makes it."""
 
-    metric: str
-    """The name of the metric that the table shows: `span_f1`."""
-    metric_shown: str
-    """Its name in texts: `span F1`."""
-    metrics: list[str]
-    """The names of all metrics: those of the task, and of the user's own those that any of the runs has."""
-    title: str
     languages: list[str]
     """FLORES codes, training sources first, else sorted."""
     macro_languages: list[str]
     """The languages of the macro averages: the same for each row."""
-    rows: list[Row]
-    """Each combination, followed by its controls."""
     baseline: str | None
     """The label of the combination that the others are compared to."""
     legend: list[str]
     """The notes under the table, a sentence or a list each."""
-    runs: list[tuple[str, RunFolder]] = field(repr=False)
-    """Each run with its combination's label."""
-    results: list[list[LanguageResult]] = field(repr=False)
-    """The results of each run."""
-
-    groupings: list[Grouping] = field(default_factory=list)
+    groupings: list[Grouping]
     """The groupings of languages; the averages over the groups are in the rows."""
-    pivot: Pivot | None = None
+    pivot: Pivot | None
     """Macro averages by two keys, if requested."""
 
     def explained(self, *signs: str) -> list[str]:
@@ -91,13 +68,14 @@ class Comparison:
         about = ("control", "language", "component_language", "source", "examples")
         rates = ("foreign_rate", "unparsed_rate")
         lines: list[list[object]] = []
-        for (label, run), results in zip(self.runs, self.results, strict=True):
-            record = run.record
-            of_run = [record.experiment, label, json.dumps(record.settings), record.seed, record.id]
-            for result in results:
-                columns = vars(result)
-                scores = (result.scores.get(name) for name in self.metrics)
-                lines.append([*of_run, *(columns[name] for name in about), *scores, *(columns[name] for name in rates)])
+        for group in self.groups:
+            for seed in group.seeds:
+                record = group.runs[seed].record
+                of_run = [record.experiment, group.label, json.dumps(record.settings), seed, record.id]
+                for result in group.results_of(seed):
+                    facts = vars(result)
+                    scores = [result.scores.get(name) for name in self.metrics]
+                    lines.append([*of_run, *(facts[name] for name in about), *scores, *(facts[name] for name in rates)])
         header = ["experiment", "combination", "settings", "seed", "run", *about, *self.metrics, *rates]
         return csv_text(header, lines)
 
@@ -128,8 +106,8 @@ class Comparison:
         lines: list[list[object]] = []
         for row in self.pivot.rows:
             cells = [self.pivot.cells.get((row, column)) for column in self.pivot.columns]
-            found = [None if cell is None else cell.average for cell in cells]
-            lines.append([row, *(x for one in found for x in ((None,) * 3 if one is None else _average(one)[1:]))])
+            averages = [_average(cell.average if cell else None) for cell in cells]
+            lines.append([row, *(figure for average in averages for figure in average[1:])])
         return csv_text([f"{self.pivot.row_key} by {self.pivot.column_key}", *names], lines)
 
     def write(self, place: str | Path) -> list[Path]:
@@ -150,13 +128,13 @@ class Comparison:
         if _is_file(place):
             texts[place] = FILES[place.suffix](self)
         else:
-            shown = f"{'table' if self.pivot is None else 'pivot'}-{self.metric}"
+            shown = f"{'table' if self.pivot is None else 'pivot'}-{self.metric.name}"
             texts[place / f"{shown}.md"] = self.markdown()
             texts[place / f"{shown}.tex"] = self.latex()
             texts[place / "results.csv"] = self.csv()
-            texts[place / f"averages-{self.metric}.csv"] = self.averages_csv()
+            texts[place / f"averages-{self.metric.name}.csv"] = self.averages_csv()
             if self.pivot is not None:
-                texts[place / f"pivot-{self.metric}.csv"] = self.pivot_csv()
+                texts[place / f"pivot-{self.metric.name}.csv"] = self.pivot_csv()
         for file, text in texts.items():
             write_changed(file, text.encode())
         return list(texts)
@@ -179,9 +157,9 @@ class Comparison:
     def _by_language(self, width: int | None = None) -> list[tuple[str, Grid]]:
         """Arranges the scores for a page of a width in letters, or of any width."""
         shown = self.rows, self.languages, self.baseline
-        as_columns = wide(*shown)
-        fits = width is None or sum(column_width(column) + 2 for column in as_columns[1:]) + LABEL_WIDTH <= width
-        grids = [as_columns] if prefers_wide(self.rows, self.languages) and fits else tall(*shown)
+        grids = by_language(*shown, wide=True)
+        if not prefers_wide(self.rows, self.languages) or (width is not None and not fits(grids[0], width)):
+            grids = by_language(*shown, wide=False)
         return [("", grid) for grid in grids]
 
 
@@ -208,15 +186,12 @@ def _is_file(place: Path) -> bool:
     return bool(place.suffix) and not place.is_dir()
 
 
-_UNTESTED: list[object] = [None] * 6
-
-
-def _average(average: MacroAverage) -> list[object]:
-    return [average.languages, average.mean, average.low, average.high]
+def _average(average: MacroAverage | None) -> list[object]:
+    return [None] * 4 if average is None else [average.languages, average.mean, average.low, average.high]
 
 
 def _test(tested: Tested | None) -> list[object]:
     if tested is None:
-        return _UNTESTED
+        return [None] * 6
     found = tested.difference
     return [found.mean, found.low, found.high, found.p, tested.adjusted_p, tested.significant]

@@ -60,11 +60,9 @@ def _by(of: Callable[[str], str | None], source: str, *, by_size: bool) -> Group
     def group(name: str, languages: Sequence[str], combinations: object, pretrained_on: object) -> Grouping:
         groups: dict[str, list[str]] = {}
         for language in languages:
-            found = of(language)
-            if found is not None:
-                groups.setdefault(found, []).append(language)
+            groups.setdefault(of(language) or "", []).append(language)
+        ungrouped = groups.pop("", [])
         order = sorted(groups, key=(lambda one: (-len(groups[one]), one)) if by_size else None, reverse=not by_size)
-        ungrouped = [language for language in languages if of(language) is None]
         return Grouping(name, {one: groups[one] for one in order}, ungrouped, source)
 
     return group

@@ -1,15 +1,17 @@
 """Scores as text in grids: few languages are columns, many are rows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from framework.languages import name_of
 from framework.reports.compare.groups import Grouping
 from framework.reports.compare.pivot import Pivot
-from framework.reports.compare.rows import GroupAverage, Row, Tested, is_source_everywhere
+from framework.reports.compare.rows import Row, Tested, is_source_everywhere
 from framework.results.statistics import MacroAverage
 
 Grid = list[list[str]]
 """A table by columns; the first item of each is its header."""
+CellText = Callable[[Row, str], str]
+"""Returns the cell of a row and a language or group."""
 MISSING = "–"
 SOURCE = "†"
 STAR = "*"
@@ -17,42 +19,72 @@ MOST_LANGUAGE_COLUMNS = 10
 """With more languages than these, they are rows."""
 MOST_GROUP_COLUMNS = 6
 """With more groups than these, they are rows."""
+LONGEST_NAME = 14
+"""Longer names of languages are left out of headers."""
 
 
-def prefers_wide(rows: Sequence[Row], languages: Sequence[object]) -> bool:
+def prefers_wide(rows: Sequence[Row], languages: Collection[str]) -> bool:
     """Says whether languages (or groups) should be columns."""
     return len(languages) <= min(MOST_LANGUAGE_COLUMNS, len(rows))
 
 
-def wide(rows: Sequence[Row], languages: Sequence[str], baseline: str | None) -> Grid:
-    """Makes a table with a column for each language."""
-    columns = [["", *(row.label for row in rows)]]
-    for language in languages:
-        everywhere = is_source_everywhere(rows, language)
-        header = _with_name(language + (f" {SOURCE}" if everywhere else ""), language, "\n", most=14)
-        columns.append([header, *(cell_text(row, language, mark=not everywhere) for row in rows)])
-    return columns + _summary(rows, baseline)
+def crossed(
+    rows: Sequence[Row], text: CellText, labels: Grid, headers: Mapping[str, str], names: Grid, wide: bool
+) -> Grid:
+    """Makes a table of rows × languages or groups.
+
+    Args:
+        rows: The comparison's.
+        text: Returns the text of a cell.
+        labels: The first columns, which name the rows, if languages are columns.
+        headers: The header of each language's column.
+        names: The first columns, which name the languages, if they are rows.
+        wide: Whether languages are columns.
+    """
+    if wide:
+        return [*labels, *([header, *(text(row, key) for row in rows)] for key, header in headers.items())]
+    return [*names, *([row.full_label, *(text(row, key) for key in headers)] for row in rows)]
 
 
-def tall(rows: Sequence[Row], languages: Sequence[str], baseline: str | None) -> list[Grid]:
-    """Makes a table of the macro averages, and one with a row for each language."""
-    averages = [["", *(row.label for row in rows)], *_summary(rows, baseline)]
-    everywhere = {language: is_source_everywhere(rows, language) for language in languages}
-    names = [_with_name(code, code, "  ") + (f" {SOURCE}" if everywhere[code] else "") for code in languages]
-    columns = [["", *names]]
-    for row in rows:
-        cells = [cell_text(row, language, mark=not everywhere[language]) for language in languages]
-        columns.append([row.full_label, *cells])
-    return [averages, columns]
+def by_language(rows: Sequence[Row], languages: Sequence[str], baseline: str | None, wide: bool) -> list[Grid]:
+    """Makes a wide table of all, or one of the macro averages and one with a row for each language."""
+    marks = {code: f" {SOURCE}" if is_source_everywhere(rows, code) else "" for code in languages}
+    short = {code: name_of(code) if len(name_of(code)) <= LONGEST_NAME else "" for code in languages}
+    headers = {code: f"{code}{mark}\n{short[code]}".rstrip() for code, mark in marks.items()}
+    names = ["", *(f"{code}  {name_of(code)}".rstrip() + mark for code, mark in marks.items())]
+
+    def text(row: Row, code: str) -> str:
+        return cell_text(row, code, mark=not marks[code])
+
+    labels, averages = _labels(rows), summary(rows, baseline)
+    scores = crossed(rows, text, labels, headers, [names], wide)
+    return [scores + averages] if wide else [labels + averages, scores]
 
 
 def grouped(rows: Sequence[Row], grouping: Grouping, baseline: str | None) -> list[Grid]:
     """Makes a table of the averages over the groups of a grouping, and one of their differences to the baseline."""
-    averages = _by_group(rows, grouping, lambda one: macro_text(one.average))
-    if baseline is None:
-        return [averages]
-    others = [row for row in rows if row.control == "own" and row.combination != baseline]
-    return [averages, _by_group(others, grouping, lambda one: tested_text(one.tested))]
+    average, difference = group_texts(grouping)
+    averages = _by_group(rows, grouping, average)
+    return [averages] if baseline is None else [averages, _by_group(compared(rows, baseline), grouping, difference)]
+
+
+def group_texts(grouping: Grouping) -> tuple[CellText, CellText]:
+    """Returns the texts of averages over groups, and of their differences to the baseline."""
+
+    def average(row: Row, name: str) -> str:
+        found = row.groups.get(grouping.name, {}).get(name)
+        return macro_text(found.average if found else None)
+
+    def difference(row: Row, name: str) -> str:
+        found = row.groups.get(grouping.name, {}).get(name)
+        return tested_text(found.tested if found else None)
+
+    return average, difference
+
+
+def compared(rows: Sequence[Row], baseline: str) -> list[Row]:
+    """Returns the rows that are compared to the baseline."""
+    return [row for row in rows if row.control == "own" and row.combination != baseline]
 
 
 def group_sizes(rows: Sequence[Row], grouping: Grouping) -> dict[str, int]:
@@ -65,16 +97,10 @@ def group_sizes(rows: Sequence[Row], grouping: Grouping) -> dict[str, int]:
     return {name: size for name, size in sizes.items() if size}
 
 
-def _by_group(rows: Sequence[Row], grouping: Grouping, text: Callable[[GroupAverage], str]) -> Grid:
-    found = [row.groups.get(grouping.name, {}) for row in rows]
-    sizes = group_sizes(rows, grouping)
-    cells = [[text(groups[name]) if name in groups else MISSING for groups in found] for name in sizes]
-    if len(sizes) <= MOST_GROUP_COLUMNS:
-        headers = [f"{name}\n({size})" for name, size in sizes.items()]
-        columns = [[header, *of_group] for header, of_group in zip(headers, cells, strict=True)]
-        return [["", *(row.label for row in rows)], *columns]
-    lines = [[row.full_label, *of_row] for row, of_row in zip(rows, zip(*cells, strict=True), strict=True)]
-    return [["", *(f"{name} ({size})" for name, size in sizes.items())], *lines]
+def _by_group(rows: Sequence[Row], grouping: Grouping, text: CellText) -> Grid:
+    headers = {name: f"{name}\n({size})" for name, size in group_sizes(rows, grouping).items()}
+    names = ["", *(header.replace("\n", " ") for header in headers.values())]
+    return crossed(rows, text, _labels(rows), headers, [names], wide=len(headers) <= MOST_GROUP_COLUMNS)
 
 
 def pivoted(pivot: Pivot) -> Grid:
@@ -86,7 +112,12 @@ def pivoted(pivot: Pivot) -> Grid:
     return columns
 
 
-def _summary(rows: Sequence[Row], baseline: str | None) -> Grid:
+def _labels(rows: Sequence[Row]) -> Grid:
+    return [["", *(row.label for row in rows)]]
+
+
+def summary(rows: Sequence[Row], baseline: str | None) -> Grid:
+    """Returns the columns of the macro averages and of their differences to the baseline."""
     columns = [["macro (95 %)", *(macro_text(row.macro) for row in rows)]]
     if baseline is not None:
         columns.append([f"over {baseline}", *(_over_baseline(row, baseline) for row in rows)])
@@ -141,9 +172,3 @@ def tested_text(tested: Tested | None) -> str:
     found = tested.difference
     interval = f"[{signed(found.low)}, {signed(found.high)}]"
     return f"{signed(found.mean)} {interval}{f' {STAR}' if tested.significant else ''}"
-
-
-def _with_name(text: str, code: str, between: str, most: int | None = None) -> str:
-    """Adds a language's English name, if it is known and short enough."""
-    name = name_of(code)
-    return text if not name or (most is not None and len(name) > most) else f"{text}{between}{name}"

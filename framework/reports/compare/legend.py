@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from framework.reports.compare.groups import Grouping
 from framework.reports.compare.layout import MISSING, SOURCE, STAR, number
 from framework.reports.compare.pivot import Pivot
-from framework.reports.compare.rows import Cell, Row
+from framework.reports.compare.rows import Cell, Row, families_of
 from framework.results.metrics import SCORINGS, Metric
 from framework.results.run_folder import LanguageResult, RunFolder
 from framework.results.run_groups import RunGroup
@@ -28,14 +28,10 @@ def title(groups: list[RunGroup], rows: list[Row], languages: list[str], metric:
     backbones = {group.record.backbone for group in groups}
     sources = {" + ".join(group.record.source) for group in groups}
     trained_on = {language for row in rows for language, cell in row.cells.items() if cell.source}
-    parts = [
-        metric.shown,
-        groups[0].record.dataset,
-        backbones.pop() if len(backbones) == 1 else f"{len(backbones)} backbones",
-        f"{sources.pop() if len(sources) == 1 else 'several sources'}"
-        f" → {count(sum(language not in trained_on for language in languages), 'language')}",
-    ]
-    return " · ".join(parts)
+    backbone = backbones.pop() if len(backbones) == 1 else f"{len(backbones)} backbones"
+    source = sources.pop() if len(sources) == 1 else "several sources"
+    targets = count(len(set(languages) - trained_on), "language")
+    return " · ".join([metric.shown, groups[0].record.dataset, backbone, f"{source} → {targets}"])
 
 
 def how_to_read(
@@ -74,14 +70,7 @@ def how_to_read(
 def about_differences(rows: list[Row], baseline: str | None) -> Iterator[str]:
     """Explains the stars, and says which differences are not paired by seeds."""
     compared = {row.combination: row.difference for row in rows if row.difference is not None}
-    families = {
-        "macro averages": list(compared.values()),
-        "single languages, zero-shot": [one for row in rows for one in row.by_language.values()],
-    }
-    for name in dict.fromkeys(name for row in rows for name in row.groups):
-        of_groups = [one.tested for row in rows for one in row.groups.get(name, {}).values()]
-        families[f"groups by {name}"] = [one for one in of_groups if one is not None]
-    sizes = {what: sum(one.adjusted_p is not None for one in tests) for what, tests in families.items()}
+    sizes = {what: sum(one.adjusted_p is not None for one in tests) for what, tests in families_of(rows).items()}
     listed = ", ".join(f"{what} ({size:,})" for what, size in sizes.items() if size)
     if listed:
         yield (
@@ -262,10 +251,7 @@ def _rates(what: str, rows: list[Row], rate_of: Callable[[Cell], float]) -> Iter
 
 
 def _all_results(groups: list[RunGroup]) -> Iterator[LanguageResult]:
-    for group in groups:
-        for by_language in group.results.values():
-            for of_seeds in by_language.values():
-                yield from of_seeds.values()
+    return (result for group in groups for _, result in group.by_seed())
 
 
 def _some(items: Sequence[str]) -> str:

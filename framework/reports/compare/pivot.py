@@ -1,15 +1,15 @@
 """Macro averages by any two keys of the runs' experiments: rows × columns."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from framework.errors import UserError, did_you_mean
 from framework.reports.compare.averages import outcomes_of
-from framework.reports.compare.rows import Row
+from framework.reports.compare.rows import ScoredRuns
 from framework.results.metrics import Metric
 from framework.results.run_folder import RunFolder
-from framework.results.run_groups import RunGroup, disambiguate, leaves, natural, shown
+from framework.results.run_groups import RunGroup, disambiguate, natural, shown
 from framework.results.statistics import Bootstrap, MacroAverage
 
 COMBINATION = "combination"
@@ -51,21 +51,12 @@ class Pivot:
     """By row and column; many may be empty."""
 
 
-def pivot(
-    rows: Sequence[Row],
-    groups: Sequence[RunGroup],
-    languages: Sequence[str],
-    metric: Metric,
-    column_key: str,
-    row_key: str = COMBINATION,
-) -> Pivot:
+def pivot(scored: ScoredRuns, languages: Sequence[str], column_key: str, row_key: str) -> Pivot:
     """Arranges macro averages by two keys.
 
     Args:
-        rows: The comparison's, with averages.
-        groups: The combinations of the rows.
+        scored: Rows with averages, and their combinations.
         languages: Those of the macro averages.
-        metric: What is averaged.
         column_key: A dotted key of the experiments (its last parts are enough), or one of `FACTS`; its values are the
             columns.
         row_key: Another one. Combinations that the two keys do not distinguish get distinct row labels.
@@ -73,6 +64,7 @@ def pivot(
     Raises:
         UserError: No run has such a key.
     """
+    groups = scored.groups
     row_key, column_key = full_key(row_key, groups), full_key(column_key, groups)
     if column_key == row_key:
         raise UserError(f"rows and columns are both '{row_key}'")
@@ -81,13 +73,13 @@ def pivot(
     labels = disambiguate(
         [part for part, _, _ in parts], [row for _, row, _ in parts], [column for _, _, column in parts], column_key
     )
-    whole = {row.combination: row for row in rows if row.control == "own"}
+    whole = {row.combination: row for row in scored.rows if row.control == "own"}
     bootstrap = Bootstrap()
     cells: dict[tuple[str, str], PivotCell] = {}
     for (part, _, column), label in zip(parts, labels, strict=True):
         average = whole[part.label].macro
         if part.seeds != whole[part.label].seeds:
-            average = _average(part, languages, metric, bootstrap)
+            average = _average(part, languages, scored.metric, bootstrap)
         cells[label, column] = PivotCell(part.label, average)
     return Pivot(row_key, column_key, _in_order(row_key, labels), columns, cells)
 
@@ -98,26 +90,20 @@ def _in_order(key: str, values: Sequence[str]) -> list[str]:
     return distinct if key == COMBINATION else sorted(distinct, key=natural)
 
 
-def _split(group: RunGroup, row_key: str, column_key: str) -> Iterable[tuple[RunGroup, str, str]]:
+def _split(group: RunGroup, row_key: str, column_key: str) -> Iterator[tuple[RunGroup, str, str]]:
     """Splits the seeds of a combination by the values of two keys, which usually are the same for all seeds."""
     by_values: dict[tuple[str, str], list[int]] = {}
     for seed in group.seeds:
-        run = group.runs[seed]
-        by_values.setdefault((_value(run, row_key), _value(run, column_key)), []).append(seed)
+        values = _values(group.runs[seed])
+        by_values.setdefault((values.get(row_key, NOT_SET), values.get(column_key, NOT_SET)), []).append(seed)
     for (of_row, of_column), seeds in by_values.items():
-        results = {
-            control: {
-                language: {seed: of_seeds[seed] for seed in seeds if seed in of_seeds}
-                for language, of_seeds in by_language.items()
-            }
-            for control, by_language in group.results.items()
-        }
-        yield replace(group, runs={seed: group.runs[seed] for seed in seeds}, results=results), of_row, of_column
+        # Its results stay those of all seeds.
+        yield replace(group, runs={seed: group.runs[seed] for seed in seeds}), of_row, of_column
 
 
 def _average(part: RunGroup, languages: Sequence[str], metric: Metric, bootstrap: Bootstrap) -> MacroAverage | None:
     tested = part.results["own"]
-    if not languages or any(tested.get(language, {}).keys() != set(part.seeds) for language in languages):
+    if not languages or any(not tested.get(language, {}).keys() >= set(part.seeds) for language in languages):
         return None
     return bootstrap.resampled(outcomes_of(part, "own", languages, metric), metric).average(languages)
 
@@ -128,8 +114,8 @@ def full_key(key: str, groups: Sequence[RunGroup]) -> str:
     Raises:
         UserError: No run has such a key, or the last parts are those of several.
     """
-    runs = [run for group in groups for run in group.runs.values()]
-    known = list(dict.fromkeys([*FACTS, *(name for run in runs for name in _keys(_settings(run)))]))
+    runs = [_values(run) for group in groups for run in group.runs.values()]
+    known = list(dict.fromkeys([*FACTS, *(name for values in runs for name in values)]))
     if key in known:
         return key
     longer = [one for one in known if one.endswith(f".{key}")]
@@ -137,35 +123,22 @@ def full_key(key: str, groups: Sequence[RunGroup]) -> str:
         raise UserError(f"several keys end with '{key}': {', '.join(longer)}")
     if longer:
         return longer[0]
-    varied = [one for one in known if len({_value(run, one) for run in runs}) > 1]
+    varied = [one for one in known if len({values.get(one, NOT_SET) for values in runs}) > 1]
     here = f" (these differ between the runs: {', '.join(varied)})" if varied else ""
     raise UserError(f"no run has a key '{key}'{did_you_mean(key, known)}{here}")
 
 
-def _value(run: RunFolder, key: str) -> str:
-    """Returns a key's value as text."""
-    value = FACTS[key](run) if key in FACTS else _find(_settings(run), key)
-    return NOT_SET if value is _ABSENT else shown(value)
+def _values(run: RunFolder) -> dict[str, str]:
+    """Returns the values of all keys of a run as text: of its experiment as written, and of `FACTS`."""
+    # The components have their defaults. A section below another one is a key too, such as `combination.task`.
+    keys = _nested({**run.experiment, "combination": run.record.combination})
+    settings = {key: value for key, value in keys if "." in key or not value or not isinstance(value, Mapping)}
+    return {key: shown(value) for key, value in (settings | {key: of(run) for key, of in FACTS.items()}).items()}
 
 
-_ABSENT = object()
-
-
-def _settings(run: RunFolder) -> dict[str, Any]:
-    """Returns a run's experiment as it was written, with the defaults of its components."""
-    return {**run.experiment, "combination": run.record.combination}
-
-
-def _find(data: Any, key: str) -> Any:
-    for part in key.split("."):
-        if not isinstance(data, Mapping) or part not in data:
-            return _ABSENT
-        data = data[part]
-    return data
-
-
-def _keys(data: Mapping[str, Any]) -> Iterable[str]:
-    """Yields every dotted key, including those of whole sections."""
-    for key, _ in leaves(data):
-        parts = key.split(".")
-        yield from (".".join(parts[:end]) for end in range(2 if len(parts) > 1 else 1, len(parts) + 1))
+def _nested(data: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields every dotted key with its value, including those of sections."""
+    for name, value in data.items():
+        yield f"{above}{name}", value
+        if isinstance(value, Mapping):
+            yield from _nested(value, f"{above}{name}.")

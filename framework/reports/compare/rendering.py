@@ -21,6 +21,11 @@ def column_width(column: list[str]) -> int:
     return max([0, *words, *(len(cell) for cell in column[1:])])
 
 
+def fits(grid: Grid, width: int) -> bool:
+    """Says whether a table is not wider than `width`."""
+    return sum(column_width(column) + 2 for column in grid[1:]) + LABEL_WIDTH <= width
+
+
 def blocks(grid: Grid, width: int) -> Iterator[Grid]:
     """Splits a table into ones that fit the width; each repeats the first column."""
     first, *rest = grid

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from framework.results.run_folder import CONTROLS, Control, LanguageResult
+from framework.results.metrics import Metric
+from framework.results.run_folder import CONTROLS, Control, LanguageResult, RunFolder
 from framework.results.run_groups import RunGroup
 from framework.results.statistics import Difference, MacroAverage, mean_and_spread
 
@@ -33,16 +34,12 @@ LEVEL = 0.05
 """Significance level of all tests of differences, after their correction."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Tested:
-    """A difference to the baseline, tested together with the others of its family.
-
-    The families are the differences of macro averages, those of single (zero-shot) languages, and those of each
-    grouping.
-    """
+    """A difference to the baseline, tested together with the others of its family."""
 
     difference: Difference
-    adjusted_p: float | None
+    adjusted_p: float | None = None
     """p, corrected for the number of tests in the family (Benjamini and Hochberg); None without a p."""
 
     @property
@@ -102,6 +99,34 @@ class Row:
         return language in self.cells and not self.cells[language].source
 
 
+@dataclass(frozen=True)
+class ScoredRuns:
+    """The scores of runs in each language, before averages over languages."""
+
+    title: str
+    metrics: list[str]
+    """The names of all metrics: those of the task, and of the user's own those that any of the runs has."""
+    metric: Metric
+    """The one that is shown."""
+    groups: list[RunGroup]
+    """The combinations."""
+    empty: list[RunFolder]
+    """Runs without results."""
+    rows: list[Row]
+    """Each combination, followed by its controls."""
+
+
+def families_of(rows: Iterable[Row]) -> dict[str, list[Tested]]:
+    """Returns the differences to the baseline by the family in which they are tested together."""
+    families: dict[str, list[Tested | None]] = {"macro averages": [], "single languages, zero-shot": []}
+    for row in rows:
+        families["macro averages"].append(row.difference)
+        families["single languages, zero-shot"] += row.by_language.values()
+        for grouping, groups in row.groups.items():
+            families.setdefault(f"groups by {grouping}", []).extend(one.tested for one in groups.values())
+    return {name: [one for one in tests if one is not None] for name, tests in families.items()}
+
+
 def rows_of(group: RunGroup, groups: list[RunGroup], metric: str) -> Iterator[Row]:
     """Yields the rows of one combination: its own, then the controls that were tested."""
     # A run records what was tested; what should be tested follows from the other runs of its experiment.
@@ -116,11 +141,11 @@ def rows_of(group: RunGroup, groups: list[RunGroup], metric: str) -> Iterator[Ro
     ]
     for control in CONTROLS:
         results = group.results[control]
-        lacking = {
-            language: [seed for seed in group.seeds if seed not in results.get(language, {})]
+        missing = {
+            language: seeds
             for language in (expected if control == "own" else controlled)
+            if (seeds := [seed for seed in group.seeds if seed not in results.get(language, {})])
         }
-        missing = {language: seeds for language, seeds in lacking.items() if seeds}
         cells = {
             language: _make_cell(list(of_seeds.values()), metric)
             for language, of_seeds in results.items()

@@ -135,7 +135,7 @@ class TestCompare:
             add(make_run(tmp_path, label, own_metrics={"signed": f"{__name__}.{path}"}), "hau_Latn", 50)
         with pytest.raises(UserError, match=r"'signed' is another metric in some of the runs: .*Signed \(.*Other \("):
             compare([tmp_path], "signed")
-        assert compare([tmp_path]).metric == "accuracy"
+        assert compare([tmp_path]).metric.name == "accuracy"
 
     def test_a_name_that_was_changed_since(self, tmp_path: Path) -> None:
         run = make_run(tmp_path, own_metrics=SIGNED)

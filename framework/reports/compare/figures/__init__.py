@@ -5,8 +5,7 @@ from pathlib import Path
 
 from framework.reports.compare.comparison import Comparison
 from framework.reports.compare.figures import averages, by_language, heat_map, scatter
-from framework.reports.compare.figures.drawing import Drawing, styled
-from framework.reports.compare.figures.style import settle
+from framework.reports.compare.figures.drawing import Drawing, settle, styled
 from framework.system.files import write_changed
 
 FIGURES = (averages.draw, heat_map.draw, by_language.draw, scatter.draw)
@@ -31,7 +30,7 @@ def write_figures(comparison: Comparison, drawings: list[Drawing], folder: str |
     """
     files: dict[Path, bytes] = {}
     for drawing in drawings:
-        stem = f"{drawing.name}-{comparison.metric}"
+        stem = f"{drawing.name}-{comparison.metric.name}"
         pngs = drawing.pngs()
         files[Path(folder) / f"{stem}.pdf"] = drawing.pdf()
         for number, png in enumerate(pngs, start=1):

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from framework.reports.compare.comparison import Comparison
-from framework.reports.compare.figures.drawing import Drawing
+from framework.reports.compare.figures.drawing import Drawing, page, parts, titled
 from framework.reports.compare.figures.languages import CONTROL_NAMES
-from framework.reports.compare.figures.style import GREY, INK, MISSING, SMALL, page, pale_lines, parts, titled
+from framework.reports.compare.figures.style import GREY, INK, MISSING, SMALL, pale_lines
 from framework.reports.compare.layout import STAR, macro_text
 from framework.reports.compare.rows import Row
 from framework.results.run_folder import Control
@@ -28,26 +29,28 @@ def draw(comparison: Comparison) -> Drawing | None:
     """Draws the bars; None if no row has an average."""
     if not any(row.macro for row in comparison.rows):
         return None
-    drawing = Drawing("averages", "Bars: macro averages with 95 % intervals.")
     pages = parts(comparison.rows, MOST, lambda row: row.combination)
-    for title, rows in titled(comparison.title, pages):
-        labels = ["\n".join(textwrap.wrap(row.label, 36)) for row in rows]
-        height = 0.55 + sum(0.08 + 0.12 * (1 + label.count("\n")) for label in labels)
-        notes = comparison.explained("macro", "·", STAR)
-        if any(row.macro is None for row in rows):
-            notes.append("Hatched in grey: no average, for not all is tested.")
-        controls = dict.fromkeys(row.control for row in rows)
-        key = {CONTROL_NAMES[control]: Patch(**LOOKS[control]) for control in controls} if len(controls) > 1 else None
-        figure = page(height, title, notes, key, key_columns=3)
-        _bars(figure.subplots(), comparison, rows, labels)
-        drawing.pages.append(figure)
-    return drawing
+    drawn = [_page(comparison, title, rows) for title, rows in titled(comparison.title, pages)]
+    return Drawing("averages", "Bars: macro averages with 95 % intervals.", drawn)
+
+
+def _page(comparison: Comparison, title: str, rows: Sequence[Row]) -> Figure:
+    labels = [textwrap.fill(row.label, 36) for row in rows]
+    height = 0.55 + sum(0.08 + 0.12 * (1 + label.count("\n")) for label in labels)
+    notes = comparison.explained("macro", "·", STAR)
+    if any(row.macro is None for row in rows):
+        notes.append("Hatched in grey: no average, for not all is tested.")
+    controls = dict.fromkeys(row.control for row in rows)
+    key = {CONTROL_NAMES[control]: Patch(**LOOKS[control]) for control in controls} if len(controls) > 1 else None
+    figure = page(height, title, notes, key, key_columns=3)
+    _bars(figure.subplots(), comparison, rows, labels)
+    return figure
 
 
 def _bars(axes: Axes, comparison: Comparison, rows: Sequence[Row], labels: Sequence[str]) -> None:
     pale_lines(axes, "x")
     least = min([0.0, *(row.macro.low for row in comparison.rows if row.macro is not None)])
-    axes.set(xlim=(least, 1), ylim=(len(rows) - 0.4, -0.6), xlabel=f"{comparison.metric_shown}, macro average")
+    axes.set(xlim=(least, 1), ylim=(len(rows) - 0.4, -0.6), xlabel=f"{comparison.metric.shown}, macro average")
     axes.set_yticks(range(len(rows)), labels)
     axes.tick_params("y", length=0)
     for y, (row, label) in enumerate(zip(rows, axes.get_yticklabels(), strict=True)):

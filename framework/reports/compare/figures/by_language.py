@@ -16,21 +16,9 @@ from matplotlib.ticker import MultipleLocator
 
 from framework.languages import name_of
 from framework.reports.compare.comparison import Comparison
-from framework.reports.compare.figures.drawing import Drawing
+from framework.reports.compare.figures.drawing import Drawing, page, parts, titled
 from framework.reports.compare.figures.languages import CONTROL_NAMES, FEW
-from framework.reports.compare.figures.style import (
-    COLOURS,
-    HATCHES,
-    INK,
-    MARKERS,
-    MISSING,
-    SMALL,
-    SMALLEST,
-    page,
-    pale_lines,
-    parts,
-    titled,
-)
+from framework.reports.compare.figures.style import COLOURS, HATCHES, INK, MARKERS, MISSING, SMALL, SMALLEST, pale_lines
 from framework.reports.compare.layout import SOURCE
 from framework.reports.compare.rows import Row, is_source_everywhere
 from framework.results.run_folder import Control
@@ -53,10 +41,9 @@ def draw(comparison: Comparison) -> Drawing | None:
         for languages in ([comparison.languages] if few else parts(_best_first(comparison), MOST_LANGUAGES))
     ]
     says = f"{'Bars' if few else 'Dots'}: each combination in each language, controls in panels of their own."
-    drawing = Drawing("languages", says)
-    for title, (chosen, languages) in titled(comparison.title, blocks):
-        drawing.pages.append((_bars if few else _dots)(comparison, title, chosen, languages))
-    return drawing
+    draw_page = _bars if few else _dots
+    pages = [draw_page(comparison, title, *block) for title, block in titled(comparison.title, blocks)]
+    return Drawing("languages", says, pages)
 
 
 def _best_first(comparison: Comparison) -> list[str]:
@@ -100,7 +87,7 @@ def _bars(comparison: Comparison, title: str, combinations: Sequence[str], langu
     for axes, (control, rows) in zip(subplots, panels.items(), strict=True):
         pale_lines(axes, "y")
         _name(axes, control, panels)
-        axes.set(ylim=(least, 1.03), ylabel=comparison.metric_shown)
+        axes.set(ylim=(least, 1.03), ylabel=comparison.metric.shown)
         axes.tick_params("x", length=0)
         for index, row in rows.items():
             for x, language in enumerate(languages):
@@ -142,7 +129,7 @@ def _dots(comparison: Comparison, title: str, combinations: Sequence[str], langu
     for axes, (control, rows) in zip(subplots, panels.items(), strict=True):
         pale_lines(axes, "both")
         _name(axes, control, panels)
-        axes.set(xlim=(low, high), ylim=(len(languages) - 0.4, -0.6), xlabel=comparison.metric_shown)
+        axes.set(xlim=(low, high), ylim=(len(languages) - 0.4, -0.6), xlabel=comparison.metric.shown)
         axes.xaxis.set_major_locator(MultipleLocator(0.2))
         axes.tick_params("y", length=0)
         for index, row in rows.items():

@@ -4,7 +4,7 @@ Few languages are columns; many are rows, grouped by family, on as many pages as
 """
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 
@@ -17,11 +17,11 @@ from matplotlib.patches import Rectangle
 
 from framework.languages import name_of
 from framework.reports.compare.comparison import Comparison
-from framework.reports.compare.figures.drawing import Drawing
+from framework.reports.compare.figures.drawing import Drawing, page, parts, titled
 from framework.reports.compare.figures.languages import FEW, by_family, family_label
-from framework.reports.compare.figures.style import GREY, MISSING, SMALL, SMALLEST, page, parts, titled
+from framework.reports.compare.figures.style import GREY, MISSING, SMALL, SMALLEST
 from framework.reports.compare.layout import SOURCE, number
-from framework.reports.compare.rows import Row
+from framework.reports.compare.rows import Cell, Row
 
 MOST_LANGUAGES = 42
 """Languages on a page, if they are rows."""
@@ -68,11 +68,9 @@ def draw(comparison: Comparison) -> Drawing | None:
             for first, down in enumerate(parts(bands, MOST_LANGUAGES))
         ]
     says = f"Heat map: combinations and controls ({len(rows)}) × languages ({len(languages)}), a figure in each cell."
-    drawing = Drawing("heat-map", says)
     scale = _scale(rows)
-    for title, (across, down) in titled(comparison.title, blocks):
-        drawing.pages.append(_page(comparison, title, across, down, scale))
-    return drawing
+    pages = [_page(comparison, title, *block, scale) for title, block in titled(comparison.title, blocks)]
+    return Drawing("heat-map", says, pages)
 
 
 def _scale(rows: Sequence[Row]) -> Normalize:
@@ -86,8 +84,8 @@ def _page(
     comparison: Comparison, title: str, across: Sequence[Band], down: Sequence[Band], scale: Normalize
 ) -> Figure:
     xs, ys = _positions(across, 0.045 * len(across)), _positions(down, 0.35)
-    labels_across = ["\n".join(_fold(band.label, 26)) for band in across]
-    labels_down = ["\n".join(_fold(band.label, 46)) for band in down]
+    labels_across = [_folded(band.label, 26) for band in across]
+    labels_down = [_folded(band.label, 46) for band in down]
     upright = len(across) <= 5 and across[0].row is None
     lines = max(label.count("\n") for label in labels_down) + 1
     header = 0.35 if upright else 0.1 + 0.062 * max(len(line) for label in labels_across for line in label.split("\n"))
@@ -119,13 +117,12 @@ def _page(
     shades = ScalarMappable(scale, colormaps["viridis"])
     bar = figure.colorbar(shades, cax=below, orientation="horizontal")
     bar.outline.set_visible(False)
-    bar.set_label(comparison.metric_shown, fontsize=SMALL)
+    bar.set_label(comparison.metric.shown, fontsize=SMALL)
     return figure
 
 
-def _fold(label: str, width: int) -> Iterator[str]:
-    for line in label.split("\n"):
-        yield from textwrap.wrap(line, width) or [""]
+def _folded(label: str, width: int) -> str:
+    return "\n".join(textwrap.fill(line, width) for line in label.split("\n"))
 
 
 def _positions(bands: Sequence[Band], gap: float) -> list[float]:
@@ -144,29 +141,21 @@ def _pair(one: Band, other: Band) -> tuple[Row, str]:
 
 
 def _missing(row: Row, language: str) -> bool:
-    if language == MACRO:
-        return row.macro is None
-    return row.lacks(language)
+    return row.macro is None if language == MACRO else row.lacks(language)
 
 
 def _cell(axes: Axes, x: float, y: float, row: Row, language: str, scale: Normalize) -> None:
     corner = (x - 0.5, y - 0.5)
-    if _missing(row, language):
-        axes.add_artist(Rectangle(corner, 1, 1, in_layout=False, **MISSING))
+    score = row.macro if language == MACRO else row.cells.get(language)
+    if score is None:
+        if _missing(row, language):
+            axes.add_artist(Rectangle(corner, 1, 1, in_layout=False, **MISSING))
         return
-    source = False
-    if language == MACRO:
-        assert row.macro is not None
-        value = row.macro.mean
-    elif language in row.cells:
-        value, source = row.cells[language].mean, row.cells[language].source
-    else:
-        return
-    colour = colormaps["viridis"](scale(value))
+    colour = colormaps["viridis"](scale(score.mean))
     axes.add_artist(Rectangle(corner, 1, 1, facecolor=colour, edgecolor="white", linewidth=0.4, in_layout=False))
     # Relative luminance of WCAG 2: the letters are black on light cells and white on dark ones.
     light = 0.2126 * colour[0] ** 2.2 + 0.7152 * colour[1] ** 2.2 + 0.0722 * colour[2] ** 2.2 > 0.18
-    text = number(value) + (f" {SOURCE}" if source else "")
+    text = number(score.mean) + (f" {SOURCE}" if isinstance(score, Cell) and score.source else "")
     axes.text(
         x,
         y,

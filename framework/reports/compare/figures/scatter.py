@@ -12,19 +12,9 @@ from matplotlib.ticker import MultipleLocator
 
 from framework.languages import script_of
 from framework.reports.compare.comparison import Comparison
-from framework.reports.compare.figures.drawing import Drawing
+from framework.reports.compare.figures.drawing import Drawing, page, parts, titled
 from framework.reports.compare.figures.languages import FEW, family_label
-from framework.reports.compare.figures.style import (
-    COLOURS,
-    GREY,
-    MARKERS,
-    SMALL,
-    SMALLEST,
-    page,
-    pale_lines,
-    parts,
-    titled,
-)
+from framework.reports.compare.figures.style import COLOURS, GREY, MARKERS, SMALL, SMALLEST, pale_lines
 from framework.reports.compare.layout import SOURCE
 from framework.reports.compare.rows import Row
 
@@ -45,10 +35,8 @@ def draw(comparison: Comparison) -> Drawing | None:
         return None
     reference = own[0]
     says = f"Scatter: other combinations against {reference.combination}, a dot a language, with the diagonal."
-    drawing = Drawing("scatter", says)
-    for title, rows in titled(comparison.title, parts(others, MOST)):
-        drawing.pages.append(_page(comparison, title, reference, rows))
-    return drawing
+    pages = titled(comparison.title, parts(others, MOST))
+    return Drawing("scatter", says, [_page(comparison, title, reference, rows) for title, rows in pages])
 
 
 def _page(comparison: Comparison, title: str, reference: Row, rows: Sequence[Row]) -> Figure:
@@ -73,8 +61,8 @@ def _page(comparison: Comparison, title: str, reference: Row, rows: Sequence[Row
         axes.xaxis.set_major_locator(MultipleLocator(0.2))
         axes.yaxis.set_major_locator(MultipleLocator(0.2))
         axes.plot([low, high], [low, high], "--", color=GREY, linewidth=0.8)
-        axes.set_xlabel(_folded(reference.combination), fontsize=SMALL)
-        axes.set_ylabel(_folded(row.combination), fontsize=SMALL)
+        axes.set_xlabel(textwrap.fill(reference.combination, 44), fontsize=SMALL)
+        axes.set_ylabel(textwrap.fill(row.combination, 44), fontsize=SMALL)
         both = [code for code in reference.cells if code in row.cells]
         _dots(axes, reference, row, both, looks)
         named = _named(reference, row, both, FEW if len(comparison.languages) <= FEW else EXTREMES)
@@ -82,10 +70,6 @@ def _page(comparison: Comparison, title: str, reference: Row, rows: Sequence[Row
     for axes in panels[len(rows) :]:
         axes.set_visible(False)
     return figure
-
-
-def _folded(label: str) -> str:
-    return "\n".join(textwrap.wrap(label, 44))
 
 
 def _looks(languages: Sequence[str]) -> dict[str, tuple[str, str]]:

@@ -24,18 +24,17 @@ FILE = "report.html"
 
 def report(comparison: Comparison, drawings: Iterable[Drawing]) -> str:
     """Returns the page: the same for the same runs."""
+    runs = [(group.label, group.runs[seed]) for group in comparison.groups for seed in group.seeds]
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     style, script = _part("report.css"), _part("report.js")
     return environment.from_string(_part("report.html.jinja")).render(
         comparison=comparison,
         tables=list(tables(comparison)),
-        figures=[
-            {"says": drawing.says, "pages": [_data_uri(svg) for svg in drawing.svgs()]} for drawing in drawings
-        ],
-        experiments=experiments(comparison.runs),
-        commands=commands(comparison.runs),
-        runs=runs_table(comparison.runs),
-        versions=versions_table(comparison.runs),
+        figures=[{"says": drawing.says, "pages": [_data_uri(svg) for svg in drawing.svgs()]} for drawing in drawings],
+        experiments=experiments(runs),
+        commands=commands(runs),
+        runs=runs_table(runs),
+        versions=versions_table(runs),
         # Not escaped, because they are ours; the page's policy allows them by their hashes.
         style=Markup(style),
         script=Markup(script),
