@@ -116,6 +116,10 @@ class Dataset:
     """Whether rows of two languages with the same id, in the same split, are translations of each other."""
     columns: tuple[str, ...]
     """Columns that must be there."""
+    id_column: ClassVar[str | None] = None
+    """The one of them with the ids; None where split and number are the id."""
+    text_columns: ClassVar[tuple[str, ...]] = ("text",)
+    """The one of them with the texts, or the two with those of pairs."""
     optional_columns: ClassVar[tuple[str, ...]] = ()
     """Columns that only some published versions have."""
     quotes: ClassVar[bool] = True
@@ -255,12 +259,20 @@ class Dataset:
         return [example.id for example in self.examples(language, second) if _stripped(example) in known]
 
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
-        """Makes an example of a raw row; `row_id`, its split and number, is for datasets whose rows have no id.
+        """Makes an example of a raw row: of the columns declared, or as a subclass does.
+
+        `row_id`, its split and number, is for datasets whose rows have no id.
 
         Raises:
             RowError: The row cannot be used.
         """
-        raise NotImplementedError
+        its_id = row_id if self.id_column is None else row.name(self.id_column)
+        text, *second_text = (row.text(column) for column in self.text_columns)
+        return Example(its_id, text, language, self.label_of(row), *second_text)
+
+    def label_of(self, row: Row) -> int | None:
+        """The index of a raw row's label; None without labels."""
+        return None
 
     def _split_of(self, language: str, split: str) -> str:
         having = [name for name in self.splits if name not in self.absent.get(language, ())]
@@ -366,6 +378,11 @@ class ClassificationDataset(LabelledDataset):
     """Texts, or pairs of texts, with a label each."""
 
     task = "classification"
+    label_column: ClassVar[str] = "label"
+
+    @override
+    def label_of(self, row: Row) -> int | None:
+        return self.label_index(row, self.label_column)
 
     def gold(self, example: Example) -> str:
         """The label's name."""
