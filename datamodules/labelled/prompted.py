@@ -1,15 +1,24 @@
 """Renders texts with a prompt template and demonstrations."""
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 from typing_extensions import override
 
-from datamodules.batches import HasLength
 from datamodules.datasets.base import DatasetConfig, Example
-from datamodules.labelled.base import TaskData
+from datamodules.labelled.base import TaskData, TaskRow
 from datamodules.labelled.templates import PromptBuilder, TemplateConfig, draw_examples
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PromptRow(TaskRow):
+    """A tokenised prompt, with the language of its template."""
+
+    prompt_language: str
+    answers: Any
+    """What `PromptedData.answers` gives for it."""
 
 
 class PromptedData(TaskData):
@@ -45,13 +54,21 @@ class PromptedData(TaskData):
         self._drawn: dict[str, list[Example]] = {}
 
     @override
-    def test_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
+    def test_rows(self, examples: Sequence[Example]) -> list[PromptRow]:
         return self.rows(examples, self.config.max_length, self.sources[0] if self.config.translated else None)
 
-    def rows(
-        self, examples: Sequence[Example], max_length: int, prompt_language: str | None = None
-    ) -> Sequence[HasLength]:
+    def rows(self, examples: Sequence[Example], max_length: int, prompt_language: str | None = None) -> list[PromptRow]:
         """Puts examples to the model, all in one language, or each in its own."""
+        languages = [prompt_language or example.language for example in examples]
+        builder = self.prompt_builder(dict.fromkeys(languages))
+        answers = self.answers(builder, examples, languages)
+        return [
+            PromptRow(example, builder.ids(example, language, max_length, self.config.text_prefix), language, answer)
+            for example, language, answer in zip(examples, languages, answers, strict=True)
+        ]
+
+    def answers(self, builder: PromptBuilder, examples: Sequence[Example], languages: Sequence[str]) -> list[Any]:
+        """Tokenises for each example what `answers` has of it in a batch; the languages are those of the prompts."""
         raise NotImplementedError
 
     def words(self, language: str) -> list[str]:
