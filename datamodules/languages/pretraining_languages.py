@@ -7,7 +7,6 @@ Arabic is unseen where a list says "Arabic". Text that crept in unnamed is not k
 
 import re
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from datamodules.errors import DataError, nearest
@@ -31,15 +30,10 @@ class PretrainingCorpus:
     @property
     def languages(self) -> frozenset[str]:
         """The languages as FLORES codes; what is not in `LANGUAGES` is left out."""
-        return frozenset(_flores()[code] for code in self.codes if code in _flores())
+        return frozenset(_FLORES[code] for code in self.codes if code in _FLORES)
 
 
-@cache
-def _flores() -> dict[str, str]:
-    known = {code: code for code in LANGUAGES}
-    return known | {one.wikipedia: one.code for one in LANGUAGES.values() if one.wikipedia}
-
-
+_FLORES = {code: known.code for known in LANGUAGES.values() for code in (known.code, known.wikipedia) if code}
 _ROWS = rows_of(Path(__file__).with_name("pretraining_languages.tsv"))
 
 
