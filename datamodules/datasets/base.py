@@ -222,21 +222,18 @@ class Dataset:
             if isinstance(row, RowError):
                 yield row
                 continue
-            found = self._read(row, f"{split}-{number:05d}", language, split)
-            # The predictions of a test split are matched by id; other splits may be too large to keep all ids.
-            if split == TEST and isinstance(found, Example):
-                place = f"{row.file}, {row.place}"
-                if (first := places.setdefault(found.id, place)) != place:
-                    found = row.error(f"the id {found.id!r} is that of {first} too")
-            yield found
-
-    def _read(self, row: Row, row_id: str, language: str, split: str) -> Example | RowError:
-        try:
-            example = self.to_example(row, row_id, language)
-            self.check_example(example, row, split)
-        except RowError as error:
-            return error
-        return example
+            try:
+                example = self.to_example(row, f"{split}-{number:05d}", language)
+                self.check_example(example, row, split)
+                # The predictions of a test split are matched by id; other splits may be too large to keep all ids.
+                if split == TEST:
+                    place = f"{row.file}, {row.place}"
+                    if (first := places.setdefault(example.id, place)) != place:
+                        raise row.error(f"the id {example.id!r} is that of {first} too")
+            except RowError as error:
+                yield error
+            else:
+                yield example
 
     def check_example(self, example: Example, row: Row, split: str) -> None:
         """Checks what `to_example` made of a row, so that classes of the user's own are checked too.
