@@ -180,15 +180,13 @@ class Dataset:
     def rows(self, language: str, split: str) -> Rows:
         """Streams the raw rows of one split in the dataset's order, and the errors of unusable ones in their places."""
         config, its_split = self.place_of(language, split)
-        if split != TEST or not self.translated:
-            yield from self.source.rows(config, its_split, self.columns, self.optional_columns)
-            return
-        columns = tuple(dict.fromkeys([*self.columns, *self.translated.values()]))
+        translated = self.translated if split == TEST else {}
+        columns = tuple(dict.fromkeys([*self.columns, *translated.values()]))
         for row in self.source.rows(config, its_split, columns, self.optional_columns):
-            if isinstance(row, RowError):
-                yield row
+            if translated and isinstance(row, Row):
+                yield row.replace(**{column: row[translation] for column, translation in translated.items()})
             else:
-                yield row.replace(**{column: row[translation] for column, translation in self.translated.items()})
+                yield row
 
     def fingerprint(self, language: str, split: str) -> str:
         """What determines the rows of a split, wherever they lie; reads no row."""
