@@ -81,8 +81,7 @@ class TableConfig(DatasetConfig):
             raise ValueError("files name no test split to test on")
         for split, files in self.files.items():
             if isinstance(files, dict):
-                unknown = [code for code in files if code not in LANGUAGES]
-                if unknown:
+                if unknown := [code for code in files if code not in LANGUAGES]:
                     near = nearest_languages(unknown[0])
                     raise ValueError(f"files of {split} name the unknown language '{unknown[0]}'{near}")
             elif PLACEHOLDER not in files and self.columns.language is None:
@@ -316,40 +315,39 @@ def _read_version(file: Path, columns: ColumnsConfig, language: str | None, _siz
     ids: dict[str, dict[str, str]] = defaultdict(dict)
     wanted = columns.names if language or columns.language is None else (*columns.names, columns.language)
     for row in table_rows(file, wanted):
-        code = language or _language(row, columns)
-        if isinstance(code, RowError):
-            found.without_language.append(code)
-        else:
-            text = row if isinstance(row, RowError) else _text(row, columns, ids[code])
-            found.by_language[code].append(text)
+        code = language
+        try:
+            if isinstance(row, RowError):
+                raise row
+            code = code or _language(row, columns)
+            found.by_language[code].append(_text(row, columns, ids[code]))
+        except RowError as error:
+            if code:
+                found.by_language[code].append(error)
+            else:
+                found.without_language.append(error)
     return found
 
 
-def _text(row: Row, columns: ColumnsConfig, ids: dict[str, str]) -> _Text | RowError:
+def _text(row: Row, columns: ColumnsConfig, ids: dict[str, str]) -> _Text:
     """Reads the cells of a row; `ids` has the place of each row before of its language by id, and gets this one's."""
-    try:
-        text = _Text(
-            row.place,
-            row.name(columns.text),
-            None if columns.second_text is None else row.name(columns.second_text),
-            in_one_form(row.name(columns.label)),
-            None if columns.id is None else row.name(columns.id),
-        )
-    except RowError as error:
-        return error
+    text = _Text(
+        row.place,
+        row.name(columns.text),
+        None if columns.second_text is None else row.name(columns.second_text),
+        in_one_form(row.name(columns.label)),
+        None if columns.id is None else row.name(columns.id),
+    )
     if text.id is not None and (before := ids.setdefault(text.id, row.place)) != row.place:
-        return row.error(f"holds {text.id!r}, which is the id of {before} too", columns.id)
+        raise row.error(f"holds {text.id!r}, which is the id of {before} too", columns.id)
     return text
 
 
-def _language(row: Row | RowError, columns: ColumnsConfig) -> str | RowError:
-    """Returns the FLORES code of a row's language, or the error of a row without one."""
-    if isinstance(row, RowError):
-        return row
+def _language(row: Row, columns: ColumnsConfig) -> str:
+    """Returns the FLORES code of a row's language."""
     assert columns.language is not None
+    name = row.name(columns.language)
     try:
-        return flores_code(row.name(columns.language))
-    except RowError as error:
-        return error
+        return flores_code(name)
     except DataError as error:
-        return row.error(str(error))
+        raise row.error(str(error)) from None
