@@ -20,9 +20,9 @@ from datamodules.batches import (
     training_loader,
 )
 from datamodules.datasets.base import TEST, TRAIN, VALIDATION, DatasetConfig, Example, LabelledDataset
+from datamodules.datasets.k_shot import choose_k_shot
 from datamodules.datasets.registry import labelled_dataset
 from datamodules.errors import DataError
-from datamodules.labelled.k_shot import choose_k_shot
 from datamodules.tokenization import filled, padded
 
 

@@ -11,8 +11,8 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from datamodules.datasets.base import Example, LabelledDataset
+from datamodules.datasets.k_shot import draw
 from datamodules.errors import DataError, nearest
-from datamodules.labelled.k_shot import draw
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
