@@ -244,12 +244,7 @@ class Dataset:
                 raise row.error(f"the text is {text!r}, not a text")
 
     def overlap(self, language: str, first: str, second: str) -> list[str]:
-        """Finds texts that two splits share, such as test texts that are trained on.
-
-        Returns:
-            Ids of the second split's examples whose text (or pair of texts), but for white space at its ends, is in
-            the first.
-        """
+        """Returns ids of the second split's examples whose texts, but for white space at the ends, are in the first."""
         known = {_stripped(example) for example in self.examples(language, first)}
         return [example.id for example in self.examples(language, second) if _stripped(example) in known]
 
@@ -317,8 +312,7 @@ class LabelledDataset(Dataset):
     def read_answer(self, written: str, text: str, words: Sequence[str]) -> str | None:
         """Reads what a language model wrote about the (first) text of an example; `words` is what each label is called.
 
-        Returns:
-            The answer as `gold` writes it; None if nothing can be made of it.
+        Returns the answer as `gold` writes it; None if nothing can be made of it.
         """
         raise NotImplementedError
 
@@ -336,9 +330,8 @@ class LabelledDataset(Dataset):
     def group_of(self, example: Example) -> str:
         """The key of examples that must not be split between training and validation data.
 
-        Returns:
-            In a parallel dataset the id, so that no translation is trained on; else the first text, which several
-            pairs may share.
+        In a parallel dataset it is the id, so that no translation is trained on; else the first text, which several
+        pairs may share.
         """
         return example.id if self.parallel else example.text.strip()
 

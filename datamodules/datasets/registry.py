@@ -68,9 +68,7 @@ def dataset(name: str, path: str | None = None, revision: str | None = None) -> 
 
 
 def labelled_dataset(config: DatasetConfig) -> LabelledDataset:
-    """The dataset that a config describes.
-
-    Where the config asks for that, it is trained on another one, and its validation data is held out.
+    """The dataset that a config describes; it may be trained on another one, and its validation data be held out.
 
     Raises:
         DataError: If there is no such dataset or it has no labels.

@@ -103,10 +103,7 @@ def pretraining_corpus(name: str) -> PretrainingCorpus:
 def corpus_of_model(model: str) -> PretrainingCorpus | None:
     """Returns what a model on the hub was pretrained on; for one that was tuned further, what its base model was.
 
-    A revision after `@` is no matter. Somebody else's model is not known by its name: `me/mt5-small` may be anything.
-
-    Returns:
-        The corpus; None where it is not known.
+    A revision after `@` is no matter. Returns None for somebody else's model: `me/mt5-small` may be anything.
     """
     owner, _, name = model.partition("@")[0].rpartition("/")
     if owner not in OWNERS:

@@ -41,12 +41,7 @@ OTHER_SCRIPTS = frozenset({"ace_Arab", "arb_Latn", "bjn_Arab", "kas_Deva", "min_
 
 
 def resource_class(code: str) -> str | None:
-    """Returns a language's class, `5` to `0`.
-
-    Returns:
-        The class; None for a language that is not in `LANGUAGES`, for `OTHER_SCRIPTS`, and for languages that are drawn
-        from a seed.
-    """
+    """Returns a language's class, `5` to `0`; None of one that is unknown, drawn from a seed or in `OTHER_SCRIPTS`."""
     known = LANGUAGES.get(code)
     # ISO 639-3 keeps qaa to qtz for private use.
     if known is None or code in OTHER_SCRIPTS or "qaa" <= known.iso639_3 <= "qtz":
