@@ -1,7 +1,7 @@
 """Renders texts with a prompt template and demonstrations."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
@@ -60,7 +60,8 @@ class PromptedData(TaskData):
     def rows(self, examples: Sequence[Example], max_length: int, prompt_language: str | None = None) -> list[PromptRow]:
         """Puts examples to the model, all in one language, or each in its own."""
         languages = [prompt_language or example.language for example in examples]
-        builder = self.prompt_builder(dict.fromkeys(languages))
+        shown = {language: self._shown(language) for language in dict.fromkeys(languages)}
+        builder = PromptBuilder(self.template, self.tokenizer, is_decoder=self.is_decoder, shown=shown)
         answers = self.answers(builder, examples, languages)
         return [
             PromptRow(example, builder.ids(example, language, max_length, self.config.text_prefix), language, answer)
@@ -74,11 +75,6 @@ class PromptedData(TaskData):
     def words(self, language: str) -> list[str]:
         """What the labels are called in a language."""
         return self.template.words_for(self.labels, language)
-
-    def prompt_builder(self, languages: Iterable[str]) -> PromptBuilder:
-        """Makes what puts examples in these languages to the model."""
-        shown = {language: self._shown(language) for language in languages}
-        return PromptBuilder(self.template, self.tokenizer, is_decoder=self.is_decoder, shown=shown)
 
     def answer(self, example: Example, prompt_language: str) -> str:
         """The gold answer, as the model should write it in the language of the prompt."""
