@@ -1,9 +1,6 @@
 """AfriSenti: sentiment of tweets in 14 languages of Africa (Muhammad et al. 2023)."""
 
-from typing_extensions import override
-
-from datamodules.datasets.base import TRAIN, ClassificationDataset, Example
-from datamodules.sources.row import Row
+from datamodules.datasets.base import TRAIN, ClassificationDataset
 
 
 class AfriSenti(ClassificationDataset):
@@ -19,9 +16,5 @@ class AfriSenti(ClassificationDataset):
     absent = {"gaz_Latn": (TRAIN,), "tir_Ethi": (TRAIN,)}
     columns = ("tweet", "label")
     quotes = False  # the published TSV files hold the tweets as they are
-    text_names = ("tweet",)
+    text_columns = text_names = ("tweet",)
     labels = ("positive", "neutral", "negative")
-
-    @override
-    def to_example(self, row: Row, row_id: str, language: str) -> Example:
-        return Example(row_id, row.text("tweet"), language, self.label_index(row, "label"))

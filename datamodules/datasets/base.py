@@ -116,6 +116,10 @@ class Dataset:
     """Whether rows of two languages with the same id, in the same split, are translations of each other."""
     columns: tuple[str, ...]
     """Columns that must be there."""
+    id_column: ClassVar[str | None] = None
+    """The one of them with the ids; None where split and number are the id."""
+    text_columns: ClassVar[tuple[str, ...]] = ("text",)
+    """The one of them with the texts, or the two with those of pairs."""
     optional_columns: ClassVar[tuple[str, ...]] = ()
     """Columns that only some published versions have."""
     quotes: ClassVar[bool] = True
@@ -176,15 +180,13 @@ class Dataset:
     def rows(self, language: str, split: str) -> Rows:
         """Streams the raw rows of one split in the dataset's order, and the errors of unusable ones in their places."""
         config, its_split = self.place_of(language, split)
-        if split != TEST or not self.translated:
-            yield from self.source.rows(config, its_split, self.columns, self.optional_columns)
-            return
-        columns = tuple(dict.fromkeys([*self.columns, *self.translated.values()]))
+        translated = self.translated if split == TEST else {}
+        columns = tuple(dict.fromkeys([*self.columns, *translated.values()]))
         for row in self.source.rows(config, its_split, columns, self.optional_columns):
-            if isinstance(row, RowError):
-                yield row
+            if translated and isinstance(row, Row):
+                yield row.replace(**{column: row[translation] for column, translation in translated.items()})
             else:
-                yield row.replace(**{column: row[translation] for column, translation in self.translated.items()})
+                yield row
 
     def fingerprint(self, language: str, split: str) -> str:
         """What determines the rows of a split, wherever they lie; reads no row."""
@@ -218,21 +220,18 @@ class Dataset:
             if isinstance(row, RowError):
                 yield row
                 continue
-            found = self._read(row, f"{split}-{number:05d}", language, split)
-            # The predictions of a test split are matched by id; other splits may be too large to keep all ids.
-            if split == TEST and isinstance(found, Example):
-                place = f"{row.file}, {row.place}"
-                if (first := places.setdefault(found.id, place)) != place:
-                    found = row.error(f"the id {found.id!r} is that of {first} too")
-            yield found
-
-    def _read(self, row: Row, row_id: str, language: str, split: str) -> Example | RowError:
-        try:
-            example = self.to_example(row, row_id, language)
-            self.check_example(example, row, split)
-        except RowError as error:
-            return error
-        return example
+            try:
+                example = self.to_example(row, f"{split}-{number:05d}", language)
+                self.check_example(example, row, split)
+                # The predictions of a test split are matched by id; other splits may be too large to keep all ids.
+                if split == TEST:
+                    place = f"{row.file}, {row.place}"
+                    if (first := places.setdefault(example.id, place)) != place:
+                        raise row.error(f"the id {example.id!r} is that of {first} too")
+            except RowError as error:
+                yield error
+            else:
+                yield example
 
     def check_example(self, example: Example, row: Row, split: str) -> None:
         """Checks what `to_example` made of a row, so that classes of the user's own are checked too.
@@ -245,22 +244,25 @@ class Dataset:
                 raise row.error(f"the text is {text!r}, not a text")
 
     def overlap(self, language: str, first: str, second: str) -> list[str]:
-        """Finds texts that two splits share, such as test texts that are trained on.
-
-        Returns:
-            Ids of the second split's examples whose text (or pair of texts), but for white space at its ends, is in
-            the first.
-        """
+        """Returns ids of the second split's examples whose texts, but for white space at the ends, are in the first."""
         known = {_stripped(example) for example in self.examples(language, first)}
         return [example.id for example in self.examples(language, second) if _stripped(example) in known]
 
     def to_example(self, row: Row, row_id: str, language: str) -> Example:
-        """Makes an example of a raw row; `row_id`, its split and number, is for datasets whose rows have no id.
+        """Makes an example of a raw row: of the columns declared, or as a subclass does.
+
+        `row_id`, its split and number, is for datasets whose rows have no id.
 
         Raises:
             RowError: The row cannot be used.
         """
-        raise NotImplementedError
+        its_id = row_id if self.id_column is None else row.name(self.id_column)
+        text, *second_text = (row.text(column) for column in self.text_columns)
+        return Example(its_id, text, language, self.label_of(row), *second_text)
+
+    def label_of(self, row: Row) -> int | None:
+        """The index of a raw row's label; None without labels."""
+        return None
 
     def _split_of(self, language: str, split: str) -> str:
         having = [name for name in self.splits if name not in self.absent.get(language, ())]
@@ -310,8 +312,7 @@ class LabelledDataset(Dataset):
     def read_answer(self, written: str, text: str, words: Sequence[str]) -> str | None:
         """Reads what a language model wrote about the (first) text of an example; `words` is what each label is called.
 
-        Returns:
-            The answer as `gold` writes it; None if nothing can be made of it.
+        Returns the answer as `gold` writes it; None if nothing can be made of it.
         """
         raise NotImplementedError
 
@@ -329,9 +330,8 @@ class LabelledDataset(Dataset):
     def group_of(self, example: Example) -> str:
         """The key of examples that must not be split between training and validation data.
 
-        Returns:
-            In a parallel dataset the id, so that no translation is trained on; else the first text, which several
-            pairs may share.
+        In a parallel dataset it is the id, so that no translation is trained on; else the first text, which several
+        pairs may share.
         """
         return example.id if self.parallel else example.text.strip()
 
@@ -366,6 +366,11 @@ class ClassificationDataset(LabelledDataset):
     """Texts, or pairs of texts, with a label each."""
 
     task = "classification"
+    label_column: ClassVar[str] = "label"
+
+    @override
+    def label_of(self, row: Row) -> int | None:
+        return self.label_index(row, self.label_column)
 
     def gold(self, example: Example) -> str:
         """The label's name."""

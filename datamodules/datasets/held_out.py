@@ -1,11 +1,11 @@
 """Validation data held out of the split that is trained on, for datasets that lack a split."""
 
-import hashlib
 from collections.abc import Iterator
 
 from typing_extensions import override
 
 from datamodules.datasets.base import TRAIN, VALIDATION, Example, LabelledDataset
+from datamodules.datasets.k_shot import draw
 from datamodules.datasets.wrapper import DatasetWrapper
 from datamodules.errors import DataError, RowError
 
@@ -61,8 +61,4 @@ class HeldOut(DatasetWrapper):
                 f"{self.name} {language}: data.held_out: {self.share:g} of the {len(groups)} different texts of the "
                 f"{self.split} split is {count}; some must be held out and some left to train on"
             )
-        return set(sorted(groups, key=_draw)[:count])
-
-
-def _draw(group: str) -> str:
-    return hashlib.sha256(f"held out/{group}".encode()).hexdigest()
+        return set(sorted(groups, key=lambda group: draw("held out", group))[:count])

@@ -26,26 +26,18 @@ class MasakhaNews(ClassificationDataset):
     numbered_labels = True
     labels = ("business", "entertainment", "health", "politics", "religion", "sports", "technology")
 
-    _MISSING_LABELS = {
-        "amh_Ethi": {"entertainment", "religion", "technology"},
-        "eng_Latn": {"religion"},
-        "fra_Latn": {"entertainment", "religion"},
-        "gaz_Latn": {"business", "religion"},
-        "ibo_Latn": {"technology"},
-        "lin_Latn": {"entertainment", "religion", "technology"},
-        "lug_Latn": {"entertainment", "technology"},
-        "pcm_Latn": {"religion", "technology"},
-        "run_Latn": {"technology"},
-        "sna_Latn": {"entertainment", "religion", "technology"},
-        "tir_Ethi": {"religion"},
-        "xho_Latn": {"religion", "technology"},
-        "yor_Latn": {"business", "technology"},
+    _LACKED_BY = {
+        "business": "orm yor",
+        "entertainment": "amh fra lin lug sna",
+        "religion": "amh eng fra orm lin pcm sna tir xho",
+        "technology": "amh ibo lin lug pcm run sna xho yor",
     }
+    """Languages in which a label does not occur."""
 
     @override
     def labels_in(self, language: str) -> tuple[str, ...]:
-        missing = self._MISSING_LABELS.get(language, set())
-        return tuple(label for label in super().labels_in(language) if label not in missing)
+        code = self.config_of(language)
+        return tuple(label for label in self.labels if code not in self._LACKED_BY.get(label, "").split())
 
     @override
     def to_example(self, row: Row, row_id: str, language: str) -> Example:

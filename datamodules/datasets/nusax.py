@@ -1,9 +1,6 @@
 """NusaX: sentiment in ten local languages of Indonesia, Indonesian and English (Winata et al. 2023)."""
 
-from typing_extensions import override
-
-from datamodules.datasets.base import ClassificationDataset, Example
-from datamodules.sources.row import Row
+from datamodules.datasets.base import ClassificationDataset
 
 
 class NusaX(ClassificationDataset):
@@ -19,8 +16,5 @@ class NusaX(ClassificationDataset):
     }
     parallel = True
     columns = ("id", "text", "label")
+    id_column = "id"
     labels = ("negative", "neutral", "positive")
-
-    @override
-    def to_example(self, row: Row, row_id: str, language: str) -> Example:
-        return Example(row.name("id"), row.text("text"), language, self.label_index(row, "label"))

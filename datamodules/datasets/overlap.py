@@ -35,10 +35,7 @@ class Leak:
 
 
 def find_leak(dataset: LabelledDataset, language: str) -> Leak | None:
-    """Compares the texts of a source language's splits.
-
-    Returns:
-        The leak, or None where no test text is known.
+    """Compares the texts of a source language's splits; None where no test text is in another one.
 
     Raises:
         DataError: The language lacks a split.

@@ -58,13 +58,10 @@ class Question(Example):
 
     @property
     def answer_place(self) -> tuple[int, int] | None:
-        """The span of the first answer in the context: its start and end, in characters.
+        """The start and end of the first answer in the context, in characters; None if there is none, or not in it.
 
-        Published offsets may have been counted in another text, or in bytes: an answer that is not at
-        its offset is searched for, and the occurrence nearest to the offset is taken.
-
-        Returns:
-            None if there is no answer, or not in the context.
+        Published offsets may have been counted in another text, or in bytes: an answer that is not at its offset is
+        searched for, and the occurrence nearest to the offset is taken.
         """
         if not self.answers or not self.answers[0].strip():
             return None

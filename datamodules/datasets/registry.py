@@ -41,7 +41,21 @@ def dataset_class(name: str) -> type[Dataset]:
     Raises:
         DataError: If there is no such dataset.
     """
-    return DATASETS.get(name) or _own_class(name)
+    if name in DATASETS:
+        return DATASETS[name]
+    module_name, _, class_name = name.rpartition(".")
+    if not module_name:
+        raise DataError(
+            f"unknown dataset '{name}'{nearest(name, DATASETS)}; known: {', '.join(DATASETS)}, "
+            "or the dotted path of your own class"
+        )
+    try:
+        found = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError, TypeError, ValueError, RecursionError) as error:
+        raise DataError(f"dataset '{name}' cannot be imported: {first_line(error)}") from error
+    if not (isinstance(found, type) and issubclass(found, Dataset)):
+        raise DataError(f"dataset '{name}' is not a subclass of datamodules.Dataset")
+    return found
 
 
 def dataset(name: str, path: str | None = None, revision: str | None = None) -> Dataset:
@@ -54,9 +68,7 @@ def dataset(name: str, path: str | None = None, revision: str | None = None) -> 
 
 
 def labelled_dataset(config: DatasetConfig) -> LabelledDataset:
-    """The dataset that a config describes.
-
-    Where the config asks for that, it is trained on another one, and its validation data is held out.
+    """The dataset that a config describes; it may be trained on another one, and its validation data be held out.
 
     Raises:
         DataError: If there is no such dataset or it has no labels.
@@ -80,20 +92,4 @@ def _labelled(config: DatasetConfig) -> LabelledDataset:
     if config.translated:
         found.translated = config.translated
     found.bad_rows = config.bad_rows
-    return found
-
-
-def _own_class(dotted_path: str) -> type[Dataset]:
-    module_name, _, class_name = dotted_path.rpartition(".")
-    if not module_name:
-        raise DataError(
-            f"unknown dataset '{dotted_path}'{nearest(dotted_path, DATASETS)}; known: {', '.join(DATASETS)}, "
-            "or the dotted path of your own class"
-        )
-    try:
-        found = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError, TypeError, ValueError, RecursionError) as error:
-        raise DataError(f"dataset '{dotted_path}' cannot be imported: {first_line(error)}") from error
-    if not (isinstance(found, type) and issubclass(found, Dataset)):
-        raise DataError(f"dataset '{dotted_path}' is not a subclass of datamodules.Dataset")
     return found

@@ -2,10 +2,7 @@
 
 from pathlib import Path
 
-from typing_extensions import override
-
-from datamodules.datasets.base import ClassificationDataset, Example
-from datamodules.sources.row import Row
+from datamodules.datasets.base import ClassificationDataset
 
 
 class Sib200(ClassificationDataset):
@@ -16,8 +13,5 @@ class Sib200(ClassificationDataset):
     configs = {code: code for code in Path(__file__).with_suffix(".txt").read_text(encoding="utf-8").split()}
     parallel = True
     columns = ("index_id", "category", "text")
+    id_column, label_column = "index_id", "category"
     labels = ("science/technology", "travel", "politics", "sports", "health", "entertainment", "geography")
-
-    @override
-    def to_example(self, row: Row, row_id: str, language: str) -> Example:
-        return Example(row.name("index_id"), row.text("text"), language, self.label_index(row, "category"))

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from typing_extensions import override
 
-from datamodules.datasets.base import TEST, TRAIN, VALIDATION, ClassificationDataset, Dataset, Example
+from datamodules.datasets.base import TEST, TRAIN, VALIDATION, ClassificationDataset, Dataset
 from datamodules.errors import DataError
 from datamodules.sources.row import Row, Rows
 
@@ -114,52 +114,48 @@ class _Drawn:
         """Every split that is declared is there."""
 
 
-class Synthetic(ClassificationDataset):
+class _DrawnDataset(Dataset):
+    hub_id = ""
+    configs = {code: code for code in SYNTHETIC_LANGUAGES}
+
+    def __init__(self, path: str | None = None, revision: str | None = None) -> None:
+        if path is not None or revision is not None:
+            raise DataError(f"dataset '{self.name}' is drawn, not read: leave out its path and revision")
+        self.source = _Drawn(self.name, self.draw)
+
+    @staticmethod
+    def draw(language: str, split: str) -> Iterator[dict[str, str]]:
+        """Yields the cells of each row of a split."""
+        raise NotImplementedError
+
+
+class Synthetic(_DrawnDataset, ClassificationDataset):
     """1,200, 300 and 600 sentences in each language, translations of each other, by topic."""
 
     name = "synthetic"
-    hub_id = ""
-    configs = {code: code for code in SYNTHETIC_LANGUAGES}
     parallel = True
     columns = ("label", "text")
     labels = TOPICS
 
-    def __init__(self, path: str | None = None, revision: str | None = None) -> None:
-        _refuse_files(self.name, path, revision)
-        self.source = _Drawn(self.name, _sentence_rows)
-
+    @staticmethod
     @override
-    def to_example(self, row: Row, row_id: str, language: str) -> Example:
-        return Example(row_id, row.text("text"), language, self.label_index(row, "label"))
+    def draw(language: str, split: str) -> Iterator[dict[str, str]]:
+        for number in range(_SENTENCES[split]):
+            topic, meaning = _draw_sentence(split, number)
+            yield {"label": topic, "text": _say(meaning, language)}
 
 
-class SyntheticText(Dataset):
+class SyntheticText(_DrawnDataset):
     """1,000 and 50 documents of ten sentences in each language; a document keeps to its topic and place."""
 
     name = "synthetic-text"
-    hub_id = ""
-    configs = {code: code for code in SYNTHETIC_LANGUAGES}
     splits = {TRAIN: TRAIN, VALIDATION: VALIDATION}
     columns = ("text",)
 
-    def __init__(self, path: str | None = None, revision: str | None = None) -> None:
-        _refuse_files(self.name, path, revision)
-        self.source = _Drawn(self.name, _document_rows)
-
+    @staticmethod
     @override
-    def to_example(self, row: Row, row_id: str, language: str) -> Example:
-        return Example(row_id, row["text"], language)
-
-
-def _refuse_files(name: str, path: str | None, revision: str | None) -> None:
-    if path is not None or revision is not None:
-        raise DataError(f"dataset '{name}' is drawn, not read: leave out its path and revision")
-
-
-def _sentence_rows(language: str, split: str) -> Iterator[dict[str, str]]:
-    for number in range(_SENTENCES[split]):
-        topic, meaning = _draw_sentence(split, number)
-        yield {"label": topic, "text": _say(meaning, language)}
+    def draw(language: str, split: str) -> Iterator[dict[str, str]]:
+        return ({"text": _draw_document(language, split, number)} for number in range(_DOCUMENTS[split]))
 
 
 # What is drawn is kept (some megabytes), for each stage reads all of it again.
@@ -169,11 +165,6 @@ def _draw_sentence(split: str, number: int) -> tuple[str, _Meaning]:
     generator = random.Random(f"{VERSION}/sentence/{split}/{number}")
     topic, place_topic = generator.sample(TOPICS, 2)
     return topic, _draw_meaning(generator, topic, place_topic, use=split)
-
-
-def _document_rows(language: str, split: str) -> Iterator[dict[str, str]]:
-    for number in range(_DOCUMENTS[split]):
-        yield {"text": _draw_document(language, split, number)}
 
 
 @functools.cache

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple, Self
 
@@ -81,8 +81,7 @@ class TableConfig(DatasetConfig):
             raise ValueError("files name no test split to test on")
         for split, files in self.files.items():
             if isinstance(files, dict):
-                unknown = [code for code in files if code not in LANGUAGES]
-                if unknown:
+                if unknown := [code for code in files if code not in LANGUAGES]:
                     near = nearest_languages(unknown[0])
                     raise ValueError(f"files of {split} name the unknown language '{unknown[0]}'{near}")
             elif PLACEHOLDER not in files and self.columns.language is None:
@@ -110,8 +109,7 @@ class Table(ClassificationDataset):
         self.pairs = config.columns.second_text is not None
         self.columns = config.columns.names
         self._labels = tuple(map(in_one_form, config.labels or ()))
-        self._found: dict[str, LanguageFiles] = {}
-        self._spoken: dict[str, tuple[str, ...]] = {}
+        self._found: dict[str, LanguageFiles | None] = {}
         self.positive = None if config.positive_class is None else in_one_form(config.positive_class)
 
     @classmethod
@@ -165,8 +163,9 @@ class Table(ClassificationDataset):
         for split in self.files:
             languages = self._languages_in(split)
             if not languages:
-                where = f"{self._file(split, PLACEHOLDER)}{self._not_taken(split)}"
-                raise DataError(f"no language has texts for the {split} split: {where}")
+                raise DataError(
+                    f"no language has texts for the {split} split: {self._file(split)}{self._not_taken(split)}"
+                )
             for code in languages:
                 rows = list(self.read(code, split))
                 errors.update((str(row), row) for row in rows if isinstance(row, RowError))
@@ -211,7 +210,7 @@ class Table(ClassificationDataset):
         """Ids may have the name of the split in them, so that a fingerprint depends on it."""
         self.check(language, split)
         content = file_fingerprint(self._file(split, language))
-        return content if self._has_own_file(split) else f"{content} {language}"
+        return content if self._own_files(split) else f"{content} {language}"
 
     @override
     def read(self, language: str, split: str) -> Iterator[Example | RowError]:
@@ -231,49 +230,40 @@ class Table(ClassificationDataset):
 
     def _languages_in(self, split: str) -> tuple[str, ...]:
         """The languages that a split has texts in; of a file per language it is only seen whether it is there."""
-        if split not in self._spoken:
-            self._spoken[split] = tuple(self._find_languages(split))
-        return self._spoken[split]
-
-    def _find_languages(self, split: str) -> Iterable[str]:
-        files = self.files.get(split, {})
-        if isinstance(files, dict):
-            return files
-        if PLACEHOLDER in files:
-            return self._language_files(split, files).by_language
+        if split not in self.files:
+            return ()
+        if own := self._own_files(split):
+            return tuple(own.by_language)
         found = _read(self._file(split), self._columns(split))
         if not found.by_language and found.without_language:
             raise found.without_language[0]
-        return found.by_language
+        return tuple(found.by_language)
 
-    def _language_files(self, split: str, pattern: str) -> LanguageFiles:
+    def _own_files(self, split: str) -> LanguageFiles | None:
+        """The files of a split that has one per language; None if it has one for all, with a column of languages."""
         if split not in self._found:
-            self._found[split] = language_files(self._folder, pattern)
+            files, found = self.files[split], None
+            if isinstance(files, dict):
+                found = LanguageFiles({code: self._folder / file for code, file in files.items()}, others=[])
+            elif PLACEHOLDER in files:
+                found = language_files(self._folder, files)
+            self._found[split] = found
         return self._found[split]
 
     def _not_taken(self, *splits: str) -> str:
         """Words for files that lie where a language's file is looked for, but have no language's code."""
-        patterns = ((split, self.files[split]) for split in splits)
-        return not_taken(
-            *(
-                self._language_files(split, pattern)
-                for split, pattern in patterns
-                if isinstance(pattern, str) and PLACEHOLDER in pattern
-            )
-        )
+        return not_taken(*filter(None, map(self._own_files, splits)))
 
     @property
     def _folder(self) -> Path:
         return user_path(self.config.path or ".")
 
-    def _file(self, split: str, language: str = PLACEHOLDER) -> Path:
-        """The file of a split in a language."""
-        files = self.files[split]
-        if isinstance(files, dict):
-            return self._folder / files[language]
-        if PLACEHOLDER in files and language in (found := self._language_files(split, files).by_language):
-            return found[language]
-        return self._folder / files.replace(PLACEHOLDER, language)
+    def _file(self, split: str, language: str = "") -> Path:
+        """The file of a split in a language; without one of its own, as the settings name it."""
+        own = self._own_files(split)
+        if own and language in own.by_language:
+            return own.by_language[language]
+        return self._folder / str(self.files[split])
 
     def _columns(self, split: str) -> ColumnsConfig:
         """What the columns of a split are called, with the translations in their places."""
@@ -284,14 +274,9 @@ class Table(ClassificationDataset):
         return dataclasses.replace(columns, **{field: self.translated.get(name, name) for field, name in names.items()})
 
     def _texts(self, language: str, split: str) -> "list[_Text | RowError]":
-        own = language if self._has_own_file(split) else None
+        own = language if self._own_files(split) else None
         found = _read(self._file(split, language), self._columns(split), own)
         return [*found.by_language.get(language, []), *found.without_language]
-
-    def _has_own_file(self, split: str) -> bool:
-        """Whether each language of a split has its own file, instead of one for all with a column of languages."""
-        files = self.files[split]
-        return isinstance(files, dict) or PLACEHOLDER in files
 
 
 class _Text(NamedTuple):
@@ -325,47 +310,44 @@ def _read(file: Path, columns: ColumnsConfig, language: str | None = None) -> _T
 
 
 @functools.lru_cache(maxsize=64)
-def _read_version(
-    file: Path, columns: ColumnsConfig, language: str | None, _size_and_time: tuple[int, int]
-) -> _Texts:
+def _read_version(file: Path, columns: ColumnsConfig, language: str | None, _size_and_time: tuple[int, int]) -> _Texts:
     found = _Texts(defaultdict(list), [])
     ids: dict[str, dict[str, str]] = defaultdict(dict)
     wanted = columns.names if language or columns.language is None else (*columns.names, columns.language)
     for row in table_rows(file, wanted):
-        code = language or _language(row, columns)
-        if isinstance(code, RowError):
-            found.without_language.append(code)
-        else:
-            text = row if isinstance(row, RowError) else _text(row, columns, ids[code])
-            found.by_language[code].append(text)
+        code = language
+        try:
+            if isinstance(row, RowError):
+                raise row
+            code = code or _language(row, columns)
+            found.by_language[code].append(_text(row, columns, ids[code]))
+        except RowError as error:
+            if code:
+                found.by_language[code].append(error)
+            else:
+                found.without_language.append(error)
     return found
 
 
-def _text(row: Row, columns: ColumnsConfig, ids: dict[str, str]) -> _Text | RowError:
+def _text(row: Row, columns: ColumnsConfig, ids: dict[str, str]) -> _Text:
     """Reads the cells of a row; `ids` has the place of each row before of its language by id, and gets this one's."""
-    try:
-        text = _Text(
-            row.place,
-            row.name(columns.text),
-            None if columns.second_text is None else row.name(columns.second_text),
-            in_one_form(row.name(columns.label)),
-            None if columns.id is None else row.name(columns.id),
-        )
-    except RowError as error:
-        return error
+    text = _Text(
+        row.place,
+        row.name(columns.text),
+        None if columns.second_text is None else row.name(columns.second_text),
+        in_one_form(row.name(columns.label)),
+        None if columns.id is None else row.name(columns.id),
+    )
     if text.id is not None and (before := ids.setdefault(text.id, row.place)) != row.place:
-        return row.error(f"holds {text.id!r}, which is the id of {before} too", columns.id)
+        raise row.error(f"holds {text.id!r}, which is the id of {before} too", columns.id)
     return text
 
 
-def _language(row: Row | RowError, columns: ColumnsConfig) -> str | RowError:
-    """Returns the FLORES code of a row's language, or the error of a row without one."""
-    if isinstance(row, RowError):
-        return row
+def _language(row: Row, columns: ColumnsConfig) -> str:
+    """Returns the FLORES code of a row's language."""
     assert columns.language is not None
+    name = row.name(columns.language)
     try:
-        return flores_code(row.name(columns.language))
-    except RowError as error:
-        return error
+        return flores_code(name)
     except DataError as error:
-        return row.error(str(error))
+        raise row.error(str(error)) from None

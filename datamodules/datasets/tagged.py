@@ -1,13 +1,13 @@
 """Sentences whose words have a tag each, such as those of named entity recognition."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from typing_extensions import override
 
 from datamodules.datasets.base import Example, LabelledDataset
-from datamodules.datasets.tag_schemes import refuse_other_schemes, to_bio, type_of
+from datamodules.datasets.tag_schemes import OUTSIDE, refuse_other_schemes, to_bio, type_of
 from datamodules.errors import RowError, shown
 from datamodules.sources.labels import index_of, unknown_label
 from datamodules.sources.row import Row
@@ -65,10 +65,13 @@ class TaggingDataset(LabelledDataset):
         """
         assert isinstance(example, TaggedSentence)
         called = self._types(words)
-        entities = _entities([self.labels[tag] for tag in example.tags])
-        return BETWEEN.join(
-            f"{called[type_]}: {' '.join(example.words[first:past])}" for type_, first, past in entities
-        )
+        entities: list[str] = []
+        for word, tag in zip(example.words, to_bio([self.labels[tag] for tag in example.tags]), strict=True):
+            if tag.startswith("B-"):
+                entities.append(f"{called[type_of(tag)]}: {word}")
+            elif tag != OUTSIDE:
+                entities[-1] += f" {word}"
+        return BETWEEN.join(entities)
 
     def read_answer(self, written: str, text: str, words: Sequence[str]) -> str | None:
         """Finds the entities in the sentence, each at its first place that is not taken yet.
@@ -138,14 +141,3 @@ def _list_in(row: Row, column: str) -> list[Any]:
     if value is not None and not isinstance(value, list):
         raise row.error(f"holds {shown(value)}, not a list", column)
     return value or []
-
-
-def _entities(tags: Sequence[str]) -> Iterator[tuple[str, int, int]]:
-    """Yields type, first word and one past the last of each entity; an I- that continues nothing begins one."""
-    first = 0
-    for place, tag in enumerate([*tags, "O"]):
-        before = tags[place - 1] if place else "O"
-        if before != "O" and tag != f"I-{before[2:]}":
-            yield before[2:], first, place
-        if tag != "O" and tag != f"I-{before[2:]}":
-            first = place

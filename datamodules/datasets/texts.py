@@ -2,13 +2,12 @@
 
 from typing_extensions import override
 
-from datamodules.datasets.base import TEST, VALIDATION, Dataset, Example
+from datamodules.datasets.base import TEST, VALIDATION, Dataset
 from datamodules.datasets.sib200 import Sib200
 from datamodules.errors import DataError
 from datamodules.languages.table import LANGUAGES, MEANINGS
 from datamodules.languages.table import language as look_up
 from datamodules.sources.base import Folder
-from datamodules.sources.row import Row
 
 
 class FolderTexts(Dataset):
@@ -24,42 +23,32 @@ class FolderTexts(Dataset):
     def __init__(self, path: str | None = None, revision: str | None = None) -> None:
         if path is None:
             raise DataError("dataset 'texts' is a local folder: it needs a path")
-        super().__init__(path, revision)
         self.path = path
-        self._folder = Folder(path)
+        self.source = self._folder = Folder(path)
 
     @property
     def languages(self) -> tuple[str, ...]:
         """FLORES codes of the languages that have a folder."""
-        return tuple(code for code in LANGUAGES if self._names_of(code))
+        return tuple(filter(self._folders_of, LANGUAGES))
 
     @override
     def config_of(self, language: str) -> str:
         """Raises DataError too if two folders are of the language, or one may be of another language as well."""
         look_up(language)
-        names = self._names_of(language)
+        names = self._folders_of(language)
         if len(names) > 1:
             found = " and ".join(names)
             raise DataError(f"the folders {found} of {self.path} are both of {language}: rename one of them")
-        if not names and (shared := self._shared_name_of(language)):
-            meanings = " or ".join(MEANINGS[shared])
-            raise DataError(f"the folder {shared} of {self.path} may be of {meanings}: give it one of these names")
+        if not names and (shared := self._folders_of(language, shared=True)):
+            meanings = " or ".join(MEANINGS[shared[0]])
+            raise DataError(f"the folder {shared[0]} of {self.path} may be of {meanings}: give it one of these names")
         # a language without a folder falls through to the source, whose message names the path
         return names[0] if names else language
 
-    @override
-    def to_example(self, row: Row, row_id: str, language: str) -> Example:
-        return Example(row_id, row.text("text"), language)
-
-    def _names_of(self, code: str) -> list[str]:
-        """The folders whose name means this language alone."""
-        alone = (name for name in LANGUAGES[code].all_codes if MEANINGS[name] == (code,))
-        return [name for name in alone if self._folder.has_config(name)]
-
-    def _shared_name_of(self, code: str) -> str | None:
-        """A folder whose name means this language or another one."""
-        shared = (name for name in LANGUAGES[code].all_codes if len(MEANINGS[name]) > 1)
-        return next(filter(self._folder.has_config, shared), None)
+    def _folders_of(self, code: str, *, shared: bool = False) -> list[str]:
+        """The folders whose name means this language alone or, of `shared` names, one of several."""
+        names = (name for name in LANGUAGES[code].all_codes if (len(MEANINGS[name]) > 1) == shared)
+        return list(filter(self._folder.has_config, names))
 
 
 class Wikipedia(Dataset):
@@ -70,10 +59,7 @@ class Wikipedia(Dataset):
     configs = {code: f"20231101.{known.wikipedia}" for code, known in LANGUAGES.items() if known.wikipedia}
     splits = {"train": "train"}
     columns = ("id", "text")
-
-    @override
-    def to_example(self, row: Row, row_id: str, language: str) -> Example:
-        return Example(row.name("id"), row.text("text"), language)
+    id_column = "id"
 
 
 _RENAMED = {
@@ -109,6 +95,7 @@ class FloresPlus(Dataset):
     splits = {VALIDATION: "dev", TEST: "devtest"}
     parallel = True
     columns = ("id", "text")
+    id_column = "id"
 
     @override
     def config_of(self, language: str) -> str:
@@ -118,7 +105,3 @@ class FloresPlus(Dataset):
                 "or name a file of your own"
             )
         return super().config_of(language)
-
-    @override
-    def to_example(self, row: Row, row_id: str, language: str) -> Example:
-        return Example(row.name("id"), row.text("text"), language)

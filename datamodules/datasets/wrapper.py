@@ -1,10 +1,13 @@
 """Base of datasets that recombine the splits of other datasets and keep their labels and answers."""
 
-from collections.abc import Sequence
-
 from typing_extensions import override
 
-from datamodules.datasets.base import Example, LabelledDataset
+from datamodules.datasets.base import LabelledDataset
+
+_TAKEN_OVER = (
+    "name", "task", "pairs", "positive", "parallel", "bad_rows", "notes", "gold", "has_gold", "answer", "read_answer",
+)
+"""Attributes and methods of a dataset that are its wrapper's too."""
 
 
 class DatasetWrapper(LabelledDataset):
@@ -12,12 +15,8 @@ class DatasetWrapper(LabelledDataset):
 
     def __init__(self, asked: LabelledDataset) -> None:
         self.asked = asked
-        self.name = asked.name
-        self.task = asked.task
-        self.pairs = asked.pairs
-        self.positive = asked.positive
-        self.parallel = asked.parallel
-        self.bad_rows = asked.bad_rows
+        for name in _TAKEN_OVER:
+            setattr(self, name, getattr(asked, name))
 
     def split_of(self, split: str) -> tuple[LabelledDataset, str]:
         """Returns the dataset and the split of it that a split is read from."""
@@ -59,23 +58,3 @@ class DatasetWrapper(LabelledDataset):
     @override
     def labels(self) -> tuple[str, ...]:
         return self.asked.labels
-
-    @override
-    def notes(self) -> list[str]:
-        return self.asked.notes()
-
-    @override
-    def gold(self, example: Example) -> str:
-        return self.asked.gold(example)
-
-    @override
-    def has_gold(self, example: Example) -> bool:
-        return self.asked.has_gold(example)
-
-    @override
-    def answer(self, example: Example, words: Sequence[str]) -> str:
-        return self.asked.answer(example, words)
-
-    @override
-    def read_answer(self, written: str, text: str, words: Sequence[str]) -> str | None:
-        return self.asked.read_answer(written, text, words)

@@ -20,9 +20,9 @@ from datamodules.batches import (
     training_loader,
 )
 from datamodules.datasets.base import TEST, TRAIN, VALIDATION, DatasetConfig, Example, LabelledDataset
+from datamodules.datasets.k_shot import choose_k_shot
 from datamodules.datasets.registry import labelled_dataset
 from datamodules.errors import DataError
-from datamodules.labelled.k_shot import choose_k_shot
 from datamodules.tokenization import filled, padded
 
 
@@ -128,7 +128,7 @@ class TaskData(ResumableData):
 
     def training_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
         """Tokenises training examples."""
-        return self.rows(examples, self.train_max_length)
+        return self.rows(examples, self.config.train_max_length or self.config.max_length)
 
     def test_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
         """Tokenises test examples."""
@@ -147,11 +147,6 @@ class TaskData(ResumableData):
     def collate(self) -> Collate:
         """Makes a batch of rows; it is picklable, for worker processes get it."""
         return functools.partial(_collate, add_columns=self.add_columns, pad_id=self.tokenizer.pad_token_id)
-
-    @property
-    def train_max_length(self) -> int:
-        """Longest training row in tokens."""
-        return self.config.train_max_length or self.config.max_length
 
     def _read(self, languages: Iterable[str], split: str) -> list[Example]:
         return [example for language in languages for example in self.dataset.examples(language, split)]

@@ -1,20 +1,13 @@
 """Batches for generation: a prompt and the tokens of its answer."""
 
-import dataclasses
 from collections.abc import Sequence
 
 from typing_extensions import override
 
 from datamodules.batches import Batch
 from datamodules.datasets.base import Example
-from datamodules.labelled.base import TaskRow
-from datamodules.labelled.prompted import PromptedData
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Row(TaskRow):
-    prompt_language: str
-    answer: list[int]
+from datamodules.labelled.prompted import PromptedData, PromptRow
+from datamodules.labelled.templates import PromptBuilder
 
 
 class GenerationData(PromptedData):
@@ -37,22 +30,16 @@ class GenerationData(PromptedData):
     """
 
     @override
-    def rows(self, examples: Sequence[Example], max_length: int, prompt_language: str | None = None) -> list[_Row]:
-        prompt_builder = self.prompt_builder(dict.fromkeys(prompt_language or example.language for example in examples))
-        prefix = self.config.text_prefix
-        rows = []
-        for example in examples:
-            asked_in = prompt_language or example.language
-            ids = prompt_builder.ids(example, asked_in, max_length, prefix)
-            known = self.dataset.has_gold(example)
-            answer = prompt_builder.answer_ids(self.answer(example, asked_in), ends=True) if known else []
-            rows.append(_Row(example, ids, asked_in, answer))
-        return rows
+    def answers(self, builder: PromptBuilder, examples: Sequence[Example], languages: Sequence[str]) -> list[list[int]]:
+        return [
+            builder.answer_ids(self.answer(example, language), ends=True) if self.dataset.has_gold(example) else []
+            for example, language in zip(examples, languages, strict=True)
+        ]
 
     @staticmethod
     @override
-    def add_columns(batch: Batch, rows: Sequence[_Row]) -> None:
-        if all(row.answer for row in rows):
-            batch["answers"] = [row.answer for row in rows]
+    def add_columns(batch: Batch, rows: Sequence[PromptRow]) -> None:
+        if all(row.answers for row in rows):
+            batch["answers"] = [row.answers for row in rows]
         batch["text"] = [row.example.text for row in rows]
         batch["prompt_language"] = [row.prompt_language for row in rows]

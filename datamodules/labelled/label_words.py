@@ -1,19 +1,14 @@
 """Batches for label words: a prompt, and for each label the words that answer it."""
 
-import dataclasses
 from collections.abc import Sequence
 
 from typing_extensions import override
 
 from datamodules.batches import Batch
 from datamodules.datasets.base import Example
-from datamodules.labelled.base import TaskRow, add_labels
-from datamodules.labelled.prompted import PromptedData
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Row(TaskRow):
-    answers: list[list[int]]
+from datamodules.labelled.base import add_labels
+from datamodules.labelled.prompted import PromptedData, PromptRow
+from datamodules.labelled.templates import PromptBuilder
 
 
 class LabelWordData(PromptedData):
@@ -34,26 +29,18 @@ class LabelWordData(PromptedData):
     """
 
     @override
-    def rows(self, examples: Sequence[Example], max_length: int, prompt_language: str | None = None) -> list[_Row]:
-        languages = dict.fromkeys(prompt_language or example.language for example in examples)
-        prompt_builder = self.prompt_builder(languages)
-        answers = {
+    def answers(
+        self, builder: PromptBuilder, examples: Sequence[Example], languages: Sequence[str]
+    ) -> list[list[list[int]]]:
+        by_language = {
             # A sequence-to-sequence model has learnt to end its answers; a decoder goes on with anything.
-            language: [prompt_builder.answer_ids(words, ends=not self.is_decoder) for words in self.words(language)]
-            for language in languages
+            language: [builder.answer_ids(words, ends=not self.is_decoder) for words in self.words(language)]
+            for language in dict.fromkeys(languages)
         }
-        prefix = self.config.text_prefix
-        return [
-            _Row(
-                example,
-                prompt_builder.ids(example, prompt_language or example.language, max_length, prefix),
-                answers[prompt_language or example.language],
-            )
-            for example in examples
-        ]
+        return [by_language[language] for language in languages]
 
     @staticmethod
     @override
-    def add_columns(batch: Batch, rows: Sequence[_Row]) -> None:
+    def add_columns(batch: Batch, rows: Sequence[PromptRow]) -> None:
         add_labels(batch, rows)
         batch["answers"] = [row.answers for row in rows]

@@ -1,15 +1,24 @@
 """Renders texts with a prompt template and demonstrations."""
 
-from collections.abc import Iterable, Sequence
+import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 from typing_extensions import override
 
-from datamodules.batches import HasLength
 from datamodules.datasets.base import DatasetConfig, Example
-from datamodules.labelled.base import TaskData
+from datamodules.labelled.base import TaskData, TaskRow
 from datamodules.labelled.templates import PromptBuilder, TemplateConfig, draw_examples
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PromptRow(TaskRow):
+    """A tokenised prompt, with the language of its template."""
+
+    prompt_language: str
+    answers: Any
+    """What `PromptedData.answers` gives for it."""
 
 
 class PromptedData(TaskData):
@@ -45,23 +54,27 @@ class PromptedData(TaskData):
         self._drawn: dict[str, list[Example]] = {}
 
     @override
-    def test_rows(self, examples: Sequence[Example]) -> Sequence[HasLength]:
+    def test_rows(self, examples: Sequence[Example]) -> list[PromptRow]:
         return self.rows(examples, self.config.max_length, self.sources[0] if self.config.translated else None)
 
-    def rows(
-        self, examples: Sequence[Example], max_length: int, prompt_language: str | None = None
-    ) -> Sequence[HasLength]:
+    def rows(self, examples: Sequence[Example], max_length: int, prompt_language: str | None = None) -> list[PromptRow]:
         """Puts examples to the model, all in one language, or each in its own."""
+        languages = [prompt_language or example.language for example in examples]
+        shown = {language: self._shown(language) for language in dict.fromkeys(languages)}
+        builder = PromptBuilder(self.template, self.tokenizer, is_decoder=self.is_decoder, shown=shown)
+        answers = self.answers(builder, examples, languages)
+        return [
+            PromptRow(example, builder.ids(example, language, max_length, self.config.text_prefix), language, answer)
+            for example, language, answer in zip(examples, languages, answers, strict=True)
+        ]
+
+    def answers(self, builder: PromptBuilder, examples: Sequence[Example], languages: Sequence[str]) -> list[Any]:
+        """Tokenises for each example what `answers` has of it in a batch; the languages are those of the prompts."""
         raise NotImplementedError
 
     def words(self, language: str) -> list[str]:
         """What the labels are called in a language."""
         return self.template.words_for(self.labels, language)
-
-    def prompt_builder(self, languages: Iterable[str]) -> PromptBuilder:
-        """Makes what puts examples in these languages to the model."""
-        shown = {language: self._shown(language) for language in languages}
-        return PromptBuilder(self.template, self.tokenizer, is_decoder=self.is_decoder, shown=shown)
 
     def answer(self, example: Example, prompt_language: str) -> str:
         """The gold answer, as the model should write it in the language of the prompt."""

@@ -1,6 +1,7 @@
 """Prompt templates, with few-shot demonstrations before the text where they are configured."""
 
 import dataclasses
+import itertools
 import string
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -10,8 +11,8 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from datamodules.datasets.base import Example, LabelledDataset
+from datamodules.datasets.k_shot import draw
 from datamodules.errors import DataError, nearest
-from datamodules.labelled.k_shot import draw
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -54,16 +55,15 @@ class TemplateConfig:
         for key, template in {"template": self.template, **self.templates}.items():
             where = key if key == "template" else f"templates: that of {key}"
             try:
-                parts = [part for part in string.Formatter().parse(template) if part[1] is not None]
+                parts = list(string.Formatter().parse(template))
             except ValueError as error:
                 raise ValueError(f"{where} cannot be read: {error}; a brace itself is written twice") from None
-            places = [str(place) for _, place, _, _ in parts]
-            for place, (_, _, format_, conversion) in zip(places, parts, strict=True):
-                if place not in PLACES:
+            for _, place, format_, conversion in parts:
+                if place is not None and place not in PLACES:
                     raise ValueError(f"{where} has no place for {{{place}}}{nearest(place, PLACES)}")
                 if format_ or conversion:
                     raise ValueError(f"{where} formats {{{place}}}, which is text: write the name in braces alone")
-            if "text" not in places:
+            if "text" not in (place for _, place, _, _ in parts):
                 raise ValueError(f"{where} has no place for the {{text}}")
 
     def words_for(self, labels: Sequence[str], language: str) -> list[str]:
@@ -71,9 +71,9 @@ class TemplateConfig:
         words = {**self.words, **self.words_in.get(language, {})}
         return [words.get(label, label) for label in labels]
 
-    def ask(self, language: str, **texts: str) -> str:
+    def ask(self, language: str, texts: Sequence[str]) -> str:
         """Returns the template of a language with the texts in their places."""
-        return self.templates.get(language, self.template).format_map(texts)
+        return self.templates.get(language, self.template).format_map(dict(zip(PLACES, texts, strict=False)))
 
 
 def draw_examples(dataset: LabelledDataset, config: ExamplesConfig, language: str, seed: int) -> list[Example]:
@@ -90,8 +90,7 @@ def draw_examples(dataset: LabelledDataset, config: ExamplesConfig, language: st
         of_labels[example.label].append(example)
     labels = sorted(of_labels, key=lambda label: draw(seed, f"label/{label}"))
     ranked = [sorted(of_labels[label], key=lambda example: draw(seed, example.id)) for label in labels]
-    longest = max(map(len, ranked), default=0)
-    in_turn = [group[place] for place in range(longest) for group in ranked if place < len(group)]
+    in_turn = [example for turn in itertools.zip_longest(*ranked) for example in turn if example is not None]
     if len(in_turn) < config.count:
         raise DataError(
             f"{dataset.name} {language}: the {config.split} split holds {len(in_turn)} examples, not {config.count}"
@@ -125,10 +124,11 @@ class PromptBuilder:
         self.tokenizer = tokenizer
         self.is_decoder = is_decoder
         self._before = {
-            language: BETWEEN_EXAMPLES.join(f"{self._ask(example)} {answer}" for example, answer in examples)
-            + BETWEEN_EXAMPLES
+            language: "".join(
+                f"{config.ask(example.language, example.texts)} {answer}{BETWEEN_EXAMPLES}"
+                for example, answer in examples
+            )
             for language, examples in shown.items()
-            if examples
         }
 
     def ids(self, example: Example, language: str, max_length: int, prefix: str = "") -> list[int]:
@@ -140,8 +140,7 @@ class PromptBuilder:
         before = prefix + self._before.get(language, "")
         texts = list(example.texts)
         while True:
-            asked = self.config.ask(language, **dict(zip(PLACES, texts, strict=False)))
-            ids = self._tokenise(before + asked)
+            ids = self._tokenise(before + self.config.ask(language, texts))
             if len(ids) <= max_length:
                 return ids
             ends = [_token_ends(self.tokenizer, text) for text in texts]
@@ -165,9 +164,6 @@ class PromptBuilder:
         else:
             ids = self.tokenizer(answer, add_special_tokens=False)["input_ids"]
         return [*ids, *([self.tokenizer.eos_token_id] if ends else [])]
-
-    def _ask(self, example: Example) -> str:
-        return self.config.ask(example.language, **dict(zip(PLACES, example.texts, strict=False)))
 
     def _tokenise(self, text: str) -> list[int]:
         ids: list[int] = self.tokenizer(text, verbose=False)["input_ids"]

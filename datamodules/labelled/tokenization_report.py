@@ -62,19 +62,16 @@ def tokenization_report(
         rows = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"] if texts else []
         tokens = sum(map(len, rows))
         lengths = map(len, rows)
-        rooms = [
-            max_length - prefix - tokenizer.num_special_tokens_to_add(pair=len(example.texts) > 1)
-            for example in examples
-        ]
-        longer = [
-            sum(next(lengths) for _ in example.texts) > room for example, room in zip(examples, rooms, strict=True)
-        ]
+        truncated = 0
+        for example in examples:
+            room = max_length - prefix - tokenizer.num_special_tokens_to_add(pair=len(example.texts) > 1)
+            truncated += sum(next(lengths) for _ in example.texts) > room
         report.append(
             LanguageTokens(
                 language,
                 sentences=len(examples),
                 tokens_per_word=_share(tokens, sum(len(text.split()) for text in texts)),
-                truncated_share=_share(sum(longer), len(examples)),
+                truncated_share=_share(truncated, len(examples)),
                 unknown_share=_share(sum(row.count(tokenizer.unk_token_id) for row in rows), tokens),
             )
         )

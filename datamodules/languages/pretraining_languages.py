@@ -7,7 +7,6 @@ Arabic is unseen where a list says "Arabic". Text that crept in unnamed is not k
 
 import re
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from datamodules.errors import DataError, nearest
@@ -31,31 +30,23 @@ class PretrainingCorpus:
     @property
     def languages(self) -> frozenset[str]:
         """The languages as FLORES codes; what is not in `LANGUAGES` is left out."""
-        return frozenset(_flores()[code] for code in self.codes if code in _flores())
+        return frozenset(_FLORES[code] for code in self.codes if code in _FLORES)
 
 
-@cache
-def _flores() -> dict[str, str]:
-    known = {code: code for code in LANGUAGES}
-    return known | {one.wikipedia: one.code for one in LANGUAGES.values() if one.wikipedia}
+_FLORES = {code: known.code for known in LANGUAGES.values() for code in (known.code, known.wikipedia) if code}
+_ROWS = rows_of(Path(__file__).with_name("pretraining_languages.tsv"))
 
 
-def _codes() -> dict[str, tuple[str, ...]]:
-    codes: dict[str, tuple[str, ...]] = {}
-    for row in rows_of(Path(__file__).with_name("pretraining_languages.tsv")):
-        for corpus in row["corpora"].split():
-            codes[corpus] = (*codes.get(corpus, ()), row["code"])
-    return codes
+def _codes(corpus: str) -> tuple[str, ...]:
+    return tuple(row["code"] for row in _ROWS if corpus in row["corpora"].split())
 
-
-_CODES = _codes()
 
 PRETRAINING_CORPORA: dict[str, PretrainingCorpus] = {
     # Five languages are there in Latin letters too, and Burmese in Zawgyi; such text is in none of our languages.
     "cc100": PretrainingCorpus(
         name="CC-100",
         source="Conneau et al., ACL 2020, table 6",
-        codes=_CODES["cc100"],
+        codes=_codes("cc100"),
         # E5 was initialised from XLM-R, its small model from a MiniLM that was distilled from XLM-R on its languages
         # (Wang et al., arXiv:2402.05672); mDeBERTa was pretrained on CC-100 itself.
         models=(r"xlm-roberta-.*", r"multilingual-e5-(small|base|large)", r"multilingual-minilm-.*", r"mdeberta-v3-.*"),
@@ -64,33 +55,33 @@ PRETRAINING_CORPORA: dict[str, PretrainingCorpus] = {
     "mc4": PretrainingCorpus(
         name="mC4",
         source="Xue et al., NAACL 2021, table 6",
-        codes=_CODES["mc4"],
+        codes=_codes("mc4"),
         models=(r"mt5-.*", r"mt0-.*"),
     ),
     "wikipedia104": PretrainingCorpus(
         name="the 104 largest Wikipedias",
         source="Devlin et al., multilingual.md of google-research/bert",
-        codes=_CODES["wikipedia104"],
+        codes=_codes("wikipedia104"),
         models=(r"(distil)?bert-base-multilingual-cased",),
     ),
     "roots": PretrainingCorpus(
         name="ROOTS",
         source="Laurençon et al., NeurIPS 2022, table 1; model card of BLOOM",
-        codes=_CODES["roots"],
+        codes=_codes("roots"),
         models=(r"bloomz?(-.*)?",),
     ),
     # Chinese is listed without its script, so it counts in both.
     "cc100-xl": PretrainingCorpus(
         name="CC100-XL",
         source="Lin et al., EMNLP 2022, table 1",
-        codes=_CODES["cc100-xl"],
+        codes=_codes("cc100-xl"),
         # XGLM of 4.5B parameters saw 134 languages, of which no list is published.
         models=(r"xglm-(564M|1\.7B|2\.9B|7\.5B)",),
     ),
     "mbart50": PretrainingCorpus(
         name="the 50 languages of mBART-50",
         source="Tang et al., Findings of ACL 2021, table 1; tokenizer of transformers",
-        codes=_CODES["mbart50"],
+        codes=_codes("mbart50"),
         models=(r"mbart-large-50(-.*)?",),
     ),
 }
@@ -112,18 +103,12 @@ def pretraining_corpus(name: str) -> PretrainingCorpus:
 def corpus_of_model(model: str) -> PretrainingCorpus | None:
     """Returns what a model on the hub was pretrained on; for one that was tuned further, what its base model was.
 
-    A revision after `@` is no matter. Somebody else's model is not known by its name: `me/mt5-small` may be anything.
-
-    Returns:
-        The corpus; None where it is not known.
+    A revision after `@` is no matter. Returns None for somebody else's model: `me/mt5-small` may be anything.
     """
     owner, _, name = model.partition("@")[0].rpartition("/")
     if owner not in OWNERS:
         return None
-    for corpus in PRETRAINING_CORPORA.values():
-        if _is_one_of(name, corpus.models):
-            return corpus
-    return None
+    return next((corpus for corpus in PRETRAINING_CORPORA.values() if _is_one_of(name, corpus.models)), None)
 
 
 def was_tuned(model: str) -> bool:

@@ -41,18 +41,9 @@ OTHER_SCRIPTS = frozenset({"ace_Arab", "arb_Latn", "bjn_Arab", "kas_Deva", "min_
 
 
 def resource_class(code: str) -> str | None:
-    """Returns a language's class, `5` to `0`.
-
-    Returns:
-        The class; None for a language that is not in `LANGUAGES`, for `OTHER_SCRIPTS`, and for languages that are drawn
-        from a seed.
-    """
+    """Returns a language's class, `5` to `0`; None of one that is unknown, drawn from a seed or in `OTHER_SCRIPTS`."""
     known = LANGUAGES.get(code)
-    if known is None or code in OTHER_SCRIPTS or _is_synthetic(known.iso639_3):
+    # ISO 639-3 keeps qaa to qtz for private use.
+    if known is None or code in OTHER_SCRIPTS or "qaa" <= known.iso639_3 <= "qtz":
         return None
     return next((name for name, codes in CLASSES.items() if known.iso639_3 in codes.split()), OTHERS)
-
-
-def _is_synthetic(iso639_3: str) -> bool:
-    """Whether a code is one of those that ISO 639-3 keeps for private use: qaa to qtz."""
-    return "qaa" <= iso639_3 <= "qtz"

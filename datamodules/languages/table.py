@@ -72,9 +72,7 @@ def nearest_languages(text: str, among: Collection[str] | None = None) -> str:
         "; nearest: swh_Latn (Swahili)", or an empty string where nothing is near.
     """
     known = [LANGUAGES[code] for code in (LANGUAGES if among is None else among) if code in LANGUAGES]
-    scored = sorted(
-        ((_similarity(text, candidate), candidate) for candidate in known), key=lambda pair: -pair[0]
-    )
+    scored = sorted(((_similarity(text, candidate), candidate) for candidate in known), key=lambda pair: -pair[0])
     best = [pair for pair in scored[:3] if pair[0] >= NEAR]
     if best and best[0][0] == 1:
         best = [pair for pair in best if pair[0] == 1]
@@ -99,16 +97,12 @@ def rows_of(file: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream, delimiter="\t" if file.suffix == ".tsv" else ","))
 
 
-def _read_table() -> dict[str, Language]:
-    return {
-        row["code"]: Language(
-            row["code"], row["name"], row["family"], row["wikipedia"] or None, tuple(row["other_codes"].split())
-        )
-        for row in rows_of(Path(__file__).with_name("languages.tsv"))
-    }
-
-
-LANGUAGES: dict[str, Language] = _read_table()
+LANGUAGES: dict[str, Language] = {
+    row["code"]: Language(
+        row["code"], row["name"], row["family"], row["wikipedia"] or None, tuple(row["other_codes"].split())
+    )
+    for row in rows_of(Path(__file__).with_name("languages.tsv"))
+}
 """All known languages by FLORES code."""
 
 

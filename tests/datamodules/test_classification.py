@@ -11,7 +11,7 @@ from lightning import LightningModule, Trainer
 from transformers import PreTrainedTokenizerFast
 
 from datamodules import ClassificationData, DataError, DatasetConfig, Example
-from datamodules.labelled.k_shot import choose_k_shot
+from datamodules.datasets.k_shot import choose_k_shot
 from tests.datamodules.conftest import Write
 
 EXAMPLES = [

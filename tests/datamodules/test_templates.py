@@ -60,7 +60,7 @@ def test_the_longer_text_is_cut_and_nothing_of_the_template(tokenizer: PreTraine
 
 def test_braces_of_a_text_are_no_places(tokenizer: PreTrainedTokenizerFast) -> None:
     config = TemplateConfig(template="{{x}} {text} {second_text}")
-    assert config.ask("eng_Latn", text="{second_text}", second_text="{0}") == "{x} {second_text} {0}"
+    assert config.ask("eng_Latn", ["{second_text}", "{0}"]) == "{x} {second_text} {0}"
 
 
 def test_a_language_has_its_own_template_and_words(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -70,8 +70,8 @@ def test_a_language_has_its_own_template_and_words(tokenizer: PreTrainedTokenize
         words={"yes": "w3"},
         words_in={"fra_Latn": {"no": "w4"}},
     )
-    assert config.ask("fra_Latn", text="w7") == "w2 w7"
-    assert config.ask("deu_Latn", text="w7") == "w7 w1"
+    assert config.ask("fra_Latn", ["w7"]) == "w2 w7"
+    assert config.ask("deu_Latn", ["w7"]) == "w7 w1"
     assert config.words_for(["yes", "no"], "fra_Latn") == ["w3", "w4"]
     assert config.words_for(["yes", "no"], "deu_Latn") == ["w3", "no"]
 

@@ -34,6 +34,6 @@ def choose_k_shot(examples: Iterable[Example], k: int, seed: int) -> list[Exampl
     return [example for example in examples if (example.language, example.id) in chosen]
 
 
-def draw(seed: int, name: str) -> str:
+def draw(seed: int | str, name: str) -> str:
     """Hashes (seed, name); the smallest hashes are sampled."""
     return hashlib.sha256(f"{seed}/{name}".encode()).hexdigest()
