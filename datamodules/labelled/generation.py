@@ -30,7 +30,9 @@ class GenerationData(PromptedData):
     """
 
     @override
-    def answers(self, builder: PromptBuilder, examples: Sequence[Example], languages: Sequence[str]) -> list[list[int]]:
+    def answer_tokens(
+        self, builder: PromptBuilder, examples: Sequence[Example], languages: Sequence[str]
+    ) -> list[list[int]]:
         return [
             builder.answer_ids(self.answer(example, language), ends=True) if self.dataset.has_gold(example) else []
             for example, language in zip(examples, languages, strict=True)

@@ -29,7 +29,7 @@ class LabelWordData(PromptedData):
     """
 
     @override
-    def answers(
+    def answer_tokens(
         self, builder: PromptBuilder, examples: Sequence[Example], languages: Sequence[str]
     ) -> list[list[list[int]]]:
         by_language = {

@@ -18,7 +18,7 @@ class PromptRow(TaskRow):
 
     prompt_language: str
     answers: Any
-    """What `PromptedData.answers` gives for it."""
+    """As of `PromptedData.answer_tokens`."""
 
 
 class PromptedData(TaskData):
@@ -62,13 +62,13 @@ class PromptedData(TaskData):
         languages = [prompt_language or example.language for example in examples]
         shown = {language: self._shown(language) for language in dict.fromkeys(languages)}
         builder = PromptBuilder(self.template, self.tokenizer, is_decoder=self.is_decoder, shown=shown)
-        answers = self.answers(builder, examples, languages)
+        answers = self.answer_tokens(builder, examples, languages)
         return [
             PromptRow(example, builder.ids(example, language, max_length, self.config.text_prefix), language, answer)
             for example, language, answer in zip(examples, languages, answers, strict=True)
         ]
 
-    def answers(self, builder: PromptBuilder, examples: Sequence[Example], languages: Sequence[str]) -> list[Any]:
+    def answer_tokens(self, builder: PromptBuilder, examples: Sequence[Example], languages: Sequence[str]) -> list[Any]:
         """Tokenises for each example what `answers` has of it in a batch; the languages are those of the prompts."""
         raise NotImplementedError
 
