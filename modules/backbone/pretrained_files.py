@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
 VOCABULARY_FILES = (
-    *(TOKENIZER, "vocab.txt", "vocab.json", "merges.txt"),
-    *("sentencepiece.bpe.model", "spm.model", "spiece.model", "tokenizer.model"),
+    TOKENIZER, "vocab.txt", "vocab.json", "merges.txt",
+    "sentencepiece.bpe.model", "spm.model", "spiece.model", "tokenizer.model",
 )
 TOKENIZER_CONFIG = "tokenizer_config.json"
 TOKENIZER_SETTINGS = (TOKENIZER_CONFIG, "special_tokens_map.json", "added_tokens.json")

@@ -1,7 +1,5 @@
-from .adapters_component import IA3 as IA3
-from .adapters_component import Bottleneck as Bottleneck
-from .adapters_component import Prefix as Prefix
 from .base import Component as Component
+from .bottleneck import Bottleneck as Bottleneck
 from .configs import BottleneckConfig as BottleneckConfig
 from .configs import FullConfig as FullConfig
 from .configs import IA3Config as IA3Config
@@ -10,7 +8,9 @@ from .configs import LoRAConfig as LoRAConfig
 from .configs import PrefixConfig as PrefixConfig
 from .configs import SoftPromptConfig as SoftPromptConfig
 from .full import Full as Full
+from .ia3 import IA3 as IA3
 from .invertible import Invertible as Invertible
 from .lora import LoRA as LoRA
+from .prefix import Prefix as Prefix
 from .registry import CONFIGS as CONFIGS
 from .soft_prompt import SoftPrompt as SoftPrompt

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 COMPONENTS: dict[type[ComponentConfig], str] = {
     configs.SoftPromptConfig: "modules.components.soft_prompt.SoftPrompt",
-    configs.BottleneckConfig: "modules.components.adapters_component.Bottleneck",
+    configs.BottleneckConfig: "modules.components.bottleneck.Bottleneck",
     configs.InvertibleConfig: "modules.components.invertible.Invertible",
     configs.LoRAConfig: "modules.components.lora.LoRA",
-    configs.PrefixConfig: "modules.components.adapters_component.Prefix",
-    configs.IA3Config: "modules.components.adapters_component.IA3",
+    configs.PrefixConfig: "modules.components.prefix.Prefix",
+    configs.IA3Config: "modules.components.ia3.IA3",
     configs.FullConfig: "modules.components.full.Full",
 }
 """The settings of each kind, and its class, which is imported when it is first used."""

@@ -21,8 +21,8 @@ SAFE, PICKLED = "adapter.safetensors", "pytorch_adapter.bin"
 INVERTIBLE = "invertible_adapters."
 NAME = "component-in-format"
 OF_TRAINING = (
-    *("init_weights", "init_weights_seed", "dropout", "stochastic_depth", "phm_c_init", "phm_init_range"),
-    *("hypercomplex_nonlinearity", "inv_adapter", "inv_adapter_reduction_factor"),
+    "init_weights", "init_weights_seed", "dropout", "stochastic_depth", "phm_c_init", "phm_init_range",
+    "hypercomplex_nonlinearity", "inv_adapter", "inv_adapter_reduction_factor",
 )
 """Settings that change nothing of what trained weights compute; the invertible adapter is a component of its own."""
 OF_V1 = ("attention_type", "new_attention_norm", "invertible_adapter")

@@ -31,25 +31,25 @@ PROMPT = "prompt_embeddings"
 TASKS = {"encoder": "FEATURE_EXTRACTION", "decoder": "CAUSAL_LM", "encoder-decoder": "SEQ_2_SEQ_LM"}
 """PEFT's name of what a backbone of a family is loaded as: AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM."""
 OF_ALL = (
-    *("peft_type", "task_type", "auto_mapping", "peft_version"),
-    *("base_model_name_or_path", "revision", "inference_mode"),
+    "peft_type", "task_type", "auto_mapping", "peft_version",
+    "base_model_name_or_path", "revision", "inference_mode",
 )
 """Settings of every configuration of PEFT that say where it came from."""
 OF_PROMPTS = (
     *OF_ALL,
-    *("num_virtual_tokens", "token_dim", "num_transformer_submodules", "num_attention_heads", "num_layers"),
-    *("prompt_tuning_init", "prompt_tuning_init_text", "tokenizer_name_or_path", "tokenizer_kwargs"),
+    "num_virtual_tokens", "token_dim", "num_transformer_submodules", "num_attention_heads", "num_layers",
+    "prompt_tuning_init", "prompt_tuning_init_text", "tokenizer_name_or_path", "tokenizer_kwargs",
 )
 """Settings of a prompt that are read here, or only give its first values."""
 OF_LORAS = (
     *OF_ALL,
-    *("r", "lora_alpha", "lora_dropout", "use_rslora"),  # honoured
+    "r", "lora_alpha", "lora_dropout", "use_rslora",  # honoured
     # Where it acts, which the names of the weights say.
-    *("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern"),
+    "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern",
     # How the weights of the backbone lie in memory, and where computations of the first values are done.
-    *("fan_in_fan_out", "megatron_core", "runtime_config"),
+    "fan_in_fan_out", "megatron_core", "runtime_config",
     # Settings of first values, and of a variant; `init_lora_weights` and `use_qalora` say whether they apply.
-    *("init_lora_weights", "loftq_config", "eva_config", "corda_config", "lora_ga_config", "qalora_group_size"),
+    "init_lora_weights", "loftq_config", "eva_config", "corda_config", "lora_ga_config", "qalora_group_size",
 )
 """Settings of a LoRA that are honoured, or change nothing of what trained weights compute."""
 KEEPS_BACKBONE = (None, True, False, "gaussian", "eva", "orthogonal", "mica")
