@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pydantic
 
 from framework.errors import did_you_mean
-from framework.system.documents import Key
+from framework.system.yaml_documents import Key
 from framework.wording import shortened
 
 T = TypeVar("T")

@@ -24,7 +24,7 @@ FORBIDDEN_IMPORTS = [
 ORDER = {
     "framework": "cli reports execution tracking slurm planning config store answers objectives results "
     "validation system errors wording identity languages",
-    "datamodules": "unlabelled labelled datasets sources languages tokenization batches errors",
+    "datamodules": "unlabelled labelled datasets sources languages batching errors",
     "modules": "training combination formats components backbone disk_cache errors",
 }
 """Folders and single files of each package; each imports only what comes after it."""

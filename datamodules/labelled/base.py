@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase
 
-from datamodules.batches import (
+from datamodules.batching.loaders import (
     Batch,
     Collate,
     HasLength,
@@ -19,11 +19,11 @@ from datamodules.batches import (
     shuffled_epochs,
     training_loader,
 )
+from datamodules.batching.tokenization import filled, padded
 from datamodules.datasets.base import TEST, TRAIN, VALIDATION, DatasetConfig, Example, LabelledDataset
 from datamodules.datasets.k_shot import choose_k_shot
 from datamodules.datasets.registry import labelled_dataset
 from datamodules.errors import DataError
-from datamodules.tokenization import filled, padded
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from typing_extensions import override
 
-from datamodules.batches import Batch
+from datamodules.batching.loaders import Batch
+from datamodules.batching.tokenization import PairTokens, pair_tokens, token_ids
 from datamodules.datasets.base import Example
 from datamodules.labelled.base import TaskData, TaskRow, add_labels, add_token_types
-from datamodules.tokenization import PairTokens, pair_tokens, token_ids
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

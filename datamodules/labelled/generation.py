@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from typing_extensions import override
 
-from datamodules.batches import Batch
+from datamodules.batching.loaders import Batch
 from datamodules.datasets.base import Example
 from datamodules.labelled.prompted import PromptedData, PromptRow
 from datamodules.labelled.templates import PromptBuilder

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from typing_extensions import override
 
-from datamodules.batches import Batch
+from datamodules.batching.loaders import Batch
 from datamodules.datasets.base import Example
 from datamodules.datasets.questions import Question, QuestionsConfig
 from datamodules.errors import DataError

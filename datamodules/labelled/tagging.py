@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import torch
 from typing_extensions import override
 
-from datamodules.batches import Batch
+from datamodules.batching.loaders import Batch
+from datamodules.batching.tokenization import WordTokens, filled, word_tokens
 from datamodules.datasets.base import Example
 from datamodules.datasets.tagged import TaggedSentence
 from datamodules.labelled.base import TaskData, TaskRow
-from datamodules.tokenization import WordTokens, filled, word_tokens
 
 NO_TOKEN = -1
 """Stands in a batch where a word has no token, and behind a sentence's last word."""

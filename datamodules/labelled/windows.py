@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from transformers import PreTrainedTokenizerBase
 
+from datamodules.batching.tokenization import check_pairs
 from datamodules.errors import DataError
-from datamodules.tokenization import check_pairs
 
 _PAIRS_AT_A_TIME = 1000
 

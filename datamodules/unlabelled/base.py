@@ -17,7 +17,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase
 
-from datamodules.batches import (
+from datamodules.batching.loaders import (
     Batch,
     HasLength,
     ResumableData,

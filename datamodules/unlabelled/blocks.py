@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from transformers import PreTrainedTokenizerBase
 from typing_extensions import override
 
-from datamodules.tokenization import token_ids
+from datamodules.batching.tokenization import token_ids
 from datamodules.unlabelled.base import Batching, Reader
 from datamodules.unlabelled.configs import TextConfig
 from datamodules.unlabelled.text import MonolingualText

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from typing_extensions import override
 
-from datamodules.batches import Batch
-from datamodules.tokenization import filled, padded, token_ids
+from datamodules.batching.loaders import Batch
+from datamodules.batching.tokenization import filled, padded, token_ids
 from datamodules.unlabelled.base import IGNORED
 from datamodules.unlabelled.blocks import Block, BlockBatching
 

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from typing_extensions import override
 
-from datamodules.batches import Batch
-from datamodules.tokenization import encoded, filled, padded
+from datamodules.batching.loaders import Batch
+from datamodules.batching.tokenization import encoded, filled, padded
 from datamodules.unlabelled.base import IGNORED, Batching, Reader
 from datamodules.unlabelled.text import MonolingualText
 

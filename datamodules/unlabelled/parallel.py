@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase
 
-from datamodules.batches import Batch, ResumableData, global_batches, shuffled_epochs, training_loader
-from datamodules.tokenization import padded, token_ids
+from datamodules.batching.loaders import Batch, ResumableData, global_batches, shuffled_epochs, training_loader
+from datamodules.batching.tokenization import padded, token_ids
 from datamodules.unlabelled.configs import ParallelConfig
 from datamodules.unlabelled.pairs import Pair, ParallelText
 

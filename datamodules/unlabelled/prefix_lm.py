@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from typing_extensions import override
 
-from datamodules.batches import Batch, row_generator
+from datamodules.batching.loaders import Batch, row_generator
 from datamodules.unlabelled.base import IGNORED
 from datamodules.unlabelled.blocks import Block
 from datamodules.unlabelled.causal import Causal

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from datamodules.tokenization import encoded
+from datamodules.batching.tokenization import encoded
 from datamodules.unlabelled.span_corruption import sentinel_ids
 from datamodules.unlabelled.text import MonolingualText
 

@@ -7,9 +7,9 @@ import torch
 from transformers import PreTrainedTokenizerBase
 from typing_extensions import override
 
-from datamodules.batches import Batch, row_generator
+from datamodules.batching.loaders import Batch, row_generator
+from datamodules.batching.tokenization import filled, padded, token_ids
 from datamodules.errors import DataError
-from datamodules.tokenization import filled, padded, token_ids
 from datamodules.unlabelled.base import IGNORED
 from datamodules.unlabelled.blocks import Block, BlockBatching
 from datamodules.unlabelled.configs import SpanCorruptionConfig

@@ -63,7 +63,7 @@ class Head(BuiltInAnswer):
 
 def _refusal_of_pairs(info: BackboneInfo) -> str:
     """Returns why the tokenizer cannot encode pairs of texts; an empty text where it can."""
-    from datamodules.tokenization import check_pairs
+    from datamodules.batching.tokenization import check_pairs
 
     try:
         check_pairs(tokenizer_of(info))

@@ -14,7 +14,7 @@ import datamodules
 from datamodules import DataError, LabelledDataset, Task, TemplateConfig, labelled_dataset, language
 from framework.answers.base import AnswerContext, BuiltInAnswer
 from framework.errors import did_you_mean
-from framework.system.documents import Key
+from framework.system.yaml_documents import Key
 from framework.validation import Problem
 from modules import BackboneInfo, Family, of_tokenizer, tokenizer_of
 

@@ -8,7 +8,7 @@ from datamodules import LANGUAGES, DataError
 from framework.config.check_reused import trained_languages
 from framework.config.draft import AbsentError, Draft
 from framework.objectives import OBJECTIVES, CausalObjective, MonolingualObjective, Objective
-from framework.system.documents import Key
+from framework.system.yaml_documents import Key
 from framework.validation import Problem
 from modules import (
     BackboneInfo,

@@ -32,7 +32,7 @@ from framework.config.check_training import (
     check_vocabulary,
 )
 from framework.config.draft import AbsentError, Draft
-from framework.system.documents import Key
+from framework.system.yaml_documents import Key
 from framework.validation import Problem
 from framework.wording import shortened
 

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from framework.errors import did_you_mean
-from framework.system.documents import Key
+from framework.system.yaml_documents import Key
 from framework.wording import shortened
 
 LETTERS = 2**20

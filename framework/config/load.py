@@ -13,8 +13,8 @@ from framework.config.yaml_file import ExperimentSource, GridCell, dotted, read
 from framework.errors import ExperimentError, Mistake, UserError, did_you_mean
 from framework.identity import identity
 from framework.objectives import OBJECTIVES, LanguageModelingObjective, Objective
-from framework.system.documents import Key
 from framework.system.imports import imported_class
+from framework.system.yaml_documents import Key
 from framework.validation import MOST, Problem, belongs, rename_keys, validate
 from modules import ROLES, ModulesError, component_config, inspect_backbone
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from framework.config.interpolation import interpolate
 from framework.errors import ExperimentError, Mistake, UserError
-from framework.system.documents import BYTES, DEPTH, Document, DocumentError, Key, parse
-from framework.system.files import is_folder, names_in
+from framework.system.atomic_files import is_folder, names_in
+from framework.system.yaml_documents import BYTES, DEPTH, Document, DocumentError, Key, parse
 from framework.wording import shortened
 
 CELLS = 1_000

@@ -2,7 +2,7 @@
 
 A checkpoint holds the trained weights, the optimiser, the schedule, the curve so far and the number of batches. It
 holds no random state: dropout, masks and the order of the data depend only on the seed and the number of the batch
-(`modules.training.base.StageModule`, `datamodules.batches`).
+(`modules.training.base.StageModule`, `datamodules.batching.loaders`).
 """
 
 import hashlib
@@ -20,8 +20,8 @@ from lightning.fabric.plugins import CheckpointIO
 from typing_extensions import override
 
 from framework.errors import Interrupted, UserError
+from framework.system.atomic_files import write_whole
 from framework.system.distributed import own_rank
-from framework.system.files import write_whole
 from framework.system.signals import interrupted, stop_requested
 from modules.training.base import StageModule
 

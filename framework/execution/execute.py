@@ -30,12 +30,12 @@ from framework.store.backbone_choice import BackboneChoice
 from framework.store.compatibility import answers_of
 from framework.store.merging import write_sum
 from framework.store.store import HEAD, KEPT_TOKENS, Passport, Store, parameter_count, part_of
+from framework.system.atomic_files import write_whole
 from framework.system.distributed import own_rank
-from framework.system.files import write_whole
 from framework.system.provenance import command, commit, made, versions
 from framework.system.signals import interrupted, stop_requested
-from framework.tracking.entry import about_stage, entry_of_component, entry_of_record, entry_of_run
-from framework.tracking.tracker import Tracker, tracked
+from framework.tracking.live_tracker import Tracker, tracked
+from framework.tracking.stage_content import about_stage, entry_of_component, entry_of_record, entry_of_run
 from modules import Backbone, Combination, Component, OptimizationConfig, load_backbone
 from modules.backbone.backbone import seeded
 from modules.backbone.vocabulary import reduce_vocabulary, tokens_to_keep

@@ -22,15 +22,15 @@ from framework.execution.trainer import ProgressCallback
 from framework.planning.data_check import check_rows
 from framework.planning.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage, plan_experiment
 from framework.store.store import UNFINISHED
+from framework.system.atomic_files import require_writable, sweep
 from framework.system.distributed import own_rank, slurm_tasks
-from framework.system.files import require_writable, sweep
 from framework.system.launchers import forget_ranks
 from framework.system.locks import stage_lock
 from framework.system.network import retry_requests
 from framework.system.provenance import COMMAND
 from framework.system.provenance import command as typed
 from framework.system.signals import PARENT, die_with_parent, handle_stop_signals, interrupted, is_child, stop_requested
-from framework.tracking.tracker import TRACKING_FAILED
+from framework.tracking.live_tracker import TRACKING_FAILED
 
 CLAIMED = "MODULINGUA_CLAIMED"
 """Environment variable: the process that started this one holds the stage's lock."""

@@ -19,7 +19,7 @@ from framework.config.schema import TrainerConfig
 from framework.errors import UserError
 from framework.execution.checkpoint import CheckpointFile, Checkpointing, restoring, resume_or_start
 from framework.system.distributed import slurm_tasks
-from framework.tracking.tracker import Tracker
+from framework.tracking.live_tracker import Tracker
 from modules.training.base import StageModule
 from modules.training.sharding import ShardedBackbone
 from modules.training.task import TaskModule

@@ -28,7 +28,7 @@ from framework.results.run_folder import Control, RunFolder
 from framework.store.backbone_choice import BackboneChoice
 from framework.store.formula import Formula, Terms, is_language, merged_identity, merged_title, parse, seed_of
 from framework.store.store import Store
-from framework.system.files import require_folder
+from framework.system.atomic_files import require_folder
 from modules import BackboneInfo, ComponentConfig, trained_parameters
 from modules.components import FullConfig
 

@@ -29,7 +29,7 @@ from pydantic.dataclasses import dataclass
 
 from framework.errors import UserError
 from framework.results.metrics import SCORINGS, Metric, Task, metrics_of
-from framework.system.files import names_in, write_whole
+from framework.system.atomic_files import names_in, write_whole
 from framework.system.stored_files import Damaged, first_line, read_stored, read_stored_yaml, stored_bytes
 from framework.validation import rename_keys
 from modules.training.unparsed import UNPARSED

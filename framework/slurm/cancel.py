@@ -10,7 +10,7 @@ from framework.planning.plan import plan_experiment
 from framework.slurm import cluster
 from framework.slurm.record import launches, read, stages_in
 from framework.slurm.stage_job import CANCELLED
-from framework.system.files import write_whole
+from framework.system.atomic_files import write_whole
 
 
 def cancel(file: Path, overrides: list[str], console: Console) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from framework.errors import UserError
-from framework.slurm.command import call, shown
+from framework.slurm.slurm_command import call, shown
 
 DEFAULT_ARRAY = 1001
 """Slurm's default of the size of an array."""

@@ -22,7 +22,7 @@ from framework.slurm.record import FROZEN, Array, Launch, next_folder, queued, s
 from framework.slurm.script import on_one_line, size, write_script
 from framework.slurm.script import overrides as stage_overrides
 from framework.slurm.stage_job import StageJob
-from framework.system.files import require_writable, write_whole
+from framework.system.atomic_files import require_writable, write_whole
 from framework.system.provenance import command as typed
 from framework.wording import count
 

@@ -22,7 +22,7 @@ from framework.config.slurm import LIGHT
 from framework.planning.plan import Plan
 from framework.slurm.cluster import Queued
 from framework.slurm.stage_job import StageJob
-from framework.system.files import write_whole
+from framework.system.atomic_files import write_whole
 from framework.system.stored_files import read_stored
 
 FROZEN, RECORD = "experiment.yaml", "launch.json"

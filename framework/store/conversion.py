@@ -11,7 +11,7 @@ from framework.store.backbone_choice import BackboneChoice
 from framework.store.fetching import fetch_saved
 from framework.store.identities import imported_identity
 from framework.store.store import PASSPORT, Passport, Store, parameter_count, part_of
-from framework.system.files import filled_folder
+from framework.system.atomic_files import filled_folder
 from framework.system.provenance import made
 from modules import ROLES, BackboneConfig, ModulesError, component_class, load_backbone
 from modules.formats import FORMATS, Part

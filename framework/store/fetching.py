@@ -8,7 +8,7 @@ from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, O
 from requests import ConnectionError, Timeout
 
 from framework.errors import UserError
-from framework.system.files import is_folder
+from framework.system.atomic_files import is_folder
 from framework.system.network import TIMEOUT
 from modules.backbone.hub import HUB_ERRORS, hub_errors
 from modules.formats import WEIGHT_FILES

@@ -18,7 +18,7 @@ from framework.results.run_folder import RunFolder
 from framework.store.compatibility import refuse_unknown_head
 from framework.store.formula import Terms, in_order, merged_identity, merged_title, parse
 from framework.store.store import HEAD, KEPT_TOKENS, Passport, Store, parameter_count, part_of
-from framework.system.files import is_folder
+from framework.system.atomic_files import is_folder
 from framework.system.provenance import made
 from modules import ModulesError, component_class
 from modules.components.base import weighted_sum

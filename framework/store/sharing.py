@@ -26,7 +26,7 @@ from framework.store.fetching import REASONS, folder_at
 from framework.store.listing import runs_with
 from framework.store.store import HISTORY, PASSPORT, WEIGHTS, Passport, Store, read_passport, write_passport
 from framework.store.verification import verify
-from framework.system.files import filled_folder, whole_folder
+from framework.system.atomic_files import filled_folder, whole_folder
 from modules.backbone.hub import hub_errors
 from modules.formats.base import CONFIG
 

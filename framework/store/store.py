@@ -27,7 +27,7 @@ from safetensors import SafetensorError, safe_open
 from typing_extensions import TypedDict  # pydantic reads that of `typing` from Python 3.12 on only
 
 from framework.errors import UserError, did_you_mean
-from framework.system.files import names_in, remove_folder, sha256, whole_folder
+from framework.system.atomic_files import names_in, remove_folder, sha256, whole_folder
 from framework.system.stored_files import Damaged, first_reason, read_stored, read_stored_lines
 from framework.validation import validate
 from modules import BackboneConfig, component_config

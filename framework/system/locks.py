@@ -20,8 +20,8 @@ from pathlib import Path
 from filelock import LeaseSettingsMismatch, SoftFileLease, SoftFileLock, Timeout
 
 from framework.errors import UserError
+from framework.system.atomic_files import owner, write_whole
 from framework.system.distributed import own_rank, slurm_step, slurm_tasks
-from framework.system.files import owner, write_whole
 from framework.system.signals import pause
 
 LEASE = 60.0

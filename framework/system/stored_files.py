@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from framework.errors import UserError, file_error
-from framework.system.documents import DocumentError, parse
+from framework.system.yaml_documents import DocumentError, parse
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ def read_stored_yaml(path: Path) -> dict[str, Any]:
 
     Raises:
         UserError: It cannot be read.
-        Damaged: It is not YAML within the bounds of `framework.system.documents`, or no mapping.
+        Damaged: It is not YAML within the bounds of `framework.system.yaml_documents`, or no mapping.
     """
     try:
         found = parse(stored_bytes(path)).data

@@ -19,9 +19,9 @@ from framework.planning.reopen import reopen
 from framework.results.run_folder import RunFolder, read_runs
 from framework.store.store import Passport, Store
 from framework.system.locks import stage_lock_if_free
-from framework.tracking.client import WandbRun, beside, default_entity, is_sent, require_login
-from framework.tracking.entry import Entry, about_run, about_stage, entry_of_component, entry_of_run
-from framework.tracking.tracker import FAILED, reason, wandb_errors_as_user_errors
+from framework.tracking.live_tracker import FAILED, reason, wandb_errors_as_user_errors
+from framework.tracking.stage_content import Entry, about_run, about_stage, entry_of_component, entry_of_run
+from framework.tracking.wandb_client import WandbRun, beside, default_entity, is_sent, require_login
 
 KINDS = ("pretrain", "language", "task", "evaluate")
 """In this order each stage comes after those that it depends on."""

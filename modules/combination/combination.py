@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from modules.backbone.backbone import Backbone, seeded
 from modules.backbone.packed_masks import packed_inputs
+from modules.combination.batch_rows import Rows, put_together, rolled
 from modules.combination.generate import generate_tokens
 from modules.combination.kv_cache import DECODING_STATES, DecodingState
-from modules.combination.rows import Rows, put_together, rolled
 from modules.combination.score import Continuations, continuation_log_probs, likelihoods_at, padded
 from modules.components.base import Component
 from modules.components.base_config import ROLES, ComponentConfig

@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import DynamicCache, EncoderDecoderCache
 
 from modules.backbone.backbone import Backbone
-from modules.combination.rows import rolled
+from modules.combination.batch_rows import rolled
 
 Embed = Callable[[Tensor], Tensor]
 """Gives embeddings [rows, time, embedding size] of token numbers [rows, time]."""

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from modules.backbone.backbone import Backbone
-from modules.components import BottleneckConfig, IA3Config, InvertibleConfig
-from modules.components.adapters_component import IA3, Bottleneck, LibraryComponent
+from modules.components import IA3, Bottleneck, BottleneckConfig, IA3Config, InvertibleConfig
+from modules.components.adapters_component import LibraryComponent
 from modules.errors import ModulesError
 from modules.formats.base import Part, Parts, read_config, read_tensors, refuse_unknown
 

@@ -24,7 +24,7 @@ import torch
 from torch.nn import functional
 
 from datamodules import CausalConfig, MonolingualData, MonolingualText, PackingConfig
-from datamodules.tokenization import filled, padded, token_ids
+from datamodules.batching.tokenization import filled, padded, token_ids
 from datamodules.unlabelled.base import IGNORED
 from modules import BackboneConfig, Combination, OptimizationConfig, load_backbone
 from modules.components import FullConfig

@@ -11,7 +11,7 @@ import torch
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from datamodules.batches import Batch
+from datamodules.batching.loaders import Batch
 from datamodules.unlabelled.base import IGNORED
 
 ROOT = Path(__file__).parents[2]

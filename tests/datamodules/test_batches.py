@@ -11,7 +11,7 @@ import torch.distributed
 from torch.utils.data import DataLoader
 
 from datamodules import DataError
-from datamodules.batches import (
+from datamodules.batching.loaders import (
     Batch,
     Batches,
     evaluation_batches,

@@ -11,7 +11,7 @@ import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from datamodules import MonolingualData, PackingConfig
-from datamodules.batches import Batch
+from datamodules.batching.loaders import Batch
 from datamodules.unlabelled.base import IGNORED
 from datamodules.unlabelled.packing import PackedRow, packed
 

@@ -17,7 +17,7 @@ from datamodules import (
     labelled_dataset,
     tokenization_report,
 )
-from datamodules.tokenization import pair_tokens
+from datamodules.batching.tokenization import pair_tokens
 from tests.datamodules.conftest import Write
 
 

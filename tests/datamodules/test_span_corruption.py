@@ -10,7 +10,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from datamodules import DataError, MonolingualData, SpanCorruptionConfig
-from datamodules.batches import row_generator
+from datamodules.batching.loaders import row_generator
 from datamodules.unlabelled.base import IGNORED
 from datamodules.unlabelled.blocks import Block
 from datamodules.unlabelled.span_corruption import corrupted, noise_mask, sentinel_ids

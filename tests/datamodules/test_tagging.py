@@ -23,7 +23,7 @@ from datamodules import (
     TaggingDataset,
     labelled_dataset,
 )
-from datamodules.tokenization import word_tokens
+from datamodules.batching.tokenization import word_tokens
 from tests.conftest import FOLDERS
 from tests.datamodules.conftest import Write
 

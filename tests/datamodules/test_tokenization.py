@@ -4,7 +4,7 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from datamodules import DatasetConfig, labelled_dataset, tokenization_report
-from datamodules.tokenization import padded, token_ids
+from datamodules.batching.tokenization import padded, token_ids
 from tests.datamodules.conftest import Write
 
 

@@ -21,7 +21,7 @@ from datamodules import (
     SpanCorruptionConfig,
     TextConfig,
 )
-from datamodules.batches import Batch, Batches
+from datamodules.batching.loaders import Batch, Batches
 from datamodules.unlabelled.base import IGNORED
 from tests.datamodules.conftest import Write, originals
 

@@ -39,7 +39,7 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> None:
 def unsynced_files() -> Iterator[None]:
     """Thousands of small files need not survive a crash of the machine; for a test file to ask for."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("framework.system.files.os.fsync", lambda descriptor: None)
+        patch.setattr("framework.system.atomic_files.os.fsync", lambda descriptor: None)
         yield
 
 

@@ -15,7 +15,7 @@ from framework.tracking import names
 from framework.tracking.dashboard import heatmap
 from framework.tracking.dashboard.content import Content, content_of
 from framework.tracking.dashboard.panels import AXES, LANGUAGES_A_PANEL, language_bars, parallel_coordinates
-from framework.tracking.entry import entry_of_run
+from framework.tracking.stage_content import entry_of_run
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import TARGETS, Workspace, command_line
 from tests.wandb_views import Refused, ViewServer
@@ -225,7 +225,7 @@ class TestServerless:
         environment: dict[str, str],
         message: str,
     ) -> None:
-        monkeypatch.setattr("framework.tracking.client.START_SECONDS", 2)
+        monkeypatch.setattr("framework.tracking.wandb_client.START_SECONDS", 2)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         from framework.errors import UserError

@@ -15,7 +15,7 @@ from framework.planning.plan import EvaluateStage, LanguageStage, TaskStage
 from framework.reports.explain.drawing import drawing
 from framework.reports.explain.examples import example_of, examples
 from framework.reports.explain.origins import origins
-from framework.reports.explain.rows import LONGEST, describe_row
+from framework.reports.explain.token_view import LONGEST, describe_row
 from modules import tokenizer_of
 from tests.framework.conftest import Modulingua
 from tests.framework.test_answers import GENERATION, LABEL_WORDS, WORDS, Changes, asked, untrained

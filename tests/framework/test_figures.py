@@ -16,7 +16,7 @@ from datamodules.languages.table import LANGUAGES
 from framework.reports.compare import Comparison, compare
 from framework.reports.compare.figures import draw_figures, write_figures
 from framework.reports.compare.figures.drawing import Drawing
-from framework.reports.compare.rows import Cell
+from framework.reports.compare.score_rows import Cell
 from framework.results.metrics import metrics_of
 from tests.framework.made_runs import PROMPT_AND_ADAPTER, add, make_run
 

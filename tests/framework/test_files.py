@@ -22,7 +22,7 @@ import modules
 from framework import errors
 from framework.errors import UserError, exit_on_user_error
 from framework.system import locks
-from framework.system.files import filled_folder, remove_folder, require_writable, whole_folder, write_whole
+from framework.system.atomic_files import filled_folder, remove_folder, require_writable, whole_folder, write_whole
 from framework.system.locks import stage_lock, stage_lock_if_free
 from framework.system.stored_files import Damaged, stored_bytes
 

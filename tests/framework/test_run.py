@@ -182,7 +182,7 @@ class TestCarryingOn:
         """Killed while the second component is written, and again between two tests."""
         kill_at = """
 import os, signal, sys
-from framework.system import files
+from framework.system import atomic_files
 from framework.results import run_folder
 from framework.cli import main
 
@@ -199,7 +199,7 @@ def killing(function):
     return call
 
 if what == "training":
-    files.os.replace = killing(files.os.replace)
+    atomic_files.os.replace = killing(atomic_files.os.replace)
 else:
     run_folder.RunFolder.write = killing(run_folder.RunFolder.write)
 main()

@@ -18,7 +18,7 @@ from framework.config.sbatch_template import TEMPLATE
 from framework.config.slurm import Resources
 from framework.errors import UserError
 from framework.planning.plan import TaskStage
-from framework.slurm import cluster, command
+from framework.slurm import cluster, slurm_command
 from framework.slurm.memory import default_memory
 from framework.slurm.status import statuses
 from framework.system.launchers import RANKS
@@ -84,8 +84,8 @@ class TestAnswers:
     def test_a_command_that_does_not_end_is_ended(
         self, here: Cluster, monkeypatch: pytest.MonkeyPatch, lines: str
     ) -> None:
-        monkeypatch.setattr(command, "SECONDS", 0.3)
-        monkeypatch.setattr(command, "MOST_BYTES", 2**20)
+        monkeypatch.setattr(slurm_command, "SECONDS", 0.3)
+        monkeypatch.setattr(slurm_command, "MOST_BYTES", 2**20)
         folder = here(squeue=f"echo $$ >$HERE/pid; {lines}")
         start = time.monotonic()
         with pytest.raises(UserError, match=r"^squeue (did not end within 0\.3 seconds|printed more than 1 MiB)"):

@@ -80,7 +80,7 @@ class TestWholeOrNotAtAll:
         def fail(*_: object) -> None:
             raise OSError("no space left")
 
-        monkeypatch.setattr("framework.system.files.os.replace", fail)
+        monkeypatch.setattr("framework.system.atomic_files.os.replace", fail)
         with pytest.raises(OSError, match="no space left"):
             store.write(passport("other"), {}, [])
         monkeypatch.undo()
@@ -97,7 +97,7 @@ class TestWholeOrNotAtAll:
             seen.append([store.has("7f3a"), *sorted(path.name for path in Path(source).iterdir())])
             replace(source, target)
 
-        monkeypatch.setattr("framework.system.files.os.replace", watched)
+        monkeypatch.setattr("framework.system.atomic_files.os.replace", watched)
         store.write(passport("7f3a"), STATE, CURVE)
         assert seen == [[False, WEIGHTS, HISTORY, PASSPORT]]
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from framework.planning.plan import LanguageStage, TaskStage
 from framework.store.store import PASSPORT, WEIGHTS
-from framework.system.files import sha256
+from framework.system.atomic_files import sha256
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import Workspace
 

@@ -16,7 +16,7 @@ from framework.reports.analyze.scores import Scores
 from framework.reports.analyze.source_ranking import Ranking
 from framework.reports.compare.layout import MISSING, Grid, number, signed
 from framework.reports.compare.rendering import blocks, csv_text, escape, markdown_table, rich_table
-from framework.system.files import write_changed
+from framework.system.atomic_files import write_changed
 from framework.wording import count
 
 MOST_CANDIDATES = 20

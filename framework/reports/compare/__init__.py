@@ -14,7 +14,7 @@ from framework.reports.compare.averages import with_averages
 from framework.reports.compare.comparison import Comparison, check_places
 from framework.reports.compare.groups import group_languages
 from framework.reports.compare.pivot import COMBINATION, pivot
-from framework.reports.compare.rows import ScoredRuns, languages_of, rows_of, zero_shot_everywhere
+from framework.reports.compare.score_rows import ScoredRuns, languages_of, rows_of, zero_shot_everywhere
 from framework.results.metrics import SHIPPED, Metric, metrics_of
 from framework.results.metrics.own import own_metric
 from framework.results.run_folder import RunFolder, RunRecord, read_runs

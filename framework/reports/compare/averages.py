@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from framework.errors import UserError
 from framework.reports.compare.groups import Grouping
-from framework.reports.compare.rows import GroupAverage, Row, ScoredRuns, Tested, families_of
+from framework.reports.compare.score_rows import GroupAverage, Row, ScoredRuns, Tested, families_of
 from framework.results.metrics import SCORINGS, Metric
 from framework.results.run_folder import Control
 from framework.results.run_groups import RunGroup

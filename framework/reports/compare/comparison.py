@@ -14,9 +14,9 @@ from framework.reports.compare.latex import latex
 from framework.reports.compare.layout import Grid, by_language, grouped, pivoted, prefers_wide
 from framework.reports.compare.pivot import Pivot
 from framework.reports.compare.rendering import blocks, csv_text, escape, fits, markdown_table, rich_table
-from framework.reports.compare.rows import ScoredRuns, Tested
+from framework.reports.compare.score_rows import ScoredRuns, Tested
 from framework.results.statistics import MacroAverage
-from framework.system.files import write_changed
+from framework.system.atomic_files import write_changed
 
 
 @dataclass(frozen=True)

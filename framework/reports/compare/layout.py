@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from framework.languages import name_of
 from framework.reports.compare.groups import Grouping
 from framework.reports.compare.pivot import Pivot
-from framework.reports.compare.rows import Row, Tested, is_source_everywhere
+from framework.reports.compare.score_rows import Row, Tested, is_source_everywhere
 from framework.results.statistics import MacroAverage
 
 Grid = list[list[str]]

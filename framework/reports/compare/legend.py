@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from framework.reports.compare.groups import Grouping
 from framework.reports.compare.layout import MISSING, SOURCE, STAR, number
 from framework.reports.compare.pivot import Pivot
-from framework.reports.compare.rows import Cell, Row, families_of
+from framework.reports.compare.score_rows import Cell, Row, families_of
 from framework.results.metrics import SCORINGS, Metric
 from framework.results.run_folder import LanguageResult, RunFolder
 from framework.results.run_groups import RunGroup

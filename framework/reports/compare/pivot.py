@@ -6,7 +6,7 @@ from typing import Any
 
 from framework.errors import UserError, did_you_mean
 from framework.reports.compare.averages import outcomes_of
-from framework.reports.compare.rows import ScoredRuns
+from framework.reports.compare.score_rows import ScoredRuns
 from framework.results.metrics import Metric
 from framework.results.run_folder import RunFolder
 from framework.results.run_groups import RunGroup, disambiguate, natural, shown

@@ -11,7 +11,7 @@ from datamodules import TaskData
 from framework.execution.execute import stage_data, text_data
 from framework.planning.plan import EvaluateStage, LanguageStage, Plan, Stage, TaskStage, make_plan
 from framework.reports.explain.drawing import kinds_of
-from framework.reports.explain.rows import Description, Prompts, describe_row
+from framework.reports.explain.token_view import Description, Prompts, describe_row
 from modules import ROLES, tokenizer_of
 
 

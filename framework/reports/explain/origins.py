@@ -7,7 +7,7 @@ from typing import Any
 from framework.config.schema import Experiment, Sections
 from framework.config.yaml_file import ExperimentSource
 from framework.identity import plain
-from framework.system.documents import Key
+from framework.system.yaml_documents import Key
 
 Line = tuple[Key, Any, str]
 """A key, its value, and where it was written; "default" if it was not."""

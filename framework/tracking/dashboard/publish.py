@@ -14,10 +14,10 @@ from wandb_workspaces.workspaces import Workspace, internal
 from framework.config.tracking import TrackingConfig
 from framework.errors import UserError
 from framework.planning.plan import Plan
-from framework.tracking import client
+from framework.tracking import wandb_client
 from framework.tracking.dashboard import heatmap, views
 from framework.tracking.dashboard.content import Content, content_of
-from framework.tracking.tracker import reason, wandb_errors_as_user_errors
+from framework.tracking.live_tracker import reason, wandb_errors_as_user_errors
 
 VIEWS = (views.results_view, views.training_view)
 DEFAULT_ENTITY = "<default entity>"
@@ -60,9 +60,9 @@ def specification(content: Content, tracking: TrackingConfig) -> dict[str, Any]:
 
 def _save(content: Content, tracking: TrackingConfig, console: Console) -> Iterator[tuple[str, str]]:
     """Saves chart, views and report; yields what was saved and its URL."""
-    client.require_login()
-    api = wandb.Api(timeout=client.START_SECONDS)
-    entity, project = tracking.entity or client.default_entity(), tracking.project
+    wandb_client.require_login()
+    api = wandb.Api(timeout=wandb_client.START_SECONDS)
+    entity, project = tracking.entity or wandb_client.default_entity(), tracking.project
     if project not in {known.name for known in api.projects(entity)}:
         api.create_project(project, entity)
     _save_chart(api, entity, console)

@@ -16,7 +16,7 @@ from framework.reports.compare.figures import averages, by_language
 from framework.results.metrics.base import Floats, Mean, Metric
 from framework.results.statistics import Bootstrap, Examples, Outcome
 from framework.store.store import Store
-from framework.tracking.entry import entry_of_run
+from framework.tracking.stage_content import entry_of_run
 from tests.framework.made_runs import add, make_run
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from framework.tracking import tracker
+from framework.tracking import live_tracker
 from tests.framework.conftest import workspace_in
 from tests.framework.tiny import ROOT, Workspace
 from tests.wandb_server import WandbServer
@@ -63,8 +63,8 @@ def fresh_client() -> Iterator[None]:
 def restart() -> None:
     """Does as if the process began."""
     wandb.teardown()
-    tracker._failures.clear()
-    tracker._late.clear()
+    live_tracker._failures.clear()
+    live_tracker._late.clear()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from framework.planning.plan import EvaluateStage, Plan, TaskStage
 from framework.results.run_folder import RunFolder
-from framework.tracking.entry import component_name
+from framework.tracking.stage_content import component_name
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import Workspace, runs
 from tests.framework.tracking.conftest import OFFLINE, QUICK, SECRETS, restart

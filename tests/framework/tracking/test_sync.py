@@ -9,7 +9,7 @@ import pytest
 from framework.planning.plan import LanguageStage
 from framework.store.merging import merge
 from framework.system.locks import stage_lock_if_free
-from framework.tracking.entry import component_name
+from framework.tracking.stage_content import component_name
 from tests.framework.conftest import Modulingua
 from tests.framework.tiny import TARGETS, Workspace
 from tests.wandb_server import WandbServer

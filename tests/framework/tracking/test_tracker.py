@@ -23,10 +23,10 @@ from framework.execution.runner import _Children, sync_command
 from framework.planning.plan import LanguageStage
 from framework.store.store import WEIGHTS
 from framework.system.signals import handle_stop_signals
-from framework.tracking import client, tracker
-from framework.tracking.entry import component_name
+from framework.tracking import live_tracker, wandb_client
+from framework.tracking.live_tracker import Tracker, tracked
+from framework.tracking.stage_content import component_name
 from framework.tracking.sync import _of_run, sync
-from framework.tracking.tracker import Tracker, tracked
 from tests.framework.tiny import ROOT, Workspace, runs
 from tests.framework.tracking.conftest import OFFLINE, QUICK, restart, wandb
 from tests.framework.tracking.reading import curve, expected_curve, offline_copies, records_of, state_of
@@ -129,8 +129,8 @@ class TestTrouble:
 
     @pytest.fixture(autouse=True)
     def quick(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(client, "START_SECONDS", 2)
-        monkeypatch.setattr(tracker, "FINISH_SECONDS", 2)
+        monkeypatch.setattr(wandb_client, "START_SECONDS", 2)
+        monkeypatch.setattr(live_tracker, "FINISH_SECONDS", 2)
 
     @pytest.mark.parametrize("trouble", ["out of order", "silent", "gone", "out of order later", "silent later"])
     def test_training_goes_on_and_sync_tells_it_later(
@@ -169,7 +169,7 @@ class TestTrouble:
 
         server.broken, server.silent = None, False
         monkeypatch.setenv("WANDB_BASE_URL", server.url)
-        monkeypatch.setattr(client, "START_SECONDS", 30)
+        monkeypatch.setattr(wandb_client, "START_SECONDS", 30)
         restart()
         command, *words = shlex.split(advice)[1:]
         assert (command, sync_quietly(*words)) == ("sync", "2 of 2 sent")
@@ -185,7 +185,7 @@ class TestTrouble:
         monkeypatch: pytest.MonkeyPatch,
         capfd: pytest.CaptureFixture[str],
     ) -> None:
-        monkeypatch.setattr(client, "START_SECONDS", 30)
+        monkeypatch.setattr(wandb_client, "START_SECONDS", 30)
         server.slow = "/upload/artifact"
         first, second = languages(workspace)
         execute(first, workspace.store, nothing, "modulingua sync X")
@@ -208,7 +208,7 @@ class TestTrouble:
     def test_a_missing_client_is_no_failure_of_the_stage(
         self, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        monkeypatch.setitem(sys.modules, "framework.tracking.client", None)
+        monkeypatch.setitem(sys.modules, "framework.tracking.wandb_client", None)
         stage = languages(workspace, OFFLINE)[0]
         execute(stage, workspace.store, nothing, "modulingua sync X")
         assert workspace.store.has(stage.id)
@@ -287,7 +287,7 @@ class TestTrouble:
         self, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         stub, log = tmp_path / "python", tmp_path / "log"
-        failed = tracker.TRACKING_FAILED
+        failed = live_tracker.TRACKING_FAILED
         stub.write_text(f'#!/bin/sh\nls "${failed}" 2>&- | wc -l >> {log}\ntouch "${failed}"\n')
         stub.chmod(0o755)
         monkeypatch.setattr("framework.execution.runner.sys.executable", str(stub))
@@ -300,7 +300,7 @@ class TestTrouble:
 class TestSilence:
     @pytest.mark.parametrize(
         ("mode", "variable"),
-        [("off", {}), ("online", {"LOCAL_RANK": "1"}), ("online", {tracker.TRACKING_FAILED: __file__})],
+        [("off", {}), ("online", {"LOCAL_RANK": "1"}), ("online", {live_tracker.TRACKING_FAILED: __file__})],
     )
     def test_nothing_is_told(
         self, mode: Any, variable: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -326,7 +326,7 @@ class TestSilence:
         other.finish()
 
     def test_a_row_is_told_when_it_is_whole(self) -> None:
-        told = tracker.WandbTracker(TrackingConfig(), "")
+        told = live_tracker.WandbTracker(TrackingConfig(), "")
         rows = [{"step": 1, "loss": 2.0}]
         told.log(rows)
         rows[0]["accuracy"] = 0.5

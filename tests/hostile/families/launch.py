@@ -172,8 +172,8 @@ def _case(
 
 def _impatient(folder: Path) -> None:
     """Makes the commands programs, and their time half a second instead of half a minute."""
-    from framework.slurm import command
+    from framework.slurm import slurm_command
 
     for program in (folder / "bin").iterdir():
         program.chmod(0o755)
-    command.SECONDS = 0.5
+    slurm_command.SECONDS = 0.5

@@ -6,7 +6,7 @@ from pathlib import Path
 from framework.reports.compare.comparison import Comparison
 from framework.reports.compare.figures import averages, by_language, heat_map, scatter
 from framework.reports.compare.figures.drawing import Drawing, settle, styled
-from framework.system.files import write_changed
+from framework.system.atomic_files import write_changed
 
 FIGURES = (averages.draw, heat_map.draw, by_language.draw, scatter.draw)
 

@@ -13,7 +13,7 @@ from framework.reports.compare.figures.drawing import Drawing, page, parts, titl
 from framework.reports.compare.figures.languages import CONTROL_NAMES
 from framework.reports.compare.figures.style import GREY, INK, MISSING, SMALL, pale_lines
 from framework.reports.compare.layout import STAR, macro_text
-from framework.reports.compare.rows import Row
+from framework.reports.compare.score_rows import Row
 from framework.results.run_folder import Control
 
 MOST = 36

@@ -20,7 +20,7 @@ from framework.reports.compare.figures.drawing import Drawing, page, parts, titl
 from framework.reports.compare.figures.languages import CONTROL_NAMES, FEW
 from framework.reports.compare.figures.style import COLOURS, HATCHES, INK, MARKERS, MISSING, SMALL, SMALLEST, pale_lines
 from framework.reports.compare.layout import SOURCE
-from framework.reports.compare.rows import Row, is_source_everywhere
+from framework.reports.compare.score_rows import Row, is_source_everywhere
 from framework.results.run_folder import Control
 
 MOST_LANGUAGES = 52

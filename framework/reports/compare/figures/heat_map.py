@@ -21,7 +21,7 @@ from framework.reports.compare.figures.drawing import Drawing, page, parts, titl
 from framework.reports.compare.figures.languages import FEW, by_family, family_label
 from framework.reports.compare.figures.style import GREY, MISSING, SMALL, SMALLEST
 from framework.reports.compare.layout import SOURCE, number
-from framework.reports.compare.rows import Cell, Row
+from framework.reports.compare.score_rows import Cell, Row
 
 MOST_LANGUAGES = 42
 """Languages on a page, if they are rows."""

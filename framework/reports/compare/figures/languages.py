@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from framework.languages import family_of
-from framework.reports.compare.rows import CONTROL_LABELS
+from framework.reports.compare.score_rows import CONTROL_LABELS
 from framework.results.run_folder import CONTROLS, Control
 
 FEW = 10

@@ -16,7 +16,7 @@ from framework.reports.compare.figures.drawing import Drawing, page, parts, titl
 from framework.reports.compare.figures.languages import FEW, family_label
 from framework.reports.compare.figures.style import COLOURS, GREY, MARKERS, SMALL, SMALLEST, pale_lines
 from framework.reports.compare.layout import SOURCE
-from framework.reports.compare.rows import Row
+from framework.reports.compare.score_rows import Row
 
 MOST = 6
 """Plots on a page."""

@@ -17,7 +17,7 @@ from framework.reports.compare.comparison import Comparison
 from framework.reports.compare.figures.drawing import Drawing
 from framework.reports.compare.report.facts import commands, experiments, runs_table, versions_table
 from framework.reports.compare.report.tables import tables
-from framework.system.files import write_changed
+from framework.system.atomic_files import write_changed
 
 FILE = "report.html"
 

@@ -10,7 +10,7 @@ from framework.reports.compare.figures.languages import CONTROL_NAMES, family_la
 from framework.reports.compare.groups import Grouping
 from framework.reports.compare.layout import CellText, Grid
 from framework.reports.compare.pivot import Pivot
-from framework.reports.compare.rows import Row
+from framework.reports.compare.score_rows import Row
 
 
 @dataclass(frozen=True)

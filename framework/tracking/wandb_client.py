@@ -28,9 +28,9 @@ from framework.config.tracking import TrackingConfig
 from framework.errors import INTERRUPTED, UserError
 from framework.identity import identity, plain
 from framework.store.store import PASSPORT, read_passport
-from framework.system.files import usual_permissions, write_whole
+from framework.system.atomic_files import usual_permissions, write_whole
 from framework.tracking import names
-from framework.tracking.entry import Entry, component_name
+from framework.tracking.stage_content import Entry, component_name
 
 SENT = "wandb/sent.json"
 START_SECONDS = 30

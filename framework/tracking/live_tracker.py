@@ -19,10 +19,10 @@ from typing_extensions import override
 from framework.config.tracking import TrackingConfig
 from framework.errors import INTERRUPTED, Interrupted, UserError
 from framework.system.distributed import own_rank
-from framework.tracking.entry import Entry
+from framework.tracking.stage_content import Entry
 
 if TYPE_CHECKING:
-    from framework.tracking.client import WandbRun
+    from framework.tracking.wandb_client import WandbRun
 
 FINISH_SECONDS = 30
 """How long a stage waits for the server at its end."""
@@ -91,7 +91,7 @@ class WandbTracker(Tracker):
         with _record_failure():
             # Not in the thread, which must neither hold the import lock nor change the environment while workers are
             # forked.
-            from framework.tracking.client import beside
+            from framework.tracking.wandb_client import beside
 
             entry = read()
             self.surroundings.enter_context(beside(entry.folder))
@@ -126,7 +126,7 @@ class WandbTracker(Tracker):
             print(f"W&B did not receive everything: {why}. {later}", file=sys.stderr)
 
     def _wait(self, thread: threading.Thread, code: int, seconds: float | None) -> None:
-        from framework.tracking.client import START_SECONDS, leave_at_exit
+        from framework.tracking.wandb_client import START_SECONDS, leave_at_exit
 
         self.code = code
         self.jobs.put(None)
@@ -144,7 +144,7 @@ class WandbTracker(Tracker):
 
     @_record_failure()
     def _upload(self, entry: Entry) -> None:
-        from framework.tracking.client import WandbRun
+        from framework.tracking.wandb_client import WandbRun
 
         run = WandbRun(entry, self.config, FINISH_SECONDS)
         try:

@@ -5,7 +5,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from datamodules.batches import Batch
+from datamodules.batching.loaders import Batch
 from datamodules.unlabelled.base import IGNORED
 
 LONGEST = 120

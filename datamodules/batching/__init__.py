@@ -1,0 +1,1 @@
+"""Rows as batches: tokenised, padded, and shared by ranks and data workers."""
