@@ -9,6 +9,7 @@ Nothing else is ever read from a repository; weights are safetensors.
 
 import contextlib
 import dataclasses
+import os
 import re
 import shutil
 import tempfile
@@ -187,7 +188,7 @@ def _fetch(place: str, revision: str | None) -> tuple[Path, str]:
     elif revision is not None:
         raise UserError(f"{folder} is a folder, which has no revision {revision!r}")
     else:
-        origin = str(folder.resolve())
+        origin = os.path.realpath(folder)  # unlike Path.resolve, also of a link to itself
     if (folder / PASSPORT).is_file():
         return folder, origin
     if (folder / CONFIG).is_file():

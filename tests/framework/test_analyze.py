@@ -405,10 +405,10 @@ class TestSources:
 
     def test_ndcg(self) -> None:
         relevance = np.array([10.0, 9.0, 8.0])
-        assert ndcg(relevance, [0, 1, 2]) == 1
+        assert ndcg([relevance], [[0, 1, 2]]) == 1
         # by hand: the gains are 3, 1 and 0
         small = np.array([2.0, 1.0, 0.0])
-        assert ndcg(small, [1, 0, 2]) == pytest.approx((1 + 3 / np.log2(3)) / (3 + 1 / np.log2(3)))
+        assert ndcg([small], [[1, 0, 2]]) == pytest.approx((1 + 3 / np.log2(3)) / (3 + 1 / np.log2(3)))
 
     def test_two_sources_in_one_task_are_the_nearer_one(self) -> None:
         both = pair_features(["eng_Latn", "swh_Latn"], "zul_Latn")

@@ -118,11 +118,16 @@ def rank_by_distance(features: Mapping[str, Values]) -> dict[str, float]:
     return dict(zip(features, ranks.mean(axis=1).tolist(), strict=True))
 
 
-def ndcg(relevance: Floats, order: Sequence[int]) -> float:
-    """Returns NDCG@3 with the gains 2^relevance - 1, for an order of indices in `relevance`, best first."""
+def ndcg(relevance: Sequence[Floats], orders: Sequence[Sequence[int]]) -> float:
+    """Returns the mean NDCG@3 of rankings of equally many sources, with the gains 2^relevance - 1.
+
+    Args:
+        relevance: Of each ranking, the relevance of its sources.
+        orders: Of each ranking, the indices of its sources, best first.
+    """
     from sklearn.metrics import ndcg_score
 
-    return float(ndcg_score([2.0**relevance - 1], [-np.argsort(order)], k=TOP))
+    return float(ndcg_score(2.0 ** np.array(relevance) - 1, -np.argsort(orders, axis=1), k=TOP))
 
 
 def _groups(scores: Sequence[Scores]) -> tuple[list[_Group], str]:
@@ -211,7 +216,11 @@ def _qualities(groups: Sequence[_Group]) -> dict[str, Quality]:
 
 def _quality(orders: Sequence[tuple[Floats, list[int]]]) -> Quality:
     best = [1 + order.index(int(np.argmax(relevance))) for relevance, order in orders]
-    return Quality(float(np.mean([ndcg(*one) for one in orders])), float(np.mean(best)))
+    by_length: dict[int, list[tuple[Floats, list[int]]]] = {}
+    for one in orders:
+        by_length.setdefault(len(one[1]), []).append(one)
+    scores = [ndcg(*zip(*alike, strict=True)) for alike in by_length.values()]
+    return Quality(float(np.average(scores, weights=list(map(len, by_length.values())))), float(np.mean(best)))
 
 
 def _relevance(scores: Floats) -> Floats:
