@@ -332,11 +332,14 @@ class RunFolder:
             try:
                 # ParquetFile is faster for small files than read_table.
                 with pq.ParquetFile(pa.BufferReader(content)) as file:
-                    table = file.read(columns=_COLUMNS.names).cast(_COLUMNS)
+                    table = file.read(columns=_COLUMNS.names)
+                if table.schema != _COLUMNS:
+                    table = table.cast(_COLUMNS)
                 if unfilled := [name for name in _COLUMNS.names if table[name].null_count]:
                     raise ValueError(f"rows without {unfilled[0]}")
                 ids, gold, predicted = (table[name].to_pylist() for name in ("id", "gold", "predicted"))
-                return Predictions(ids, gold, predicted, table["confidence"].to_numpy())
+                # Not by to_numpy, which imports pandas.
+                return Predictions(ids, gold, predicted, np.from_dlpack(table["confidence"].combine_chunks()))
             except (OSError, ValueError, KeyError, pa.ArrowException) as error:
                 raise Damaged(f"{path} is damaged: not a file of predictions ({first_line(error)})") from None
 
