@@ -18,12 +18,10 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import ConfigDict, StringConstraints, TypeAdapter
 from pydantic.dataclasses import dataclass
 
@@ -33,6 +31,9 @@ from framework.system.atomic_files import names_in, write_whole
 from framework.system.stored_files import Damaged, first_line, read_stored, read_stored_yaml, stored_bytes
 from framework.validation import rename_keys
 from modules.training.unparsed import UNPARSED
+
+if TYPE_CHECKING:
+    import pyarrow
 
 Control = Literal["own", "none", "wrong"]
 """Which language components act in a test: the language's own, none, or another language's."""
@@ -206,9 +207,6 @@ class Predictions:
 
 _RECORD = TypeAdapter(RunRecord)
 _RESULT = TypeAdapter(LanguageResult)
-_COLUMNS = pa.schema(
-    [("id", pa.string()), ("gold", pa.string()), ("predicted", pa.string()), ("confidence", pa.float32())]
-)
 
 _TESTED_AGAIN = "Remove it and run the experiment again: it does what is missing"
 
@@ -283,11 +281,7 @@ class RunFolder:
         result_path = self._result_path(result.control, result.language)
         # An older result must never exist together with the new predictions.
         result_path.unlink(missing_ok=True)
-        columns = [predictions.id, predictions.gold, predictions.predicted, predictions.confidence]
-        table = pa.table(columns, schema=_COLUMNS)
-        buffer = pa.BufferOutputStream()
-        pq.write_table(table, buffer)
-        write_whole(self._predictions_path(result.control, result.language), buffer.getvalue().to_pybytes())
+        write_whole(self._predictions_path(result.control, result.language), _as_parquet(predictions))
         write_whole(result_path, _RESULT.dump_json(result, indent=1) + b"\n")
 
     def results(self) -> list[LanguageResult]:
@@ -330,17 +324,8 @@ class RunFolder:
         with _advising(_TESTED_AGAIN):
             content = stored_bytes(path)  # an unreadable file is not called damaged
             try:
-                # ParquetFile is faster for small files than read_table.
-                with pq.ParquetFile(pa.BufferReader(content)) as file:
-                    table = file.read(columns=_COLUMNS.names)
-                if table.schema != _COLUMNS:
-                    table = table.cast(_COLUMNS)
-                if unfilled := [name for name in _COLUMNS.names if table[name].null_count]:
-                    raise ValueError(f"rows without {unfilled[0]}")
-                ids, gold, predicted = (table[name].to_pylist() for name in ("id", "gold", "predicted"))
-                # Not by to_numpy, which imports pandas.
-                return Predictions(ids, gold, predicted, np.from_dlpack(table["confidence"].combine_chunks()))
-            except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+                return _from_parquet(content)
+            except (OSError, ValueError, KeyError) as error:
                 raise Damaged(f"{path} is damaged: not a file of predictions ({first_line(error)})") from None
 
     def _result_path(self, control: Control, language: str) -> Path:
@@ -348,6 +333,45 @@ class RunFolder:
 
     def _predictions_path(self, control: Control, language: str) -> Path:
         return self.path / "predictions" / control / f"{language}.parquet"
+
+
+def _columns() -> "pyarrow.Schema":
+    import pyarrow as pa  # not above: most commands read no predictions
+
+    return pa.schema(
+        [("id", pa.string()), ("gold", pa.string()), ("predicted", pa.string()), ("confidence", pa.float32())]
+    )
+
+
+def _as_parquet(predictions: Predictions) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = [predictions.id, predictions.gold, predictions.predicted, predictions.confidence]
+    buffer = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns, schema=_columns()), buffer)
+    return bytes(buffer.getvalue().to_pybytes())
+
+
+def _from_parquet(content: bytes) -> Predictions:
+    """Raises ValueError, or what else the columns lead to, if the file does not hold predictions."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = _columns()
+    try:
+        # ParquetFile is faster for small files than read_table.
+        with pq.ParquetFile(pa.BufferReader(content)) as file:
+            table = file.read(columns=columns.names)
+        if table.schema != columns:
+            table = table.cast(columns)
+    except pa.ArrowException as error:
+        raise ValueError(str(error)) from None
+    if unfilled := [name for name in columns.names if table[name].null_count]:
+        raise ValueError(f"rows without {unfilled[0]}")
+    ids, gold, predicted = (table[name].to_pylist() for name in ("id", "gold", "predicted"))
+    # Not by to_numpy, which imports pandas.
+    return Predictions(ids, gold, predicted, np.from_dlpack(table["confidence"].combine_chunks()))
 
 
 @contextmanager
